@@ -1,0 +1,85 @@
+"""Puts a process together: services from settings, and the two ASGI applications on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from s3gw.auth.credentials import MASTER_KEY_FILE, Credentials, MasterKeyError, load_master_key, parse_master_key
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.reader import ContentReader
+from s3gw.blobs.writer import BodyWriter
+from s3gw.context import Services
+from s3gw.metadata.database import open_database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from s3gw.config import Settings
+
+
+@dataclass(frozen=True)
+class Application:
+    s3: Any
+    admin: Any
+
+
+def open_credentials(settings: Settings, *, create: bool = False) -> Credentials:
+    """Raises MasterKeyError. Only the first start makes a key: a new one would make all that is sealed useless."""
+    if settings.master_key is not None:
+        return Credentials(parse_master_key(settings.master_key))
+    file = settings.master_key_file or settings.data / MASTER_KEY_FILE
+    if not create and not file.exists():
+        raise MasterKeyError(f"the master key {file} is missing; without it no secret access key can be read")
+    return Credentials(load_master_key(file))
+
+
+def blob_folder(settings: Settings) -> Path:
+    return settings.data / "blobs"
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, role: str) -> AsyncIterator[Services]:
+    """Everything a process works with, closed in the opposite order. `role` is worker or jobs."""
+    from s3gw.incarnation import open_incarnation
+
+    database = open_database(settings.database_url, settings.data)
+    try:
+        store = FilesystemStore(blob_folder(settings))
+        open_reads = OpenReads()
+        async with open_incarnation(database, settings.data, role, open_reads) as incarnation:
+            writer = BodyWriter(
+                database,
+                store,
+                incarnation.name,
+                open_reads,
+                inline_limit=settings.inline_limit,
+                chunk_size=settings.chunk_size,
+                memory=settings.upload_memory,
+            )
+            yield Services(
+                settings,
+                database,
+                store,
+                writer,
+                ContentReader(database, store),
+                open_reads,
+                incarnation,
+                open_credentials(settings),
+            )
+            await writer.close()
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncIterator[Application]:
+    # The job process needs services too, but not AWS's model and the web framework.
+    from s3gw.admin.app import build_admin_app
+    from s3gw.gateway import Gateway
+
+    async with open_services(settings, "worker") as services:
+        yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings)))

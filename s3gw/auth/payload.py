@@ -1,0 +1,218 @@
+"""The body of a request, verified while it is read: length, chunk signatures, trailers, and at its end the digests.
+
+`read()` gives the bytes and ends with b"" only when length, framing and signature chain were right. Digests over the whole
+are left to whoever stores the bytes and hashes them anyway: update `hashers` with each piece, then call `verify` before
+anything becomes visible. `read_all()` does both, for small bodies. Nothing is stored or decoded here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol
+
+from s3gw.auth.authenticate import Authentication
+from s3gw.auth.expected_digests import ExpectedDigests
+from s3gw.auth.sigv4 import ChunkSigner
+from s3gw.errors import (
+    EntityTooLarge,
+    IncompleteBody,
+    InvalidArgument,
+    MalformedTrailerError,
+    MaxMessageLengthExceeded,
+    MissingContentLength,
+    RequestTimeout,
+    SignatureDoesNotMatch,
+)
+from s3gw.wire.aws_chunked import NEED_DATA, ChunkEnd, ChunkStart, Data, Decoder, End
+from s3gw.wire.checksums import Hasher
+from s3gw.wire.request import Request
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+# Less is hashed on the event loop: it takes as long as handing it to a thread.
+_THREAD_FROM = 64 * 1024
+_LENGTH_DIGITS = 18
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its body had ended; there is nobody to answer."""
+
+
+class BodySettings(Protocol):
+    """`body_timeout`: seconds that a client may be silent."""
+
+    @property
+    def body_timeout(self) -> float: ...
+
+
+class VerifyingBody:
+    """`size` is the length of the content that the headers announce; None when they leave it open.
+
+    The constructor raises what is wrong with the headers before a byte is read; `limit` bounds the content.
+    """
+
+    def __init__(
+        self, receive: Receive, request: Request, authentication: Authentication, settings: BodySettings, limit: int
+    ) -> None:
+        self._receive, self._limit, self._timeout = receive, limit, settings.body_timeout
+        spec, headers = authentication.payload, request.headers
+        self._expected = ExpectedDigests(request, spec)
+        self.hashers: dict[str, Hasher] = self._expected.hashers()
+        self._decoder: _ChunkedContent | None = None
+        if spec.kind.startswith("chunked"):
+            self.size = _length(headers, "x-amz-decoded-content-length")
+            if self.size is None:
+                raise MissingContentLength()
+            self._decoder = _ChunkedContent(self.size, spec.signer, spec.trailer)
+        else:
+            self.size = _length(headers, "content-length")
+        self._is_open_ended = self.size is None and "transfer-encoding" in headers
+        self._received = 0
+        self._has_begun = self._has_ended = False
+
+    @property
+    def checksum_algorithm(self) -> str | None:
+        """Of the x-amz-checksum-… header or trailer."""
+        algorithm = self._expected.algorithm
+        return None if algorithm is None else algorithm.name
+
+    async def read(self) -> bytes:
+        """The next piece, or b"" at the verified end. Pieces are as large as the server hands them on (64 to 256 KiB).
+
+        Raises EntityTooLarge, MissingContentLength, IncompleteBody, SignatureDoesNotMatch, MalformedTrailerError,
+        RequestTimeout, and ClientDisconnected.
+        """
+        if not self._has_begun:
+            self._has_begun = True
+            if self.size is None and not self._is_open_ended:
+                raise MissingContentLength()
+            self._check_limit(self.size or 0)
+        return await self._next_piece()
+
+    async def read_all(self, limit: int) -> bytes:
+        """The whole body with its digests checked; empty when the request has none. Raises MaxMessageLengthExceeded."""
+        if self.size is not None and self.size > limit:
+            raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
+        pieces, length = [], 0
+        if self.size != 0 or self._decoder is not None:
+            while piece := await self._next_piece():
+                length += len(piece)
+                if length > limit:
+                    raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
+                pieces.append(piece)
+        body = b"".join(pieces)
+        if self.hashers or self._expected.md5 is not None:
+            if length < _THREAD_FROM:
+                self._hash_and_verify(body)
+            else:
+                await asyncio.to_thread(self._hash_and_verify, body)
+        return body
+
+    def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
+        """Compare what was expected with the digests of the bytes read; `digests` has all the names of `hashers`.
+
+        Raises BadDigest, XAmzContentSHA256Mismatch, InvalidRequest (a trailer that is no checksum).
+        """
+        assert self._has_ended, "digests of a part of a body say nothing"
+        trailers = self._decoder.trailers if self._decoder is not None else {}
+        self._expected.verify(bytes.fromhex(md5_hex), digests, trailers)
+
+    def _hash_and_verify(self, body: bytes) -> None:
+        for hasher in self.hashers.values():
+            hasher.update(body)
+        digests = {name: hasher.digest() for name, hasher in self.hashers.items()}
+        self.verify(hashlib.md5(body, usedforsecurity=False).hexdigest(), digests)
+
+    async def _next_piece(self) -> bytes:
+        while not self._has_ended:
+            message = await self._next_message()
+            piece: bytes = message.get("body", b"")
+            is_last = not message.get("more_body", False)
+            if self._decoder is not None:
+                piece = await self._decode(piece, is_last)
+            self._received += len(piece)
+            self._check_limit(self._received)
+            if self.size is not None and (self._received > self.size or (is_last and self._received < self.size)):
+                raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self._received)
+            if is_last:
+                self._has_ended = True
+                if self._decoder is not None:
+                    self._expected.check_trailers(self._decoder.trailers)
+            if piece:
+                return piece
+        return b""
+
+    async def _next_message(self) -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestTimeout() from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected()
+        return message
+
+    async def _decode(self, piece: bytes, is_last: bool) -> bytes:
+        assert self._decoder is not None
+        if self._decoder.signer is not None and len(piece) >= _THREAD_FROM:
+            return await asyncio.to_thread(self._decoder.feed, piece, is_last)
+        return self._decoder.feed(piece, is_last)
+
+    def _check_limit(self, size: int) -> None:
+        if size > self._limit:
+            raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=self._limit)
+
+
+class _ChunkedContent:
+    """The content of an aws-chunked body. Bytes of a chunk are given out before its signature has come and been checked:
+    nothing becomes visible before the verified end.
+    """
+
+    def __init__(self, size: int, signer: ChunkSigner | None, has_trailers: bool) -> None:
+        self.signer = signer
+        self.trailers: dict[str, str] = {}
+        self._decoder = Decoder(size, signed=signer is not None, trailers=has_trailers)
+        self._hash = hashlib.sha256()
+        self._signature = ""
+
+    def feed(self, data: bytes, is_last: bool) -> bytes:
+        decoder, signer, content = self._decoder, self.signer, []
+        decoder.receive_data(data)
+        while (event := decoder.next_event()) is not NEED_DATA:
+            if type(event) is Data:
+                content.append(event.data)
+                if signer is not None:
+                    self._hash.update(event.data)
+            elif type(event) is ChunkStart:
+                self._signature = event.signature
+            elif type(event) is ChunkEnd:
+                if signer is not None:
+                    _check(signer, signer.string_for_chunk(self._hash.hexdigest()), self._signature)
+                    self._hash = hashlib.sha256()
+            elif type(event) is End:
+                self.trailers = event.trailers
+                if signer is not None and event.signature:
+                    _check(signer, signer.string_for_trailers(event.trailers), event.signature)
+                elif event.signature:
+                    raise MalformedTrailerError()
+        if is_last:
+            decoder.close()
+        return content[0].tobytes() if len(content) == 1 else b"".join(content)
+
+
+def _check(signer: ChunkSigner, text: str, signature: str) -> None:
+    if not signer.accept(text, signature):
+        raise SignatureDoesNotMatch(
+            StringToSign=text, SignatureProvided=signature, StringToSignBytes=text.encode("latin-1").hex(" ")
+        )
+
+
+def _length(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > _LENGTH_DIGITS:
+        raise InvalidArgument(f"{name} must be a number of bytes", ArgumentName=name, ArgumentValue=text)
+    return int(text)

@@ -1,0 +1,24 @@
+"""Who makes a request: a user known by an access key, or nobody. What they may do is decided in authorize.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`canonical_id` is S3's `Owner.ID` (64 hex digits), `account_id` has 12 digits, `role` is user, auditor or admin."""
+
+    user_id: str
+    canonical_id: str
+    account_id: str
+    name: str
+    role: str
+    access_key_id: str
+
+    @property
+    def is_anonymous(self) -> bool:
+        return not self.user_id
+
+
+ANONYMOUS = Principal("", "", "", "anonymous", "anonymous", "")

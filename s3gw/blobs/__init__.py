@@ -1,0 +1,1 @@
+"""The content-addressed store: bodies in, verified bytes out. Knows no HTTP; its SQL is in metadata/."""

@@ -1,0 +1,156 @@
+"""`BlobStore` on a local disk: one file per location in 256 shard folders.
+
+The shard is the last two digits of the location's counter, so no path is built from anything a client says. All
+folders are made and flushed once, parents included, when the store is created; a commit flushes the file, then its
+folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from s3gw.blobs.store import BlobCorrupt, BlobNotFound
+
+_LOCATION = re.compile(r"[0-9A-Za-z_-]{1,120}-[0-9a-f]{8,16}", re.ASCII)
+_SHARDS = tuple(f"{number:02x}" for number in range(256))
+# Made last: where it exists, everything else was flushed.
+_COMPLETE = ".complete"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FilesystemStore:
+    """See `BlobStore`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = os.fspath(folder.absolute())
+        if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
+            _make_folders(folder.absolute())
+
+    def create(self, location: str) -> FileSink:
+        return FileSink(self._path(location))
+
+    def open(self, location: str) -> FileSource:
+        return FileSource(self._path(location))
+
+    def delete(self, location: str) -> None:
+        _unlink(self._path(location))
+
+    def locations(self) -> Iterator[str]:
+        for shard in _SHARDS:
+            for name in os.listdir(os.path.join(self._folder, shard)):
+                if _LOCATION.fullmatch(name):
+                    yield name
+
+    def _path(self, location: str) -> str:
+        if _LOCATION.fullmatch(location) is None:
+            raise ValueError(f"not a location: {location!r}")
+        return os.path.join(self._folder, location[-2:], location)
+
+
+class FileSink:
+    """See `BlobSink`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = os.open(path, _CREATE, 0o600)
+
+    def append(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        while len(rest):
+            rest = rest[os.write(self._fd, rest) :]
+
+    def commit(self) -> None:
+        flush(self._fd)
+        self._close()
+        flush_folder(os.path.dirname(self._path))
+
+    def discard(self) -> None:
+        self._close()
+        _unlink(self._path)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):
+            self._close()
+
+
+class FileSource:
+    """See `BlobSource`. An open file outlives its name, so a reader isn't disturbed by the reaper."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = -1
+        try:
+            self._fd = os.open(path, _READ)
+        except FileNotFoundError:
+            raise BlobNotFound(path) from None
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        done = 0
+        while done < len(buffer):
+            try:
+                count = os.preadv(self._fd, [buffer[done:]], offset + done)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                raise BlobCorrupt("the disk can't read it") from error
+            if count == 0:
+                raise BlobCorrupt("the file is too short")
+            done += count
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def flush(fd: int) -> None:
+    """Return when the file is on the medium. On macOS fsync stops at the drive's cache; F_FULLFSYNC doesn't."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(fd)
+    else:
+        fcntl.fcntl(fd, full)
+
+
+def flush_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flush(fd)
+    finally:
+        os.close(fd)
+
+
+def _make_folders(folder: Path) -> None:
+    """Idempotent, and safe beside another process that does the same."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in _SHARDS:
+        (folder / shard).mkdir(exist_ok=True)
+    for shard in _SHARDS:
+        flush_folder(os.path.join(folder, shard))
+    # A parent found existing may have been made by one who died before flushing: the next two are flushed always.
+    parents = {folder, folder.parent, folder.parent.parent, *(path.parent for path in made)}
+    for path in sorted(parents, key=lambda path: len(path.parts), reverse=True):
+        flush_folder(str(path))
+    (folder / _COMPLETE).touch()
+    flush_folder(str(folder))
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

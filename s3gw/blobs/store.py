@@ -1,0 +1,57 @@
+"""`BlobStore`: where chunk files lie. The contract that every implementation keeps and tests/blobs/conformance.py tests.
+
+A store moves bytes and makes them durable. It knows neither digests nor who counts on a location. All methods block
+and are called from worker threads; a sink or source is used by one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class BlobNotFound(Exception):
+    """Nothing lies at the location."""
+
+
+class BlobCorrupt(Exception):
+    """What lies at the location can't be read or isn't what was stored."""
+
+
+class BlobSink(Protocol):
+    """A file being written. It ends with `commit` or `discard`; until then nothing counts on it."""
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Write all of it after what was written before. Raises OSError."""
+
+    def commit(self) -> None:
+        """Return when bytes and name outlive a loss of power. After an exception, `discard`."""
+
+    def discard(self) -> None:
+        """Leave nothing behind. May be called again, and after `commit`."""
+
+
+class BlobSource(Protocol):
+    """A file being read. Its bytes stay readable when the location is deleted meanwhile, if the store can."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill the whole buffer with the bytes at `offset`. Raises BlobCorrupt when they end before or can't be read."""
+
+    def close(self) -> None:
+        """May be called again."""
+
+
+class BlobStore(Protocol):
+    """Places named by location: "<incarnation>-<counter, at least 8 hex digits>"; any other raises ValueError."""
+
+    def create(self, location: str) -> BlobSink:
+        """Begin a file at a location that was never used. Raises FileExistsError."""
+
+    def open(self, location: str) -> BlobSource:
+        """Raises BlobNotFound."""
+
+    def delete(self, location: str) -> None:
+        """Nothing happens when there is nothing. Need not be durable: the sweep finds what comes back."""
+
+    def locations(self) -> Iterator[str]:
+        """All that there is, committed or not, in no order. What appears or goes meanwhile may be missed."""

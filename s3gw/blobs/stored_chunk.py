@@ -1,0 +1,78 @@
+"""A chunk that lies in a store, read with verification.
+
+The file is opened and its list of block digests verified once, by the first read; after that a read costs the blocks
+it touches. Runs in worker threads, one at a time; knows neither database nor event loop.
+"""
+
+from __future__ import annotations
+
+from s3gw.blobs.chunk import BLOCK, block_count, blocks_match, list_matches, list_size
+from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobSource, BlobStore
+from s3gw.metadata.blobs import Blob
+
+_STEP = 1024 * 1024
+
+
+class StoredChunk:
+    """One open chunk file."""
+
+    def __init__(self, store: BlobStore, blob: Blob) -> None:
+        self.blob = blob
+        self._store = store
+        self._source: BlobSource | None = None
+        self._blocks = b""
+
+    def read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
+        """The verified bytes as a part of `buffer`, which must have room for all of the blocks they touch.
+
+        Raises BlobNotFound, and BlobCorrupt when anything isn't what its digest says.
+        """
+        if self._source is None:
+            self._open()
+        assert self._source is not None, "opened above"
+        first, size = offset // BLOCK, self.blob.size
+        start, stop = first * BLOCK, min(block_count(offset + length) * BLOCK, size)
+        if offset + length > size:
+            raise BlobCorrupt(f"{self.blob.location} has {size} bytes, not {offset + length}")
+        whole = buffer[: stop - start]
+        self._source.read_into(whole, start)
+        if not blocks_match(self._blocks, first, whole):
+            raise BlobCorrupt(f"{self.blob.location}: a block at {start} isn't what was stored")
+        return whole[offset - start : offset - start + length]
+
+    def _open(self) -> None:
+        source = self._store.open(self.blob.location)
+        try:
+            buffer = bytearray(list_size(self.blob.size))
+            source.read_into(memoryview(buffer), self.blob.size)
+            blocks = bytes(buffer)
+            if not list_matches(blocks, self.blob.digest):
+                raise BlobCorrupt(f"{self.blob.location}: the list of block digests isn't what was stored")
+        except BaseException:
+            source.close()
+            raise
+        self._source, self._blocks = source, blocks
+
+    def move(self, blob: Blob) -> None:
+        """Go on with the same bytes at another location."""
+        self.close()
+        self.blob = blob
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+
+def is_intact(store: BlobStore, blob: Blob) -> bool:
+    """Read and verify all of a stored chunk."""
+    chunk = StoredChunk(store, blob)
+    buffer = memoryview(bytearray(min(_STEP, block_count(blob.size) * BLOCK)))
+    try:
+        for offset in range(0, blob.size, _STEP):
+            chunk.read(buffer, offset, min(_STEP, blob.size - offset))
+    except (BlobNotFound, BlobCorrupt):
+        return False
+    finally:
+        chunk.close()
+    return True

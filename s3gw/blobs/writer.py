@@ -1,0 +1,185 @@
+"""Bodies become contents: small ones inline, without thread or disk; larger ones in chunks that are durable here.
+
+`async with writer.storing(body, hashers) as stored:` the block checks what the client said about the body and runs
+the transaction that inserts `stored.content`. Files are removed when the block is left, if no row names them then;
+where the outcome of the transaction is unknown they are left to the sweep. Nothing is visible before the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from types import TracebackType
+from typing import Any, Protocol
+
+from s3gw.blobs.chunked_body import ChunkedBody, Hasher, WriteServices
+from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.slices import SlicePool
+from s3gw.blobs.store import BlobStore
+from s3gw.metadata import blobs
+from s3gw.metadata.contents import NewContent, inline
+from s3gw.metadata.database import Database, DatabaseUnavailable
+
+__all__ = ["Body", "BodyWriter", "Hasher", "StoredBody", "Storing"]
+
+INLINE_LIMIT = 16 * 1024
+CHUNK_SIZE = 8 * 1024 * 1024
+MEMORY = 256 * 1024 * 1024
+
+
+class Body(Protocol):
+    async def read(self) -> bytes:
+        """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """A body whose bytes are durable or inline. `checksums` holds the digest of each hasher by its name."""
+
+    content: NewContent
+    size: int
+    md5: str
+    checksums: dict[str, bytes]
+
+
+class BodyWriter:
+    """One per process. Memory for uploads is at most `memory` bytes, whatever their number and size."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: BlobStore,
+        incarnation: str,
+        open_reads: OpenReads,
+        *,
+        inline_limit: int = INLINE_LIMIT,
+        chunk_size: int = CHUNK_SIZE,
+        memory: int = MEMORY,
+    ) -> None:
+        cores = os.cpu_count() or 1
+        counter = count(1)
+        self.inline_limit = inline_limit
+        self.slices = SlicePool(memory)
+        self._open_reads = open_reads
+        self._services = WriteServices(
+            database,
+            store,
+            self.slices,
+            ThreadPoolExecutor(max(2, cores), "s3gw-hash"),
+            ThreadPoolExecutor(max(8, 2 * cores), "s3gw-disk"),
+            lambda: f"{incarnation}-{next(counter):08x}",
+            chunk_size,
+        )
+        self._cleanups: set[asyncio.Task[Any]] = set()
+
+    def storing(self, body: Body, hashers: Mapping[str, Hasher] | None = None) -> Storing:
+        """The context in which a body is stored and registered; see the top of this file."""
+        return Storing(self, body, hashers or {})
+
+    async def receive(self, body: Body, hashers: Mapping[str, Hasher]) -> tuple[StoredBody, list[str]]:
+        """Read a body to its end. Gives it and the locations that were written. `storing` is the way to call this."""
+        pieces: list[bytes] = []
+        size = 0
+        while size <= self.inline_limit:
+            piece = await body.read()
+            if not piece:
+                return _inline(b"".join(pieces), hashers), []
+            pieces.append(piece)
+            size += len(piece)
+        return await self._receive_chunks(pieces, body, hashers)
+
+    async def _receive_chunks(
+        self, pieces: list[bytes], body: Body, hashers: Mapping[str, Hasher]
+    ) -> tuple[StoredBody, list[str]]:
+        chunked = ChunkedBody(self._services, hashers)
+        try:
+            while pieces:
+                await chunked.add(pieces.pop(0))
+            while piece := await body.read():
+                await chunked.add(piece)
+            content, md5 = await chunked.finish()
+        except BaseException:
+            await self._see_through(chunked.discard())
+            raise
+        checksums = {name: hasher.digest() for name, hasher in hashers.items()}
+        return StoredBody(content, content.size, md5, checksums), chunked.locations
+
+    async def settle(self, locations: list[str]) -> None:
+        """Remove those of the files that no row names. Only when nothing can name them any more."""
+        await self._see_through(self._remove_unnamed(locations))
+
+    async def _remove_unnamed(self, locations: list[str]) -> None:
+        try:
+            unnamed = await self._services.database.read(blobs.unnamed, locations)
+        except DatabaseUnavailable:
+            return  # the sweep will
+        if unnamed:
+            await asyncio.get_running_loop().run_in_executor(self._services.disk, self._delete, unnamed)
+
+    def _delete(self, locations: list[str]) -> None:
+        for location in locations:
+            self._services.store.delete(location)
+
+    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for it; it goes on to its end even when the caller is cancelled."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._cleanups.add(task)
+        task.add_done_callback(self._cleanups.discard)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what runs on, then end the threads."""
+        if self._cleanups:
+            await asyncio.wait(self._cleanups)
+        self._services.hashing.shutdown()
+        self._services.disk.shutdown()
+
+    @property
+    def open_reads(self) -> OpenReads:
+        return self._open_reads
+
+
+class Storing:
+    """From the first byte of a body to the known outcome of its transaction. An upload counts as an open read."""
+
+    def __init__(self, writer: BodyWriter, body: Body, hashers: Mapping[str, Hasher]) -> None:
+        self._writer, self._body, self._hashers = writer, body, hashers
+        self._locations: list[str] = []
+        self._token = 0
+
+    async def __aenter__(self) -> StoredBody:
+        self._token = self._writer.open_reads.begin()
+        try:
+            stored, written = await self._writer.receive(self._body, self._hashers)
+        except BaseException:
+            self._writer.open_reads.end(self._token)
+            raise
+        bad = [chunk.replaces for chunk in stored.content.chunks if chunk.replaces is not None]
+        self._locations = written + bad
+        return stored
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self._locations and _is_known(error):
+                await self._writer.settle(self._locations)
+        finally:
+            self._writer.open_reads.end(self._token)
+
+
+def _is_known(error: BaseException | None) -> bool:
+    """Whether the transaction has ended for certain. A cancelled caller's may still be in the queue."""
+    return error is None or (isinstance(error, Exception) and not isinstance(error, DatabaseUnavailable))
+
+
+def _inline(data: bytes, hashers: Mapping[str, Hasher]) -> StoredBody:
+    for hasher in hashers.values():
+        hasher.update(memoryview(data))
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return StoredBody(inline(data), len(data), md5, {name: hasher.digest() for name, hasher in hashers.items()})

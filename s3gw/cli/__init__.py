@@ -1,0 +1,52 @@
+"""The command line: `s3gw serve|config|operations|user|key|bucket|job`.
+
+A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+_COMMANDS = {
+    "serve": "Serve S3 and the JSON API.",
+    "config": "Print every setting: its variable, value, default and meaning.",
+    "operations": "Print AWS's operations and which of them are served.",
+    "user": "Users: create, list, show, update, password, disable, enable, delete.",
+    "key": "Access keys: create, list, show, update, disable, enable, delete.",
+    "bucket": "Buckets: create, list, show, update, delete.",
+    "job": "Background jobs: list, show, retry.",
+}
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name}").app)
+        command.name, command.help = cmd_name, _COMMANDS[cmd_name]
+        return command
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _s3gw() -> None:
+    """An S3-compatible object store that one command starts."""
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,154 @@
+"""`s3gw bucket`: buckets, for whoever administers the store. Clients create their own through S3."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.config import Settings
+from s3gw.errors import NoSuchBucket
+from s3gw.metadata import buckets, identities
+from s3gw.metadata.database import now
+from s3gw.wire.target import valid_bucket_name
+
+app = group()
+
+Name = Annotated[str, typer.Argument(help="The bucket's name.")]
+_STATES = {"enabled": "Enabled", "suspended": "Suspended"}
+_NOT_DISABLED = "a bucket can't be disabled or enabled: disable the keys or users that use it"
+
+
+def describe(bucket: buckets.Bucket) -> dict[str, Any]:
+    return {
+        "name": bucket.name,
+        "owner": bucket.owner_name,
+        "owner_id": bucket.owner_id,
+        "region": bucket.region,
+        "versioning": bucket.versioning or "Off",
+        "created_at": when(bucket.created_at),
+    }
+
+
+@app.command()
+def create(
+    name: Name,
+    owner: Annotated[str | None, typer.Option(metavar="USER", help="Default: the admin of the first start.")] = None,
+    versioning: Annotated[str | None, typer.Option(help="Enabled or Suspended; default: never enabled.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Create a bucket."""
+    with session(data, database_url, as_json) as metadata:
+        if not valid_bucket_name(name):
+            raise Refused(f"{name} can't be the name of a bucket")
+        state = None if versioning is None else _state(versioning)
+        show(describe(metadata.write(_create, metadata.settings, name, owner, state)), as_json)
+
+
+@app.command("list")
+def list_(
+    owner: Annotated[str | None, typer.Option(metavar="USER", help="Of this user; default: of all.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """List the buckets."""
+    with session(data, database_url, as_json) as metadata:
+        show([describe(bucket) for bucket in metadata.read(_list, owner)], as_json)
+
+
+@app.command("show")
+def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Show a bucket."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.read(_find, name)), as_json)
+
+
+@app.command()
+def update(
+    name: Name,
+    owner: Annotated[str | None, typer.Option(metavar="USER", help="Give it to this user.")] = None,
+    versioning: Annotated[str | None, typer.Option(help="Enabled or Suspended.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    with session(data, database_url, as_json) as metadata:
+        if owner is None and versioning is None:
+            raise Refused("nothing to change: give --owner or --versioning")
+        state = None if versioning is None else _state(versioning)
+        show(describe(metadata.write(_update, name, owner, state)), as_json)
+
+
+@app.command(hidden=True)
+def disable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Refused: only users and keys can be disabled."""
+    with session(data, database_url, as_json):
+        raise Refused(_NOT_DISABLED)
+
+
+@app.command(hidden=True)
+def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Refused: only users and keys can be enabled."""
+    with session(data, database_url, as_json):
+        raise Refused(_NOT_DISABLED)
+
+
+@app.command()
+def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Delete an empty bucket."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(_delete, name)) | {"deleted": True}, as_json)
+
+
+def _find(conn: buckets.Connection, name: str) -> buckets.Bucket:
+    bucket = buckets.find(conn, name)
+    if bucket is None:
+        raise NoSuchBucket(f"there is no bucket {name}")
+    return bucket
+
+
+def _list(conn: buckets.Connection, owner: str | None) -> list[buckets.Bucket]:
+    owner_id = None if owner is None else identities.find_user(conn, owner).id
+    found: list[buckets.Bucket] = []
+    while page := buckets.list_all(conn, owner_id, after=found[-1].name if found else ""):
+        found += page
+    return found
+
+
+def _create(
+    conn: buckets.Connection, settings: Settings, name: str, owner: str | None, versioning: str | None
+) -> buckets.Bucket:
+    user = identities.find_user(conn, owner or settings.root_user)
+    bucket_id = buckets.create(
+        conn, name=name, owner_id=user.id, region=settings.region, defaults=settings.bucket_defaults, now=now(conn)
+    )
+    if versioning is not None:
+        buckets.set_versioning(conn, bucket_id, versioning)
+    return _find(conn, name)
+
+
+def _update(conn: buckets.Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
+    bucket = _find(conn, name)
+    if owner is not None:
+        buckets.set_owner(conn, bucket.id, identities.find_user(conn, owner).id)
+    if versioning is not None:
+        buckets.set_versioning(conn, bucket.id, versioning)
+    return _find(conn, name)
+
+
+def _delete(conn: buckets.Connection, name: str) -> buckets.Bucket:
+    bucket = _find(conn, name)
+    buckets.delete_bucket(conn, bucket.id)
+    return bucket
+
+
+def _state(text: str) -> str:
+    state = _STATES.get(text.lower())
+    if state is None:
+        raise Refused("versioning is Enabled or Suspended")
+    return state

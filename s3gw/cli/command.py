@@ -1,0 +1,142 @@
+"""What every command shares: its options, opening the database, the form of its output, and how it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from s3gw.config import ConfigurationError, Settings, load_settings
+
+T = TypeVar("T")
+
+Data = Annotated[Path | None, typer.Option("--data", help="The data folder (S3GW_DATA).")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="sqlite:///PATH or postgresql://… (S3GW_DATABASE_URL).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def group() -> typer.Typer:
+    return typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+class Refused(Exception):
+    """The command can't be done; the message is one line for the person who gave it."""
+
+
+def refuse(message: str, as_json: bool) -> NoReturn:
+    line = " ".join(message.split())
+    print(json.dumps({"error": line}) if as_json else f"s3gw: {line}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def refusals(as_json: bool) -> Iterator[None]:
+    """Turns what a command may run into into one line on standard error and exit status 1."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from s3gw.auth.credentials import MasterKeyError
+    from s3gw.errors import S3Error
+    from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
+    from s3gw.metadata.identities import IdentityError
+
+    known = (ConfigurationError, DatabaseUnavailable, IdentityError, MasterKeyError, Refused, UnsuitableDatabase)
+    try:
+        yield
+    except S3Error as error:
+        refuse(f"{error.code}: {error.message}", as_json)
+    except SQLAlchemyError as error:
+        refuse(f"the database refused: {getattr(error, 'orig', None) or error}", as_json)
+    except (*known, OSError, ValueError) as error:
+        refuse(str(error), as_json)
+
+
+class Session:
+    """A command's access to the metadata, whether the server runs or not."""
+
+    def __init__(self, settings: Settings) -> None:
+        from s3gw.metadata.database import is_postgresql, sqlite_path
+
+        self.settings = settings
+        if not is_postgresql(settings.database_url):
+            path = sqlite_path(settings.database_url, settings.data)
+            # Not made here: the first start makes the admin in a database without users.
+            if not path.exists():
+                raise Refused(f"there is no database {path}; `s3gw serve` makes it, or give --data")
+
+    def read(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return self._run("scan", fn, args, kwargs)
+
+    def write(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return self._run("write", fn, args, kwargs)
+
+    def _run(self, how: str, fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
+        async def run() -> T:
+            from s3gw.metadata.database import open_database
+
+            database = open_database(self.settings.database_url, self.settings.data)
+            try:
+                result: T = await getattr(database, how)(lambda conn: fn(conn, *args, **kwargs))
+                return result
+            finally:
+                await database.close()
+
+        return asyncio.run(run())
+
+
+@contextmanager
+def session(data: Path | None, database_url: str | None, as_json: bool) -> Iterator[Session]:
+    with refusals(as_json):
+        yield Session(load_settings(data=data, database_url=database_url))
+
+
+def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:
+    """One JSON document, or lines for people: a table for a list, `name: value` for one thing."""
+    if as_json:
+        print(json.dumps(document, indent=None))
+    elif isinstance(document, dict):
+        width = max(map(len, document), default=0) + 2
+        for name, value in document.items():
+            print(f"{name + ':':{width}}{_text(value)}")
+    elif document:
+        _print_table(document)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    lines = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "-"
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def when(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> int:
+    """ISO 8601, a date or a time, UTC unless it says otherwise, to microseconds. Raises Refused."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"{text} is not a time like 2030-12-31 or 2030-12-31T12:00:00Z") from None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,0 +1,106 @@
+"""`s3gw config`: every setting with its environment variable, value, default and meaning. Secrets are not shown.
+
+.env.example and docs/configuration.md are what `--form env` and `--form markdown` print; a test holds them to it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, show
+from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings
+
+app = group()
+
+_ENV_HEAD = """\
+# Settings of s3gw, with their defaults: copy this to .env in the folder where s3gw runs, or set the variables.
+# A secret may also lie in a file: S3GW_ROOT_PASSWORD_FILE=/run/secrets/password.
+"""
+_MARKDOWN_HEAD = """\
+# Configuration
+
+Every setting is an environment variable. It may also stand in a file `.env` in the folder where s3gw runs, and some
+are options of the command line; the option wins over the environment, the environment over `.env`. Lists are written
+`a,b`. Times are seconds and sizes are bytes. A secret may lie in a file that the variable with `_FILE` names:
+`S3GW_ROOT_PASSWORD_FILE=/run/secrets/password`. `s3gw config` prints what counts just now.
+
+| variable | default | meaning |
+| --- | --- | --- |
+"""
+
+
+@app.command()
+def config(
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    form: Annotated[str, typer.Option(help="table, env (for a .env file) or markdown.")] = "table",
+    as_json: Json = False,
+) -> None:
+    """Print every setting: its variable, value, default and meaning."""
+    try:
+        settings = load_settings(data=data, database_url=database_url)
+    except ConfigurationError as error:
+        refuse(str(error), as_json)
+    if form == "env":
+        print(as_env(), end="")
+    elif form == "markdown":
+        print(as_markdown(), end="")
+    elif form == "table":
+        show(describe(settings), as_json)
+    else:
+        refuse(f"there is no form {form}: table, env or markdown", as_json)
+
+
+def describe(settings: Settings) -> list[dict[str, Any]]:
+    values, defaults = _plain(settings), _defaults()
+    return [
+        {
+            "variable": f"{PREFIX}{name.upper()}",
+            "value": "(set)" if is_secret(field) and values[name] is not None else values[name],
+            "default": defaults[name],
+            "meaning": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def as_env() -> str:
+    lines = [_ENV_HEAD]
+    for name, default in _defaults().items():
+        lines.append(f"# {Settings.model_fields[name].description}\n# {PREFIX}{name.upper()}={_text(default)}\n")
+    return "\n".join(lines)
+
+
+def as_markdown() -> str:
+    rows = []
+    for name, default in _defaults().items():
+        shown = f"`{_text(default)}`" if _text(default) else ""
+        meaning = str(Settings.model_fields[name].description).replace("|", "\\|")
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {meaning} |\n")
+    return _MARKDOWN_HEAD + "".join(rows)
+
+
+def _defaults() -> dict[str, Any]:
+    """What depends on the machine (the number of cores) is None: the meaning says what it is."""
+    defaults = _plain(Settings.model_construct())
+    return {
+        name: None if field.default_factory is not None else defaults[name]
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    values = settings.model_dump(mode="json")
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in values.items()
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)

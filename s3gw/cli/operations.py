@@ -1,0 +1,29 @@
+"""`s3gw operations`: all operations of AWS's model, and whether they are served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, show
+
+app = group()
+
+
+@app.command()
+def operations(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Print AWS's operations and which of them are served."""
+    show(describe(), as_json)
+
+
+def describe() -> list[dict[str, Any]]:
+    from s3gw.operations.table import OPERATIONS
+    from s3gw.wire.model import OPERATIONS as MODEL
+
+    return [
+        {
+            "operation": name,
+            "served": name in OPERATIONS,
+            "needs": list(dict.fromkeys(need.action for need in OPERATIONS[name].needs)) if name in OPERATIONS else [],
+        }
+        for name in sorted(MODEL)
+    ]

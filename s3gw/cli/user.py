@@ -1,0 +1,134 @@
+"""`s3gw user`: the people and programs that may use the store."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from s3gw.auth.passwords import hash_password
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.metadata import identities
+
+app = group()
+
+Name = Annotated[str, typer.Argument(help="Name, ID or e-mail address.")]
+Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]
+DisplayName = Annotated[str | None, typer.Option(help="What others see; default: the name.")]
+Role = Annotated[str | None, typer.Option(help="user, auditor or admin.")]
+Password = Annotated[str | None, typer.Option(help="For the JSON API and the console.")]
+
+
+def describe(user: identities.User) -> dict[str, Any]:
+    return user._asdict() | {"created_at": when(user.created_at)}
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="1 to 64 of A-Z a-z 0-9 _ + = , . @ -")],
+    email: Email = None,
+    display_name: DisplayName = None,
+    role: Role = "user",
+    password: Password = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Create a user. `s3gw key create NAME` gives it an access key."""
+    with session(data, database_url, as_json) as metadata:
+        user = metadata.write(
+            identities.create_user,
+            name=name,
+            email=email,
+            display_name=display_name,
+            role=role,
+            password_hash=None if password is None else _hash(password),
+        )
+        show(describe(user), as_json)
+
+
+@app.command("list")
+def list_(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """List the users."""
+    with session(data, database_url, as_json) as metadata:
+        show([describe(user) for user in metadata.read(identities.list_users)], as_json)
+
+
+@app.command("show")
+def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Show a user and the IDs of its access keys."""
+    with session(data, database_url, as_json) as metadata:
+        user = metadata.read(identities.find_user, name)
+        keys = [key.access_key_id for key in metadata.read(identities.list_keys, user.id)]
+        show(describe(user) | {"access_keys": keys}, as_json)
+
+
+@app.command()
+def update(
+    name: Name,
+    new_name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
+    email: Annotated[str | None, typer.Option(help="'' takes it away.")] = None,
+    display_name: DisplayName = None,
+    role: Role = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given; the rest stays."""
+    given = {"name": new_name, "email": email, "display_name": display_name, "role": role}
+    changes = {field: value for field, value in given.items() if value is not None}
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(_update, name, changes)), as_json)
+
+
+@app.command()
+def password(
+    name: Name,
+    password: Annotated[str | None, typer.Option(help="Asked for when it isn't given.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Set a user's password: from --password, the terminal, or the first line of standard input."""
+    with session(data, database_url, as_json) as metadata:
+        password = _ask() if password is None else password
+        user = metadata.write(_update, name, {"password_hash": _hash(password)})
+        show(describe(user), as_json)
+
+
+@app.command()
+def disable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Refuse whatever is asked with the user's keys or password."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(identities.set_user_enabled, name, False)), as_json)
+
+
+@app.command()
+def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Undo `disable`."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(identities.set_user_enabled, name, True)), as_json)
+
+
+@app.command()
+def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Delete a user that owns no bucket, with its access keys."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(identities.delete_user, name)) | {"deleted": True}, as_json)
+
+
+def _update(conn: identities.Connection, name: str, changes: dict[str, str | None]) -> identities.User:
+    return identities.update_user(conn, name, **changes)
+
+
+def _ask() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _hash(password: str) -> str:
+    if not password:
+        raise Refused("a password can't be empty")
+    return hash_password(password)

@@ -1,0 +1,222 @@
+"""Every setting and every limit: name, default, meaning. The only place that reads the environment.
+
+A setting `name` is S3GW_NAME in the environment or in .env, and an option of the command line where there is one;
+the option wins over the environment, the environment over .env. A secret may also stand in a file that S3GW_NAME_FILE
+names. `s3gw config`, .env.example and docs/configuration.md are made from this list.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from s3gw.server.listeners import parse_address
+
+PREFIX = "S3GW_"
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+
+# Written a,b,c in the environment.
+List = Annotated[list[str], NoDecode]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=0)]
+
+
+class ConfigurationError(Exception):
+    """A setting that can't be used; the message names it and never contains its value."""
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # what a container may use; macOS has no such call
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _secret(meaning: str) -> Any:
+    return Field(default=None, description=meaning, repr=False, json_schema_extra={"secret": True})
+
+
+class Settings(BaseSettings):
+    """What a process is told. Sizes are bytes and times are seconds, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=False,
+        hide_input_in_errors=True,
+    )
+
+    # Where things are
+    data: Path = Field(
+        Path("data"), description="The data folder: blobs, keys, and the database unless it is elsewhere."
+    )
+    database_url: str | None = _secret("sqlite:///PATH or postgresql://…; by default SQLite in the data folder.")
+    listen: str = Field("127.0.0.1:9000", description="HOST:PORT of the S3 API; port 0 takes a free one.")
+    admin_listen: str = Field("127.0.0.1:9001", description="HOST:PORT of the JSON API, /healthz and /readyz.")
+    workers: Count = Field(default_factory=_cores, description="Processes that serve requests; by default one a core.")
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain (PEM) of both listeners; reloaded when it changes."
+    )
+    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+
+    # Who may do what
+    master_key: str | None = _secret("The key (base64, 32 bytes) that secret access keys are sealed with.")
+    master_key_file: Path | None = Field(
+        None,
+        description="The file that holds the master key, made when missing; by default master.key in the data folder.",
+    )
+    root_user: str = Field("admin", description="Name of the admin made at the first start.")
+    root_password: str | None = _secret("Password of that admin; by default made up and printed once.")
+    root_access_key_id: str | None = _secret("Access key ID of that admin; by default made up and printed once.")
+    root_secret_access_key: str | None = _secret(
+        "Secret access key of that admin; by default made up and printed once."
+    )
+    sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
+    clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
+    trusted_proxies: List = Field(
+        [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
+    )
+
+    # What S3 clients see
+    region: str = Field("us-east-1", description="The region that requests are signed for.")
+    domains: List = Field([], description="Domains (a,b) under which BUCKET.DOMAIN addresses a bucket.")
+    buckets: List = Field([], description="Buckets (a,b) made for the admin at the first start.")
+    bucket_defaults: Literal["aws", "classic"] = Field(
+        "aws",
+        description="What a new bucket starts with: aws: ACLs disabled, public access blocked; classic: ACLs, nothing blocked.",
+    )
+    copy_etag: Literal["layout", "aws"] = Field(
+        "layout",
+        description="ETag of a copied multipart object or part: from its layout, or aws: by reading and hashing the bytes.",
+    )
+
+    # Limits of what is stored
+    inline_limit: Bytes = Field(16 * KIB, description="Bodies up to this size are kept in the database.")
+    chunk_size: Annotated[int, Field(ge=64 * KIB, le=8 * MIB, multiple_of=64 * KIB)] = Field(
+        8 * MIB, description="Larger bodies are cut into chunks of this size."
+    )
+    max_put: Bytes = Field(5 * GIB, description="Largest body of one PutObject or UploadPart.")
+    max_object: Bytes = Field(5 * TIB, description="Largest object.")
+    min_part: Bytes = Field(5 * MIB, description="Smallest part of a multipart upload but the last.")
+    max_parts: Annotated[int, Field(ge=1, le=10_000)] = Field(10_000, description="Highest part number.")
+    max_key: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Longest key, in bytes of UTF-8.")
+    max_metadata: Bytes = Field(2 * KIB, description="Most user metadata of an object.")
+    upload_expiry: Annotated[float, Field(gt=0)] = Field(
+        7, description="Days after which an unfinished upload is aborted."
+    )
+    upload_memory: Annotated[int, Field(ge=4 * MIB)] = Field(
+        256 * MIB, description="Memory that the uploads of one process may hold together."
+    )
+
+    # Limits of a request
+    max_xml_body: Bytes = Field(2 * MIB, description="Largest XML body.")
+    max_header_bytes: Annotated[int, Field(ge=8 * KIB)] = Field(
+        32 * KIB, description="Largest request line and headers."
+    )
+    header_timeout: Seconds = Field(60, description="Time a client has to send a request's headers.")
+    body_timeout: Seconds = Field(60, description="Longest pause of a client that sends a body.")
+    send_timeout: Seconds = Field(60, description="Longest pause of a client that reads an answer.")
+    keep_alive: Seconds = Field(120, description="Time an idle connection is kept; a proxy's must be shorter.")
+    shutdown_timeout: Seconds = Field(30, description="Time that requests in flight have to finish after SIGTERM.")
+
+    # What is told
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines on standard error.")
+    access_log: bool = Field(True, description="One log line for each request.")
+
+    @field_validator("domains", "buckets", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("listen", "admin_listen")
+    @classmethod
+    def _check_address(cls, value: str, info: ValidationInfo) -> str:
+        parse_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("S3GW_TLS_CERT and S3GW_TLS_KEY belong together")
+        if (self.root_access_key_id is None) != (self.root_secret_access_key is None):
+            raise ValueError("S3GW_ROOT_ACCESS_KEY_ID and S3GW_ROOT_SECRET_ACCESS_KEY belong together")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            _SecretFiles(settings_cls, os.environ),
+            dotenv_settings,
+            _DotenvSecretFiles(settings_cls),
+        )
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """S3GW_NAME_FILE: the secret is what the file holds, without the line end."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = self._environment.get(f"{PREFIX}{field_name.upper()}_FILE")
+        # S3GW_MASTER_KEY_FILE is a setting of its own: that file is made when it is missing.
+        if not path or not is_secret(field) or f"{field_name}_file" in self.settings_cls.model_fields:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise ConfigurationError(f"{PREFIX}{field_name.upper()}_FILE: can't read {path}: {reason}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        values = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class _DotenvSecretFiles(_SecretFiles):
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls, dotenv_values(".env"))
+
+
+def is_secret(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("secret"))
+
+
+def load_settings(**options: Any) -> Settings:
+    """Settings from options (those that are not None), environment, files and .env. Raises ConfigurationError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise ConfigurationError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,423 @@
+"""The AWS errors: one class per code, with its status and message.
+
+Raised where the fact is known, rendered in one place (gateway.py). `details` become elements of the error document
+beside Code, Message, Resource and RequestId, as AWS names them (BucketName, ArgumentName, CanonicalRequest, …).
+Codes, statuses and messages: Amazon S3 API Reference, "Error responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class S3Error(Exception):
+    """An answer that refuses. `headers` go out with it (for example Content-Range of a 416)."""
+
+    code: ClassVar[str] = ""
+    status: ClassVar[int] = 500
+    default_message: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **details: str | int | None,
+    ) -> None:
+        self.message = self.default_message if message is None else message
+        self.headers = dict(headers or {})
+        self.details = {
+            name: str(value) for name, value in details.items() if value is not None
+        }
+        super().__init__(self.message)
+
+    def __init_subclass__(cls) -> None:
+        cls.code = cls.__name__
+
+
+class AccessDenied(S3Error):
+    status = 403
+    default_message = "Access Denied"
+
+
+class AccountProblem(S3Error):
+    status = 403
+    default_message = "There is a problem with your account that prevents the operation from completing successfully."
+
+
+class AuthorizationHeaderMalformed(S3Error):
+    status = 400
+    default_message = "The authorization header you provided is invalid."
+
+
+class AuthorizationQueryParametersError(S3Error):
+    status = 400
+    default_message = (
+        "The authorization query parameters that you provided are not valid."
+    )
+
+
+class BadDigest(S3Error):
+    status = 400
+    default_message = "The Content-MD5 or checksum value that you specified did not match what the server received."
+
+
+class BadRequest(S3Error):
+    status = 400
+    default_message = "Bad Request"
+
+
+class BucketAlreadyExists(S3Error):
+    status = 409
+    default_message = (
+        "The requested bucket name is not available. The bucket namespace is shared by all users of the "
+        "system. Please select a different name and try again."
+    )
+
+
+class BucketAlreadyOwnedByYou(S3Error):
+    status = 409
+    default_message = (
+        "The bucket that you tried to create already exists, and you own it."
+    )
+
+
+class BucketNotEmpty(S3Error):
+    status = 409
+    default_message = "The bucket that you tried to delete is not empty."
+
+
+class ConditionalRequestConflict(S3Error):
+    status = 409
+    default_message = (
+        "A conflicting operation occurred. If using PutObject you can retry the request. If using "
+        "multipart upload you should initiate another CreateMultipartUpload request and re-upload each "
+        "part."
+    )
+
+
+class EntityTooLarge(S3Error):
+    status = 400
+    default_message = "Your proposed upload exceeds the maximum allowed object size."
+
+
+class EntityTooSmall(S3Error):
+    status = 400
+    default_message = (
+        "Your proposed upload is smaller than the minimum allowed object size."
+    )
+
+
+class ExpiredToken(S3Error):
+    status = 400
+    default_message = "The provided token has expired."
+
+
+class IllegalLocationConstraintException(S3Error):
+    status = 400
+    default_message = "The specified location-constraint is not valid."
+
+
+class IncompleteBody(S3Error):
+    status = 400
+    default_message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
+
+
+class InternalError(S3Error):
+    status = 500
+    default_message = "We encountered an internal error. Please try again."
+
+
+class InvalidAccessKeyId(S3Error):
+    status = 403
+    default_message = (
+        "The AWS access key ID that you provided does not exist in our records."
+    )
+
+
+class InvalidArgument(S3Error):
+    status = 400
+    default_message = "Invalid Argument"
+
+
+class InvalidBucketName(S3Error):
+    status = 400
+    default_message = "The specified bucket is not valid."
+
+
+class InvalidChunkSizeError(S3Error):
+    status = 403
+    default_message = (
+        "Only the last chunk is allowed to have a size less than 8192 bytes"
+    )
+
+
+class InvalidDigest(S3Error):
+    status = 400
+    default_message = (
+        "The Content-MD5 or checksum value that you specified is not valid."
+    )
+
+
+class InvalidEncryptionAlgorithmError(S3Error):
+    status = 400
+    default_message = "The encryption request that you specified is not valid. The valid value is AES256."
+
+
+class InvalidLocationConstraint(S3Error):
+    status = 400
+    default_message = "The specified location (Region) constraint is not valid."
+
+
+class InvalidObjectState(S3Error):
+    status = 403
+    default_message = "The operation is not valid for the current state of the object."
+
+
+class InvalidPart(S3Error):
+    status = 400
+    default_message = (
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, "
+        "or the specified entity tag may not match the part's entity tag."
+    )
+
+
+class InvalidPartNumber(S3Error):
+    status = 416
+    default_message = "The requested partnumber is not satisfiable"
+
+
+class InvalidPartOrder(S3Error):
+    status = 400
+    default_message = (
+        "The list of parts was not in ascending order. The parts list must be specified in order by "
+        "part number."
+    )
+
+
+class InvalidRange(S3Error):
+    status = 416
+    default_message = "The requested range is not satisfiable"
+
+
+class InvalidRequest(S3Error):
+    status = 400
+    default_message = "Invalid Request"
+
+
+class InvalidSecurity(S3Error):
+    status = 403
+    default_message = "The provided security credentials are not valid."
+
+
+class InvalidStorageClass(S3Error):
+    status = 400
+    default_message = "The storage class that you specified is not valid."
+
+
+class InvalidTag(S3Error):
+    status = 400
+    default_message = "The tag provided was not a valid tag."
+
+
+class InvalidToken(S3Error):
+    status = 400
+    default_message = "The provided token is malformed or otherwise not valid."
+
+
+class InvalidURI(S3Error):
+    status = 400
+    default_message = "The specified URI couldn't be parsed."
+
+
+class KeyTooLongError(S3Error):
+    status = 400
+    default_message = "Your key is too long."
+
+
+class MalformedACLError(S3Error):
+    status = 400
+    default_message = (
+        "The ACL that you provided was not well formed or did not validate against our published "
+        "schema."
+    )
+
+
+class MalformedPOSTRequest(S3Error):
+    status = 400
+    default_message = (
+        "The body of your POST request is not well-formed multipart/form-data."
+    )
+
+
+class MalformedTrailerError(S3Error):
+    status = 400
+    default_message = (
+        "The request contained trailing data that was not well-formed or did not conform to our "
+        "published schema."
+    )
+
+
+class MalformedXML(S3Error):
+    status = 400
+    default_message = (
+        "The XML that you provided was not well formed or did not validate against our published "
+        "schema."
+    )
+
+
+class MaxMessageLengthExceeded(S3Error):
+    status = 400
+    default_message = "Your request was too large."
+
+
+class MetadataTooLarge(S3Error):
+    status = 400
+    default_message = "Your metadata headers exceed the maximum allowed metadata size."
+
+
+class MethodNotAllowed(S3Error):
+    status = 405
+    default_message = "The specified method is not allowed against this resource."
+
+
+class MissingContentLength(S3Error):
+    status = 411
+    default_message = "You must provide the Content-Length HTTP header."
+
+
+class MissingRequestBodyError(S3Error):
+    status = 400
+    default_message = "Request body is empty."
+
+
+class MissingSecurityHeader(S3Error):
+    status = 400
+    default_message = "Your request is missing a required header."
+
+
+class NoSuchBucket(S3Error):
+    status = 404
+    default_message = "The specified bucket does not exist."
+
+
+class NoSuchBucketPolicy(S3Error):
+    status = 404
+    default_message = "The bucket policy does not exist"
+
+
+class NoSuchKey(S3Error):
+    status = 404
+    default_message = "The specified key does not exist."
+
+
+class NoSuchTagSet(S3Error):
+    status = 404
+    default_message = "The TagSet does not exist"
+
+
+class NoSuchUpload(S3Error):
+    status = 404
+    default_message = (
+        "The specified multipart upload does not exist. The upload ID might not be valid, or the "
+        "multipart upload might have been aborted or completed."
+    )
+
+
+class NoSuchVersion(S3Error):
+    status = 404
+    default_message = "The specified version does not exist."
+
+
+class NotImplemented(S3Error):
+    status = 501
+    default_message = (
+        "A header or query you provided implies functionality that is not implemented."
+    )
+
+
+class NotModified(S3Error):
+    status = 304
+    default_message = "Not Modified"
+
+
+class OperationAborted(S3Error):
+    status = 409
+    default_message = "A conflicting conditional operation is currently in progress against this resource. Try again."
+
+
+class PermanentRedirect(S3Error):
+    status = 301
+    default_message = (
+        "The bucket that you are attempting to access must be addressed using the specified endpoint. "
+        "Send all future requests to this endpoint."
+    )
+
+
+class PreconditionFailed(S3Error):
+    status = 412
+    default_message = "At least one of the pre-conditions you specified did not hold"
+
+
+class RequestHeaderSectionTooLarge(S3Error):
+    status = 400
+    default_message = "Your request header section exceeds the maximum allowed request header section size."
+
+
+class RequestTimeTooSkewed(S3Error):
+    status = 403
+    default_message = (
+        "The difference between the request time and the current time is too large."
+    )
+
+
+class RequestTimeout(S3Error):
+    status = 400
+    default_message = (
+        "Your socket connection to the server was not read from or written to within the timeout "
+        "period."
+    )
+
+
+class ServiceUnavailable(S3Error):
+    status = 503
+    default_message = "Service is unable to handle request."
+
+
+class SignatureDoesNotMatch(S3Error):
+    status = 403
+    default_message = (
+        "The request signature we calculated does not match the signature you provided. Check your key "
+        "and signing method."
+    )
+
+
+class SlowDown(S3Error):
+    status = 503
+    default_message = "Please reduce your request rate."
+
+
+class TooManyBuckets(S3Error):
+    status = 400
+    default_message = "You have attempted to create more buckets than allowed"
+
+
+class UnexpectedContent(S3Error):
+    status = 400
+    default_message = "This request does not support content"
+
+
+class UserKeyMustBeSpecified(S3Error):
+    status = 400
+    default_message = (
+        "The bucket POST must contain the specified field name. If it is specified, check the order of "
+        "the fields."
+    )
+
+
+class XAmzContentSHA256Mismatch(S3Error):
+    status = 400
+    default_message = (
+        "The provided 'x-amz-content-sha256' header does not match what was computed."
+    )

@@ -1,0 +1,113 @@
+"""One exchange with a client: its identity, its answer, and what the access log says of it.
+
+Sends what the gateway decided; knows how AWS frames answers (request ids, bodiless statuses, errors as XML).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from s3gw.auth.principal import ANONYMOUS, Principal
+from s3gw.context import Context, Output
+from s3gw.errors import S3Error
+from s3gw.wire.codec import Codec
+from s3gw.wire.xml import error_document
+from s3gw.wire.request import Request
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_BODILESS = frozenset((204, 304))
+
+
+class Exchange:
+    """Made for each request, before anything is known of it."""
+
+    __slots__ = (
+        "_send",
+        "bytes_sent",
+        "is_started",
+        "operation",
+        "principal",
+        "request",
+        "request_id",
+        "scope",
+        "started_at",
+        "status",
+        "was_aborted",
+    )
+
+    def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
+        self.scope = scope
+        self.started_at = time.perf_counter()
+        self.request_id = secrets.token_hex(8).upper()
+        self.request: Request | None = None
+        self.operation = "-"
+        self.principal: Principal = ANONYMOUS
+        self.status = 0
+        self.bytes_sent = 0
+        self.is_started = False
+        self.was_aborted = False
+        self._send = send
+
+    async def send_output(self, ctx: Context, output: Output, codec: Codec) -> None:
+        """Answer with the output of a handler. Its `Body` is bytes, or an iterator whose first piece goes first."""
+        body = output.pop("Body", None)
+        encoded = codec.encode(output)
+        headers = encoded.headers
+        if ctx.headers:
+            headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in ctx.headers]
+        status = ctx.status or encoded.status
+        if body is None or isinstance(body, bytes | memoryview):
+            await self._send_whole(status, headers, body if body is not None else encoded.body)
+        else:
+            await self._send_pieces(status, headers, body)
+
+    async def _send_pieces(self, status: int, headers: Headers, pieces: AsyncIterator[bytes | memoryview]) -> None:
+        try:
+            piece = await anext(pieces, b"")  # a body that can't even begin is an error, not a broken answer
+            await self._start(status, headers)
+            while piece:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                self.bytes_sent += len(piece)
+                piece = await anext(pieces, b"")
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
+
+    async def refuse(self, error: S3Error) -> None:
+        headers: Headers = [
+            (name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers.items()
+        ]
+        if b"100-continue" in dict(self.scope["headers"]).get(b"expect", b"").lower():
+            # The client may still be waiting to send its body, or be sending it: nobody can tell where the next
+            # request begins.
+            headers.append((b"connection", b"close"))
+        if error.status in _BODILESS or self.scope["method"] == "HEAD":
+            await self._send_whole(error.status, headers, None)
+            return
+        resource = self.scope.get("path", "/")
+        document = error_document(error.code, error.message, resource, self.request_id, self._host_id(), error.details)
+        headers.append((b"content-type", b"application/xml"))
+        await self._send_whole(error.status, headers, document)
+
+    async def _send_whole(self, status: int, headers: Headers, body: bytes | memoryview | None) -> None:
+        content = body or b""
+        if status not in _BODILESS and not any(name == b"content-length" for name, _ in headers):
+            headers.append((b"content-length", str(len(content)).encode()))
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": content, "more_body": False})
+        self.bytes_sent += len(content)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        headers.append((b"x-amz-request-id", self.request_id.encode()))
+        headers.append((b"x-amz-id-2", self._host_id().encode()))
+        self.status = status
+        self.is_started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _host_id(self) -> str:
+        return "s3gw"

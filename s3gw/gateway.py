@@ -1,0 +1,134 @@
+"""The line a request walks, top to bottom: target, operation, authenticate, authorize, decode, handle, encode.
+
+No step is repeated elsewhere. This is also where every error becomes an answer and a request its access log line.
+Semantics belong into operations/, bytes into wire/.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from s3gw import log
+from s3gw.auth.authenticate import Authentication, authenticate
+from s3gw.auth.authorize import Need, is_allowed, require
+from s3gw.auth.payload import ClientDisconnected, VerifyingBody
+from s3gw.context import Context, Services
+from s3gw.errors import AccessDenied, InternalError, NoSuchBucket, NotImplemented, S3Error, ServiceUnavailable
+from s3gw.exchange import Exchange
+from s3gw.metadata import buckets, identities
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.contents import ContentLost
+from s3gw.metadata.database import DatabaseUnavailable
+from s3gw.operations.copy_source import parse_copy_source
+from s3gw.operations.refused_headers import refuse_unserved_headers
+from s3gw.operations.table import OPERATIONS, Row
+from s3gw.wire.codec import codec
+from s3gw.wire.request import Request
+from s3gw.wire.route import route
+from s3gw.wire.target import normal_domains
+
+_CODECS = {name: codec(name) for name in OPERATIONS}
+_logger = logging.getLogger("s3gw.gateway")
+
+
+class Gateway:
+    """The S3 application: ASGI in, AWS's S3 API out."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._domains = normal_domains(services.settings.domains)
+        self._trusted_proxies = tuple(services.settings.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, send)
+        try:
+            await self._answer(exchange, scope, receive)
+        except ClientDisconnected:
+            exchange.status = 499  # nobody is there to answer; the log says so
+        except Exception as error:
+            if exchange.is_started:
+                exchange.was_aborted = True
+                _logger.error("aborted %s %s", exchange.request_id, exchange.operation, exc_info=error)
+                raise  # the server drops the connection, so the client sees that the body isn't whole
+            await exchange.refuse(_as_s3_error(error, exchange))
+        finally:
+            log.access(exchange)
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
+        services = self.services
+        request = exchange.request = Request.from_scope(scope, self._domains, self._trusted_proxies)
+        operation = exchange.operation = route(request).name
+        row = OPERATIONS.get(operation)
+        if row is None:
+            raise NotImplemented(f"{operation} is not implemented.", Operation=operation)
+        authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
+        refuse_unserved_headers(request.headers)
+        ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
+        exchange.principal = ctx.principal
+        await self._authorize(ctx, operation, row)
+        input = await self._decode(ctx, operation, row, authentication, receive)
+        output = await row.handler(ctx, input)
+        await exchange.send_output(ctx, output, _CODECS[operation])
+
+    async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
+        return await self.services.database.read(identities.find_access_key, access_key_id)
+
+    async def _authorize(self, ctx: Context, operation: str, row: Row) -> None:
+        """Resolve the buckets that the request names, and ask for each need of the operation's row."""
+        target = ctx.request.target
+        if target.bucket is not None and operation != "CreateBucket":
+            ctx.bucket = await self._bucket(ctx, target.bucket, "x-amz-expected-bucket-owner")
+        copy_source = ctx.request.headers.get("x-amz-copy-source")
+        if copy_source is not None:
+            source = parse_copy_source(copy_source)
+            ctx.source_bucket = await self._bucket(ctx, source.bucket, "x-amz-source-expected-bucket-owner")
+        for need in row.needs:
+            if need.header is None or need.header in ctx.request.headers:
+                self._require(ctx, need)
+
+    async def _bucket(self, ctx: Context, name: str, owner_header: str) -> Bucket:
+        bucket = await self.services.database.read(buckets.find, name)
+        if bucket is None:
+            raise NoSuchBucket(BucketName=name)
+        expected = ctx.request.headers.get(owner_header)
+        if expected is not None and expected != bucket.owner_account_id:
+            raise AccessDenied()
+        return bucket
+
+    def _require(self, ctx: Context, need: Need) -> None:
+        if need.on == "keys":
+            bucket = ctx.the_bucket
+            ctx.allowed = lambda action, key: is_allowed(ctx.principal, action, bucket)
+            if ctx.principal.is_anonymous:
+                raise AccessDenied()
+            return
+        bucket_acted_on = {"service": None, "source": ctx.source_bucket}.get(need.on, ctx.bucket)
+        names_version = need.on != "source" and "versionId" in ctx.request.arguments
+        action = need.versioned if need.versioned and names_version else need.action
+        require(ctx.principal, action, bucket_acted_on)
+
+    async def _decode(
+        self, ctx: Context, operation: str, row: Row, authentication: Authentication, receive: Receive
+    ) -> Any:
+        document = None
+        if row.body != "none":
+            settings = ctx.services.settings
+            limit = settings.max_put if row.body == "stream" else settings.max_xml_body
+            ctx.body = VerifyingBody(receive, ctx.request, authentication, settings, limit)
+            if row.body == "xml":
+                document = await ctx.body.read_all(limit)
+        return _CODECS[operation].decode(ctx.request, document)
+
+
+def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, (DatabaseUnavailable, ContentLost)):
+        _logger.warning("unavailable %s %s: %s", exchange.request_id, exchange.operation, error)
+        return ServiceUnavailable()
+    _logger.error("failed %s %s", exchange.request_id, exchange.operation, exc_info=error)
+    return InternalError()

@@ -1,0 +1,44 @@
+"""The job process: one of the tree, runs background work until it is told to stop.
+
+Started as `python -m s3gw.jobs.process`. What the work is and how it is leased is runner.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from s3gw import log
+from s3gw.app import open_services
+from s3gw.config import Settings
+from s3gw.jobs.runner import run_jobs
+from s3gw.server import child, messages
+
+
+async def run(settings: Settings, control: socket.socket) -> None:
+    stop = asyncio.Event()
+    control.setblocking(False)
+
+    def listen() -> None:
+        message = control.recv(1)
+        if not message:
+            os._exit(1)  # the supervisor is gone
+        if message == messages.DRAIN:
+            stop.set()
+
+    asyncio.get_running_loop().add_reader(control.fileno(), listen)
+    async with open_services(settings, "jobs") as services:
+        control.send(messages.READY)
+        await run_jobs(services, stop)
+
+
+def main() -> None:
+    settings, control = child.enter()
+    log.configure(settings.log_format, settings.access_log)
+    child.wait_for_go(control)
+    asyncio.run(run(settings, control))
+
+
+if __name__ == "__main__":
+    main()

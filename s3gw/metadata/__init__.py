@@ -1,0 +1,1 @@
+"""The only room with SQL. What SQLite and PostgreSQL do differently stays in database, sqlite* and postgresql."""

@@ -1,0 +1,160 @@
+"""SQL of buckets and their configurations.
+
+`find` is on the path of every request. A write that stands on a bucket takes it `FOR SHARE` (`hold`); configuration
+and deletion take it `FOR UPDATE` (`seize`), so nothing is put into a bucket that is just being deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
+from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.schema import bucket_configurations, buckets, objects, uploads, users
+
+
+class Bucket(NamedTuple):
+    """A bucket with what is needed of its owner. A named tuple, because each request makes one."""
+
+    id: int
+    name: str
+    region: str
+    versioning: str
+    created_at: int
+    owner_id: str
+    owner_canonical_id: str
+    owner_account_id: str
+    owner_name: str
+
+
+_bucket_columns = (
+    buckets.c.id,
+    buckets.c.name,
+    buckets.c.region,
+    buckets.c.versioning,
+    buckets.c.created_at,
+    users.c.id.label("owner_id"),
+    users.c.canonical_id,
+    users.c.account_id,
+    users.c.display_name,
+)
+_select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.owner_id == users.c.id)
+_find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
+_hold = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True))
+_seize = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
+_any_object = Prepared(select(objects.c.key).where(objects.c.bucket_id == bindparam("bucket_id")).limit(1))
+_any_upload = Prepared(select(uploads.c.key).where(uploads.c.bucket_id == bindparam("bucket_id")).limit(1))
+
+
+def find(conn: Connection, name: str) -> Bucket | None:
+    row = _find.one_or_none(conn, name=name)
+    return None if row is None else Bucket._make(row)
+
+
+def hold(conn: Connection, bucket_id: int) -> str:
+    """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
+    row = _hold.one_or_none(conn, bucket_id=bucket_id)
+    if row is None:
+        raise NoSuchBucket()
+    return str(row[0])
+
+
+def seize(conn: Connection, bucket_id: int) -> None:
+    if _seize.one_or_none(conn, bucket_id=bucket_id) is None:
+        raise NoSuchBucket()
+
+
+def list_all(
+    conn: Connection, owner_id: str | None = None, *, prefix: str = "", after: str = "", limit: int = 10_000
+) -> list[Bucket]:
+    """Buckets in the order of their names, `after` exclusive; of one owner or of all."""
+    statement = _select_bucket.where(buckets.c.name > after, buckets.c.name >= prefix)
+    if prefix:
+        statement = statement.where(buckets.c.name < prefix + "\x7f")  # names are ASCII
+    if owner_id is not None:
+        statement = statement.where(buckets.c.owner_id == owner_id)
+    rows = conn.execute(statement.order_by(buckets.c.name).limit(limit)).all()
+    return [Bucket._make(row) for row in rows]
+
+
+def create(
+    conn: Connection, *, name: str, owner_id: str, region: str, defaults: str, now: int, tags: Any = None
+) -> int:
+    """Create a bucket with what S3GW_BUCKET_DEFAULTS (`aws` or `classic`) gives a new one; return its id."""
+    existing = find(conn, name)
+    if existing is not None:
+        raise _taken(existing.owner_id, owner_id, name)
+    values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
+    try:
+        bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
+    except IntegrityError:  # created by someone else since we looked
+        raise BucketAlreadyExists(BucketName=name) from None
+    for kind, document in _DEFAULTS[defaults].items():
+        put_configuration(conn, bucket_id, kind, document)
+    if tags:
+        put_configuration(conn, bucket_id, "Tagging", tags)
+    return int(bucket_id)
+
+
+def _taken(existing_owner: str, owner_id: str, name: str) -> Exception:
+    return (BucketAlreadyOwnedByYou if existing_owner == owner_id else BucketAlreadyExists)(BucketName=name)
+
+
+# AWS since April 2023: "S3 Block Public Access and ACLs disabled for all new buckets".
+_BLOCKED = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "aws": {
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+        "PublicAccessBlock": _BLOCKED,
+    },
+    "classic": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
+}
+
+
+def delete_bucket(conn: Connection, bucket_id: int) -> None:
+    """Delete an empty bucket. Versions, delete markers and unfinished uploads count as content."""
+    seize(conn, bucket_id)
+    if _any_object.one_or_none(conn, bucket_id=bucket_id) or _any_upload.one_or_none(conn, bucket_id=bucket_id):
+        raise BucketNotEmpty()
+    conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
+    conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
+
+
+def set_versioning(conn: Connection, bucket_id: int, versioning: str) -> None:
+    seize(conn, bucket_id)
+    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(versioning=versioning))
+
+
+def set_owner(conn: Connection, bucket_id: int, owner_id: str) -> None:
+    seize(conn, bucket_id)
+    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(owner_id=owner_id))
+
+
+def configuration(conn: Connection, bucket_id: int, kind: str) -> Any:
+    """The document last put under `kind` (boto3's member names), or None."""
+    table = bucket_configurations
+    statement = select(table.c.document).where(table.c.bucket_id == bucket_id, table.c.kind == kind)
+    document = conn.execute(statement).scalar_one_or_none()
+    return None if document is None else json.loads(document)
+
+
+def put_configuration(conn: Connection, bucket_id: int, kind: str, document: Any) -> None:
+    seize(conn, bucket_id)
+    delete_configuration(conn, bucket_id, kind)
+    values = {"bucket_id": bucket_id, "kind": kind, "document": json.dumps(document)}
+    conn.execute(insert(bucket_configurations).values(values))
+
+
+def delete_configuration(conn: Connection, bucket_id: int, kind: str) -> None:
+    table = bucket_configurations
+    seize(conn, bucket_id)
+    conn.execute(delete(table).where(table.c.bucket_id == bucket_id, table.c.kind == kind))

@@ -1,0 +1,316 @@
+"""SQL of users and access keys.
+
+`find_access_key` is on the path of every signed request. What a name or a key may look like is decided here, so that
+the command line and the JSON API refuse the same things. Secrets arrive sealed and passwords hashed (auth/).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from s3gw.metadata.database import Connection, Prepared, now
+from s3gw.metadata.schema import access_keys, buckets, users
+
+ROLES = ("user", "auditor", "admin")
+
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # as in IAM
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+# Neither "/" nor ":": they end the ID in SigV4's Credential and in SigV2's Authorization.
+_ACCESS_KEY_ID = re.compile(r"[\w.+=@-]{3,128}", re.ASCII)
+_SECRET_ACCESS_KEY = re.compile(r"[!-~]{8,128}")
+
+
+class IdentityError(Exception):
+    """A change to users or keys that is refused; the message is for the person who asked for it."""
+
+
+class NoSuchUser(IdentityError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no user {name}")
+
+
+class NoSuchAccessKey(IdentityError):
+    def __init__(self, access_key_id: str) -> None:
+        super().__init__(f"there is no access key {access_key_id}")
+
+
+class AccessKey(NamedTuple):
+    """What a signature is checked with: a key and its user."""
+
+    user_id: str
+    canonical_id: str
+    account_id: str
+    name: str
+    role: str
+    user_enabled: bool
+    key_enabled: bool
+    expires_at: int | None  # microseconds since the epoch
+    sealed_secret: bytes
+
+
+class User(NamedTuple):
+    id: str
+    canonical_id: str
+    account_id: str
+    name: str
+    email: str | None
+    display_name: str
+    role: str
+    is_enabled: bool
+    created_at: int
+
+
+class Key(NamedTuple):
+    """An access key without its secret, which is shown only once."""
+
+    access_key_id: str
+    user: str
+    description: str
+    is_enabled: bool
+    expires_at: int | None
+    created_at: int
+
+
+_find_access_key = Prepared(
+    select(
+        users.c.id,
+        users.c.canonical_id,
+        users.c.account_id,
+        users.c.name,
+        users.c.role,
+        users.c.is_enabled.label("user_enabled"),
+        access_keys.c.is_enabled.label("key_enabled"),
+        access_keys.c.expires_at,
+        access_keys.c.sealed_secret,
+    )
+    .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
+    .where(access_keys.c.access_key_id == bindparam("access_key_id"))
+)
+_select_user = select(
+    users.c.id,
+    users.c.canonical_id,
+    users.c.account_id,
+    users.c.name,
+    users.c.email,
+    users.c.display_name,
+    users.c.role,
+    users.c.is_enabled,
+    users.c.created_at,
+)
+_select_key = select(
+    access_keys.c.access_key_id,
+    users.c.name,
+    access_keys.c.description,
+    access_keys.c.is_enabled,
+    access_keys.c.expires_at,
+    access_keys.c.created_at,
+).join_from(access_keys, users, access_keys.c.user_id == users.c.id)
+
+
+def find_access_key(conn: Connection, access_key_id: str) -> AccessKey | None:
+    row = _find_access_key.one_or_none(conn, access_key_id=access_key_id)
+    return None if row is None else AccessKey._make(row)
+
+
+# Users
+
+
+def find_user(conn: Connection, name: str) -> User:
+    """By name, id, or e-mail address. Raises NoSuchUser."""
+    for column in (users.c.name, users.c.id, users.c.email):
+        row = conn.execute(_select_user.where(column == name)).one_or_none()
+        if row is not None:
+            return _user(row)
+    raise NoSuchUser(name)
+
+
+def list_users(conn: Connection) -> list[User]:
+    return [_user(row) for row in conn.execute(_select_user.order_by(users.c.name)).all()]
+
+
+def has_users(conn: Connection) -> bool:
+    return conn.execute(select(users.c.id).limit(1)).one_or_none() is not None
+
+
+def create_user(
+    conn: Connection,
+    *,
+    name: str,
+    email: str | None = None,
+    display_name: str | None = None,
+    role: str = "user",
+    password_hash: str | None = None,
+) -> User:
+    """A user with ids of its own, and no access key yet."""
+    _check_user(name=name, email=email, role=role)
+    user = User(
+        id=str(uuid.uuid4()),
+        canonical_id=secrets.token_hex(32),
+        account_id=_new_account_id(conn),
+        name=name,
+        email=email,
+        display_name=name if display_name is None else display_name,
+        role=role,
+        is_enabled=True,
+        created_at=now(conn),
+    )
+    values = user._asdict() | {"is_enabled": 1, "password_hash": password_hash}
+    try:
+        conn.execute(insert(users).values(values))
+    except IntegrityError:
+        raise IdentityError(f"there is already a user with the name {name}{_or_email(email)}") from None
+    return user
+
+
+def update_user(conn: Connection, name: str, **changes: str | None) -> User:
+    """Change `name`, `email` ('' takes it away), `display_name`, `role` or `password_hash`."""
+    user = find_user(conn, name)
+    email = changes.get("email")
+    _check_user(name=changes.get("name"), email=email or None, role=changes.get("role"))
+    if email == "":
+        changes["email"] = None
+    if changes.get("role", "admin") != "admin":
+        _keep_an_admin(conn, user)
+    if not changes:
+        return user
+    try:
+        conn.execute(update(users).where(users.c.id == user.id).values(changes))
+    except IntegrityError:
+        raise IdentityError("there is already a user with that name or e-mail address") from None
+    return find_user(conn, user.id)
+
+
+def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
+    """The keys of a disabled user are of no use; they work again when the user is enabled."""
+    user = find_user(conn, name)
+    if not is_enabled:
+        _keep_an_admin(conn, user)
+    conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled)))
+    return user._replace(is_enabled=is_enabled)
+
+
+def delete_user(conn: Connection, name: str) -> User:
+    """With its access keys. Refused while the user owns a bucket."""
+    user = find_user(conn, name)
+    _keep_an_admin(conn, user)
+    owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
+    if owned:
+        raise IdentityError(f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away")
+    conn.execute(delete(access_keys).where(access_keys.c.user_id == user.id))
+    conn.execute(delete(users).where(users.c.id == user.id))
+    return user
+
+
+def find_password_hash(conn: Connection, name: str) -> str | None:
+    statement = select(users.c.password_hash).where(users.c.name == name, users.c.is_enabled == 1)
+    found = conn.execute(statement).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+# Access keys
+
+
+def check_access_key(access_key_id: str, secret_access_key: str) -> None:
+    if _ACCESS_KEY_ID.fullmatch(access_key_id) is None:
+        raise IdentityError("an access key ID has 3 to 128 of the characters A-Z a-z 0-9 _ . + = @ -")
+    if _SECRET_ACCESS_KEY.fullmatch(secret_access_key) is None:
+        raise IdentityError("a secret access key has 8 to 128 printable ASCII characters and no space")
+
+
+def create_key(
+    conn: Connection,
+    *,
+    user: str,
+    access_key_id: str,
+    sealed_secret: bytes,
+    description: str = "",
+    expires_at: int | None = None,
+) -> Key:
+    owner = find_user(conn, user)
+    key = Key(access_key_id, owner.name, description, True, expires_at, now(conn))
+    values = key._asdict() | {"user_id": owner.id, "sealed_secret": sealed_secret, "is_enabled": 1}
+    del values["user"]
+    try:
+        conn.execute(insert(access_keys).values(values))
+    except IntegrityError:
+        raise IdentityError(f"there is already an access key {access_key_id}") from None
+    return key
+
+
+def any_sealed_secret(conn: Connection) -> tuple[str, bytes] | None:
+    """Access key ID and sealed secret of some key, to see whether we have the right master key."""
+    row = conn.execute(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1)).one_or_none()
+    return None if row is None else (row[0], bytes(row[1]))
+
+
+def find_key(conn: Connection, access_key_id: str) -> Key:
+    row = conn.execute(_select_key.where(access_keys.c.access_key_id == access_key_id)).one_or_none()
+    if row is None:
+        raise NoSuchAccessKey(access_key_id)
+    return _key(row)
+
+
+def list_keys(conn: Connection, user: str | None = None) -> list[Key]:
+    statement = _select_key.order_by(users.c.name, access_keys.c.created_at)
+    if user is not None:
+        statement = statement.where(access_keys.c.user_id == find_user(conn, user).id)
+    return [_key(row) for row in conn.execute(statement).all()]
+
+
+def update_key(conn: Connection, access_key_id: str, **changes: Any) -> Key:
+    """Change `description`, `expires_at` (None: never) or `is_enabled`."""
+    find_key(conn, access_key_id)
+    if "is_enabled" in changes:
+        changes["is_enabled"] = int(changes["is_enabled"])
+    if changes:
+        conn.execute(update(access_keys).where(access_keys.c.access_key_id == access_key_id).values(changes))
+    return find_key(conn, access_key_id)
+
+
+def delete_key(conn: Connection, access_key_id: str) -> Key:
+    key = find_key(conn, access_key_id)
+    conn.execute(delete(access_keys).where(access_keys.c.access_key_id == access_key_id))
+    return key
+
+
+def _user(row: Row[Any]) -> User:
+    user = User._make(row)
+    return user._replace(is_enabled=bool(user.is_enabled))
+
+
+def _key(row: Row[Any]) -> Key:
+    key = Key._make(row)
+    return key._replace(is_enabled=bool(key.is_enabled))
+
+
+def _check_user(*, name: str | None, email: str | None, role: str | None) -> None:
+    if name is not None and _USER_NAME.fullmatch(name) is None:
+        raise IdentityError("a user name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
+    if email is not None and _EMAIL.fullmatch(email) is None:
+        raise IdentityError(f"{email} is not an e-mail address")
+    if role is not None and role not in ROLES:
+        raise IdentityError(f"a role is one of {', '.join(ROLES)}")
+
+
+def _keep_an_admin(conn: Connection, user: User) -> None:
+    """Nobody could let anybody in again."""
+    is_other = (users.c.role == "admin") & (users.c.is_enabled == 1) & (users.c.id != user.id)
+    if user.role == "admin" and not conn.execute(select(users.c.id).where(is_other).limit(1)).all():
+        raise IdentityError(f"{user.name} is the only admin who can log in")
+
+
+def _new_account_id(conn: Connection) -> str:
+    while True:
+        account_id = str(secrets.randbelow(9 * 10**11) + 10**11)
+        if not conn.execute(select(users.c.id).where(users.c.account_id == account_id)).all():
+            return account_id
+
+
+def _or_email(email: str | None) -> str:
+    return f" or the e-mail address {email}" if email else ""

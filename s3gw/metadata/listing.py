@@ -1,0 +1,185 @@
+"""SQL of lists: pages of objects, versions and uploads, rolled up by a delimiter.
+
+A page with a delimiter seeks past each common prefix instead of reading what it rolls up, so its cost depends on the
+size of the page and not of the bucket. One walk serves all three lists; they differ in the statement that feeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, select, tuple_
+
+from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.schema import objects, uploads, users
+
+Row = tuple[Any, ...]  # its first column is the key, its second orders the rows of one key
+Rank = Any  # the second column's type; what lies before and after all its values is told by the walks below
+
+# Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
+_AFTER_PREFIX = 4
+_WITH_DELIMITER = 32
+# Above any key: a key has at most 1024 bytes, and there is no greater code point.
+_END = "\U0010ffff" * 257
+
+
+class Page(NamedTuple):
+    """One page, in the order of keys. `last` is the row or common prefix (str) it ends with; None when it is empty."""
+
+    rows: list[Row]
+    common_prefixes: list[str]
+    is_truncated: bool
+    last: Row | str | None
+
+
+def after_prefix(prefix: str) -> str:
+    """The least string that follows every string with this prefix, in the order of UTF-8 bytes."""
+    while prefix:
+        last = ord(prefix[-1])
+        if last < 0x10FFFF:
+            return prefix[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)  # UTF-8 has no surrogates
+        prefix = prefix[:-1]
+    return _END
+
+
+def list_current(
+    conn: Connection, bucket_id: int, *, prefix: str, delimiter: str, after: str, at_least: str, limit: int
+) -> Page:
+    """Current objects whose keys are > `after` and >= `at_least`. Rows are those of `_current_page`."""
+
+    def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
+        statement = _current_page if rank == 0 else _current_page_after
+        return statement.all(conn, bucket_id=bucket_id, key=key, end=end, batch=batch)
+
+    start = (at_least, 0) if at_least > after else (after, 1)
+    return _walk(fetch, lambda row: 1, 0, start if start[0] else ("", 0), prefix, delimiter, limit)
+
+
+def list_versions(
+    conn: Connection, bucket_id: int, *, prefix: str, delimiter: str, start: tuple[str, int], limit: int
+) -> Page:
+    """Versions and delete markers after `start` (key, sequence), each key's newest first."""
+
+    def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
+        return _versions_page.all(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+
+    return _walk(fetch, lambda row: row[1], BEFORE_VERSIONS, start, prefix, delimiter, limit)
+
+
+def list_uploads(
+    conn: Connection, bucket_id: int, *, prefix: str, delimiter: str, start: tuple[str, str], limit: int
+) -> Page:
+    """Uploads after `start` (key, upload id), each key's oldest first."""
+
+    def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
+        return _uploads_page.all(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+
+    return _walk(fetch, lambda row: row[1], BEFORE_UPLOADS, start, prefix, delimiter, limit)
+
+
+BEFORE_VERSIONS, AFTER_VERSIONS = -(1 << 63), (1 << 63) - 1
+BEFORE_UPLOADS, AFTER_UPLOADS = "", "\U0010ffff"
+
+
+def _walk(
+    fetch: Callable[[str, Rank, str, int], list[Row]],
+    rank_of: Callable[[Row], Rank],
+    first: Rank,
+    start: tuple[str, Rank],
+    prefix: str,
+    delimiter: str,
+    limit: int,
+) -> Page:
+    rows: list[Row] = []
+    prefixes: list[str] = []
+    last: Row | str | None = None
+    key, rank = start if start[0] >= prefix else (prefix, first)
+    end, cut = after_prefix(prefix), len(prefix)
+    batch = min(limit + 1, _WITH_DELIMITER) if delimiter else limit + 1
+    while limit:
+        found = fetch(key, rank, end, batch)
+        seek = ""  # rows below it are rolled up in the last common prefix
+        for row in found:
+            name: str = row[0]
+            if name < seek:
+                continue
+            if len(rows) + len(prefixes) == limit:
+                return Page(rows, prefixes, True, last)
+            stop = name.find(delimiter, cut) if delimiter else -1
+            if stop < 0:
+                rows.append(row)
+                last, seek = row, ""
+            else:
+                last = name[: stop + len(delimiter)]
+                prefixes.append(last)
+                seek = after_prefix(last)
+        if len(found) < batch:
+            break
+        key, rank, batch = (
+            (seek, first, _AFTER_PREFIX) if seek else (found[-1][0], rank_of(found[-1]), min(batch * 2, limit + 1))
+        )
+    return Page(rows, prefixes, False, last)
+
+
+_page = (objects.c.bucket_id == bindparam("bucket_id"), objects.c.key < bindparam("end"))
+_current_columns = select(
+    objects.c.key,
+    objects.c.last_modified,
+    objects.c.etag,
+    objects.c.size,
+    objects.c.storage_class,
+    objects.c.checksum_algorithm,
+    objects.c.checksum_type,
+    objects.c.owner_id,
+).where(*_page, objects.c.is_current == 1)
+_current_page = Prepared(
+    _current_columns.where(objects.c.key >= bindparam("key")).order_by(objects.c.key).limit(bindparam("batch"))
+)
+_current_page_after = Prepared(
+    _current_columns.where(objects.c.key > bindparam("key")).order_by(objects.c.key).limit(bindparam("batch"))
+)
+_versions_page = Prepared(
+    select(
+        objects.c.key,
+        objects.c.sequence,
+        objects.c.version_id,
+        objects.c.is_delete_marker,
+        objects.c.last_modified,
+        objects.c.etag,
+        objects.c.size,
+        objects.c.storage_class,
+        objects.c.checksum_algorithm,
+        objects.c.checksum_type,
+        objects.c.owner_id,
+    )
+    .where(*_page, tuple_(objects.c.key, objects.c.sequence) > tuple_(bindparam("key"), bindparam("rank")))
+    .order_by(objects.c.key, objects.c.sequence)
+    .limit(bindparam("batch"))
+)
+_uploads_page = Prepared(
+    select(
+        uploads.c.key,
+        uploads.c.upload_id,
+        uploads.c.initiated_at,
+        uploads.c.storage_class,
+        uploads.c.checksum_algorithm,
+        uploads.c.checksum_type,
+        uploads.c.owner_id,
+        uploads.c.initiator_id,
+    )
+    .where(
+        uploads.c.bucket_id == bindparam("bucket_id"),
+        uploads.c.key < bindparam("end"),
+        tuple_(uploads.c.key, uploads.c.upload_id) > tuple_(bindparam("key"), bindparam("rank")),
+    )
+    .order_by(uploads.c.key, uploads.c.upload_id)
+    .limit(bindparam("batch"))
+)
+_owner = Prepared(select(users.c.canonical_id, users.c.display_name).where(users.c.id == bindparam("user_id")))
+
+
+def owners(conn: Connection, user_ids: set[str]) -> dict[str, tuple[str, str]]:
+    """user id -> (canonical id, display name), for the Owner elements of a page."""
+    rows = {user_id: _owner.one_or_none(conn, user_id=user_id) for user_id in user_ids}
+    return {user_id: (row[0], row[1]) for user_id, row in rows.items() if row is not None}

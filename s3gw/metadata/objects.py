@@ -1,0 +1,282 @@
+"""SQL of object versions: find, put, delete, and the rules of versioning.
+
+The state of a bucket decides what a put or delete does (Amazon S3 User Guide, "Working with objects in a
+versioning-enabled bucket", "… versioning-suspended bucket"). Preconditions are checked here, inside the write
+transaction. Bytes are known only by the id of their content.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from s3gw.errors import InvalidArgument, NoSuchVersion
+from s3gw.metadata import buckets, contents
+from s3gw.metadata.contents import Content
+from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.schema import contents as contents_table
+from s3gw.metadata.schema import objects
+
+NULL_VERSION = "null"
+
+
+class ObjectVersion(NamedTuple):
+    """A row of `objects`. A named tuple, because each request makes one and LIST a thousand."""
+
+    bucket_id: int
+    key: str
+    sequence: int
+    version_id: str
+    is_current: int
+    is_delete_marker: int
+    size: int
+    etag: str
+    last_modified: int
+    owner_id: str
+    storage_class: str
+    content_id: int | None
+    parts_count: int | None
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    checksum: str | None
+    headers: str | None
+    user_metadata: str | None
+    tags: str | None
+
+
+class NewObject(NamedTuple):
+    """What a put writes beside its content; the columns of `objects` that the caller decides."""
+
+    bucket_id: int
+    key: str
+    size: int
+    etag: str
+    owner_id: str
+    storage_class: str = "STANDARD"
+    parts_count: int | None = None
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+    checksum: str | None = None
+    headers: str | None = None
+    user_metadata: str | None = None
+    tags: str | None = None
+
+
+class Stored(NamedTuple):
+    """The outcome of a put or delete. `version_id` is None where the answer names none (unversioned bucket)."""
+
+    version_id: str | None
+    last_modified: int
+    is_delete_marker: bool = False
+
+
+# Decides from the latest version (None: there is none) whether the write may happen; raises the AWS error if not.
+Precondition = Callable[[ObjectVersion | None], None]
+
+_this_key = (objects.c.bucket_id == bindparam("bucket_id"), objects.c.key == bindparam("key"))
+_this_version = (*_this_key, objects.c.sequence == bindparam("sequence"))
+_with_content = (
+    contents_table.c.id,
+    contents_table.c.form,
+    contents_table.c.size,
+    contents_table.c.layout,
+    contents_table.c.digest,
+)
+_to_content = objects.outerjoin(contents_table, contents_table.c.id == objects.c.content_id)
+_columns = tuple(objects.c)
+_width = len(_columns)
+
+_current = Prepared(select(*_columns).where(*_this_key, objects.c.is_current == 1))
+_current_content = Prepared(
+    select(*_columns, *_with_content).select_from(_to_content).where(*_this_key, objects.c.is_current == 1)
+)
+_version = Prepared(select(*_columns).where(*_this_version))
+_version_content = Prepared(select(*_columns, *_with_content).select_from(_to_content).where(*_this_version))
+_latest = Prepared(select(*_columns).where(*_this_key).order_by(objects.c.sequence).limit(1))
+_noncurrent_null = Prepared(
+    select(*_columns).where(*_this_key, objects.c.version_id == "null", objects.c.is_current == 0)
+)
+_insert = Prepared(insert(objects).values({column.name: bindparam(column.name) for column in _columns}))
+_set_current = Prepared(update(objects).where(*_this_version).values(is_current=bindparam("current")))
+_set_tags = Prepared(update(objects).where(*_this_version).values(tags=bindparam("new_tags")))
+_delete = Prepared(delete(objects).where(*_this_version))
+
+
+def find(conn: Connection, bucket_id: int, key: str, version_id: str | None = None) -> ObjectVersion | None:
+    """The version of that id, or the current one, or (no id) the delete marker that hides the key."""
+    if version_id is None:
+        row = _current.one_or_none(conn, bucket_id=bucket_id, key=key)
+        return latest(conn, bucket_id, key) if row is None else ObjectVersion._make(row)
+    if version_id == NULL_VERSION:
+        return _find_null(conn, bucket_id, key)
+    row = _version.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=_sequence_of(version_id))
+    found = None if row is None else ObjectVersion._make(row)
+    return found if found is not None and found.version_id == version_id else None
+
+
+def find_with_content(
+    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
+) -> tuple[ObjectVersion | None, Content | None]:
+    """As `find`, with the content of the very same row version (one statement, one snapshot)."""
+    if version_id is None:
+        row = _current_content.one_or_none(conn, bucket_id=bucket_id, key=key)
+        if row is None:
+            return latest(conn, bucket_id, key), None
+    else:
+        found = find(conn, bucket_id, key, version_id)
+        if found is None:
+            return None, None
+        row = _version_content.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=found.sequence)
+        if row is None:
+            return None, None
+    version = ObjectVersion._make(row[:_width])
+    return version, None if version.content_id is None else contents.from_row(row[_width:])
+
+
+def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
+    row = _latest.one_or_none(conn, bucket_id=bucket_id, key=key)
+    return None if row is None else ObjectVersion._make(row)
+
+
+def _find_null(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
+    row = _current.one_or_none(conn, bucket_id=bucket_id, key=key)
+    if row is None or row[3] != NULL_VERSION:
+        row = _noncurrent_null.one_or_none(conn, bucket_id=bucket_id, key=key)
+    return None if row is None else ObjectVersion._make(row)
+
+
+def put(
+    conn: Connection,
+    new: NewObject,
+    place_content: Callable[[Connection], int],
+    now: int,
+    precondition: Precondition | None = None,
+) -> Stored:
+    """Put a new version on top of a key. `place_content` counts the content for it and gives its id."""
+    versioning = buckets.hold(conn, new.bucket_id)
+    top = latest(conn, new.bucket_id, new.key)
+    if precondition is not None:
+        precondition(top)
+    content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
+    sequence, version_id = _make_room(conn, new.bucket_id, new.key, versioning, top, now)
+    fields = new._asdict()
+    fields.update(
+        sequence=sequence,
+        version_id=version_id,
+        is_current=1,
+        is_delete_marker=0,
+        last_modified=now,
+        content_id=content_id,
+    )
+    _insert.run(conn, **fields)
+    return Stored(version_id if versioning else None, now)
+
+
+def delete_latest(
+    conn: Connection, bucket_id: int, key: str, owner_id: str, now: int, precondition: Precondition | None = None
+) -> Stored:
+    """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
+    versioning = buckets.hold(conn, bucket_id)
+    top = latest(conn, bucket_id, key)
+    if precondition is not None:
+        precondition(top)
+    if not versioning:
+        if top is not None:
+            _remove(conn, top, now)
+        return Stored(None, now)
+    sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, now)
+    marker = ObjectVersion(bucket_id, key, sequence, version_id, 0, 1, 0, "", now, owner_id, "STANDARD", *(None,) * 8)
+    _insert.run(conn, **marker._asdict())
+    return Stored(version_id, now, True)
+
+
+def delete_version(
+    conn: Connection,
+    bucket_id: int,
+    key: str,
+    version_id: str,
+    now: int,
+    precondition: Precondition | None = None,
+) -> Stored:
+    """DeleteObject with a version id: gone for good; the next older version becomes the latest."""
+    versioning = buckets.hold(conn, bucket_id)
+    found = find(conn, bucket_id, key, version_id)
+    if precondition is not None:
+        precondition(found)
+    if found is None:
+        return Stored(version_id, now)
+    _remove(conn, found, now)
+    if versioning or version_id != NULL_VERSION:
+        _promote(conn, bucket_id, key)
+    return Stored(version_id, now, bool(found.is_delete_marker))
+
+
+def set_tags(
+    conn: Connection, bucket_id: int, key: str, version_id: str | None, tags: str | None
+) -> ObjectVersion | None:
+    """Replace the tags of a version; None when it doesn't exist. Delete markers are returned untouched."""
+    buckets.hold(conn, bucket_id)
+    found = find(conn, bucket_id, key, version_id)
+    if found is not None and not found.is_delete_marker:
+        _set_tags.run(conn, bucket_id=bucket_id, key=key, sequence=found.sequence, new_tags=tags)
+    return found
+
+
+def _make_room(
+    conn: Connection, bucket_id: int, key: str, versioning: str, top: ObjectVersion | None, now: int
+) -> tuple[int, str]:
+    """Take the key's present top out of the way; give the sequence and id of the version to be put there."""
+    sequence = -now if top is None else min(-now, top.sequence - 1)
+    if versioning == "Enabled":
+        if top is not None and top.is_current:
+            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+        return sequence, new_version_id(sequence)
+    if top is not None:
+        replaced = top if top.version_id == NULL_VERSION else _find_null(conn, bucket_id, key)
+        if replaced is not None:
+            _remove(conn, replaced, now)
+        if top.is_current and top is not replaced:
+            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+    return sequence, NULL_VERSION
+
+
+def _remove(conn: Connection, version: ObjectVersion, now: int) -> None:
+    _delete.run(conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
+    if version.content_id is not None:
+        contents.release(conn, version.content_id, now)
+
+
+def _promote(conn: Connection, bucket_id: int, key: str) -> None:
+    top = latest(conn, bucket_id, key)
+    if top is not None and not top.is_delete_marker and not top.is_current:
+        _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=1)
+
+
+def new_version_id(sequence: int) -> str:
+    """32 characters: the sequence, so that a version is found by its id alone, and 16 random bytes."""
+    return base64.urlsafe_b64encode(struct.pack(">q", sequence) + os.urandom(16)).decode()
+
+
+def _sequence_of(version_id: str) -> int:
+    try:
+        raw = base64.b64decode(version_id.encode("ascii"), altchars=b"-_", validate=True)
+    except (ValueError, UnicodeEncodeError):
+        raw = b""
+    if len(raw) != 24:
+        raise InvalidArgument("Invalid version id specified", ArgumentName="versionId", ArgumentValue=version_id)
+    return int(struct.unpack_from(">q", raw)[0])
+
+
+def sequence_of_marker(conn: Connection, bucket_id: int, key: str, version_id: str) -> int:
+    """Where ListObjectVersions goes on: the sequence of its version-id-marker."""
+    if version_id != NULL_VERSION:
+        return _sequence_of(version_id)
+    found = _find_null(conn, bucket_id, key)
+    if found is None:
+        raise NoSuchVersion(Key=key, VersionId=version_id)
+    return found.sequence

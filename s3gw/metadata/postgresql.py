@@ -1,0 +1,251 @@
+"""PostgreSQL: everything in worker threads, each write its own READ COMMITTED transaction, one writer per key.
+
+The first statement of a write takes advisory locks on its keys, in sorted order; the statements after it see what the
+writers before it committed. Deadlocks and serialization failures are run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+from sqlalchemy import Connection as SQLAlchemyConnection
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, Prepared, UnsuitableDatabase
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 8
+WRITERS = 8
+MAX_ATTEMPTS = 8
+# A node that is stopped in the middle of a transaction must not hold its locks for ever.
+_SESSION = (
+    "SET lock_timeout = '30s'",
+    "SET idle_in_transaction_session_timeout = '60s'",
+    "SET default_transaction_isolation = 'read committed'",
+)
+_RUN_AGAIN = frozenset(("40P01", "40001"))
+_READ_ONLY = "25006"  # after a failover the old primary refuses writes
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) AS k"
+
+
+class PostgreSQLConnection(Connection):
+    dialect = "postgresql"
+
+    def __init__(self, sqlalchemy: SQLAlchemyConnection) -> None:
+        super().__init__(sqlalchemy)
+        driver = sqlalchemy.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        self.driver: psycopg.Connection[tuple[Any, ...]] = driver
+
+    def rows_of(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return self._run(prepared, parameters).fetchall()
+
+    def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int:
+        return self._run(prepared, parameters).rowcount
+
+    def _run(self, prepared: Prepared, parameters: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+        form = prepared.form("postgresql")
+        cursor = self.driver.cursor(binary=True)
+        try:
+            return cursor.execute(form.sql, form.arguments(parameters), prepare=True)
+        except psycopg.IntegrityError as error:
+            raise IntegrityError(form.sql, None, error, hide_parameters=True) from error
+
+    def take_turns(self, keys: Sequence[int]) -> None:
+        self.driver.execute(_TAKE_TURNS, (list(keys),), prepare=True)
+
+
+class KeyQueues:
+    """Writers of a key wait here, not on a connection that others could use meanwhile."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, tuple[asyncio.Lock, int]] = {}  # with the number of those who hold it or wait
+
+    @asynccontextmanager
+    async def turn(self, keys: Sequence[int]) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for key in keys:
+                await stack.enter_async_context(self._turn(key))
+            yield
+
+    @asynccontextmanager
+    async def _turn(self, key: int) -> AsyncIterator[None]:
+        lock, users = self._locks.get(key) or (asyncio.Lock(), 0)
+        self._locks[key] = lock, users + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            users = self._locks[key][1] - 1
+            if users:
+                self._locks[key] = lock, users
+            else:
+                del self._locks[key]
+
+
+class PostgreSQLDatabase(Database):
+    dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self._write_engine = make_engine(url, WRITERS)
+        read_engine = make_engine(url, READERS, read_only=True)
+        # Autocommit saves BEGIN and COMMIT; at READ COMMITTED each statement has its own snapshot anyway.
+        self._read_engine = read_engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            refuse_unsafe(self._write_engine)
+        except DBAPIError as error:
+            raise translated(error) from error
+        finally:
+            self._write_engine.dispose()
+        self._readers = ThreadPoolExecutor(READERS, "s3gw-read")
+        self._writers = ThreadPoolExecutor(WRITERS, "s3gw-write")
+        self._queues = KeyQueues()
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self._read(lambda conn: fn(conn, *args, **kwargs)))
+
+    async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(fn, *args, **kwargs)
+
+    def _read(self, fn: Callable[[Connection], T]) -> T:
+        try:
+            return self._read_once(fn)
+        except DatabaseUnavailable:  # the pool's connections may be older than the server's restart
+            return self._read_once(fn)
+
+    def _read_once(self, fn: Callable[[Connection], T]) -> T:
+        try:
+            with self._read_engine.connect() as sqlalchemy:
+                return fn(PostgreSQLConnection(sqlalchemy))
+        except (DBAPIError, psycopg.Error, PoolTimeout) as error:
+            raise self._judged(error, self._read_engine) from error
+
+    async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+        # A task of its own: whoever follows in the queue must not start before this write has ended, even when its
+        # caller is cancelled.
+        task = asyncio.create_task(self._write_in_turn(fn, args, sorted({hashed(key) for key in keys})))
+        self._writes.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may have gone without looking at it
+
+    async def _write_in_turn(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+        async with self._queues.turn(keys):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._writers, self._write, fn, args, keys)
+
+    def _write(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._write_once(fn, args, keys)
+            except (DBAPIError, psycopg.Error, PoolTimeout) as error:
+                if attempt == MAX_ATTEMPTS or sqlstate(error) not in _RUN_AGAIN:
+                    raise self._judged(error, self._write_engine) from error
+            time.sleep(random.uniform(0, 0.005 * 2**attempt))  # jitter, so that the same two don't meet again
+
+    def _write_once(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+        with self._write_engine.connect() as sqlalchemy, sqlalchemy.begin():
+            conn = PostgreSQLConnection(sqlalchemy)
+            if keys:
+                conn.take_turns(keys)
+            return fn(conn, *args)
+
+    def _judged(self, error: Exception, engine: Engine) -> Exception:
+        """What to raise for an error. A lost connection is seldom alone: the pool starts anew."""
+        judged = translated(error)
+        if isinstance(judged, DatabaseUnavailable) and (sqlstate(error) or "08").startswith(("08", "57P")):
+            engine.dispose()
+        return judged
+
+    async def close(self) -> None:
+        while self._writes:
+            await asyncio.wait(set(self._writes))
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+
+
+def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=30,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(driver: Any, _record: object) -> None:
+        connection: psycopg.Connection[Any] = driver
+        connection.prepare_threshold = 1 << 30  # only what asks for it
+        connection.prepared_max = 1000
+        # The driver's smallest type that holds the value would make a statement of its own of each combination.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        connection.autocommit = True
+        connection.execute("; ".join(_SESSION + (("SET default_transaction_read_only = on",) if read_only else ())))
+        connection.autocommit = False
+
+    return engine
+
+
+def refuse_unsafe(engine: Engine) -> None:
+    """Refuse a server that forgets what it acknowledged, or whose advisory locks don't exclude (some proxies)."""
+    with engine.connect() as one, engine.connect() as other:
+        for setting in ("fsync", "synchronous_commit"):
+            if one.exec_driver_sql(f"SHOW {setting}").scalar_one() == "off":
+                raise UnsuitableDatabase(f"PostgreSQL runs with {setting} = off: what it acknowledged can be lost.")
+        key = random.getrandbits(62)
+        take = f"SELECT pg_try_advisory_xact_lock({key})"
+        if not one.exec_driver_sql(take).scalar_one() or other.exec_driver_sql(take).scalar_one():
+            raise UnsuitableDatabase("PostgreSQL's advisory locks don't exclude one connection by another.")
+        one.rollback()
+        if not other.exec_driver_sql(take).scalar_one():
+            raise UnsuitableDatabase("PostgreSQL's advisory locks outlive their transaction.")
+
+
+def hashed(key: str) -> int:
+    """The advisory lock of a key. Two keys that share one only wait for each other."""
+    return int.from_bytes(
+        hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True
+    )
+
+
+def sqlstate(error: BaseException) -> str | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None)
+
+
+def translated(error: Exception) -> Exception:
+    """DatabaseUnavailable for what may pass (connections, locks, resources); others are mistakes in a statement."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout):
+        return DatabaseUnavailable(str(cause))
+    return DatabaseUnavailable(str(cause)) if sqlstate(error) == _READ_ONLY else error

@@ -1,0 +1,312 @@
+"""The tables: every fact s3gw keeps about users, buckets, objects and bytes.
+
+One MetaData for SQLite and PostgreSQL; migrations/ creates exactly this. Column types are those whose raw driver
+values need no conversion (integers, text, bytes), because prepared statements bypass SQLAlchemy's result
+processing: timestamps are microseconds since the epoch (UTC), documents are JSON text, flags are 0 or 1.
+No statement lives here.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives AUTOINCREMENT to INTEGER only.
+Identifier = BigInteger().with_variant(Integer, "sqlite")
+# S3 lists keys in the order of their UTF-8 bytes; SQLite's BINARY does so by default.
+BytewiseText = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _partial_index(
+    name: str, *columns: Column[object], where: str, unique: bool = False
+) -> Index:
+    return Index(
+        name,
+        *columns,
+        unique=unique,
+        sqlite_where=text(where),
+        postgresql_where=text(where),
+    )
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column(
+        "canonical_id", Text, nullable=False, unique=True
+    ),  # 64 hex digits: S3's Owner.ID
+    Column(
+        "account_id", Text, nullable=False, unique=True
+    ),  # 12 digits: x-amz-expected-bucket-owner
+    Column("name", Text, nullable=False, unique=True),
+    Column("email", Text, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("role", Text, nullable=False),  # user | auditor | admin
+    Column("password_hash", Text),  # Argon2id
+    Column("is_enabled", SmallInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("access_key_id", Text, primary_key=True),
+    Column(
+        "user_id",
+        Text,
+        ForeignKey("users.id", ondelete="RESTRICT"),
+        nullable=False,
+        index=True,
+    ),
+    Column(
+        "sealed_secret", LargeBinary, nullable=False
+    ),  # AES-GCM under the master key
+    Column("description", Text, nullable=False),
+    Column("is_enabled", SmallInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("name", BytewiseText, nullable=False, unique=True),
+    Column(
+        "owner_id",
+        Text,
+        ForeignKey("users.id", ondelete="RESTRICT"),
+        nullable=False,
+        index=True,
+    ),
+    Column("region", Text, nullable=False),
+    Column("versioning", Text, nullable=False),  # '' | Enabled | Suspended
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+bucket_configurations = Table(
+    "bucket_configurations",
+    metadata,
+    Column(
+        "bucket_id",
+        Identifier,
+        ForeignKey("buckets.id", ondelete="RESTRICT"),
+        primary_key=True,
+    ),
+    Column(
+        "kind", Text, primary_key=True
+    ),  # the AWS member name: Tagging, OwnershipControls, …
+    Column("document", Text, nullable=False),  # JSON with boto3's member names
+)
+
+# One row per object version or delete marker. `sequence` is negative and falls with time, so the clustered key holds
+# a key's versions newest first, in the order of ListObjectVersions; `version_id` carries its sequence inside, so no
+# index on it is needed. A row is *current* when a plain GET returns it: the latest version, and no delete marker. The
+# partial index on current rows is what GET and LIST walk, whatever the number of versions and markers behind them.
+objects = Table(
+    "objects",
+    metadata,
+    Column(
+        "bucket_id",
+        Identifier,
+        ForeignKey("buckets.id", ondelete="RESTRICT"),
+        primary_key=True,
+    ),
+    Column("key", BytewiseText, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("version_id", Text, nullable=False),  # 'null' for the null version
+    Column("is_current", SmallInteger, nullable=False),
+    Column("is_delete_marker", SmallInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),  # without quotes
+    Column("last_modified", BigInteger, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column(
+        "content_id", BigInteger
+    ),  # counted in contents.refs; NULL for a delete marker
+    Column("parts_count", Integer),  # NULL unless it was completed from parts
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),  # FULL_OBJECT | COMPOSITE
+    Column("checksum", Text),  # base64, with -N when COMPOSITE
+    Column(
+        "headers", Text
+    ),  # JSON: ContentType, CacheControl, …, WebsiteRedirectLocation
+    Column("user_metadata", Text),  # JSON: name -> value
+    Column("tags", Text),  # JSON: [[key, value], …]
+    sqlite_with_rowid=False,
+)
+_partial_index(
+    "ux_objects_current",
+    objects.c.bucket_id,
+    objects.c.key,
+    where="is_current = 1",
+    unique=True,
+)
+_partial_index(
+    "ux_objects_null_version",
+    objects.c.bucket_id,
+    objects.c.key,
+    where="version_id = 'null' AND is_current = 0",
+    unique=True,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column(
+        "upload_id", BytewiseText, primary_key=True
+    ),  # ascends with time: lists are in order of initiation
+    Column(
+        "bucket_id",
+        Identifier,
+        ForeignKey("buckets.id", ondelete="RESTRICT"),
+        nullable=False,
+    ),
+    Column("key", BytewiseText, nullable=False),
+    Column("initiated_at", BigInteger, nullable=False, index=True),
+    Column("owner_id", Text, nullable=False),
+    Column("initiator_id", Text, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),
+    Column("headers", Text),
+    Column("user_metadata", Text),
+    Column("tags", Text),
+    Index("ix_uploads_bucket_key", "bucket_id", "key", "upload_id"),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column(
+        "upload_id",
+        BytewiseText,
+        ForeignKey("uploads.upload_id", ondelete="RESTRICT"),
+        primary_key=True,
+    ),
+    Column("part_number", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("last_modified", BigInteger, nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("checksum_algorithm", Text),
+    Column("checksum", Text),
+    sqlite_with_rowid=False,
+)
+
+# What an object or part contains: immutable and counted. `refs` counts the objects, parts and part lists that point
+# here. At zero an inline row is deleted at once; the others are stamped and left to the reaper.
+contents = Table(
+    "contents",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("refs", BigInteger, nullable=False),
+    Column("form", SmallInteger, nullable=False),  # 0 inline, 1 manifest, 2 part list
+    Column("size", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # BLAKE3 over form, size and layout
+    Column(
+        "layout", LargeBinary, nullable=False
+    ),  # the bytes, the extents or the parts
+    Column("released_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+_partial_index("ix_contents_released", contents.c.released_at, where="refs = 0")
+
+# A row exists => its bytes are durable at `location`. `refs` counts the contents whose manifest names the digest.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("location", Text, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("refs", BigInteger, nullable=False),
+    Column("released_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+_partial_index("ix_blobs_released", blobs.c.released_at, where="refs = 0")
+
+# Every process that writes blobs or reads them. `oldest_open` is the start of the oldest read or upload still open
+# there; nothing released after it is deleted.
+processes = Table(
+    "processes",
+    metadata,
+    Column("incarnation", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+    Column("oldest_open", BigInteger, nullable=False),
+    Column("is_dead", SmallInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("state", Text, nullable=False),  # queued | running | done | dead
+    Column("attempts", Integer, nullable=False),
+    Column("run_at", BigInteger, nullable=False),
+    Column("leased_by", Text),
+    Column("lease_until", BigInteger),
+    Column("progress", Text),  # JSON
+    Column("error", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column(
+        "singleton", Text
+    ),  # at most one queued or running job bears the same name here
+    sqlite_autoincrement=True,
+)
+_partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
+_partial_index(
+    "ux_jobs_singleton",
+    jobs.c.singleton,
+    where="state IN ('queued', 'running') AND singleton IS NOT NULL",
+    unique=True,
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON, without secrets
+    sqlite_autoincrement=True,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),  # e.g. created_by_version, store_id
+    Column("value", Text, nullable=False),
+)

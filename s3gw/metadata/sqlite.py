@@ -1,0 +1,74 @@
+"""SQLite: point reads inline on the event loop, scans in threads, writes through the one writer thread.
+
+A prepared point read takes less time than handing it to a thread. The connections for reading are in autocommit
+mode and every result is fetched at once, so a read transaction is one statement, and none outlives a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.sqlite_connection import ScanConnection, SQLiteConnection, make_engine
+from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
+from s3gw.metadata.sqlite_writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SCAN_THREADS = 4
+
+
+class SQLiteDatabase(Database):
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise FileNotFoundError(f"There is no database at {path}; it has to be migrated first.")
+        refuse_network_file_system(path)
+        self._lock = WriterLock(path)
+        self._readers = make_engine(path, writes=False)
+        self._writer = Writer(path, self._lock)
+        self._inline = SQLiteConnection(self._readers)
+        self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
+        self._local = threading.local()
+        self._scan_connections: list[ScanConnection] = []
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return fn(self._inline, *args, **kwargs)
+
+    async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run() -> T:
+            return fn(self._scan_connection(), *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._scanners, run)
+
+    def _scan_connection(self) -> ScanConnection:
+        conn: ScanConnection | None = getattr(self._local, "connection", None)
+        if conn is None:
+            conn = self._local.connection = ScanConnection(self._readers)
+            self._scan_connections.append(conn)
+        return conn
+
+    async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+        result: T = await self._writer.submit(fn, args)
+        return result
+
+    async def close(self) -> None:
+        self._writer.stop()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.join()
+        self._scanners.shutdown()
+        # The last connection to close checkpoints the WAL and removes it.
+        with self._lock.held():
+            for conn in (self._inline, *self._scan_connections):
+                conn.close()
+            self._writer.close()
+        self._lock.close()

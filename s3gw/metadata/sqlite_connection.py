@@ -1,0 +1,105 @@
+"""Connections to SQLite as read and write functions see them, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import CursorResult, Engine, Executable, create_engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import NullPool
+
+from s3gw.metadata.database import Connection, DatabaseUnavailable, Prepared
+from s3gw.metadata.sqlite_files import connect
+
+MAX_SCAN_SECONDS = 1.0
+_PROGRESS_INSTRUCTIONS = 100_000  # about a millisecond
+# https://www.sqlite.org/rescode.html: BUSY LOCKED NOMEM READONLY INTERRUPT IOERR FULL CANTOPEN PROTOCOL
+_UNAVAILABLE = frozenset((5, 6, 7, 8, 9, 10, 13, 14, 15))
+
+
+class SQLiteConnection(Connection):
+    """The raw driver connection, and SQLAlchemy's around it for statements that are compiled as they come."""
+
+    dialect = "sqlite"
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.connect())
+        driver = self._sqlalchemy.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self.driver = driver
+
+    def rows_of(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        form = prepared.form("sqlite")
+        try:
+            return self.driver.execute(form.sql, form.arguments(parameters)).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error, form.sql) from error
+
+    def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int:
+        form = prepared.form("sqlite")
+        try:
+            cursor = self.driver.execute(form.sql, form.arguments(parameters))
+            if cursor.description is not None:
+                return len(cursor.fetchall())
+            return cursor.rowcount
+        except sqlite3.Error as error:
+            raise self._failed(error, form.sql) from error
+
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        try:
+            return super().execute(statement, parameters)
+        except DBAPIError as error:
+            if isinstance(error, IntegrityError):
+                raise
+            raise self._failed(error.orig, error.statement or "") from error
+        except sqlite3.Error as error:
+            raise self._failed(error, "") from error
+
+    def _failed(self, error: BaseException | None, sql: str) -> BaseException:
+        """What to raise for an error of the driver."""
+        if isinstance(error, sqlite3.IntegrityError):
+            return IntegrityError(sql, None, error, hide_parameters=True)
+        return unavailable(error)
+
+    def close(self) -> None:
+        self._sqlalchemy.invalidate()  # SQLAlchemy has begun nothing that it would have to end
+        self._sqlalchemy.close()
+        self.driver.close()
+
+
+def unavailable(error: BaseException | None) -> BaseException:
+    """DatabaseUnavailable for what may pass (busy, full, I/O); the error itself for a mistake in a statement."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if error is None or (code is not None and code & 0xFF in _UNAVAILABLE):
+        return DatabaseUnavailable(str(error))
+    return error
+
+
+class ScanConnection(SQLiteConnection):
+    """Ends a statement that runs for longer than a second: it would keep the WAL from being reset."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._deadline = 0.0
+        self.driver.set_progress_handler(lambda: time.monotonic() > self._deadline, _PROGRESS_INSTRUCTIONS)
+
+    def rows_of(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
+        return super().rows_of(prepared, parameters)
+
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
+        return super().execute(statement, parameters)
+
+
+def make_engine(path: Path, *, writes: bool) -> Engine:
+    """For SQLAlchemy's compiler and its cache. It opens connections, but never begins or ends a transaction."""
+    return create_engine("sqlite://", creator=lambda: connect(path, writes=writes), poolclass=NullPool)

@@ -1,0 +1,147 @@
+"""The SQLite database on the disk: where it may lie, how a connection to it is set up, who may write just now.
+
+Nothing here, nor anywhere else in a process with a connection, opens the database, its -wal or its -shm by other
+means than SQLite: closing such a file drops all POSIX locks that SQLite holds on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from s3gw.metadata.database import UnsuitableDatabase
+
+# Between processes that write, `flock` decides; this is for strangers (a sqlite3 shell) and for TRUNCATE checkpoints,
+# which wait until readers of older snapshots have ended (a second at most).
+BUSY_TIMEOUT_MS = 5000
+CACHED_STATEMENTS = 512
+_NETWORK = frozenset(
+    [
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "cifs",
+        "smbfs",
+        "smb2",
+        "smb3",
+        "afs",
+        "auristorfs",
+        "ceph",
+        "coda",
+        "gfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "beegfs",
+        "ncpfs",
+        "ocfs2",
+        "orangefs",
+        "pvfs2",
+        "davfs",
+        "davfs2",
+        "sshfs",
+    ]
+)
+_LOCAL_FUSE = frozenset(
+    ["fuse-overlayfs", "fuseblk", "ntfs-3g", "exfat", "mergerfs", "bindfs", "gocryptfs", "encfs", "zfs", "lxcfs"]
+)
+
+
+def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode (transactions are begun by name), for one thread at a time."""
+    conn = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=CACHED_STATEMENTS, timeout=0
+    )
+    for pragma, value in _pragmas(writes):
+        conn.execute(f"PRAGMA {pragma} = {value}").close()
+    return conn
+
+
+def _pragmas(writes: bool) -> Iterator[tuple[str, str]]:
+    yield "busy_timeout", str(BUSY_TIMEOUT_MS)
+    if writes:
+        yield "auto_vacuum", "INCREMENTAL"  # counts only while the file is empty, and before it is in WAL mode
+        yield "journal_mode", "WAL"
+    yield "synchronous", "FULL"
+    if sys.platform == "darwin":
+        yield "fullfsync", "1"  # fsync alone leaves data in the drive's cache there
+    yield "wal_autocheckpoint", "0"
+    yield "foreign_keys", "ON"
+    yield "temp_store", "MEMORY"  # savepoints keep the pages they may have to restore there
+    yield "cache_size", "-16384" if writes else "-8192"
+    if not writes:
+        yield "query_only", "ON"
+
+
+class WriterLock:
+    """Lets one process write at a time. The kernel frees it when its holder dies.
+
+    `flock` isn't fair: who frees a lock and wants it again at once mostly gets it. So one waits for the lock while
+    holding the turn, which he who has just written must get first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._turn = _open_lock(path.with_name(f"{path.name}.turn.lock"))
+        self._lock = _open_lock(path.with_name(f"{path.name}.writer.lock"))
+
+    def acquire(self) -> None:
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def release(self) -> None:
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        os.close(self._turn)
+        os.close(self._lock)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def refuse_network_file_system(path: Path, mounts: str | None = None) -> None:
+    """SQLite's WAL needs shared memory and locks that network file systems don't have."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/mounts").read_text(errors="surrogateescape")
+        except FileNotFoundError:
+            return  # not Linux
+    kind = _file_system(path.resolve(), mounts)
+    name = kind.removeprefix("fuse.")
+    if name in _NETWORK or (kind.startswith("fuse.") and name not in _LOCAL_FUSE):
+        raise UnsuitableDatabase(
+            f"{path} is on a network file system ({kind}), where SQLite can't keep its promises. "
+            "Use a local disk, or PostgreSQL (postgresql://…)."
+        )
+
+
+def _file_system(path: Path, mounts: str) -> str:
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+        # Of several mounts on one folder the last is what one sees.
+        if len(point.parts) >= best and path.is_relative_to(point):
+            best, kind = len(point.parts), fields[2]
+    return kind

@@ -1,0 +1,132 @@
+"""SQL of multipart uploads: begin, put parts, list them, complete, abort, expire.
+
+An upload lives until it is completed or aborted; its parts count their contents. Completing turns the chosen parts
+into one part list and the upload into an object, in one transaction (metadata/objects.py puts the object).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from s3gw.errors import NoSuchUpload
+from s3gw.metadata import buckets, contents
+from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.schema import parts, uploads
+
+
+class Upload(NamedTuple):
+    upload_id: str
+    bucket_id: int
+    key: str
+    initiated_at: int
+    owner_id: str
+    initiator_id: str
+    storage_class: str
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    headers: str | None
+    user_metadata: str | None
+    tags: str | None
+
+
+class UploadedPart(NamedTuple):
+    upload_id: str
+    part_number: int
+    size: int
+    etag: str
+    last_modified: int
+    content_id: int
+    checksum_algorithm: str | None
+    checksum: str | None
+
+
+_this_upload = uploads.c.upload_id == bindparam("upload_id")
+_find = Prepared(select(*uploads.c).where(_this_upload))
+_hold = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update(read=True))
+_seize = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update())
+_insert = Prepared(insert(uploads).values({column.name: bindparam(column.name) for column in uploads.c}))
+_find_part = Prepared(
+    select(*parts.c).where(parts.c.upload_id == bindparam("upload_id"), parts.c.part_number == bindparam("part_number"))
+)
+_delete_part = Prepared(
+    delete(parts).where(parts.c.upload_id == bindparam("upload_id"), parts.c.part_number == bindparam("part_number"))
+)
+_insert_part = Prepared(insert(parts).values({column.name: bindparam(column.name) for column in parts.c}))
+_list_parts = Prepared(
+    select(*parts.c)
+    .where(parts.c.upload_id == bindparam("upload_id"), parts.c.part_number > bindparam("after"))
+    .order_by(parts.c.part_number)
+    .limit(bindparam("batch"))
+)
+_delete_parts = Prepared(delete(parts).where(parts.c.upload_id == bindparam("upload_id")))
+_delete_upload = Prepared(delete(uploads).where(_this_upload))
+_expired = Prepared(
+    select(uploads.c.upload_id)
+    .where(uploads.c.initiated_at < bindparam("before"))
+    .order_by(uploads.c.initiated_at)
+    .limit(bindparam("batch"))
+)
+
+
+def new_upload_id(now: int) -> str:
+    """Ascends with time, so that ListMultipartUploads gives a key's uploads in the order of their initiation."""
+    return f"{now:016x}{secrets.token_hex(24)}"
+
+
+def begin(conn: Connection, upload: Upload) -> None:
+    buckets.hold(conn, upload.bucket_id)
+    _insert.run(conn, **upload._asdict())
+
+
+def find(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
+    """The upload of that id, if it is this bucket's and key's."""
+    row = _find.one_or_none(conn, upload_id=upload_id)
+    upload = None if row is None else Upload._make(row)
+    if upload is None or upload.bucket_id != bucket_id or upload.key != key:
+        raise NoSuchUpload(UploadId=upload_id)
+    return upload
+
+
+def put_part(conn: Connection, part: UploadedPart, now: int) -> None:
+    """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
+    if _hold.one_or_none(conn, upload_id=part.upload_id) is None:
+        raise NoSuchUpload(UploadId=part.upload_id)
+    before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
+    if before is not None:
+        _delete_part.run(conn, upload_id=part.upload_id, part_number=part.part_number)
+        contents.release(conn, UploadedPart._make(before).content_id, now)
+    _insert_part.run(conn, **part._asdict())
+
+
+def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int = 10_000) -> list[UploadedPart]:
+    rows = _list_parts.all(conn, upload_id=upload_id, after=after, batch=limit)
+    return [UploadedPart._make(row) for row in rows]
+
+
+def seize(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
+    """Keep parts from being put until the end of the transaction."""
+    if _seize.one_or_none(conn, upload_id=upload_id) is None:
+        raise NoSuchUpload(UploadId=upload_id)
+    return find(conn, bucket_id, key, upload_id)
+
+
+def remove(conn: Connection, upload_id: str, kept: frozenset[int], now: int) -> None:
+    """Delete a seized upload. The counts of the `kept` part numbers pass on to the object's part list."""
+    for part in list_parts(conn, upload_id):
+        if part.part_number not in kept:
+            contents.release(conn, part.content_id, now)
+    _delete_parts.run(conn, upload_id=upload_id)
+    _delete_upload.run(conn, upload_id=upload_id)
+
+
+def expired(conn: Connection, before: int, limit: int) -> list[str]:
+    return [row[0] for row in _expired.all(conn, before=before, batch=limit)]
+
+
+def abort(conn: Connection, upload_id: str, now: int) -> None:
+    """Delete an upload with all its parts; nothing happens when it is gone already."""
+    if _seize.one_or_none(conn, upload_id=upload_id) is not None:
+        remove(conn, upload_id, frozenset(), now)

@@ -1,0 +1,148 @@
+"""ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from s3gw.context import Context, Output
+from s3gw.errors import (
+    BucketAlreadyOwnedByYou,
+    IllegalLocationConstraintException,
+    InvalidArgument,
+    InvalidBucketName,
+    InvalidLocationConstraint,
+    NotImplemented,
+)
+from s3gw.metadata import buckets
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.database import Connection
+from s3gw.operations.tagging import checked_tags
+from s3gw.wire.target import valid_bucket_name
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        CreateBucketRequestTypeDef,
+        DeleteBucketRequestTypeDef,
+        GetBucketLocationRequestTypeDef,
+        HeadBucketRequestTypeDef,
+        ListBucketsRequestTypeDef,
+    )
+
+_MOST_BUCKETS = 10_000
+# us-east-1 is the region without a name; eu-west-1 has an older one.
+_ALIASES = {"EU": "eu-west-1"}
+
+
+def timestamp(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+async def list_buckets(ctx: Context, input: ListBucketsRequestTypeDef) -> Output:
+    limit = input.get("MaxBuckets", _MOST_BUCKETS)
+    if not 1 <= limit <= _MOST_BUCKETS:
+        raise InvalidArgument(
+            "Argument max-buckets must be an integer between 1 and 10000",
+            ArgumentName="max-buckets",
+            ArgumentValue=str(limit),
+        )
+    prefix = input.get("Prefix", "")
+    after = _after(input.get("ContinuationToken"))
+    owner = ctx.principal.user_id
+    region = input.get("BucketRegion", ctx.services.settings.region)
+    found = []
+    if region == ctx.services.settings.region:
+        found = await ctx.services.database.scan(_page, owner, prefix, after, limit + 1)
+    output: Output = {
+        "Owner": {"ID": ctx.principal.canonical_id, "DisplayName": ctx.principal.name},
+        "Buckets": [
+            {
+                "Name": bucket.name,
+                "CreationDate": timestamp(bucket.created_at),
+                "BucketRegion": bucket.region,
+            }
+            for bucket in found[:limit]
+        ],
+    }
+    if "Prefix" in input:
+        output["Prefix"] = prefix
+    if len(found) > limit:
+        output["ContinuationToken"] = base64.urlsafe_b64encode(found[limit - 1].name.encode()).decode()
+    return output
+
+
+def _page(conn: Connection, owner: str, prefix: str, after: str, limit: int) -> list[Bucket]:
+    return buckets.list_all(conn, owner, prefix=prefix, after=after, limit=limit)
+
+
+def _after(token: str | None) -> str:
+    if token is None:
+        return ""
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidArgument(
+            "The continuation token provided is incorrect", ArgumentName="continuation-token"
+        ) from None
+
+
+async def create_bucket(ctx: Context, input: CreateBucketRequestTypeDef) -> Output:
+    name, settings = input["Bucket"], ctx.services.settings
+    if not valid_bucket_name(name):
+        raise InvalidBucketName(BucketName=name)
+    configuration = input.get("CreateBucketConfiguration", {})
+    if configuration.get("Location") or configuration.get("Bucket"):
+        raise NotImplemented("Directory buckets are not supported.")
+    _check_location(configuration.get("LocationConstraint"), settings.region)
+    if input.get("ObjectOwnership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
+        raise NotImplemented(Header="x-amz-object-ownership")
+    tags = checked_tags(configuration.get("Tags", []), most=50)
+    defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
+    try:
+        await ctx.services.database.write(_create, name, ctx, defaults, tags, keys=(f"bucket/{name}",))
+    except BucketAlreadyOwnedByYou:
+        # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
+        # returns 200 OK" (API Reference, CreateBucket).
+        if settings.region != "us-east-1":
+            raise
+    return {"Location": f"/{name}"}
+
+
+def _create(conn: Connection, name: str, ctx: Context, defaults: str, tags: list[dict[str, str]]) -> int:
+    return buckets.create(
+        conn,
+        name=name,
+        owner_id=ctx.principal.user_id,
+        region=ctx.services.settings.region,
+        defaults=defaults,
+        now=ctx.now,
+        tags=tags,
+    )
+
+
+def _check_location(constraint: str | None, region: str) -> None:
+    if not constraint or _ALIASES.get(constraint, constraint) == region:
+        return
+    if region == "us-east-1":
+        raise InvalidLocationConstraint(LocationConstraint=constraint)
+    raise IllegalLocationConstraintException(
+        f"The {constraint} location constraint is incompatible for the region specific endpoint this request was"
+        " sent to."
+    )
+
+
+async def head_bucket(ctx: Context, input: HeadBucketRequestTypeDef) -> Output:
+    return {"BucketRegion": ctx.the_bucket.region, "AccessPointAlias": False}
+
+
+async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Output:
+    bucket = ctx.the_bucket
+    await ctx.services.database.write(buckets.delete_bucket, bucket.id, keys=(f"bucket/{bucket.name}",))
+    return {}
+
+
+async def get_bucket_location(ctx: Context, input: GetBucketLocationRequestTypeDef) -> Output:
+    region = ctx.the_bucket.region
+    return {"LocationConstraint": None if region == "us-east-1" else region}

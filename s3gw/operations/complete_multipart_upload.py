@@ -1,0 +1,165 @@
+"""CompleteMultipartUpload: the chosen parts become one part list, the upload becomes an object. No bytes move."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from s3gw.context import Context, Output
+from s3gw.errors import (
+    BadDigest,
+    EntityTooLarge,
+    EntityTooSmall,
+    InvalidPart,
+    InvalidPartOrder,
+    InvalidRequest,
+    MalformedXML,
+)
+from s3gw.metadata import contents, objects, uploads
+from s3gw.metadata.contents import NewContent
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import NewObject, Stored
+from s3gw.metadata.uploads import Upload, UploadedPart
+from s3gw.operations.preconditions import for_write
+from s3gw.operations.received_body import DEFAULT_ALGORITHM
+from s3gw.wire.checksums import ALGORITHMS, combine_full_object, composite
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import CompleteMultipartUploadRequestTypeDef
+
+
+
+
+class Completed(NamedTuple):
+    etag: str
+    stored: Stored
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    checksum: str | None
+
+
+async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUploadRequestTypeDef) -> Output:
+    listed = input.get("MultipartUpload", {}).get("Parts") or []
+    if not listed:
+        raise MalformedXML()
+    numbers = [part.get("PartNumber", 0) for part in listed]
+    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)):
+        raise InvalidPartOrder(UploadId=input["UploadId"])
+    done = await ctx.services.database.write(_complete, ctx, input, listed, keys=(ctx.lock_key(input["Key"]),))
+    output: Output = {
+        "Location": f"{ctx.request.scheme}://{ctx.request.host}/{ctx.the_bucket.name}/{input['Key']}",
+        "Bucket": ctx.the_bucket.name,
+        "Key": input["Key"],
+        "ETag": f'"{done.etag}"',
+        "VersionId": done.stored.version_id,
+    }
+    if done.checksum is not None:
+        output |= {f"Checksum{done.checksum_algorithm}": done.checksum, "ChecksumType": done.checksum_type}
+    return output
+
+
+def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any]) -> Completed:
+    upload = uploads.seize(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+    present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}
+    chosen = [_chosen(entry, present, upload) for entry in listed]
+    _check_sizes(ctx, input, chosen)
+    etag = _etag(chosen)
+    algorithm, checksum_type, checksum = _checksum(input, upload, chosen)
+    new = NewObject(
+        upload.bucket_id,
+        upload.key,
+        sum(part.size for part in chosen),
+        etag,
+        upload.owner_id,
+        upload.storage_class,
+        len(chosen),
+        algorithm,
+        checksum_type,
+        checksum,
+        upload.headers,
+        upload.user_metadata,
+        upload.tags,
+    )
+    place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
+    stored = objects.put(conn, new, place, ctx.now, for_write(input))
+    uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen), ctx.now)
+    return Completed(etag, stored, algorithm, checksum_type, checksum)
+
+
+def _chosen(entry: Any, present: dict[int, UploadedPart], upload: Upload) -> UploadedPart:
+    part = present.get(entry.get("PartNumber", 0))
+    if part is None or entry.get("ETag", "").strip('"') != part.etag:
+        raise InvalidPart(UploadId=upload.upload_id, PartNumber=entry.get("PartNumber"), ETag=entry.get("ETag"))
+    given = {name: entry[f"Checksum{name}"] for name in ALGORITHMS if f"Checksum{name}" in entry}
+    if upload.checksum_type == "COMPOSITE" and upload.checksum_algorithm not in given:
+        name = str(upload.checksum_algorithm).lower()
+        raise InvalidRequest(
+            f"The upload was created using a {name} checksum. The complete request must include the checksum for each"
+            f" part. It was missing for part {part.part_number} in the request."
+        )
+    for name, value in given.items():
+        if name != part.checksum_algorithm or value != part.checksum:
+            raise InvalidPart(UploadId=upload.upload_id, PartNumber=part.part_number, ETag=part.etag)
+    return part
+
+
+def _check_sizes(ctx: Context, input: Any, chosen: Sequence[UploadedPart]) -> None:
+    settings = ctx.services.settings
+    for part in chosen[:-1]:
+        if part.size < settings.min_part:
+            raise EntityTooSmall(
+                ProposedSize=part.size, MinSizeAllowed=settings.min_part, PartNumber=part.part_number, ETag=part.etag
+            )
+    size = sum(part.size for part in chosen)
+    if size > settings.max_object:
+        raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=settings.max_object)
+    expected = input.get("MpuObjectSize")
+    if expected is not None and int(expected) != size:
+        raise InvalidRequest(
+            f"The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {size}"
+        )
+
+
+def _etag(chosen: Sequence[UploadedPart]) -> str:
+    digests = b"".join(bytes.fromhex(part.etag) for part in chosen)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(chosen)}"
+
+
+def _checksum(input: Any, upload: Upload, chosen: Sequence[UploadedPart]) -> tuple[str | None, str | None, str | None]:
+    """The object's checksum from those of its parts; none when a part was copied without one."""
+    algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
+    kind = upload.checksum_type or "FULL_OBJECT"
+    if any(part.checksum_algorithm != algorithm or part.checksum is None for part in chosen):
+        return None, None, None
+    digests = [base64.b64decode(str(part.checksum)) for part in chosen]
+    if kind == "COMPOSITE":
+        value = composite(algorithm, digests)
+    else:
+        sizes = [part.size for part in chosen]
+        combined = combine_full_object(algorithm, list(zip(digests, sizes, strict=True)))
+        value = base64.b64encode(combined).decode()
+    expected = input.get(f"Checksum{algorithm}")
+    if expected is not None and expected != value:
+        raise BadDigest(f"The {algorithm.lower()} you specified did not match the calculated checksum.")
+    if input.get("ChecksumType", kind) != kind:
+        raise InvalidRequest(
+            f"The upload was created using the {kind} checksum mode. The complete request must use the same checksum"
+            " mode."
+        )
+    return algorithm, kind, value
+
+
+def _part_list(conn: Connection, upload: Upload, chosen: Sequence[UploadedPart]) -> NewContent:
+    algorithm = upload.checksum_algorithm
+    return contents.part_list(
+        contents.parts_from(
+            conn,
+            [
+                (part.part_number, part.content_id, part.checksum if part.checksum_algorithm == algorithm else None)
+                for part in chosen
+            ],
+        )
+    )

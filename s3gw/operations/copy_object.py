@@ -1,0 +1,194 @@
+"""CopyObject and RenameObject: a new version that points to the same content. No bytes move, whatever the size."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
+from s3gw.metadata import contents, objects
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
+from s3gw.operations.buckets import timestamp
+from s3gw.operations.copy_source import parse_copy_source, parse_rename_source
+from s3gw.operations.get_object import readable
+from s3gw.operations.object_fields import Fields, checksum_members, fields_of
+from s3gw.operations.preconditions import check_source, for_write
+from s3gw.operations.stored_checksum import checksum_of_content
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import CopyObjectRequestTypeDef, RenameObjectRequestTypeDef
+
+_LARGEST_SOURCE = 5 * 1024**3
+
+
+class Computed(NamedTuple):
+    """A checksum that was asked for and had to be read from a content."""
+
+    content_id: int
+    algorithm: str
+    checksum: str
+
+
+class _SourceChanged(Exception):
+    """The source got another content while its checksum was being computed."""
+
+
+async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
+    _check_directives(input)
+    fields = fields_of(ctx, input)
+    for _ in range(3):
+        computed = await _compute_checksum(ctx, input)
+        try:
+            return await _copy(ctx, input, fields, computed)
+        except _SourceChanged:
+            continue
+    raise ServiceUnavailable("The source object keeps changing. Please try again.")
+
+
+async def _copy(ctx: Context, input: Any, fields: Fields, computed: Computed | None) -> Output:
+    source = parse_copy_source(input["CopySource"])
+    keys = {ctx.lock_key(input["Key"]), ctx.lock_key(source.key, ctx.source_bucket)}
+    original, copy, stored = await ctx.services.database.write(
+        _copy_version, ctx, input, fields, computed, keys=tuple(keys)
+    )
+    output: Output = {
+        "CopyObjectResult": {"ETag": f'"{original.etag}"', "LastModified": timestamp(stored.last_modified)},
+        "VersionId": stored.version_id,
+    }
+    if copy.checksum is not None:
+        output["CopyObjectResult"] |= checksum_members(copy)
+    if ctx.source_bucket is not None and ctx.source_bucket.versioning:
+        output["CopySourceVersionId"] = original.version_id
+    return output
+
+
+def _copy_version(
+    conn: Connection, ctx: Context, input: Any, fields: Fields, computed: Computed | None
+) -> tuple[ObjectVersion, NewObject, Stored]:
+    original = find_source(conn, ctx, input["CopySource"])
+    check_source(input, original)
+    if original.size > _LARGEST_SOURCE:
+        raise InvalidRequest(
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+        )
+    if computed is not None and computed.content_id != original.content_id:
+        raise _SourceChanged
+    _refuse_copy_to_itself(ctx, input, original)
+    copy = _described(ctx, input, original, fields, computed)
+    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), ctx.now, for_write(input))
+    return original, copy, stored
+
+
+def find_source(conn: Connection, ctx: Context, header: str) -> ObjectVersion:
+    source, bucket = parse_copy_source(header), ctx.source_bucket
+    assert bucket is not None, "the operation's row says that it needs a source"
+    found = objects.find(conn, bucket.id, source.key, source.version_id)
+    if found is not None and found.is_delete_marker and source.version_id is not None:
+        raise InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        )
+    return readable(ctx, found, {"Key": source.key, **({"VersionId": source.version_id} if source.version_id else {})})
+
+
+def _retain(conn: Connection, content_id: int | None) -> int:
+    assert content_id is not None, "a readable version has a content"
+    contents.retain(conn, content_id)
+    return content_id
+
+
+def _check_directives(input: Any) -> None:
+    for member, header in (("MetadataDirective", "metadata"), ("TaggingDirective", "tagging")):
+        if input.get(member, "COPY") not in ("COPY", "REPLACE"):
+            raise InvalidArgument(
+                f"Unknown {header} directive.",
+                ArgumentName=f"x-amz-{header}-directive",
+                ArgumentValue=input[member],
+            )
+
+
+def _refuse_copy_to_itself(ctx: Context, input: Any, original: ObjectVersion) -> None:
+    same = original.bucket_id == ctx.the_bucket.id and original.key == input["Key"]
+    changes = (
+        input.get("MetadataDirective") == "REPLACE"
+        or input.get("StorageClass", original.storage_class) != original.storage_class
+        or "WebsiteRedirectLocation" in input
+        or not original.is_current  # an older version becomes the latest again
+    )
+    if same and not changes:
+        raise InvalidRequest(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the"
+            " object's metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+def _described(
+    ctx: Context, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None
+) -> NewObject:
+    replaces = input.get("MetadataDirective") == "REPLACE"
+    copy = NewObject(
+        ctx.the_bucket.id,
+        input["Key"],
+        original.size,
+        original.etag,
+        ctx.principal.user_id,
+        fields.storage_class,
+        original.parts_count,
+        original.checksum_algorithm,
+        original.checksum_type,
+        original.checksum,
+        fields.headers if replaces else _kept_headers(original, input),
+        fields.user_metadata if replaces else original.user_metadata,
+        fields.tags if input.get("TaggingDirective") == "REPLACE" else original.tags,
+    )
+    if computed is None:
+        return copy
+    return copy._replace(checksum_algorithm=computed.algorithm, checksum_type="FULL_OBJECT", checksum=computed.checksum)
+
+
+def _kept_headers(original: ObjectVersion, input: Any) -> str | None:
+    """All of the source's but the website redirect, which a copy gets only by its own request."""
+    headers = json.loads(original.headers) if original.headers else {}
+    headers.pop("WebsiteRedirectLocation", None)
+    if "WebsiteRedirectLocation" in input:
+        headers["WebsiteRedirectLocation"] = input["WebsiteRedirectLocation"]
+    return json.dumps(headers, separators=(",", ":")) if headers else None
+
+
+async def _compute_checksum(ctx: Context, input: Any) -> Computed | None:
+    """The checksum that the request asks for, read from the bytes unless the source has it already."""
+    algorithm = input.get("ChecksumAlgorithm")
+    if algorithm is None:
+        return None
+    async with ctx.services.open_reads.reading():
+        original = await ctx.services.database.read(find_source, ctx, input["CopySource"])
+        if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
+            return None
+        assert original.content_id is not None, "a readable version has a content"
+        content = await ctx.services.database.read(contents.load, original.content_id)
+        checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm)
+    return Computed(original.content_id, algorithm, checksum)
+
+
+async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Output:
+    source = parse_rename_source(input["RenameSource"], ctx.the_bucket.name)
+    keys = tuple({ctx.lock_key(input["Key"]), ctx.lock_key(source)})
+    await ctx.services.database.write(_rename, ctx, input, source, keys=keys)
+    return {}
+
+
+def _rename(conn: Connection, ctx: Context, input: Any, source: str) -> None:
+    """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
+    original = objects.find(conn, ctx.the_bucket.id, source)
+    if original is None or original.is_delete_marker:
+        raise NoSuchKey(Key=source)
+    check_source(input, original, "Source")
+    if source == input["Key"]:
+        return
+    copied = (name for name in NewObject._fields if name not in ("bucket_id", "key"))
+    renamed = NewObject(ctx.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
+    place = partial(_retain, content_id=original.content_id)
+    objects.put(conn, renamed, place, ctx.now, for_write(input, "Destination"))
+    objects.delete_latest(conn, ctx.the_bucket.id, source, ctx.principal.user_id, ctx.now)

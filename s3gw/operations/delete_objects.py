@@ -1,0 +1,122 @@
+"""DeleteObject and DeleteObjects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from s3gw.context import Context, Output
+from s3gw.errors import AccessDenied, KeyTooLongError, MalformedXML, NotImplemented, S3Error
+from s3gw.metadata import objects
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import Precondition, Stored
+from s3gw.operations.preconditions import for_delete
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import DeleteObjectRequestTypeDef, DeleteObjectsRequestTypeDef
+
+# "The request can contain a list of up to 1,000 keys" (API Reference, DeleteObjects).
+_MOST_KEYS = 1000
+# So many are deleted in one transaction; other writers go between two.
+_BATCH = 100
+
+
+async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Output:
+    _refuse_lock_members(input)
+    key, version_id = input["Key"], input.get("VersionId")
+    precondition = for_delete(
+        input.get("IfMatch"),
+        input.get("IfMatchLastModifiedTime"),  # type: ignore[arg-type]  # decoded to datetime
+        input.get("IfMatchSize"),
+    )
+    stored = await ctx.services.database.write(
+        _delete,
+        ctx.the_bucket.id,
+        key,
+        version_id,
+        ctx.principal.user_id,
+        ctx.now,
+        precondition,
+        keys=(ctx.lock_key(key),),
+    )
+    return {"VersionId": stored.version_id, "DeleteMarker": stored.is_delete_marker or None}
+
+
+def _refuse_lock_members(input: Any) -> None:
+    if input.get("MFA") or input.get("BypassGovernanceRetention"):
+        raise NotImplemented("Object Lock and MFA delete are not supported.")
+
+
+def _delete(
+    conn: Connection,
+    bucket_id: int,
+    key: str,
+    version_id: str | None,
+    user_id: str,
+    now: int,
+    precondition: Precondition | None,
+) -> Stored:
+    if version_id is None:
+        return objects.delete_latest(conn, bucket_id, key, user_id, now, precondition)
+    return objects.delete_version(conn, bucket_id, key, version_id, now, precondition)
+
+
+async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
+    _refuse_lock_members(input)
+    entries = list(input["Delete"]["Objects"])
+    if not 1 <= len(entries) <= _MOST_KEYS:
+        raise MalformedXML()
+    deleted: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for start in range(0, len(entries), _BATCH):
+        batch = entries[start : start + _BATCH]
+        keys = tuple(ctx.lock_key(entry["Key"]) for entry in batch)
+        outcomes = await ctx.services.database.write(_delete_batch, ctx, batch, keys=keys)
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, S3Error):
+                errors.append(_error(entry, outcome))
+            else:
+                deleted.append(_deleted(entry, outcome))
+    output: Output = {"Errors": errors}
+    if not input["Delete"].get("Quiet"):
+        output["Deleted"] = deleted
+    return output
+
+
+def _delete_batch(conn: Connection, ctx: Context, batch: list[Any]) -> list[Stored | S3Error]:
+    """Each entry on its own: a refused one changes nothing and doesn't hinder the others."""
+    outcomes: list[Stored | S3Error] = []
+    for entry in batch:
+        try:
+            outcomes.append(_delete_entry(conn, ctx, entry))
+        except S3Error as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
+    key, version_id = entry["Key"], entry.get("VersionId")
+    action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
+    if ctx.allowed is None or not ctx.allowed(action, key):
+        raise AccessDenied()
+    if len(key.encode()) > ctx.services.settings.max_key:
+        raise KeyTooLongError()
+    precondition = for_delete(entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
+    return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, ctx.now, precondition)
+
+
+def _deleted(entry: Any, stored: Stored) -> dict[str, Any]:
+    """AWS tells apart the version that was deleted and the delete marker that was made or deleted."""
+    result: dict[str, Any] = {"Key": entry["Key"]}
+    if "VersionId" in entry:
+        result["VersionId"] = entry["VersionId"]
+    if stored.is_delete_marker:
+        result["DeleteMarker"] = True
+        result["DeleteMarkerVersionId"] = stored.version_id
+    return result
+
+
+def _error(entry: Any, error: S3Error) -> dict[str, Any]:
+    result = {"Key": entry["Key"], "Code": error.code, "Message": error.message}
+    if "VersionId" in entry:
+        result["VersionId"] = entry["VersionId"]
+    return result

@@ -1,0 +1,154 @@
+"""GetObject and HeadObject."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument, InvalidPartNumber, MethodNotAllowed, NoSuchKey, NoSuchVersion, S3Error
+from s3gw.metadata import objects
+from s3gw.metadata.contents import INLINE, Content
+from s3gw.metadata.objects import ObjectVersion
+from s3gw.operations.object_fields import describe
+from s3gw.operations.preconditions import check_read
+from s3gw.operations.ranges import ByteRange, parse_range
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
+
+_RESPONSE_OVERRIDES = {
+    "ResponseCacheControl": "CacheControl",
+    "ResponseContentDisposition": "ContentDisposition",
+    "ResponseContentEncoding": "ContentEncoding",
+    "ResponseContentLanguage": "ContentLanguage",
+    "ResponseContentType": "ContentType",
+}
+
+
+async def get_object(ctx: Context, input: GetObjectRequestTypeDef) -> Output:
+    services = ctx.services
+    reading = services.open_reads.begin()  # before the row is read: what it names is kept until `end`
+    try:
+        version, content = await services.database.read(
+            objects.find_with_content, ctx.the_bucket.id, input["Key"], input.get("VersionId")
+        )
+        version = readable(ctx, version, input)
+        assert content is not None, "a version that isn't a delete marker has a content"
+        output, span = answer(ctx, input, version, content)
+    except BaseException:
+        services.open_reads.end(reading)
+        raise
+    if content.form == INLINE:
+        services.open_reads.end(reading)  # the bytes are here already
+        output["Body"] = content.layout[span.offset : span.offset + span.length]
+    else:
+        output["Body"] = _until_end(ctx, reading, services.reader.read(content, span.offset, span.length))
+    return output
+
+
+async def head_object(ctx: Context, input: HeadObjectRequestTypeDef) -> Output:
+    read = ctx.services.database.read
+    bucket_id, key, version_id = ctx.the_bucket.id, input["Key"], input.get("VersionId")
+    content: Content | None = None
+    if "PartNumber" in input:
+        found, content = await read(objects.find_with_content, bucket_id, key, version_id)
+    else:
+        found = await read(objects.find, bucket_id, key, version_id)
+    version = readable(ctx, found, input)
+    output, _ = answer(ctx, input, version, content)
+    return output
+
+
+async def _until_end(ctx: Context, reading: int, body: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    try:
+        async for piece in body:
+            yield piece
+    finally:
+        ctx.services.open_reads.end(reading)
+
+
+def readable(ctx: Context, version: ObjectVersion | None, input: Mapping[str, Any]) -> ObjectVersion:
+    """The version, unless there is none or it is a delete marker."""
+    version_id = input.get("VersionId")
+    if version is None:
+        missing: S3Error = (
+            NoSuchKey(Key=input["Key"]) if version_id is None else NoSuchVersion(Key=input["Key"], VersionId=version_id)
+        )
+        raise missing
+    if version.is_delete_marker:
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version.version_id}
+        if version_id is None:
+            raise NoSuchKey(Key=input["Key"], headers=headers)
+        headers["last-modified"] = describe(ctx, version, with_checksum=False)["LastModified"].strftime(_HTTP_DATE)
+        raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
+    return version
+
+
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
+
+
+def answer(
+    ctx: Context, input: Mapping[str, Any], version: ObjectVersion, content: Content | None
+) -> tuple[Output, ByteRange]:
+    """All of the answer but the body, and which bytes that body is."""
+    ranged = "Range" in input or "PartNumber" in input
+    output = describe(ctx, version, with_checksum=input.get("ChecksumMode") == "ENABLED" and not ranged)
+    _check_conditions(ctx, input, version, output)
+    span = ByteRange(0, version.size)
+    if ranged:
+        part = _span(input, version, content)
+        if part is not None:
+            span = part
+            output["ContentRange"] = span.content_range(version.size)
+            ctx.status = 206
+        if "PartNumber" in input and version.parts_count is not None:
+            output["PartsCount"] = version.parts_count
+    output["ContentLength"] = span.length
+    for override, member in _RESPONSE_OVERRIDES.items():
+        if override in input:
+            output[member] = input[override]
+    if "ResponseExpires" in input:
+        output["ExpiresString"], output["Expires"] = None, input["ResponseExpires"]
+    return output, span
+
+
+def _check_conditions(ctx: Context, input: Mapping[str, Any], version: ObjectVersion, output: Output) -> None:
+    if any(name in input for name in ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")):
+        headers = {"etag": output["ETag"], "last-modified": output["LastModified"].strftime(_HTTP_DATE)}
+        if "VersionId" in output:
+            headers["x-amz-version-id"] = output["VersionId"]
+        if "CacheControl" in output:
+            headers["cache-control"] = output["CacheControl"]
+        check_read(input, version, headers)
+
+
+def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | None) -> ByteRange | None:
+    if "PartNumber" not in input:
+        return parse_range(input["Range"], version.size)
+    if "Range" in input:
+        raise InvalidArgument("Cannot specify both Range header and partNumber query parameter")
+    number = input["PartNumber"]
+    if not 1 <= number <= 10_000:
+        raise InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber",
+            ArgumentValue=str(number),
+        )
+    if version.parts_count is None:
+        # An object that was put whole is its own first part.
+        if number != 1:
+            raise InvalidPartNumber(PartNumberRequested=number, ActualPartCount=1)
+        return ByteRange(0, version.size) if version.size else None
+    assert content is not None, "the caller loads the content of a read by part number"
+    return _part_span(content, number, version.parts_count)
+
+
+def _part_span(content: Content, number: int, count: int) -> ByteRange:
+    """Parts count from 1 in the order of the object, as AWS's partNumber of a read does."""
+    offset = 0
+    for part in content.parts:
+        if part.part_number == number:
+            return ByteRange(offset, part.size)
+        offset += part.size
+    raise InvalidPartNumber(PartNumberRequested=number, ActualPartCount=count)

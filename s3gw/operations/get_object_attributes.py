@@ -1,0 +1,79 @@
+"""GetObjectAttributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument
+from s3gw.metadata import objects
+from s3gw.metadata.contents import Content
+from s3gw.metadata.objects import ObjectVersion
+from s3gw.operations.buckets import timestamp
+from s3gw.operations.get_object import readable
+from s3gw.operations.list_objects import page_size
+from s3gw.operations.object_fields import checksum_members
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import GetObjectAttributesRequestTypeDef
+
+_ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
+
+
+async def get_object_attributes(ctx: Context, input: GetObjectAttributesRequestTypeDef) -> Output:
+    wanted = _wanted(ctx)
+    found, content = await ctx.services.database.scan(
+        objects.find_with_content, ctx.the_bucket.id, input["Key"], input.get("VersionId")
+    )
+    version = readable(ctx, found, input)
+    assert content is not None, "a readable version has a content"
+    output: Output = {"LastModified": timestamp(version.last_modified)}
+    if ctx.the_bucket.versioning:
+        output["VersionId"] = version.version_id
+    if "ETag" in wanted:
+        output["ETag"] = version.etag  # without quotes, as AWS gives it here alone
+    if "Checksum" in wanted and version.checksum is not None:
+        output["Checksum"] = checksum_members(version)
+    if "ObjectParts" in wanted and version.parts_count is not None:
+        output["ObjectParts"] = _object_parts(input, version, content)
+    if "StorageClass" in wanted:
+        output["StorageClass"] = version.storage_class
+    if "ObjectSize" in wanted:
+        output["ObjectSize"] = version.size
+    return output
+
+
+def _wanted(ctx: Context) -> set[str]:
+    header = ctx.request.headers.get("x-amz-object-attributes", "")
+    wanted = {name.strip() for name in header.split(",") if name.strip()}
+    if not wanted or not wanted <= _ATTRIBUTES:
+        raise InvalidArgument(
+            "Invalid attribute name specified.", ArgumentName="x-amz-object-attributes", ArgumentValue=header
+        )
+    return wanted
+
+
+def _object_parts(input: Any, version: ObjectVersion, content: Content) -> Output:
+    """ "The Parts element is only returned if the object was uploaded with an additional checksum." (API Reference)"""
+    parts = content.parts
+    output: Output = {"TotalPartsCount": version.parts_count}
+    if not any(part.checksum for part in parts):
+        return output
+    limit, after = page_size(input.get("MaxParts"), "max-parts"), int(input.get("PartNumberMarker", 0))
+    following = [part for part in parts if part.part_number > after]
+    page = following[:limit]
+    output |= {
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": page[-1].part_number if page else 0,
+        "MaxParts": limit,
+        "IsTruncated": len(following) > limit,
+        "Parts": [
+            {
+                "PartNumber": part.part_number,
+                "Size": part.size,
+                f"Checksum{version.checksum_algorithm}": part.checksum,
+            }
+            for part in page
+        ],
+    }
+    return output

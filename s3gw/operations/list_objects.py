@@ -1,0 +1,211 @@
+"""ListObjects, ListObjectsV2 and ListObjectVersions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument
+from s3gw.metadata import listing, objects
+from s3gw.metadata.database import Connection
+from s3gw.metadata.listing import Page
+from s3gw.wire.list_encoder import ObjectRow, ObjectRows, VersionRow, VersionRows, url_encode
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        ListObjectsRequestTypeDef,
+        ListObjectsV2RequestTypeDef,
+        ListObjectVersionsRequestTypeDef,
+    )
+
+_MOST = 1000
+
+# user id -> (canonical id, display name)
+Owners = dict[str, tuple[str, str]]
+
+
+def page_size(requested: int | None, name: str = "max-keys") -> int:
+    if requested is None:
+        return _MOST
+    if requested < 0:
+        raise InvalidArgument(
+            f"Argument {name} must be an integer between 0 and 2147483647",
+            ArgumentName=name,
+            ArgumentValue=str(requested),
+        )
+    return min(requested, _MOST)
+
+
+def wants_url_encoding(input: Mapping[str, Any]) -> bool:
+    encoding = input.get("EncodingType")
+    if encoding not in (None, "url"):
+        raise InvalidArgument(
+            "Invalid Encoding Method specified in Request", ArgumentName="encoding-type", ArgumentValue=str(encoding)
+        )
+    return encoding == "url"
+
+
+def url_encode_members(output: Output, *names: str) -> None:
+    """encoding-type=url: keys may hold characters that XML 1.0 can't carry."""
+    for name in names:
+        if output.get(name):
+            output[name] = url_encode(output[name])
+
+
+def seek(last: str, prefix: str, delimiter: str) -> tuple[str, str]:
+    """Where a page after `last` begins: (after, at least). A common prefix stands for all the keys it rolls up."""
+    if delimiter and last.startswith(prefix) and last.endswith(delimiter) and last != prefix:
+        if last.find(delimiter, len(prefix)) == len(last) - len(delimiter):
+            return "", listing.after_prefix(last)
+    return last, ""
+
+
+async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> Output:
+    prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
+    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    token = input.get("ContinuationToken")
+    after = input.get("StartAfter", "") if token is None else _decode_token(token)
+    page, owners = await ctx.services.database.scan(
+        _current_page, ctx.the_bucket.id, prefix, delimiter, after, limit, bool(input.get("FetchOwner"))
+    )
+    output = _page_output(ctx, input, page, limit)
+    output["KeyCount"] = len(page.rows) + len(page.common_prefixes)
+    if token is not None:
+        output["ContinuationToken"] = token
+    if page.is_truncated:
+        output["NextContinuationToken"] = base64.urlsafe_b64encode(_last_key(page).encode()).decode()
+    if "StartAfter" in input:
+        output["StartAfter"] = input["StartAfter"]
+    if encode:
+        url_encode_members(output, "Prefix", "Delimiter", "StartAfter")
+    output["Contents"] = ObjectRows(_object_rows(page, owners), url=encode)
+    return output
+
+
+def _decode_token(token: str) -> str:
+    try:
+        key = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        key = ""
+    if not key:
+        raise InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token")
+    return key
+
+
+async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output:
+    prefix, delimiter, marker = input.get("Prefix", ""), input.get("Delimiter", ""), input.get("Marker", "")
+    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    page, owners = await ctx.services.database.scan(
+        _current_page, ctx.the_bucket.id, prefix, delimiter, marker, limit, True
+    )
+    output = _page_output(ctx, input, page, limit)
+    output["Marker"] = marker
+    # "This element is returned only if you have the delimiter request parameter specified."
+    if page.is_truncated and delimiter:
+        output["NextMarker"] = _last_key(page)
+    if encode:
+        url_encode_members(output, "Prefix", "Delimiter", "Marker", "NextMarker")
+    output["Contents"] = ObjectRows(_object_rows(page, owners), url=encode)
+    return output
+
+
+def _current_page(
+    conn: Connection, bucket_id: int, prefix: str, delimiter: str, after: str, limit: int, with_owners: bool
+) -> tuple[Page, Owners]:
+    after, at_least = seek(after, prefix, delimiter)
+    page = listing.list_current(
+        conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=max(at_least, prefix), limit=limit
+    )
+    return page, listing.owners(conn, {row[7] for row in page.rows}) if with_owners else {}
+
+
+def _object_rows(page: Page, owners: Owners) -> list[ObjectRow | tuple[Any, ...]]:
+    nobody = (None, None)
+    return [
+        (key, modified, f'"{etag}"', size, storage_class, *owners.get(owner, nobody), algorithm, kind)
+        for key, modified, etag, size, storage_class, algorithm, kind, owner in page.rows
+    ]
+
+
+def _last_key(page: Page) -> str:
+    last = page.last
+    assert last is not None, "a truncated page holds something"
+    return last if isinstance(last, str) else str(last[0])
+
+
+def _page_output(ctx: Context, input: Mapping[str, Any], page: Page, limit: int) -> Output:
+    encode = input.get("EncodingType") == "url"
+    return {
+        "Name": ctx.the_bucket.name,
+        "Prefix": input.get("Prefix", ""),
+        "Delimiter": input.get("Delimiter") or None,
+        "MaxKeys": limit,
+        "EncodingType": input.get("EncodingType"),
+        "IsTruncated": page.is_truncated,
+        "CommonPrefixes": [{"Prefix": url_encode(prefix) if encode else prefix} for prefix in page.common_prefixes],
+    }
+
+
+async def list_object_versions(ctx: Context, input: ListObjectVersionsRequestTypeDef) -> Output:
+    prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
+    key_marker, version_marker = input.get("KeyMarker", ""), input.get("VersionIdMarker")
+    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    if version_marker is not None and not key_marker:
+        raise InvalidArgument(
+            "A version-id marker cannot be specified without a key marker.",
+            ArgumentName="version-id-marker",
+            ArgumentValue=version_marker,
+        )
+    page, owners, continued = await ctx.services.database.scan(
+        _versions_page, ctx.the_bucket.id, prefix, delimiter, key_marker, version_marker, limit
+    )
+    output = _page_output(ctx, input, page, limit)
+    output["KeyMarker"] = key_marker
+    output["VersionIdMarker"] = version_marker or ""
+    if page.is_truncated:
+        output["NextKeyMarker"] = _last_key(page)
+        if page.last is not None and not isinstance(page.last, str):
+            output["NextVersionIdMarker"] = page.last[2]
+    if encode:
+        url_encode_members(output, "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+    output["Versions"] = VersionRows(_version_rows(page, owners, continued), url=encode)
+    return output
+
+
+def _versions_page(
+    conn: Connection,
+    bucket_id: int,
+    prefix: str,
+    delimiter: str,
+    key_marker: str,
+    version_marker: str | None,
+    limit: int,
+) -> tuple[Page, Owners, str | None]:
+    start = (key_marker, listing.AFTER_VERSIONS) if key_marker else ("", listing.BEFORE_VERSIONS)
+    continued = None
+    if version_marker:
+        start = (key_marker, objects.sequence_of_marker(conn, bucket_id, key_marker, version_marker))
+        continued = key_marker  # the versions still to come of this key aren't its latest
+    else:
+        _, at_least = seek(key_marker, prefix, delimiter)
+        if at_least:
+            start = (at_least, listing.BEFORE_VERSIONS)
+    page = listing.list_versions(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+    return page, listing.owners(conn, {row[10] for row in page.rows}), continued
+
+
+def _version_rows(page: Page, owners: Owners, continued: str | None) -> list[VersionRow]:
+    rows: list[VersionRow] = []
+    before = continued
+    for key, _, version_id, is_marker, modified, etag, size, storage_class, algorithm, kind, owner in page.rows:
+        canonical_id, name = owners.get(owner, (None, None))
+        place = (key, version_id, key != before, bool(is_marker), modified)
+        if is_marker:
+            rows.append(VersionRow(*place, owner_id=canonical_id, owner_name=name))
+        else:
+            rows.append(VersionRow(*place, f'"{etag}"', size, storage_class, canonical_id, name, algorithm, kind))
+        before = key
+    return rows

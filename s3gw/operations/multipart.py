@@ -1,0 +1,233 @@
+"""CreateMultipartUpload, UploadPart, AbortMultipartUpload, ListParts and ListMultipartUploads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument, InvalidRequest
+from s3gw.metadata import contents, listing, uploads
+from s3gw.metadata.contents import NewContent
+from s3gw.metadata.database import Connection
+from s3gw.metadata.listing import Page
+from s3gw.metadata.uploads import Upload, UploadedPart
+from s3gw.operations.buckets import timestamp
+from s3gw.operations.list_objects import Owners, page_size, seek, url_encode_members, wants_url_encoding
+from s3gw.operations.object_fields import fields_of
+from s3gw.operations.received_body import receive_body
+from s3gw.wire.checksums import ALGORITHMS
+from s3gw.wire.list_encoder import url_encode
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        AbortMultipartUploadRequestTypeDef,
+        CreateMultipartUploadRequestTypeDef,
+        ListMultipartUploadsRequestTypeDef,
+        ListPartsRequestTypeDef,
+        UploadPartRequestTypeDef,
+    )
+
+
+async def create_multipart_upload(ctx: Context, input: CreateMultipartUploadRequestTypeDef) -> Output:
+    fields = fields_of(ctx, input)
+    algorithm, checksum_type = _checksum_of_upload(input)
+    upload = Upload(
+        uploads.new_upload_id(ctx.now),
+        ctx.the_bucket.id,
+        input["Key"],
+        ctx.now,
+        ctx.the_bucket.owner_id,
+        ctx.principal.user_id,
+        fields.storage_class,
+        algorithm,
+        checksum_type,
+        fields.headers,
+        fields.user_metadata,
+        fields.tags,
+    )
+    await ctx.services.database.write(uploads.begin, upload, keys=(ctx.lock_key(input["Key"]),))
+    return {
+        "Bucket": ctx.the_bucket.name,
+        "Key": input["Key"],
+        "UploadId": upload.upload_id,
+        "ChecksumAlgorithm": algorithm,
+        "ChecksumType": checksum_type,
+    }
+
+
+def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:
+    """Which algorithms can be FULL_OBJECT, which COMPOSITE: "Checking object integrity", Amazon S3 User Guide."""
+    algorithm, checksum_type = input.get("ChecksumAlgorithm"), input.get("ChecksumType")
+    if algorithm is None:
+        if checksum_type is not None:
+            raise InvalidRequest(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+            )
+        return None, None
+    known = ALGORITHMS.get(algorithm)
+    if known is None:
+        raise InvalidRequest(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+            f"[{', '.join(ALGORITHMS)}]"
+        )
+    if checksum_type is None:
+        checksum_type = "COMPOSITE" if known.composite else "FULL_OBJECT"
+    if checksum_type not in ("COMPOSITE", "FULL_OBJECT"):
+        raise InvalidRequest("Value for x-amz-checksum-type header is invalid.")
+    if not (known.composite if checksum_type == "COMPOSITE" else known.full_object):
+        raise InvalidRequest(
+            f"The {checksum_type} checksum type cannot be used with the {algorithm.lower()} checksum algorithm."
+        )
+    return algorithm, checksum_type
+
+
+def check_part_number(number: int) -> int:
+    if not 1 <= number <= 10_000:
+        raise InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber",
+            ArgumentValue=str(number),
+        )
+    return number
+
+
+def part_lock(upload_id: str, number: int) -> str:
+    return f"upload/{upload_id}/{number}"
+
+
+async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
+    number, upload_id, database = check_part_number(input["PartNumber"]), input["UploadId"], ctx.services.database
+    upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], upload_id)
+    asked = ctx.the_body.checksum_algorithm or input.get("ChecksumAlgorithm")
+    if upload.checksum_algorithm and asked and asked != upload.checksum_algorithm:
+        raise InvalidRequest(
+            f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()},"
+            f" actual checksum Type: {asked.lower()}"
+        )
+    async with receive_body(ctx, upload.checksum_algorithm or asked) as body:
+        part = UploadedPart(upload_id, number, body.size, body.etag, ctx.now, 0, body.checksum_algorithm, body.checksum)
+        await database.write(_put_part, part, body.content, ctx.now, keys=(part_lock(upload_id, number),))
+    output: Output = {"ETag": f'"{body.etag}"'}
+    if upload.checksum_algorithm or asked:
+        output[f"Checksum{body.checksum_algorithm}"] = body.checksum
+    return output
+
+
+def _put_part(conn: Connection, part: UploadedPart, content: NewContent, now: int) -> None:
+    uploads.put_part(conn, part._replace(content_id=contents.insert(conn, content)), now)
+
+
+async def abort_multipart_upload(ctx: Context, input: AbortMultipartUploadRequestTypeDef) -> Output:
+    await ctx.services.database.write(
+        _abort, ctx.the_bucket.id, input["Key"], input["UploadId"], ctx.now, keys=(ctx.lock_key(input["Key"]),)
+    )
+    return {}
+
+
+def _abort(conn: Connection, bucket_id: int, key: str, upload_id: str, now: int) -> None:
+    uploads.seize(conn, bucket_id, key, upload_id)
+    uploads.remove(conn, upload_id, frozenset(), now)
+
+
+async def list_parts(ctx: Context, input: ListPartsRequestTypeDef) -> Output:
+    after, limit = input.get("PartNumberMarker", 0), page_size(input.get("MaxParts"), "max-parts")
+    upload, found, owners = await ctx.services.database.scan(
+        _parts_page, ctx.the_bucket.id, input["Key"], input["UploadId"], after, limit + 1
+    )
+    page = found[:limit]
+    return {
+        "Bucket": ctx.the_bucket.name,
+        "Key": input["Key"],
+        "UploadId": upload.upload_id,
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": page[-1].part_number if page else 0,
+        "MaxParts": limit,
+        "IsTruncated": len(found) > limit and limit > 0,
+        "StorageClass": upload.storage_class,
+        "ChecksumAlgorithm": upload.checksum_algorithm,
+        "ChecksumType": upload.checksum_type,
+        "Initiator": _person(owners, upload.initiator_id),
+        "Owner": _person(owners, upload.owner_id),
+        "Parts": [_part(part, upload) for part in page],
+    }
+
+
+def _parts_page(
+    conn: Connection, bucket_id: int, key: str, upload_id: str, after: int, limit: int
+) -> tuple[Upload, list[UploadedPart], Owners]:
+    upload = uploads.find(conn, bucket_id, key, upload_id)
+    parts = uploads.list_parts(conn, upload_id, after=after, limit=limit)
+    return upload, parts, listing.owners(conn, {upload.owner_id, upload.initiator_id})
+
+
+def _person(owners: Owners, user_id: str) -> Output:
+    canonical_id, name = owners.get(user_id, ("", ""))
+    return {"ID": canonical_id, "DisplayName": name}
+
+
+def _part(part: UploadedPart, upload: Upload) -> Output:
+    members: Output = {
+        "PartNumber": part.part_number,
+        "LastModified": timestamp(part.last_modified),
+        "ETag": f'"{part.etag}"',
+        "Size": part.size,
+    }
+    if upload.checksum_algorithm is not None and part.checksum is not None:
+        members[f"Checksum{part.checksum_algorithm}"] = part.checksum
+    return members
+
+
+async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsRequestTypeDef) -> Output:
+    prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
+    key_marker, upload_marker = input.get("KeyMarker", ""), input.get("UploadIdMarker", "")
+    limit, encode = page_size(input.get("MaxUploads"), "max-uploads"), wants_url_encoding(input)
+    page, owners = await ctx.services.database.scan(
+        _uploads_page, ctx.the_bucket.id, prefix, delimiter, key_marker, upload_marker, limit
+    )
+    output: Output = {
+        "Bucket": ctx.the_bucket.name,
+        "KeyMarker": key_marker,
+        "UploadIdMarker": upload_marker if key_marker else "",
+        "Prefix": prefix,
+        "Delimiter": delimiter or None,
+        "MaxUploads": limit,
+        "EncodingType": input.get("EncodingType"),
+        "IsTruncated": page.is_truncated,
+        "CommonPrefixes": [{"Prefix": url_encode(text) if encode else text} for text in page.common_prefixes],
+        "Uploads": [_upload(row, owners, encode) for row in page.rows],
+    }
+    if isinstance(page.last, str):
+        output["NextKeyMarker"], output["NextUploadIdMarker"] = page.last, ""
+    elif page.last is not None:
+        output["NextKeyMarker"], output["NextUploadIdMarker"] = page.last[0], page.last[1]
+    if encode:
+        url_encode_members(output, "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+    return output
+
+
+def _uploads_page(
+    conn: Connection, bucket_id: int, prefix: str, delimiter: str, key_marker: str, upload_marker: str, limit: int
+) -> tuple[Page, Owners]:
+    """ "If key-marker is not specified, the upload-id-marker parameter is ignored." (API Reference)"""
+    start = ("", listing.BEFORE_UPLOADS)
+    if key_marker:
+        start = (key_marker, upload_marker or listing.AFTER_UPLOADS)
+        _, at_least = seek(key_marker, prefix, delimiter)
+        if at_least and not upload_marker:
+            start = (at_least, listing.BEFORE_UPLOADS)
+    page = listing.list_uploads(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+    return page, listing.owners(conn, {user for row in page.rows for user in (row[6], row[7])})
+
+
+def _upload(row: listing.Row, owners: Owners, encode: bool) -> Output:
+    key, upload_id, initiated, storage_class, algorithm, checksum_type, owner, initiator = row
+    return {
+        "Key": url_encode(key) if encode else key,
+        "UploadId": upload_id,
+        "Initiated": timestamp(initiated),
+        "StorageClass": storage_class,
+        "Owner": _person(owners, owner),
+        "Initiator": _person(owners, initiator),
+        "ChecksumAlgorithm": algorithm,
+        "ChecksumType": checksum_type,
+    }

@@ -1,0 +1,109 @@
+"""What an object carries beside its bytes: headers, user metadata, tags, storage class, checksum.
+
+From the input of a write to the columns of `objects`, and from a row back to the members of GetObject and HeadObject.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidStorageClass, MetadataTooLarge, NotImplemented
+from s3gw.metadata.objects import NewObject, ObjectVersion
+from s3gw.operations.tagging import tag_count, tags_of_header
+
+# ExpiresString is the client's own text, which need not be a date.
+_HEADER_MEMBERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "ExpiresString",
+    "WebsiteRedirectLocation",
+)
+_DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+# Classes whose objects are read like any other. Reading from an archive needs RestoreObject.
+_STORAGE_CLASSES = frozenset(
+    ("STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
+)
+_ARCHIVES = frozenset(("GLACIER", "DEEP_ARCHIVE"))
+
+
+class Fields(NamedTuple):
+    """Columns of `objects` and `uploads` that a write decides by its headers."""
+
+    storage_class: str
+    headers: str | None
+    user_metadata: str | None
+    tags: str | None
+
+
+def fields_of(ctx: Context, input: Mapping[str, Any]) -> Fields:
+    """The fields of a PutObject, CreateMultipartUpload or CopyObject that replaces metadata."""
+    return Fields(
+        storage_class_of(input),
+        headers_of(input),
+        user_metadata_of(input.get("Metadata"), ctx.services.settings.max_metadata),
+        tags_of_header(input.get("Tagging")),
+    )
+
+
+def storage_class_of(input: Mapping[str, Any]) -> str:
+    name = str(input.get("StorageClass", "STANDARD"))
+    if name in _ARCHIVES:
+        raise NotImplemented("Archive storage classes are not supported.", Header="x-amz-storage-class")
+    if name not in _STORAGE_CLASSES:
+        raise InvalidStorageClass(StorageClassRequested=name)
+    return name
+
+
+def headers_of(input: Mapping[str, Any]) -> str | None:
+    headers = {name: input[name] for name in _HEADER_MEMBERS if name in input}
+    if "ContentEncoding" in headers:
+        # aws-chunked says how the request was sent, not what the object is.
+        encodings = [part.strip() for part in headers.pop("ContentEncoding").split(",")]
+        kept = ",".join(part for part in encodings if part and part != "aws-chunked")
+        if kept:
+            headers["ContentEncoding"] = kept
+    return json.dumps(headers, separators=(",", ":")) if headers else None
+
+
+def user_metadata_of(metadata: Mapping[str, str] | None, limit: int) -> str | None:
+    """ "User-defined metadata is limited to 2 KB in size": the bytes in the UTF-8 encoding of each key and value."""
+    if not metadata:
+        return None
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
+    if size > limit:
+        raise MetadataTooLarge(Size=size, MaxSizeAllowed=limit)
+    return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
+
+
+def describe(ctx: Context, version: ObjectVersion, *, with_checksum: bool) -> Output:
+    """The members that GetObject and HeadObject have in common."""
+    output: Output = {
+        "AcceptRanges": "bytes",
+        "ETag": f'"{version.etag}"',
+        "LastModified": datetime.fromtimestamp(version.last_modified // 1_000_000, UTC),
+        "ContentType": _DEFAULT_CONTENT_TYPE,
+    }
+    if version.headers is not None:
+        output.update(json.loads(version.headers))
+    if version.user_metadata is not None:
+        output["Metadata"] = json.loads(version.user_metadata)
+    if version.tags is not None:
+        output["TagCount"] = tag_count(version.tags)
+    if version.storage_class != "STANDARD":  # "S3 returns this header for all objects except for S3 Standard"
+        output["StorageClass"] = version.storage_class
+    if ctx.the_bucket.versioning:
+        output["VersionId"] = version.version_id
+    if with_checksum and version.checksum is not None:
+        output.update(checksum_members(version))
+    return output
+
+
+def checksum_members(version: ObjectVersion | NewObject) -> Output:
+    return {f"Checksum{version.checksum_algorithm}": version.checksum, "ChecksumType": version.checksum_type}

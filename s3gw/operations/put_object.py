@@ -1,0 +1,50 @@
+"""PutObject."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from s3gw.context import Context, Output
+from s3gw.errors import NotImplemented
+from s3gw.metadata import contents, objects
+from s3gw.metadata.objects import NewObject
+from s3gw.operations.object_fields import fields_of
+from s3gw.operations.preconditions import for_write
+from s3gw.operations.received_body import receive_body
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+
+async def put_object(ctx: Context, input: PutObjectRequestTypeDef) -> Output:
+    if "WriteOffsetBytes" in input:
+        raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
+    fields = fields_of(ctx, input)
+    bucket, key, precondition = ctx.the_bucket, input["Key"], for_write(input)
+    async with receive_body(ctx, input.get("ChecksumAlgorithm")) as body:
+        new = NewObject(
+            bucket.id,
+            key,
+            body.size,
+            body.etag,
+            ctx.principal.user_id,
+            fields.storage_class,
+            None,
+            body.checksum_algorithm,
+            "FULL_OBJECT",
+            body.checksum,
+            fields.headers,
+            fields.user_metadata,
+            fields.tags,
+        )
+        place = partial(contents.insert, new=body.content)
+        stored = await ctx.services.database.write(
+            objects.put, new, place, ctx.now, precondition, keys=(ctx.lock_key(key),)
+        )
+    return {
+        "ETag": f'"{body.etag}"',
+        "VersionId": stored.version_id,
+        f"Checksum{body.checksum_algorithm}": body.checksum,
+        "ChecksumType": "FULL_OBJECT",
+    }

@@ -1,0 +1,48 @@
+"""The body of a PutObject or UploadPart: stored while it is read, verified before anything counts on it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from s3gw.context import Context
+from s3gw.errors import InvalidRequest
+from s3gw.metadata.contents import NewContent
+from s3gw.wire.checksums import ALGORITHMS
+
+# "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (User Guide, "Checking object
+# integrity for data uploads").
+DEFAULT_ALGORITHM = "CRC64NVME"
+
+
+class ReceivedBody(NamedTuple):
+    content: NewContent
+    size: int
+    etag: str  # the MD5 in hex, without quotes
+    checksum_algorithm: str
+    checksum: str  # base64
+
+
+@asynccontextmanager
+async def receive_body(ctx: Context, algorithm: str | None) -> AsyncIterator[ReceivedBody]:
+    """Store the request's body and give what to insert; the transaction belongs into the block.
+
+    Computes `algorithm`, or the one that the request brings a value of, or AWS's default. What was written is removed
+    when the block doesn't count on it.
+    """
+    body = ctx.the_body
+    name = body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM
+    if name not in ALGORITHMS:
+        raise InvalidRequest(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types:"
+            f" [{', '.join(ALGORITHMS)}]"
+        )
+    hashers = body.hashers
+    if name not in hashers:
+        hashers[name] = ALGORITHMS[name].hasher()
+    async with ctx.services.writer.storing(body, hashers) as stored:
+        body.verify(stored.md5, stored.checksums)
+        checksum = base64.b64encode(stored.checksums[name]).decode()
+        yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksum)

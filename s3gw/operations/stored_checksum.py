@@ -1,0 +1,32 @@
+"""Checksums that are asked of bytes already stored: computed by reading them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+
+from s3gw.context import Context
+from s3gw.errors import InvalidRequest
+from s3gw.metadata.contents import Content
+from s3gw.wire.checksums import ALGORITHMS
+
+
+async def checksum_of_content(ctx: Context, content: Content, offset: int, length: int, algorithm: str) -> str:
+    """Base64 of the checksum of `length` bytes at `offset`."""
+    known = ALGORITHMS.get(algorithm)
+    if known is None:
+        raise InvalidRequest("Checksum algorithm provided is unsupported.")
+    hasher = known.hasher()
+    if length:
+        async for piece in ctx.services.reader.read(content, offset, length):
+            await asyncio.to_thread(hasher.update, piece)
+    return base64.b64encode(hasher.digest()).decode()
+
+
+async def md5_of_content(ctx: Context, content: Content, offset: int, length: int) -> str:
+    hasher = hashlib.md5(usedforsecurity=False)
+    if length:
+        async for piece in ctx.services.reader.read(content, offset, length):
+            await asyncio.to_thread(hasher.update, piece)
+    return hasher.hexdigest()

@@ -1,0 +1,115 @@
+"""The operations that are served: one row each. Everything else in AWS's model answers 501 by its name.
+
+A row says who handles the operation, what the caller needs to be allowed, and how its body is read. A row without
+needs, or for an operation that AWS's model doesn't have, fails at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+from s3gw.auth.authorize import Need
+from s3gw.context import Context, Output
+from s3gw.operations import (
+    buckets,
+    complete_multipart_upload,
+    copy_object,
+    delete_objects,
+    get_object,
+    get_object_attributes,
+    list_objects,
+    multipart,
+    put_object,
+    tagging,
+    upload_part_copy,
+    versioning,
+)
+from s3gw.wire.model import operations as model
+
+Handler = Callable[[Context, Any], Awaitable[Output]]
+
+
+class Row(NamedTuple):
+    """`body`: `stream` is read by the handler as it arrives, `xml` is decoded before it runs."""
+
+    handler: Handler
+    needs: tuple[Need, ...]
+    body: Literal["none", "xml", "stream"] = "none"
+
+
+def _on_bucket(action: str) -> tuple[Need, ...]:
+    return (Need(action, "bucket"),)
+
+
+def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
+    return (Need(action, "object", versioned),)
+
+
+_PUT = (
+    Need("s3:PutObject", "object"),
+    Need("s3:PutObjectTagging", "object", header="x-amz-tagging"),
+)
+_READ_SOURCE = (
+    Need("s3:GetObject", "source", "s3:GetObjectVersion"),
+    Need("s3:GetObjectTagging", "source", "s3:GetObjectVersionTagging"),
+)
+
+OPERATIONS: dict[str, Row] = {
+    "ListBuckets": Row(buckets.list_buckets, (Need("s3:ListAllMyBuckets", "service"),)),
+    "CreateBucket": Row(buckets.create_bucket, (Need("s3:CreateBucket", "service"),), "xml"),
+    "HeadBucket": Row(buckets.head_bucket, _on_bucket("s3:ListBucket")),
+    "DeleteBucket": Row(buckets.delete_bucket, _on_bucket("s3:DeleteBucket")),
+    "GetBucketLocation": Row(buckets.get_bucket_location, _on_bucket("s3:GetBucketLocation")),
+    "GetBucketVersioning": Row(versioning.get_bucket_versioning, _on_bucket("s3:GetBucketVersioning")),
+    "PutBucketVersioning": Row(versioning.put_bucket_versioning, _on_bucket("s3:PutBucketVersioning"), "xml"),
+    "GetBucketTagging": Row(tagging.get_bucket_tagging, _on_bucket("s3:GetBucketTagging")),
+    "PutBucketTagging": Row(tagging.put_bucket_tagging, _on_bucket("s3:PutBucketTagging"), "xml"),
+    "DeleteBucketTagging": Row(tagging.delete_bucket_tagging, _on_bucket("s3:PutBucketTagging")),
+    "ListObjects": Row(list_objects.list_objects, _on_bucket("s3:ListBucket")),
+    "ListObjectsV2": Row(list_objects.list_objects_v2, _on_bucket("s3:ListBucket")),
+    "ListObjectVersions": Row(list_objects.list_object_versions, _on_bucket("s3:ListBucketVersions")),
+    "PutObject": Row(put_object.put_object, _PUT, "stream"),
+    "GetObject": Row(get_object.get_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
+    "HeadObject": Row(get_object.head_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
+    "GetObjectAttributes": Row(
+        get_object_attributes.get_object_attributes,
+        (
+            Need("s3:GetObject", "object", "s3:GetObjectVersion"),
+            Need("s3:GetObjectAttributes", "object", "s3:GetObjectVersionAttributes"),
+        ),
+    ),
+    "DeleteObject": Row(delete_objects.delete_object, _on_object("s3:DeleteObject", "s3:DeleteObjectVersion")),
+    "DeleteObjects": Row(
+        delete_objects.delete_objects, (Need("s3:DeleteObject", "keys", "s3:DeleteObjectVersion"),), "xml"
+    ),
+    "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE),
+    "RenameObject": Row(
+        copy_object.rename_object,
+        (Need("s3:PutObject", "object"), Need("s3:GetObject", "object"), Need("s3:DeleteObject", "object")),
+    ),
+    "GetObjectTagging": Row(
+        tagging.get_object_tagging, _on_object("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+    ),
+    "PutObjectTagging": Row(
+        tagging.put_object_tagging, _on_object("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), "xml"
+    ),
+    "DeleteObjectTagging": Row(
+        tagging.delete_object_tagging, _on_object("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")
+    ),
+    "CreateMultipartUpload": Row(multipart.create_multipart_upload, _PUT),
+    "UploadPart": Row(multipart.upload_part, _on_object("s3:PutObject"), "stream"),
+    "UploadPartCopy": Row(upload_part_copy.upload_part_copy, (Need("s3:PutObject", "object"), _READ_SOURCE[0])),
+    "CompleteMultipartUpload": Row(
+        complete_multipart_upload.complete_multipart_upload, _on_object("s3:PutObject"), "xml"
+    ),
+    "AbortMultipartUpload": Row(multipart.abort_multipart_upload, _on_object("s3:AbortMultipartUpload")),
+    "ListParts": Row(multipart.list_parts, _on_object("s3:ListMultipartUploadParts")),
+    "ListMultipartUploads": Row(multipart.list_multipart_uploads, _on_bucket("s3:ListBucketMultipartUploads")),
+}
+
+for _name, _row in OPERATIONS.items():
+    if not _row.needs:
+        raise ImportError(f"{_name} needs nothing to be allowed")
+    if _name not in model():
+        raise ImportError(f"AWS has no operation {_name}")

@@ -1,0 +1,150 @@
+"""Tagging of objects and buckets: put, get, delete; and the rules every tag set has to meet.
+
+Limits and characters: Amazon S3 User Guide, "Categorizing your objects using tags": 10 tags an object (50 a bucket),
+keys of 128 and values of 256 characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from s3gw.context import Context, Output
+from s3gw.errors import (
+    BadRequest,
+    InvalidArgument,
+    InvalidTag,
+    MethodNotAllowed,
+    NoSuchKey,
+    NoSuchTagSet,
+    NoSuchVersion,
+    S3Error,
+)
+from s3gw.metadata import buckets, objects
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        DeleteBucketTaggingRequestTypeDef,
+        DeleteObjectTaggingRequestTypeDef,
+        GetBucketTaggingRequestTypeDef,
+        GetObjectTaggingRequestTypeDef,
+        PutBucketTaggingRequestTypeDef,
+        PutObjectTaggingRequestTypeDef,
+    )
+
+_ALLOWED = re.compile(r"[\w\s+\-=.:/@]*", re.UNICODE)
+_MOST_OF_AN_OBJECT = 10
+_MOST_OF_A_BUCKET = 50
+
+
+def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = _MOST_OF_AN_OBJECT) -> list[dict[str, str]]:
+    """The tag set if it meets AWS's rules; raises InvalidTag or BadRequest."""
+    checked: dict[str, str] = {}
+    for tag in tags:
+        key, value = tag.get("Key", ""), tag.get("Value", "")
+        if not key or len(key) > 128 or not _ALLOWED.fullmatch(key):
+            raise InvalidTag("The TagKey you have provided is invalid", TagKey=key)
+        if len(value) > 256 or not _ALLOWED.fullmatch(value):
+            raise InvalidTag("The TagValue you have provided is invalid", TagKey=key, TagValue=value)
+        if key.startswith("aws:"):
+            raise InvalidTag("System tags cannot be added/updated by requester", TagKey=key)
+        if key in checked:
+            raise InvalidTag("Cannot provide multiple Tags with the same key", TagKey=key)
+        checked[key] = value
+    if len(checked) > most:
+        kind = "Object" if most == _MOST_OF_AN_OBJECT else "Bucket"
+        raise BadRequest(f"{kind} tags cannot be greater than {most}")
+    return [{"Key": key, "Value": value} for key, value in checked.items()]
+
+
+def tags_of_header(header: str | None) -> str | None:
+    """`x-amz-tagging` (URL query parameters) as the JSON kept with the object."""
+    if not header:
+        return None
+    try:
+        pairs = parse_qsl(header, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise InvalidArgument(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"
+            " name duplicates.",
+            ArgumentName="x-amz-tagging",
+            ArgumentValue=header,
+        ) from None
+    return _to_json(checked_tags({"Key": key, "Value": value} for key, value in pairs))
+
+
+def tag_count(tags: str | None) -> int:
+    return 0 if tags is None else len(json.loads(tags))
+
+
+def _to_json(tags: list[dict[str, str]]) -> str | None:
+    return json.dumps([[tag["Key"], tag["Value"]] for tag in tags], separators=(",", ":")) if tags else None
+
+
+def _checked_version(version: objects.ObjectVersion | None, version_id: str | None, key: str) -> objects.ObjectVersion:
+    if version is None:
+        missing: S3Error = NoSuchKey(Key=key) if version_id is None else NoSuchVersion(Key=key, VersionId=version_id)
+        raise missing
+    if version.is_delete_marker:
+        headers = {"x-amz-delete-marker": "true"}
+        if version_id is None:
+            raise NoSuchKey(Key=key, headers=headers)
+        raise MethodNotAllowed(Method="GET", ResourceType="DeleteMarker", headers=headers)
+    return version
+
+
+async def put_object_tagging(ctx: Context, input: PutObjectTaggingRequestTypeDef) -> Output:
+    tags = _to_json(checked_tags(input["Tagging"]["TagSet"]))
+    return await _set_tags(ctx, input["Key"], input.get("VersionId"), tags)
+
+
+async def delete_object_tagging(ctx: Context, input: DeleteObjectTaggingRequestTypeDef) -> Output:
+    return await _set_tags(ctx, input["Key"], input.get("VersionId"), None)
+
+
+async def _set_tags(ctx: Context, key: str, version_id: str | None, tags: str | None) -> Output:
+    found = await ctx.services.database.write(
+        objects.set_tags, ctx.the_bucket.id, key, version_id, tags, keys=(ctx.lock_key(key),)
+    )
+    version = _checked_version(found, version_id, key)
+    return {"VersionId": version.version_id} if ctx.the_bucket.versioning else {}
+
+
+async def get_object_tagging(ctx: Context, input: GetObjectTaggingRequestTypeDef) -> Output:
+    key, version_id = input["Key"], input.get("VersionId")
+    found = await ctx.services.database.read(objects.find, ctx.the_bucket.id, key, version_id)
+    version = _checked_version(found, version_id, key)
+    pairs = json.loads(version.tags) if version.tags else []
+    output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}
+    if ctx.the_bucket.versioning:
+        output["VersionId"] = version.version_id
+    return output
+
+
+async def put_bucket_tagging(ctx: Context, input: PutBucketTaggingRequestTypeDef) -> Output:
+    tags = checked_tags(input["Tagging"]["TagSet"], most=_MOST_OF_A_BUCKET)
+    bucket = ctx.the_bucket
+    write = ctx.services.database.write
+    if tags:
+        await write(buckets.put_configuration, bucket.id, "Tagging", tags, keys=(f"bucket/{bucket.name}",))
+    else:
+        await write(buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",))
+    return {}
+
+
+async def get_bucket_tagging(ctx: Context, input: GetBucketTaggingRequestTypeDef) -> Output:
+    tags = await ctx.services.database.read(buckets.configuration, ctx.the_bucket.id, "Tagging")
+    if tags is None:
+        raise NoSuchTagSet(BucketName=ctx.the_bucket.name)
+    return {"TagSet": tags}
+
+
+async def delete_bucket_tagging(ctx: Context, input: DeleteBucketTaggingRequestTypeDef) -> Output:
+    bucket = ctx.the_bucket
+    await ctx.services.database.write(
+        buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",)
+    )
+    return {}

@@ -1,0 +1,130 @@
+"""UploadPartCopy: a part that points to (a range of) another object's content. No bytes move."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from s3gw.context import Context, Output
+from s3gw.errors import InvalidArgument, InvalidRange, InvalidRequest, NoSuchKey, ServiceUnavailable
+from s3gw.metadata import contents, uploads
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.uploads import UploadedPart
+from s3gw.operations.buckets import timestamp
+from s3gw.operations.copy_object import find_source
+from s3gw.operations.copy_source import parse_copy_source
+from s3gw.operations.multipart import check_part_number, part_lock
+from s3gw.operations.preconditions import check_source
+from s3gw.operations.ranges import ByteRange
+from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import UploadPartCopyRequestTypeDef
+
+_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
+
+
+class _Plan(NamedTuple):
+    """What is known of the source before the transaction, which fails if it has changed by then."""
+
+    content_id: int
+    span: ByteRange
+    etag: str | None  # None: made from the layout of the copied range
+    checksum_algorithm: str | None
+    checksum: str | None
+
+
+class _SourceChanged(Exception):
+    pass
+
+
+async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) -> Output:
+    number, upload_id = check_part_number(input["PartNumber"]), input["UploadId"]
+    source = parse_copy_source(str(input["CopySource"]))
+    keys = (part_lock(upload_id, number), ctx.lock_key(source.key, ctx.source_bucket))
+    for _ in range(3):
+        plan = await _plan(ctx, input)
+        try:
+            original, part = await ctx.services.database.write(_put, ctx, input, plan, keys=keys)
+        except _SourceChanged:
+            continue
+        return _output(ctx, part, original)
+    raise ServiceUnavailable("The source object keeps changing. Please try again.")
+
+
+async def _plan(ctx: Context, input: Any) -> _Plan:
+    database = ctx.services.database
+    upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], input["UploadId"])
+    async with ctx.services.open_reads.reading():
+        original = await database.read(find_source, ctx, input["CopySource"])
+        assert original.content_id is not None, "a readable version has a content"
+        span = _span(input.get("CopySourceRange"), original, ctx.services.settings.max_put)
+        whole = span.length == original.size
+        content = await database.read(contents.load, original.content_id)
+        etag = original.etag if whole and "-" not in original.etag else None
+        if etag is None and ctx.services.settings.copy_etag == "aws":
+            etag = await md5_of_content(ctx, content, span.offset, span.length)
+        algorithm, checksum = upload.checksum_algorithm, None
+        if whole and original.checksum_type == "FULL_OBJECT" and algorithm in (None, original.checksum_algorithm):
+            algorithm, checksum = original.checksum_algorithm, original.checksum
+        elif algorithm is not None:
+            checksum = await checksum_of_content(ctx, content, span.offset, span.length, algorithm)
+    return _Plan(original.content_id, span, etag, algorithm if checksum else None, checksum)
+
+
+def _span(header: str | None, original: ObjectVersion, largest: int) -> ByteRange:
+    if header is None:
+        span = ByteRange(0, original.size)
+    else:
+        match = _RANGE.fullmatch(header)
+        if match is None or int(match[1]) > int(match[2]):
+            raise InvalidArgument(
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the"
+                " zero-based offsets of the first and last bytes to copy",
+                ArgumentName="x-amz-copy-source-range",
+                ArgumentValue=header,
+            )
+        first, last = int(match[1]), int(match[2])
+        if last >= original.size:
+            raise InvalidRange(f"Range specified is not valid for source object of size: {original.size}")
+        span = ByteRange(first, last - first + 1)
+    if span.length > largest:
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {largest}"
+        )
+    return span
+
+
+def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
+    uploads.find(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+    try:
+        original = find_source(conn, ctx, input["CopySource"])
+    except NoSuchKey:
+        raise _SourceChanged from None
+    check_source(input, original)
+    if original.content_id != plan.content_id:
+        raise _SourceChanged
+    copied = contents.copy_range(conn, plan.content_id, plan.span.offset, plan.span.length)
+    part = UploadedPart(
+        input["UploadId"],
+        input["PartNumber"],
+        plan.span.length,
+        plan.etag or copied.digest[:16].hex(),
+        ctx.now,
+        copied.id,
+        plan.checksum_algorithm,
+        plan.checksum,
+    )
+    uploads.put_part(conn, part, ctx.now)
+    return original, part
+
+
+def _output(ctx: Context, part: UploadedPart, original: ObjectVersion) -> Output:
+    result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
+    if part.checksum_algorithm is not None:
+        result[f"Checksum{part.checksum_algorithm}"] = part.checksum
+    output: Output = {"CopyPartResult": result}
+    if ctx.source_bucket is not None and ctx.source_bucket.versioning:
+        output["CopySourceVersionId"] = original.version_id
+    return output

@@ -1,0 +1,131 @@
+"""What happens before the processes open the database: migrations, and at the very first start the admin.
+
+A process of its own (`python -m s3gw.server.first_start`), because Alembic's memory is needed for a moment only. It
+tells the supervisor, as JSON, which credentials it made up: they are shown once and stored nowhere in the clear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+
+from s3gw import log
+from s3gw.app import blob_folder, open_credentials
+from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
+from s3gw.auth.passwords import hash_password
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.config import ConfigurationError, Settings
+from s3gw.errors import S3Error
+from s3gw.metadata import buckets, identities
+from s3gw.metadata.database import (
+    Connection,
+    Database,
+    DatabaseUnavailable,
+    UnsuitableDatabase,
+    migrate,
+    now,
+    open_database,
+)
+from s3gw.server import child
+from s3gw.wire.target import valid_bucket_name
+
+_LOCK = "first-start"  # nodes of a cluster may start together
+
+
+def make_folders(settings: Settings) -> None:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    FilesystemStore(blob_folder(settings))
+
+
+async def prepare(settings: Settings) -> dict[str, str]:
+    """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
+    make_folders(settings)
+    migrate(settings.database_url, settings.data)
+    database = open_database(settings.database_url, settings.data)
+    try:
+        if await database.read(identities.has_users):
+            await check_credentials(database, open_credentials(settings))
+            return {}
+        root = _Root(settings, open_credentials(settings, create=True))
+        return root.made_up if await database.write(root.create, keys=(_LOCK,)) else {}
+    finally:
+        await database.close()
+
+
+async def check_credentials(database: Database, credentials: Credentials) -> None:
+    """Raises MasterKeyError when the keys that there are were sealed under another master key."""
+    sample = await database.read(identities.any_sealed_secret)
+    if sample is not None:
+        credentials.unseal(*sample)
+
+
+class _Root:
+    """The admin of the first start: given in the environment, or made up."""
+
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+        self._settings = settings
+        self.made_up: dict[str, str] = {}
+        if settings.root_access_key_id is not None and settings.root_secret_access_key is not None:
+            self._key = (settings.root_access_key_id, settings.root_secret_access_key)
+        else:
+            self._key = (new_access_key_id(), new_secret_access_key())
+            self.made_up |= {"access_key_id": self._key[0], "secret_access_key": self._key[1]}
+        password = settings.root_password
+        if password is None:
+            password = self.made_up["admin_password"] = secrets.token_urlsafe(18)
+        identities.check_access_key(*self._key)
+        for name in settings.buckets:
+            if not valid_bucket_name(name):
+                raise ConfigurationError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
+        self._sealed_secret = credentials.seal(*self._key)
+        self._password_hash = hash_password(password)
+
+    def create(self, conn: Connection) -> bool:
+        """False when another node has been faster."""
+        if identities.has_users(conn):
+            return False
+        settings = self._settings
+        user = identities.create_user(conn, name=settings.root_user, role="admin", password_hash=self._password_hash)
+        identities.create_key(
+            conn, user=user.id, access_key_id=self._key[0], sealed_secret=self._sealed_secret, description="first start"
+        )
+        for name in dict.fromkeys(settings.buckets):
+            buckets.create(
+                conn,
+                name=name,
+                owner_id=user.id,
+                region=settings.region,
+                defaults=settings.bucket_defaults,
+                now=now(conn),
+            )
+        return True
+
+
+_REFUSALS = (
+    ConfigurationError,
+    DatabaseUnavailable,
+    MasterKeyError,
+    OSError,
+    S3Error,
+    UnsuitableDatabase,
+    ValueError,
+    identities.IdentityError,
+)
+
+
+def main() -> int:
+    settings, control = child.enter()
+    log.configure(settings.log_format, settings.access_log)
+    try:
+        answer = asyncio.run(prepare(settings))
+    except _REFUSALS as error:
+        answer = {"error": str(error)}
+    with control:
+        control.sendall(json.dumps(answer).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

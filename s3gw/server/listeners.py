@@ -1,0 +1,43 @@
+"""Listening sockets: HOST:PORT read and bound. Imports nothing of s3gw, so that the supervisor stays small."""
+
+from __future__ import annotations
+
+import socket
+
+_BACKLOG = 2048
+
+
+class CannotListen(Exception):
+    """The address can't be bound."""
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """HOST:PORT, [IPv6]:PORT or :PORT (every interface). Raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{address!r} is not HOST:PORT")
+    return host, int(port)
+
+
+def bind(address: str) -> socket.socket:
+    """A listening socket that doesn't block; port 0 takes a free one."""
+    host, port = parse_address(address)
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            listener = socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+        else:
+            found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotListen(f"can't listen on {address}: {error.strerror or error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket, scheme: str) -> str:
+    """Where a client on this machine reaches it."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

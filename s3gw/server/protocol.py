@@ -1,0 +1,189 @@
+"""One HTTP/1.1 connection: uvicorn's protocol with the limits a public server needs.
+
+Added: a limit on the size of a request's head, and deadlines for a head (slow or silent clients), for an idle
+connection, and for a peer that doesn't read its answer. `Connections` looks at all of them once a second, so a request
+costs two clock reads and no timer. The pause of a client that sends a body is auth/payload.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
+from s3gw.wire.xml import error_document
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.server import ServerState
+
+    from s3gw.config import Settings
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+_logger = logging.getLogger("s3gw.server")
+
+
+class Connections:
+    """The connections of one listener in this process; `tick` is to be called about once a second."""
+
+    def __init__(self, app: ASGI3Application, settings: Settings) -> None:
+        self.settings = settings
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.default_headers: list[tuple[bytes, bytes]] = []
+        self.total_requests = 0
+        self.config = Config(
+            app, http=Connection, loop="none", ws="none", lifespan="off", interface="asgi3",
+            log_config=None, access_log=False, proxy_headers=False, server_header=False,
+        )  # fmt: skip
+        self.config.load()
+        self.stamp_date()
+
+    def stamp_date(self) -> None:
+        self.default_headers = [(b"date", formatdate(usegmt=True).encode()), (b"server", b"s3gw")]
+
+    def tick(self, now: float) -> None:
+        self.stamp_date()
+        for connection in list(self.connections):
+            connection.check_deadlines(now)
+
+    def drain(self) -> None:
+        """Close what is idle; what is in flight closes when it has been answered."""
+        for connection in list(self.connections):
+            connection.shutdown()
+
+    def abort(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        for connection in list(self.connections):
+            connection.transport.abort()
+
+
+class Connection(HttpToolsProtocol):
+    """Created for an accepted socket; `on_end` is called once, when it is closed."""
+
+    def __init__(self, owner: Connections, on_end: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(owner.config, cast("ServerState", owner), {}, loop)
+        self._settings = owner.settings
+        self._on_end = on_end
+        self._deadline = math.inf  # for the head that we wait for
+        self._in_head = False
+        self._chunk_bytes = 0
+        self._head_bytes = 0  # at most this many; it may count the beginning of the body
+        self._unsent: tuple[int, int] | None = None
+        self._stalled_at = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.time() + self._settings.header_timeout
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.end()
+
+    def end(self) -> None:
+        """Tell, once, that there is no connection (any more)."""
+        on_end, self._on_end = self._on_end, _nothing
+        on_end()
+
+    def data_received(self, data: bytes) -> None:
+        self._chunk_bytes = len(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Nothing is upgraded: the request is answered as it is (RFC 9110, 7.8), then the parser is of no more use.
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError as error:
+            refusal = error.__context__
+            self._refuse(refusal if isinstance(refusal, S3Error) else BadRequest("The request isn't valid HTTP/1.1."))
+            return
+        if self._in_head and self._head_bytes > self._settings.max_header_bytes:
+            self._refuse(RequestHeaderSectionTooLarge(MaxSizeAllowed=self._settings.max_header_bytes))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = self._chunk_bytes
+        self._deadline = self.loop.time() + self._settings.header_timeout
+
+    def on_headers_complete(self) -> None:
+        limit = self._settings.max_header_bytes
+        if self._head_bytes > limit and self._measure_head() > limit:
+            raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
+        self._in_head = False
+        self._deadline = math.inf
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                # Also the time for a body that was refused to be swallowed: it must not take forever.
+                patience = self._settings.header_timeout if self._in_head else self._settings.keep_alive
+                self._deadline = self.loop.time() + patience
+
+    def check_deadlines(self, now: float) -> None:
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if now > self._deadline and not is_answering:
+            self._deadline = math.inf
+            self.transport.close()
+        unsent = self._count_unsent()
+        if unsent != self._unsent:
+            self._unsent, self._stalled_at = unsent, now
+        elif unsent is not None and now - self._stalled_at > self._settings.send_timeout:
+            _logger.info("aborted %s: it doesn't read", self.client)
+            self.transport.abort()
+
+    def _count_unsent(self) -> tuple[int, int] | None:
+        """Bytes that wait in this process and in the kernel; None when none wait here."""
+        waiting = self.transport.get_write_buffer_size()
+        if not waiting:
+            return None
+        in_kernel = 0
+        peer = self.transport.get_extra_info("socket")
+        if sys.platform == "linux" and peer is not None and peer.fileno() >= 0:
+            # The kernel takes more only when a third of its buffer is free; a slow reader shows here first.
+            answer = fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+            in_kernel = int.from_bytes(answer, sys.byteorder)
+        return waiting, in_kernel
+
+    def _measure_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse(self, error: S3Error) -> None:
+        """Answer what no app can: there is no request. What is being answered already is not written into."""
+        self._in_head = False
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            if self.cycle.more_body:  # a broken chunk: for the app, the client has gone
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+                self.transport.close()
+            self.flow.pause_reading()
+            return
+        document = error_document(error.code, error.message, "/", "", "s3gw", error.details)
+        head = [b"HTTP/1.1 %d Bad Request\r\n" % error.status]
+        headers = [*self.server_state.default_headers, (b"content-type", b"application/xml"), (b"connection", b"close")]
+        head += [b"%s: %s\r\n" % header for header in headers]
+        self.transport.write(b"".join([*head, b"content-length: %d\r\n\r\n" % len(document), document]))
+        self.transport.close()
+
+
+def _nothing() -> None:
+    pass

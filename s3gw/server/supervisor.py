@@ -1,0 +1,279 @@
+"""`s3gw serve`: locks the data folder, prepares the database, accepts connections, keeps the processes alive.
+
+One thread around a selector. It opens no database and imports next to nothing, so it stays small and has nothing that
+could hang. Started by the command line through exec (cli/serve.py), with settings that were checked there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from s3gw.server import listeners, messages
+from s3gw.server.handover import Handover
+from s3gw.server.lock import DataFolderInUse, lock_data_folder
+from s3gw.server.processes import Process, Slot
+
+_ACCEPTS_AT_ONCE = 64
+_MOST_WAITING = 256
+_TICK = 0.1  # seconds between looks at timers
+_GRACE = 5.0  # seconds beyond shutdown_timeout before a process is killed
+
+
+class StartFailed(Exception):
+    """A part of the server can't start. Its reason was told already unless there is a message."""
+
+
+class Supervisor:
+    """`settings` is the JSON form of config.Settings; `report` is called once, when the server is ready."""
+
+    def __init__(self, settings: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+        self.settings = settings
+        self._report = report
+        self._selector = selectors.DefaultSelector()
+        self._handover = Handover()
+        self._listeners: dict[bytes, socket.socket] = {}
+        self._is_accepting = False
+        self._prepared: dict[str, str] | None = None
+        self._is_ready = False
+        self._stop_by: float | None = None
+        self._signals, self._wakeup = socket.socketpair()
+
+    def run(self) -> int:
+        """Serve until a signal says stop; return the exit status."""
+        settings = self.settings
+        self._lock = lock_data_folder(_data_path(settings))
+        self._watch_signals()
+        self._listeners = {
+            messages.S3: listeners.bind(settings["listen"]),
+            messages.ADMIN: listeners.bind(settings["admin_listen"]),
+        }
+        document = json.dumps(settings).encode()
+        inherited = (self._lock,)
+        self._preparation = Process.start("s3gw.server.first_start", document, inherited)
+        self._selector.register(self._preparation.control, selectors.EVENT_READ, self._on_prepared)
+        self._workers = [Slot("s3gw.server.worker", document, inherited) for _ in range(settings["workers"])]
+        self._jobs = Slot("s3gw.jobs.process", document, inherited)
+        for slot in self._workers:
+            self._start(slot)
+        try:
+            return self._loop()
+        finally:
+            self._kill_all()
+
+    def _slots(self) -> list[Slot]:
+        return [*self._workers, self._jobs]
+
+    def _loop(self) -> int:
+        while True:
+            for key, _ in self._selector.select(_TICK):
+                key.data()
+            now = time.monotonic()
+            if self._stop_by is None:
+                self._keep_alive(now)
+                self._hand_over_waiting()
+            elif self._has_stopped(now):
+                return 0
+
+    # Starting
+
+    def _on_prepared(self) -> None:
+        """The database is migrated and, at the first start, has its admin: everybody may open it."""
+        answer = self._preparation.read_all()
+        if answer is None:
+            return
+        self._selector.unregister(self._preparation.control)
+        self._preparation.wait()
+        prepared = json.loads(answer or b'{"error": ""}')  # nothing: it crashed, and its traceback is out
+        if "error" in prepared:
+            raise StartFailed(prepared["error"])
+        self._prepared = prepared
+        for slot in self._slots():
+            if slot.process is not None:
+                slot.process.send(messages.GO)
+
+    def _start(self, slot: Slot) -> None:
+        process = slot.start(time.monotonic())
+        self._selector.register(process.control, selectors.EVENT_READ, lambda: self._hear(slot, process))
+        if self._prepared is not None:
+            process.send(messages.GO)
+
+    def _hear(self, slot: Slot, process: Process) -> None:
+        data = process.receive()
+        if data == b"":
+            self._selector.unregister(process.control)
+            return
+        process.recipient.hear(data or b"")
+        if not self._is_ready and all(worker.is_ready for worker in self._workers):
+            self._become_ready()
+
+    def _become_ready(self) -> None:
+        assert self._prepared is not None
+        self._is_ready = True
+        self._start(self._jobs)  # not before: start-up has better use for the processor
+        scheme = "https" if self.settings["tls_cert"] else "http"
+        self._accept_from_listeners(True)
+        self._report(
+            {
+                "s3": listeners.url_of(self._listeners[messages.S3], scheme),
+                "admin": listeners.url_of(self._listeners[messages.ADMIN], scheme),
+                "pid": os.getpid(),
+                "workers": len(self._workers),
+                "worker_pids": [slot.process.pid for slot in self._workers if slot.process],
+                "data": self.settings["data"],
+                **self._prepared,
+            }
+        )
+
+    # Serving
+
+    def _accept_from_listeners(self, accept: bool) -> None:
+        if accept == self._is_accepting:
+            return
+        self._is_accepting = accept
+        for name, listener in self._listeners.items():
+            if accept:
+                self._selector.register(listener, selectors.EVENT_READ, lambda name=name: self._accept(name))
+            else:
+                self._selector.unregister(listener)
+
+    def _accept(self, name: bytes) -> None:
+        recipients = [slot.process.recipient for slot in self._workers if slot.process]
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                connection, _ = self._listeners[name].accept()
+            except BlockingIOError:
+                return
+            except OSError:  # the client is gone already, or we are out of descriptors
+                self._accept_from_listeners(False)
+                return
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._handover.give(name, connection, recipients)
+
+    def _hand_over_waiting(self) -> None:
+        if self._handover.waiting:
+            self._handover.retry([slot.process.recipient for slot in self._workers if slot.process])
+        if self._is_ready:
+            self._accept_from_listeners(len(self._handover.waiting) < _MOST_WAITING)
+
+    def _keep_alive(self, now: float) -> None:
+        """Start again what has died, ever later when it keeps dying."""
+        for slot in self._slots():
+            process = slot.process
+            if process is not None and process.poll() is not None:
+                self._bury(slot, process, now)
+            if slot.start_at is not None and now >= slot.start_at:
+                self._start(slot)
+
+    def _bury(self, slot: Slot, process: Process, now: float) -> None:
+        if not self._is_ready:
+            raise StartFailed
+        self._handover.take_back(process.recipient)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(process.control)
+        delay = slot.bury(now)
+        _tell(f"{slot.module} (process {process.pid}) ended with {process.poll()}; starting another in {delay:.1f} s")
+
+    # Stopping
+
+    def _watch_signals(self) -> None:
+        for end in (self._signals, self._wakeup):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._on_signal)
+
+    def _on_signal(self) -> None:
+        for number in self._signals.recv(4096):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._drain() if self._stop_by is None else self._kill_all()
+
+    def _drain(self) -> None:
+        self._stop_by = time.monotonic() + self.settings["shutdown_timeout"] + _GRACE
+        if self._is_accepting:
+            for name in self._listeners:
+                self._accept(name)  # who has connected already is served
+            self._accept_from_listeners(False)
+        for listener in self._listeners.values():
+            listener.close()
+        self._handover.close()
+        self._preparation.kill()
+        for slot in self._slots():
+            slot.start_at = None
+            if slot.process is not None and not slot.process.send(messages.DRAIN):
+                slot.process.kill()  # its queue is full: it doesn't run
+
+    def _has_stopped(self, now: float) -> bool:
+        assert self._stop_by is not None
+        if now > self._stop_by:
+            self._kill_all()
+        return all(slot.process is None or slot.process.poll() is not None for slot in self._slots())
+
+    def _kill_all(self) -> None:
+        for process in (self._preparation, *(slot.process for slot in self._slots())):
+            if process is not None:
+                process.kill()
+
+
+def _data_path(settings: dict[str, Any]) -> Any:
+    from pathlib import Path
+
+    return Path(settings["data"])
+
+
+def _tell(message: str) -> None:
+    print(f"s3gw: {message}", file=sys.stderr, flush=True)
+
+
+def report_text(facts: dict[str, Any]) -> None:
+    _tell_credentials(facts, sys.stdout)
+    print(f"S3 API:   {facts['s3']}\nJSON API: {facts['admin']}", flush=True)
+
+
+def report_json(facts: dict[str, Any]) -> None:
+    """One line for programs; the lines for people go to standard error."""
+    _tell_credentials(facts, sys.stderr)
+    print(json.dumps(facts), flush=True)
+
+
+_CREDENTIALS = {
+    "access_key_id": "Access key ID",
+    "secret_access_key": "Secret access key",
+    "admin_password": "Admin password",
+}
+
+
+def _tell_credentials(facts: dict[str, Any], stream: Any) -> None:
+    for name, label in _CREDENTIALS.items():
+        if name in facts:
+            print(f"{label}: {facts[name]}", file=stream, flush=True)
+
+
+def main() -> int:
+    with open(int(sys.argv[1]), "rb") as source:
+        document = json.loads(source.read())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    as_json = document["json"]
+    try:
+        return Supervisor(document["settings"], report_json if as_json else report_text).run()
+    except (DataFolderInUse, listeners.CannotListen, StartFailed) as error:
+        if str(error):
+            print(json.dumps({"error": str(error)}) if as_json else f"s3gw: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

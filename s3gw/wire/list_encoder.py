@@ -1,0 +1,216 @@
+"""Pages of 1 000 keys, written by hand: the compiled encoder's `Contents` and `Versions`, many times faster.
+
+A handler puts ObjectRows or VersionRows where a list of dicts would stand; `.dicts()` is that list, for everybody who
+doesn't write XML, and a test holds both to the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from s3gw.wire.encode import Rendered
+from s3gw.wire.xml import escape
+
+_ESCAPED_IN_URL = re.compile(r"[^A-Za-z0-9_.~/-]")
+
+
+class ObjectRow(NamedTuple):
+    """`last_modified` in microseconds since the epoch; `etag` with its quotes. A plain tuple does as well."""
+
+    key: str
+    last_modified: int
+    etag: str
+    size: int
+    storage_class: str
+    owner_id: str | None = None
+    owner_name: str | None = None
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+
+
+class VersionRow(NamedTuple):
+    """A delete marker has no etag, size, storage class or checksum."""
+
+    key: str
+    version_id: str
+    is_latest: bool
+    is_delete_marker: bool
+    last_modified: int
+    etag: str | None = None
+    size: int | None = None
+    storage_class: str | None = None
+    owner_id: str | None = None
+    owner_name: str | None = None
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+
+
+def url_encode(text: str) -> str:
+    """What encoding-type=url does to keys, prefixes, delimiters and markers: '/' stays, a space is %20."""
+    return quote(text, safe="/") if _ESCAPED_IN_URL.search(text) else text
+
+
+@lru_cache(maxsize=8192)
+def _minute(minutes: int) -> str:
+    return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
+
+
+_SECONDS = tuple(f"{second:02}.000Z" for second in range(60))
+
+
+def iso_from_microseconds(moment: int) -> str:
+    """`2006-02-03T16:45:09.000Z`; fractions are cut as in Last-Modified."""
+    minutes, rest = divmod(moment, 60_000_000)
+    return _minute(minutes) + _SECONDS[rest // 1_000_000]
+
+
+def escape_etag(etag: str) -> str:
+    """Ours are hexadecimal digits, a dash and quotes."""
+    return etag.replace('"', "&quot;")
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+
+
+def _owner(owner_id: str | None, name: str | None) -> str:
+    if owner_id is None:
+        return ""
+    display = "" if name is None else f"<DisplayName>{escape(name)}</DisplayName>"
+    return f"<Owner>{display}<ID>{escape(owner_id)}</ID></Owner>"
+
+
+def _checksum(algorithm: str | None, kind: str | None) -> str:
+    text = "" if algorithm is None else f"<ChecksumAlgorithm>{escape(algorithm)}</ChecksumAlgorithm>"
+    return text if kind is None else f"{text}<ChecksumType>{escape(kind)}</ChecksumType>"
+
+
+def _common(dictionary: dict[str, Any], row: ObjectRow | VersionRow) -> dict[str, Any]:
+    dictionary |= {"ETag": row.etag, "Size": row.size, "StorageClass": row.storage_class}
+    if row.checksum_algorithm is not None:
+        dictionary["ChecksumAlgorithm"] = [row.checksum_algorithm]
+    dictionary["ChecksumType"] = row.checksum_type
+    return {name: value for name, value in dictionary.items() if value is not None}
+
+
+def _owner_dict(owner_id: str | None, name: str | None) -> dict[str, str] | None:
+    if owner_id is None:
+        return None
+    return {"ID": owner_id} if name is None else {"ID": owner_id, "DisplayName": name}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRows(Rendered):
+    """`Contents` of ListObjects and ListObjectsV2. With `url`, keys are encoded."""
+
+    rows: Sequence[tuple[str, int, str, int, str, str | None, str | None, str | None, str | None]]
+    url: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def render(self) -> str:
+        encode_key = url_encode if self.url else escape
+        owners: dict[tuple[str | None, str | None], str] = {}
+        checksums: dict[tuple[str | None, str | None], str] = {}
+        pieces = []
+        for key, modified, etag, size, storage_class, owner_id, owner_name, algorithm, kind in self.rows:
+            # A page has few owners and few checksum algorithms.
+            owner = owners.get((owner_id, owner_name))
+            if owner is None:
+                owner = owners[owner_id, owner_name] = _owner(owner_id, owner_name)
+            checksum = checksums.get((algorithm, kind))
+            if checksum is None:
+                checksum = checksums[algorithm, kind] = _checksum(algorithm, kind)
+            pieces.append(
+                f"<Contents><Key>{encode_key(key)}</Key><LastModified>{iso_from_microseconds(modified)}</LastModified>"
+                f"<ETag>{escape_etag(etag)}</ETag>{checksum}<Size>{size}</Size>"
+                f"<StorageClass>{storage_class}</StorageClass>{owner}</Contents>"
+            )
+        return "".join(pieces)
+
+    def dicts(self) -> list[dict[str, Any]]:
+        return [self._dict(ObjectRow(*row)) for row in self.rows]
+
+    def _dict(self, row: ObjectRow) -> dict[str, Any]:
+        return _common(
+            {
+                "Key": url_encode(row.key) if self.url else row.key,
+                "LastModified": _moment(row.last_modified),
+                "Owner": _owner_dict(row.owner_id, row.owner_name),
+            },
+            row,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRows(Rendered):
+    """`Versions` of ListObjectVersions, delete markers among them.
+
+    They are one sequence in key order on AWS, and clients that page by the last element (minio-go) rely on it, so a
+    handler leaves `DeleteMarkers` out; boto3 finds both.
+    """
+
+    rows: Sequence[VersionRow]
+    url: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def render(self) -> str:
+        encode_key = url_encode if self.url else escape
+        owners: dict[tuple[str | None, str | None], str] = {}
+        pieces = []
+        for (
+            key,
+            version_id,
+            latest,
+            marker,
+            modified,
+            etag,
+            size,
+            storage_class,
+            owner_id,
+            name,
+            algorithm,
+            kind,
+        ) in self.rows:
+            owner = owners.get((owner_id, name))
+            if owner is None:
+                owner = owners[owner_id, name] = _owner(owner_id, name)
+            place = (
+                f"<Key>{encode_key(key)}</Key><VersionId>{version_id}</VersionId>"
+                f"<IsLatest>{'true' if latest else 'false'}</IsLatest>"
+                f"<LastModified>{iso_from_microseconds(modified)}</LastModified>"
+            )
+            if marker:
+                pieces.append(f"<DeleteMarker>{owner}{place}</DeleteMarker>")
+                continue
+            pieces.append(
+                f"<Version><ETag>{escape_etag(etag or '')}</ETag>{_checksum(algorithm, kind)}<Size>{size}</Size>"
+                f"<StorageClass>{storage_class}</StorageClass>{place}{owner}</Version>"
+            )
+        return "".join(pieces)
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Versions only."""
+        return [_common(self._dict(row), row) for row in self.rows if not row.is_delete_marker]
+
+    def delete_markers(self) -> list[dict[str, Any]]:
+        return [self._dict(row) for row in self.rows if row.is_delete_marker]
+
+    def _dict(self, row: VersionRow) -> dict[str, Any]:
+        place: dict[str, Any] = {
+            "Key": url_encode(row.key) if self.url else row.key,
+            "VersionId": row.version_id,
+            "IsLatest": row.is_latest,
+            "LastModified": _moment(row.last_modified),
+        }
+        owner = _owner_dict(row.owner_id, row.owner_name)
+        return place if owner is None else {**place, "Owner": owner}

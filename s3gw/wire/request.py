@@ -1,0 +1,153 @@
+"""One HTTP request as everybody behind the gateway sees it: immutable, decoded once, without its body.
+
+Forwarded headers count only when the connection comes from a trusted proxy; otherwise they are ordinary headers of the
+client. This is on the path of every request: no regular expressions, no lazily computed attributes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from s3gw.wire.target import Target, parse_target, percent_decode
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`raw_path` and `query_string` are as sent (for signatures), `query` and `arguments` decoded."""
+
+    method: str
+    scheme: str
+    host: str
+    host_candidates: tuple[str, ...]  # the Host values that the client may have signed, the likeliest first
+    raw_path: bytes
+    query_string: bytes
+    headers: dict[str, str]  # lower-case name → value read as latin-1; duplicates joined with ","
+    query: list[tuple[str, str]]  # every pair, in order
+    arguments: dict[str, str]  # the first value of each name
+    client: str  # the address of the client; of the peer unless that is a trusted proxy
+    secure: bool
+    target: Target
+
+    @classmethod
+    def from_scope(
+        cls, scope: Mapping[str, Any], domains: tuple[str, ...] = (), trusted_proxies: tuple[str, ...] = ()
+    ) -> Request:
+        """From an ASGI scope. `domains` come from `normal_domains`, `trusted_proxies` are CIDRs.
+
+        Raises InvalidURI, InvalidBucketName or KeyTooLongError.
+        """
+        headers = join_headers(scope["headers"])
+        peer = scope.get("client")
+        client: str = peer[0] if peer else ""
+        scheme: str = scope["scheme"]
+        host = headers.get("host", "")
+        candidates: tuple[str, ...] = (host,)
+        if trusted_proxies and is_trusted(client, trusted_proxies):
+            client = _forwarded_client(headers, client, trusted_proxies)
+            scheme = _first(headers.get("x-forwarded-proto", "")).lower() or scheme
+            host, candidates = _forwarded_hosts(headers, host)
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        query_string: bytes = scope["query_string"]
+        query = parse_query(query_string) if query_string else []
+        return cls(
+            scope["method"],
+            scheme,
+            host,
+            candidates,
+            raw_path,
+            query_string,
+            headers,
+            query,
+            dict(reversed(query)) if query else {},
+            client,
+            scheme == "https",
+            parse_target(host, raw_path, domains),
+        )
+
+
+def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names as ASGI gives them: already in lower case."""
+    pairs = list(pairs)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    if len(headers) == len(pairs):
+        return headers
+    headers = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def parse_query(query_string: bytes) -> list[tuple[str, str]]:
+    """Decoded pairs; `?acl` is ("acl", ""). A '+' is a space here, unlike in a path. Raises InvalidURI."""
+    if b"+" in query_string:
+        query_string = query_string.replace(b"+", b"%20")
+    pairs = []
+    for field in query_string.split(b"&"):
+        if field:
+            name, _, value = field.partition(b"=")
+            pairs.append((percent_decode(name), percent_decode(value)))
+    return pairs
+
+
+@lru_cache(maxsize=16)
+def _networks(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(cidr, strict=False) for cidr in cidrs)
+
+
+@lru_cache(maxsize=4096)
+def is_trusted(address: str, cidrs: tuple[str, ...]) -> bool:
+    """Whether the address lies in one of the networks. What isn't an address (a Unix socket, `unknown`) doesn't."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in _networks(cidrs))
+
+
+def _forwarded_client(headers: Mapping[str, str], peer: str, cidrs: tuple[str, ...]) -> str:
+    """The last address that no trusted proxy has: whatever stands left of it may have been made up by the client."""
+    client = peer
+    for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
+        address = _bare_address(hop.strip())
+        if not address:
+            break
+        client = address
+        if not is_trusted(address, cidrs):
+            break
+    return client
+
+
+def _bare_address(hop: str) -> str:
+    """Some proxies write `[::1]:443` or `192.0.2.1:443`. Empty for what is no address."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(hop))
+    except ValueError:
+        return ""
+
+
+def _forwarded_hosts(headers: Mapping[str, str], host: str) -> tuple[str, tuple[str, ...]]:
+    """The host that the client addressed, and all that it may have signed (a proxy may drop or add the port)."""
+    forwarded = _first(headers.get("x-forwarded-host", ""))
+    port = _first(headers.get("x-forwarded-port", ""))
+    outer = forwarded or host
+    names = [outer, host]
+    if port.isdigit() and not outer.rpartition(":")[2].isdigit():
+        names.insert(1, f"{outer}:{port}")
+    return outer, tuple(dict.fromkeys(names))
+
+
+def _first(value: str) -> str:
+    return value.partition(",")[0].strip()
