@@ -60,17 +60,13 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 chunk_size=settings.chunk_size,
                 memory=settings.upload_memory,
             )
-            yield Services(
-                settings,
-                database,
-                store,
-                writer,
-                ContentReader(database, store),
-                open_reads,
-                incarnation,
-                open_credentials(settings),
-            )
-            await writer.close()
+            reader = ContentReader(database, store)
+            credentials = open_credentials(settings)
+            try:
+                yield Services(settings, database, store, writer, reader, open_reads, incarnation, credentials)
+            finally:
+                await writer.close()
+                await reader.close()
     finally:
         await database.close()
 

@@ -94,11 +94,11 @@ class Settings(BaseSettings):
     buckets: List = Field([], description="Buckets (a,b) made for the admin at the first start.")
     bucket_defaults: Literal["aws", "classic"] = Field(
         "aws",
-        description="What a new bucket starts with: aws: ACLs disabled, public access blocked; classic: ACLs, nothing blocked.",
+        description="A new bucket has: aws: ACLs disabled, public access blocked; classic: ACLs, nothing blocked.",
     )
     copy_etag: Literal["layout", "aws"] = Field(
         "layout",
-        description="ETag of a copied multipart object or part: from its layout, or aws: by reading and hashing the bytes.",
+        description="ETag of a copied multipart object or part: made from its layout; aws: from its bytes, read again.",
     )
 
     # Limits of what is stored

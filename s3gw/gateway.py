@@ -27,7 +27,7 @@ from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.refused_headers import refuse_unserved_headers
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
-from s3gw.wire.request import Request
+from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import route
 from s3gw.wire.target import normal_domains
 
@@ -66,6 +66,8 @@ class Gateway:
         if row is None:
             raise NotImplemented(f"{operation} is not implemented.", Operation=operation)
         authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
+        if authentication.is_presigned:
+            request = exchange.request = with_hoisted_headers(request)
         refuse_unserved_headers(request.headers)
         ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
         exchange.principal = ctx.principal

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 from fastapi import FastAPI, Response
-from sqlalchemy import text
 
-from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
+from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.metadata.readiness import ping
 
-_PING = text("SELECT 1")
+_PATIENCE = 5.0  # seconds that the database has to answer
 
 
 def build_admin_app(database: Database, blobs: Path) -> FastAPI:
@@ -37,10 +38,7 @@ def build_admin_app(database: Database, blobs: Path) -> FastAPI:
 
 async def _database_answers(database: Database) -> bool:
     try:
-        return await database.read(_ping) == 1
-    except DatabaseUnavailable:
+        async with asyncio.timeout(_PATIENCE):
+            return await database.read(ping)
+    except (DatabaseUnavailable, TimeoutError):
         return False
-
-
-def _ping(conn: Connection) -> int:
-    return int(conn.execute(_PING).scalar_one())

@@ -1,6 +1,6 @@
-"""Who a request comes from: finds its signature, checks it against the clock and the key, and says how its body is protected.
+"""Who a request comes from: its signature, checked against the clock and the key, and how its body is protected.
 
-SigV4 and SigV2, in the Authorization header or the query, or anonymous. The look-up of the access key is the only await.
+SigV4 and SigV2, in the Authorization header or the query, or anonymous. The look-up of the key is the only await.
 What the principal may do is not decided here (authorize.py), nor is the body read (payload.py).
 """
 
@@ -41,8 +41,8 @@ _V4_QUERY = (
     "X-Amz-Expires",
 )
 _SEVERAL_MECHANISMS = (
-    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the "
-    "Authorization header should be specified"
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
+    "the Authorization header should be specified"
 )
 
 
@@ -58,7 +58,7 @@ class AuthSettings(Protocol):
 
 
 class PayloadSpec(NamedTuple):
-    """How the body is protected: `sha256` is that of a "signed" one, `signer` checks the chain of a "chunked-signed" one."""
+    """How the body is protected: `sha256` is that of a "signed" one, `signer` the chain of a "chunked-signed" one."""
 
     kind: Literal["unsigned", "signed", "chunked-signed", "chunked-unsigned"]
     trailer: bool = False
@@ -160,7 +160,9 @@ class _SigV2(NamedTuple):
             headers = sigv2.hoisted_headers(headers, request.query)
         bucket = request.target.bucket if request.target.virtual_hosted else None
         first = ""
-        for text in sigv2.strings_to_sign(request.method, headers, claim.date, bucket, request.raw_path, request.query):
+        for text in sigv2.strings_to_sign(
+            request.method, headers, claim.date, bucket, request.raw_path, request.query_string
+        ):
             if sigv4.is_same(sigv2.sign(secret, text), claim.signature):
                 return _optional_payload(request.headers)
             first = first or text
@@ -198,7 +200,7 @@ def _signed_header(request: Request, authorization: str, settings: AuthSettings,
         _require_sigv2(settings)
         return _header_v2(request, authorization, settings, now)
     if authorization.startswith("AWS4-"):
-        raise NotImplemented("Of the AWS4 algorithms only AWS4-HMAC-SHA256 is supported.", Header="Authorization")
+        raise _not_implemented("Authorization")  # AWS4-ECDSA-P256-SHA256, of multi-region access points
     raise InvalidArgument("Unsupported Authorization Type", ArgumentName="Authorization", ArgumentValue=authorization)
 
 
@@ -268,14 +270,12 @@ def _check_expiry(signed_at: int, expires: str, settings: AuthSettings, now: flo
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
         raise AuthorizationQueryParametersError("X-Amz-Expires should be a number")
     seconds = int(expires)
-    if seconds < 1:
-        raise AuthorizationQueryParametersError("X-Amz-Expires must be non-negative")
     if seconds > MAX_EXPIRES:
         raise AuthorizationQueryParametersError(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
             f"{MAX_EXPIRES} seconds"
         )
-    if now > signed_at + seconds:
+    if seconds < 1 or now > signed_at + seconds:
         details: dict[str, Any] = {"X-Amz-Expires": expires, "Expires": iso_8601(signed_at + seconds)}
         raise AccessDenied("Request has expired", ServerTime=iso_8601(now), **details)
     if signed_at > now + settings.clock_skew:
@@ -357,14 +357,16 @@ def _is_sha256(value: str) -> bool:
 
 def _invalid_payload(value: str) -> S3Error:
     if value.startswith("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"):
-        return NotImplemented(
-            "A header you provided implies functionality that is not implemented", Header="x-amz-content-sha256"
-        )
+        return _not_implemented("x-amz-content-sha256")
     return InvalidArgument(
         f"x-amz-content-sha256 must be {', '.join(_PAYLOADS)} or a valid sha256 value.",
         ArgumentName="x-amz-content-sha256",
         ArgumentValue=value,
     )
+
+
+def _not_implemented(header: str) -> S3Error:
+    return NotImplemented("A header you provided implies functionality that is not implemented", Header=header)
 
 
 def _as_text(wire: str) -> str:

@@ -26,7 +26,10 @@ _SINGLE = "Expecting a single x-amz-checksum- header"
 
 
 class ExpectedDigests:
-    """`algorithm` is that of the checksum header or trailer. Raises InvalidDigest, InvalidRequest, MalformedTrailerError."""
+    """`algorithm` is that of the checksum header or trailer.
+
+    Raises InvalidDigest, InvalidRequest and MalformedTrailerError.
+    """
 
     def __init__(self, request: Request, payload: PayloadSpec) -> None:
         headers = request.headers
@@ -90,7 +93,7 @@ class ExpectedDigests:
             self.algorithm = BY_HEADER[name]
             self._value = decode_checksum(self.algorithm, headers[name])
             if self._value is None:
-                raise InvalidRequest(f"Value for {name} header is invalid.")
+                raise BadDigest(f"Value for {name} header is invalid.")
 
     def _read_trailer_name(self, header: str, payload: PayloadSpec) -> None:
         names = [name for name in (part.strip().lower() for part in header.split(",")) if name]
@@ -110,8 +113,8 @@ class ExpectedDigests:
     def _check_sdk_algorithm(self, name: str) -> None:
         if self.algorithm is None:
             raise InvalidRequest(
-                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers "
-                "were found."
+                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
+                "headers were found."
             )
         if name.upper() != self.algorithm.name:
             raise InvalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")

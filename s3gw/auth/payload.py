@@ -1,8 +1,8 @@
 """The body of a request, verified while it is read: length, chunk signatures, trailers, and at its end the digests.
 
-`read()` gives the bytes and ends with b"" only when length, framing and signature chain were right. Digests over the whole
-are left to whoever stores the bytes and hashes them anyway: update `hashers` with each piece, then call `verify` before
-anything becomes visible. `read_all()` does both, for small bodies. Nothing is stored or decoded here.
+`read()` gives the bytes and ends with b"" only when length, framing and signature chain were right. Digests over the
+whole are left to whoever stores the bytes and hashes them anyway: update `hashers` with each piece, then call `verify`
+before anything becomes visible. `read_all()` does both, for small bodies. Nothing is stored or decoded here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from s3gw.errors import (
     EntityTooLarge,
     IncompleteBody,
     InvalidArgument,
-    MalformedTrailerError,
     MaxMessageLengthExceeded,
     MissingContentLength,
     RequestTimeout,
@@ -89,19 +88,20 @@ class VerifyingBody:
             if self.size is None and not self._is_open_ended:
                 raise MissingContentLength()
             self._check_limit(self.size or 0)
-        return await self._next_piece()
+        piece = await self._next_piece()
+        self._check_limit(self._received)
+        return piece
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body with its digests checked; empty when the request has none. Raises MaxMessageLengthExceeded."""
         if self.size is not None and self.size > limit:
             raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
         pieces, length = [], 0
-        if self.size != 0 or self._decoder is not None:
-            while piece := await self._next_piece():
-                length += len(piece)
-                if length > limit:
-                    raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
-                pieces.append(piece)
+        while piece := await self._next_piece():
+            length += len(piece)
+            if length > limit:
+                raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
+            pieces.append(piece)
         body = b"".join(pieces)
         if self.hashers or self._expected.md5 is not None:
             if length < _THREAD_FROM:
@@ -133,7 +133,6 @@ class VerifyingBody:
             if self._decoder is not None:
                 piece = await self._decode(piece, is_last)
             self._received += len(piece)
-            self._check_limit(self._received)
             if self.size is not None and (self._received > self.size or (is_last and self._received < self.size)):
                 raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self._received)
             if is_last:
@@ -166,8 +165,10 @@ class VerifyingBody:
 
 
 class _ChunkedContent:
-    """The content of an aws-chunked body. Bytes of a chunk are given out before its signature has come and been checked:
-    nothing becomes visible before the verified end.
+    """The content of an aws-chunked body.
+
+    Bytes of a chunk are given out before all of it has come and its signature was checked, because nothing becomes
+    visible before the verified end.
     """
 
     def __init__(self, size: int, signer: ChunkSigner | None, has_trailers: bool) -> None:
@@ -195,8 +196,6 @@ class _ChunkedContent:
                 self.trailers = event.trailers
                 if signer is not None and event.signature:
                     _check(signer, signer.string_for_trailers(event.trailers), event.signature)
-                elif event.signature:
-                    raise MalformedTrailerError()
         if is_last:
             decoder.close()
         return content[0].tobytes() if len(content) == 1 else b"".join(content)

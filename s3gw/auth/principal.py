@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`canonical_id` is S3's `Owner.ID` (64 hex digits), `account_id` has 12 digits, `role` is user, auditor or admin."""
+    """`canonical_id` is S3's `Owner.ID` (64 hex digits), `account_id` has 12 digits; roles: user, auditor, admin."""
 
     user_id: str
     canonical_id: str

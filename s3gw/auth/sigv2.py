@@ -1,7 +1,7 @@
 """AWS Signature Version 2 as pure functions: the string to sign and its signature.
 
-boto3 still presigns with it by default in us-east-1. Rules: "Signing and Authenticating REST Requests", S3 Developer Guide
-(the AWS signature version 2 appendix). It covers no Host, and of the query only the subresources listed here.
+boto3 still presigns with it by default in us-east-1. Rules: "Signing and Authenticating REST Requests", in the appendix
+of the S3 User Guide. It covers no Host, and of the query only the subresources listed here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -70,7 +71,7 @@ def strings_to_sign(
     date: str,
     bucket: str | None,
     raw_path: bytes,
-    query: Sequence[tuple[str, str]],
+    query_string: bytes,
 ) -> Iterator[str]:
     """With the path as it was sent, and with the path encoded as AWS's own clients would.
 
@@ -80,15 +81,29 @@ def strings_to_sign(
         [f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers) if name.startswith("x-amz-")]
     )
     head = "\n".join((method, headers.get("content-md5", ""), headers.get("content-type", ""), date, amz_headers))
-    pairs = sorted((name, _on_the_wire(value)) for name, value in query if name in _SUBRESOURCES)
-    subresources = "&".join([f"{name}={value}" if value else name for name, value in pairs])
-    tail = f"?{subresources}" if subresources else ""
+    tail = _subresources(query_string)
     prefix = f"/{bucket}" if bucket else ""
     sent = raw_path.decode("latin-1") or "/"
     yield f"{head}{prefix}{sent}{tail}"
     encoded = quote_from_bytes(unquote_to_bytes(raw_path), safe="/-._~")
     if encoded != sent:
         yield f"{head}{prefix}{encoded}{tail}"
+    # botocore ends the path of a bucket with a slash that it doesn't send. Behind a virtual host that would be a key.
+    if not bucket and "/" not in sent[1:] and sent != "/":
+        yield f"{head}{sent}/{tail}"
+
+
+def _subresources(query_string: bytes) -> str:
+    """Decoded, and sorted by name; `?acl` and `?acl=` stay different."""
+    found = []
+    for field in query_string.split(b"&"):
+        raw_name, equals, raw_value = field.replace(b"+", b" ").partition(b"=")
+        name = unquote_to_bytes(raw_name).decode("latin-1")
+        if name in _SUBRESOURCES:
+            value = unquote_to_bytes(raw_value).decode("latin-1")
+            found.append((name, f"{name}={value}" if equals else name))
+    found.sort(key=itemgetter(0))
+    return "?" + "&".join([text for _, text in found]) if found else ""
 
 
 def _on_the_wire(value: str) -> str:

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 as pure functions: what a request claims, what it would have to be signed with, no clock, no keys.
+"""AWS Signature Version 4 as pure functions: what a request claims, and what it would have to be signed with.
 
-Rules: "Authenticating Requests (AWS Signature Version 4)", S3 API Reference. This runs for every request, so what repeats
-(the Authorization header up to the signature) is cached, and text that is canonical already isn't encoded again.
+Rules: "Authenticating Requests (AWS Signature Version 4)", S3 API Reference. This runs for every request, so what
+repeats (the Authorization header up to the signature) is cached, and text that is canonical isn't encoded again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _CANONICAL_PATH = _UNRESERVED + b"/"
-_CANONICAL_QUERY = _UNRESERVED + b"=&"
 _CACHED_LENGTH = 1024  # longer headers are parsed anew each time, so that strangers can't fill the memory
 
 
@@ -159,8 +158,7 @@ def canonical_query(query_string: bytes) -> str:
     """Encoded alike and sorted by name; X-Amz-Signature, which can't sign itself, is left out."""
     if not query_string:
         return ""
-    encode = _as_it_is if not query_string.translate(None, _CANONICAL_QUERY) else _encode_query
-    return _sorted_query(query_string, encode)
+    return _sorted_query(query_string, _encode_query)
 
 
 def _sorted_query(query_string: bytes, encode: Callable[[bytes], str]) -> str:

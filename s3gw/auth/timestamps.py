@@ -1,4 +1,4 @@
-"""The instants that signatures carry, as seconds since the epoch. Clients repeat them within a second, so parsing is cached.
+"""The instants that signatures carry, as seconds since the epoch. Clients repeat them, so parsing is cached.
 
 None is what isn't a date. Whether an instant is acceptable is decided where it is used.
 """
@@ -34,7 +34,7 @@ def parse_amz_date(text: str) -> int | None:
 def _parse_http_date(text: str) -> int | None:
     try:
         parts = parsedate_tz(text)
-        return None if parts is None else calendar.timegm(parts[:6] + (0, 0, 0)) - (parts[9] or 0)
+        return None if parts is None else calendar.timegm((*parts[:6], 0, 0, 0)) - (parts[9] or 0)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
 

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections import deque
 
+_TRIES = 8  # looking at more costs more than a new buffer
+
 
 class BufferPool:
-    """At most `limit` buffers of `size` bytes. For one thread."""
+    """Keeps at most `limit` buffers of `size` bytes; gives more if that isn't enough. For one thread."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
         self._limit = limit
         self._buffers: deque[bytearray] = deque()
 
-    def take(self) -> memoryview | None:
-        """A buffer that is free as long as this view and all views of it live; None when all are in use."""
-        for _ in range(len(self._buffers)):
+    def take(self) -> memoryview:
+        """A buffer that is ours as long as this view or a view of it lives."""
+        for _ in range(min(_TRIES, len(self._buffers))):
             buffer = self._buffers[0]
             self._buffers.rotate(-1)
             if _is_free(buffer):
                 return memoryview(buffer)
-        if len(self._buffers) == self._limit:
-            return None
         buffer = bytearray(self.size)
-        self._buffers.append(buffer)
+        if len(self._buffers) < self._limit:
+            self._buffers.append(buffer)
         return memoryview(buffer)
 
 

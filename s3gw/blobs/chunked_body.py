@@ -38,7 +38,6 @@ class Hasher(Protocol):
 
     def update(self, data: memoryview, /) -> object: ...
 
-
     def digest(self) -> bytes: ...
 
 
@@ -173,7 +172,8 @@ class ChunkedBody:
         self._timer = self._loop.call_later(_HOLD, self._submit_slice)
 
     def _close_slice(self) -> memoryview:
-        assert self._slice is not None and self._timer is not None, "only an open slice is closed"
+        assert self._slice is not None, "only an open slice is closed"
+        assert self._timer is not None, "an open slice has a timer"
         self._timer.cancel()
         closed, self._slice, self._filled = self._slice, None, 0
         return closed

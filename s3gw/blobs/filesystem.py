@@ -21,6 +21,7 @@ _SHARDS = tuple(f"{number:02x}" for number in range(256))
 # Made last: where it exists, everything else was flushed.
 _COMPLETE = ".complete"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -106,6 +107,14 @@ class FileSource:
             if count == 0:
                 raise BlobCorrupt("the file is too short")
             done += count
+
+    def read_cached(self, buffer: memoryview, offset: int) -> bool:
+        if not _NOWAIT:
+            return False
+        try:
+            return os.preadv(self._fd, [buffer], offset, _NOWAIT) == len(buffer)
+        except OSError:  # EAGAIN: not in the page cache. Other errors are found again by who waits.
+            return False
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

@@ -1,4 +1,4 @@
-"""Verified bytes of a content, in pieces, the next one read and checked while the current one is being sent.
+"""Verified bytes of a content, in pieces; what must wait for the disk is read ahead while a piece is being sent.
 
 No byte is given before its block was checked. CorruptContent ends the read where something isn't what was stored;
 the caller must not end its answer cleanly then. A read holds at most two pieces. What to read is looked up as the
@@ -11,9 +11,8 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from itertools import islice
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from s3gw.blobs.buffers import BufferPool
 from s3gw.blobs.chunk import BLOCK
@@ -25,10 +24,8 @@ from s3gw.metadata.contents import INLINE, MANIFEST, Content, CorruptContent, lo
 from s3gw.metadata.database import Database
 from s3gw.metadata.layout import Extent
 
-SMALL_PIECE = 256 * 1024  # the first one, and all when the large buffers are in use
-LARGE_PIECE = 1024 * 1024
-_LARGE_BUFFERS = 32
-_SMALL_BUFFERS = 64  # kept for the next reads; more are made as needed
+PIECE = 256 * 1024  # stays in a core's cache from the disk's pages through BLAKE3 to the socket
+_BUFFERS = 128  # kept for the next reads; more are made as needed
 _EXTENTS = 32  # looked up at once
 _POINT_READ = 2  # children; more are read in a thread
 _CHILDREN = 16  # loaded at once; a child's layout has at most half a megabyte
@@ -38,14 +35,27 @@ Piece = bytes | memoryview
 T = TypeVar("T")
 
 
+class _Step(NamedTuple):
+    """One piece to be: inline bytes (no chunk), or a buffer and the slice of a chunk to read into it."""
+
+    chunk: StoredChunk | None
+    data: Piece
+    offset: int
+    length: int
+    is_last: bool  # of its chunk
+
+    def close(self) -> None:
+        if self.chunk is not None:
+            self.chunk.close()
+
+
 class ContentReader:
     """One per process."""
 
     def __init__(self, database: Database, store: BlobStore) -> None:
         self._database = database
         self._store = store
-        self._large = BufferPool(LARGE_PIECE, _LARGE_BUFFERS)
-        self._small = BufferPool(SMALL_PIECE, _SMALL_BUFFERS)
+        self._buffers = BufferPool(PIECE, _BUFFERS)
         self._threads = ThreadPoolExecutor(max(8, 2 * (os.cpu_count() or 1)), "s3gw-read")
 
     async def read(self, content: Content, offset: int = 0, length: int | None = None) -> AsyncGenerator[Piece, None]:
@@ -60,47 +70,37 @@ class ContentReader:
         if content.form == INLINE:
             yield content.layout[offset : offset + length]
             return
-        pieces = self._pieces(content, offset, length)
-        if length <= SMALL_PIECE:  # there is nothing to read ahead
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    yield piece
-            return
-        ahead = asyncio.ensure_future(_next(pieces))
+        steps = self._steps(content, offset, length)
+        step = ahead = None
         try:
-            while (following := await asyncio.shield(ahead)) is not None:
-                ahead = asyncio.ensure_future(_next(pieces))
-                yield following
+            step = await anext(steps, None)
+            while step is not None:
+                piece = await (self._read(step) if ahead is None else asyncio.shield(ahead))
+                if step.is_last:
+                    step.close()
+                step = await anext(steps, None)
+                ahead = self._begin(step)
+                yield piece
         finally:
-            # The thread must have left the file before it is closed.
-            await asyncio.wait([ahead])
-            _ = ahead.cancelled() or ahead.exception()  # retrieved, or asyncio complains
-            await pieces.aclose()
+            if ahead is not None:  # the thread must have left the file before it is closed
+                await asyncio.wait([ahead])
+                _ = ahead.cancelled() or ahead.exception()  # retrieved, or asyncio complains
+            if step is not None:
+                step.close()
+            await steps.aclose()
 
-    async def _pieces(self, content: Content, offset: int, length: int) -> AsyncGenerator[Piece, None]:
-        is_first = True
+    async def _steps(self, content: Content, offset: int, length: int) -> AsyncGenerator[_Step, None]:
         async for data, blob in self._spans(content, offset, length, 0):
             if blob is None:
-                yield cast(bytes, data)
+                yield _Step(None, cast(bytes, data), 0, 0, True)
                 continue
-            extent = cast(Extent, data)
-            chunk = StoredChunk(self._store, blob)
-            try:
-                position, end = extent.offset, extent.offset + extent.length
-                while position < end:
-                    buffer = self._buffer(end - position, is_first)
-                    is_first = False
-                    # Pieces end where blocks do, so that no block is read twice.
-                    stop = min(end, position // BLOCK * BLOCK + len(buffer))
-                    yield await self._read(chunk, buffer, position, stop - position)
-                    del buffer
-                    position = stop
-            finally:
-                chunk.close()
-
-    def _buffer(self, wanted: int, is_first: bool) -> memoryview:
-        buffer = self._large.take() if wanted > SMALL_PIECE and not is_first else None
-        return buffer or self._small.take() or memoryview(bytearray(SMALL_PIECE))
+            extent, chunk = cast(Extent, data), StoredChunk(self._store, blob)
+            position, end = extent.offset, extent.offset + extent.length
+            while position < end:
+                # Pieces end where blocks do, so that no block is read twice.
+                stop = min(end, position // BLOCK * BLOCK + PIECE)
+                yield _Step(chunk, self._buffers.take(), position, stop - position, stop == end)
+                position = stop
 
     async def _spans(
         self, content: Content, offset: int, length: int, depth: int
@@ -125,27 +125,48 @@ class ContentReader:
                     async for span in self._spans(child, covered.offset, covered.length, depth + 1):
                         yield span
 
-    async def _read(self, chunk: StoredChunk, buffer: memoryview, offset: int, length: int) -> memoryview:
-        """A piece, read and verified in a thread. Where the file is gone or bad, its row may name another by now."""
-        loop = asyncio.get_running_loop()
+    def _begin(self, step: _Step | None) -> asyncio.Future[Piece] | None:
+        """Read ahead in a thread, if the step needs one: to open a file, or to wait for the disk."""
+        if step is None or step.chunk is None or (step.chunk.is_open and step.chunk.is_cached):
+            return None
+        return asyncio.ensure_future(self._read(step))
+
+    async def _read(self, step: _Step) -> Piece:
+        """A piece, read and verified. Where the file is gone or bad, its row may name another by now.
+
+        What lies in the page cache is read on the event loop: a thread would cost more than it saves, because both
+        of them need the GIL for each block.
+        """
+        if step.chunk is None:
+            return step.data
+        chunk, data = step.chunk, memoryview(step.data)
         try:
-            return await loop.run_in_executor(self._threads, chunk.read, buffer, offset, length)
+            if chunk.is_open and chunk.is_cached:
+                cached = chunk.read_cached(data, step.offset, step.length)
+                if cached is not None:
+                    return cached
+            return await self._read_in_thread(chunk, data, step)
         except (BlobNotFound, BlobCorrupt) as error:
             blob = await self._database.read(blobs.find, chunk.blob.digest)
             if blob is None or blob.location == chunk.blob.location:
                 raise CorruptContent(str(error)) from error
             chunk.move(blob)
         try:
-            return await loop.run_in_executor(self._threads, chunk.read, buffer, offset, length)
+            return await self._read_in_thread(chunk, data, step)
         except (BlobNotFound, BlobCorrupt) as error:
             raise CorruptContent(str(error)) from error
 
+    async def _read_in_thread(self, chunk: StoredChunk, buffer: memoryview, step: _Step) -> memoryview:
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._threads, chunk.read, buffer, step.offset, step.length)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await asyncio.wait([reading])  # the caller closes the file
+            raise
+
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
-
-
-async def _next(pieces: AsyncGenerator[Piece, None]) -> Piece | None:
-    return await anext(pieces, None)
 
 
 def _batches(items: Iterator[T], most: int) -> Iterator[list[T]]:

@@ -1,4 +1,4 @@
-"""`BlobStore`: where chunk files lie. The contract that every implementation keeps and tests/blobs/conformance.py tests.
+"""`BlobStore`: where chunk files lie. The contract of every implementation, as tests/blobs/conformance.py tests it.
 
 A store moves bytes and makes them durable. It knows neither digests nor who counts on a location. All methods block
 and are called from worker threads; a sink or source is used by one thread at a time.
@@ -32,10 +32,13 @@ class BlobSink(Protocol):
 
 
 class BlobSource(Protocol):
-    """A file being read. Its bytes stay readable when the location is deleted meanwhile, if the store can."""
+    """A file being read. Its bytes stay readable when the location is deleted meanwhile."""
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill the whole buffer with the bytes at `offset`. Raises BlobCorrupt when they end before or can't be read."""
+        """Fill all of the buffer with the bytes at `offset`. BlobCorrupt: there are too few, or unreadable."""
+
+    def read_cached(self, buffer: memoryview, offset: int) -> bool:
+        """As `read_into` if that takes no waiting for a disk or network, else False. For the event loop."""
 
     def close(self) -> None:
         """May be called again."""

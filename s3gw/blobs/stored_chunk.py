@@ -1,7 +1,7 @@
 """A chunk that lies in a store, read with verification.
 
 The file is opened and its list of block digests verified once, by the first read; after that a read costs the blocks
-it touches. Runs in worker threads, one at a time; knows neither database nor event loop.
+it touches. For one thread at a time; knows neither database nor event loop.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ class StoredChunk:
         self._store = store
         self._source: BlobSource | None = None
         self._blocks = b""
+        self.is_cached = True  # as far as we know
+
+    @property
+    def is_open(self) -> bool:
+        return self._source is not None
 
     def read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
         """The verified bytes as a part of `buffer`, which must have room for all of the blocks they touch.
@@ -30,13 +35,28 @@ class StoredChunk:
         if self._source is None:
             self._open()
         assert self._source is not None, "opened above"
-        first, size = offset // BLOCK, self.blob.size
-        start, stop = first * BLOCK, min(block_count(offset + length) * BLOCK, size)
+        start, whole = self._blocks_around(buffer, offset, length)
+        self._source.read_into(whole, start)
+        return self._verified(whole, start, offset, length)
+
+    def read_cached(self, buffer: memoryview, offset: int, length: int) -> memoryview | None:
+        """As `read`, of an open file, on the event loop: None when the disk would have to be waited for."""
+        assert self._source is not None, "the caller asks is_open"
+        start, whole = self._blocks_around(buffer, offset, length)
+        if not self._source.read_cached(whole, start):
+            self.is_cached = False
+            return None
+        return self._verified(whole, start, offset, length)
+
+    def _blocks_around(self, buffer: memoryview, offset: int, length: int) -> tuple[int, memoryview]:
+        size = self.blob.size
         if offset + length > size:
             raise BlobCorrupt(f"{self.blob.location} has {size} bytes, not {offset + length}")
-        whole = buffer[: stop - start]
-        self._source.read_into(whole, start)
-        if not blocks_match(self._blocks, first, whole):
+        start = offset // BLOCK * BLOCK
+        return start, buffer[: min(block_count(offset + length) * BLOCK, size) - start]
+
+    def _verified(self, whole: memoryview, start: int, offset: int, length: int) -> memoryview:
+        if not blocks_match(self._blocks, start // BLOCK, whole):
             raise BlobCorrupt(f"{self.blob.location}: a block at {start} isn't what was stored")
         return whole[offset - start : offset - start + length]
 

@@ -10,7 +10,7 @@ from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, s
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
 from s3gw.metadata import buckets, identities
-from s3gw.metadata.database import now
+from s3gw.metadata.database import Connection, now
 from s3gw.wire.target import valid_bucket_name
 
 app = group()
@@ -105,14 +105,14 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
         show(describe(metadata.write(_delete, name)) | {"deleted": True}, as_json)
 
 
-def _find(conn: buckets.Connection, name: str) -> buckets.Bucket:
+def _find(conn: Connection, name: str) -> buckets.Bucket:
     bucket = buckets.find(conn, name)
     if bucket is None:
         raise NoSuchBucket(f"there is no bucket {name}")
     return bucket
 
 
-def _list(conn: buckets.Connection, owner: str | None) -> list[buckets.Bucket]:
+def _list(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
     owner_id = None if owner is None else identities.find_user(conn, owner).id
     found: list[buckets.Bucket] = []
     while page := buckets.list_all(conn, owner_id, after=found[-1].name if found else ""):
@@ -121,7 +121,7 @@ def _list(conn: buckets.Connection, owner: str | None) -> list[buckets.Bucket]:
 
 
 def _create(
-    conn: buckets.Connection, settings: Settings, name: str, owner: str | None, versioning: str | None
+    conn: Connection, settings: Settings, name: str, owner: str | None, versioning: str | None
 ) -> buckets.Bucket:
     user = identities.find_user(conn, owner or settings.root_user)
     bucket_id = buckets.create(
@@ -132,7 +132,7 @@ def _create(
     return _find(conn, name)
 
 
-def _update(conn: buckets.Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
+def _update(conn: Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
     bucket = _find(conn, name)
     if owner is not None:
         buckets.set_owner(conn, bucket.id, identities.find_user(conn, owner).id)
@@ -141,7 +141,7 @@ def _update(conn: buckets.Connection, name: str, owner: str | None, versioning: 
     return _find(conn, name)
 
 
-def _delete(conn: buckets.Connection, name: str) -> buckets.Bucket:
+def _delete(conn: Connection, name: str) -> buckets.Bucket:
     bucket = _find(conn, name)
     buckets.delete_bucket(conn, bucket.id)
     return bucket

@@ -41,8 +41,6 @@ def refuse(message: str, as_json: bool) -> NoReturn:
 @contextmanager
 def refusals(as_json: bool) -> Iterator[None]:
     """Turns what a command may run into into one line on standard error and exit status 1."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from s3gw.auth.credentials import MasterKeyError
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
@@ -53,8 +51,6 @@ def refusals(as_json: bool) -> Iterator[None]:
         yield
     except S3Error as error:
         refuse(f"{error.code}: {error.message}", as_json)
-    except SQLAlchemyError as error:
-        refuse(f"the database refused: {getattr(error, 'orig', None) or error}", as_json)
     except (*known, OSError, ValueError) as error:
         refuse(str(error), as_json)
 
@@ -79,12 +75,17 @@ class Session:
         return self._run("write", fn, args, kwargs)
 
     def _run(self, how: str, fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
-        async def run() -> T:
-            from s3gw.metadata.database import open_database
+        from s3gw.metadata.database import open_database
+        from s3gw.metadata.readiness import require_schema
 
+        def checked(conn: Any) -> T:
+            require_schema(conn)
+            return fn(conn, *args, **kwargs)
+
+        async def run() -> T:
             database = open_database(self.settings.database_url, self.settings.data)
             try:
-                result: T = await getattr(database, how)(lambda conn: fn(conn, *args, **kwargs))
+                result: T = await getattr(database, how)(checked)
                 return result
             finally:
                 await database.close()

@@ -10,6 +10,7 @@ from s3gw.app import open_credentials
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import identities
+from s3gw.metadata.database import Connection
 
 app = group()
 
@@ -111,7 +112,7 @@ def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = 
         show(describe(metadata.write(identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
 
 
-def _create(conn: identities.Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:
+def _create(conn: Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:
     sample = identities.any_sealed_secret(conn)
     if sample is not None:
         credentials.unseal(*sample)  # sealed under another master key, the new one would be of no use

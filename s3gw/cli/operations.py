@@ -17,7 +17,7 @@ def operations(data: Data = None, database_url: DatabaseUrl = None, as_json: Jso
 
 def describe() -> list[dict[str, Any]]:
     from s3gw.operations.table import OPERATIONS
-    from s3gw.wire.model import OPERATIONS as MODEL
+    from s3gw.wire.model import operations as model
 
     return [
         {
@@ -25,5 +25,5 @@ def describe() -> list[dict[str, Any]]:
             "served": name in OPERATIONS,
             "needs": list(dict.fromkeys(need.action for need in OPERATIONS[name].needs)) if name in OPERATIONS else [],
         }
-        for name in sorted(MODEL)
+        for name in sorted(model())
     ]

@@ -10,6 +10,7 @@ import typer
 from s3gw.auth.passwords import hash_password
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.metadata import identities
+from s3gw.metadata.database import Connection
 
 app = group()
 
@@ -118,7 +119,7 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
         show(describe(metadata.write(identities.delete_user, name)) | {"deleted": True}, as_json)
 
 
-def _update(conn: identities.Connection, name: str, changes: dict[str, str | None]) -> identities.User:
+def _update(conn: Connection, name: str, changes: dict[str, str | None]) -> identities.User:
     return identities.update_user(conn, name, **changes)
 
 

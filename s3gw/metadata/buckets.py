@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
 from s3gw.metadata.database import Connection, Prepared
-from s3gw.metadata.schema import bucket_configurations, buckets, objects, uploads, users
+from s3gw.metadata.schema import bucket_configurations, buckets, objects, users
 
 
 class Bucket(NamedTuple):
@@ -47,7 +47,6 @@ _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
 _hold = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True))
 _seize = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
 _any_object = Prepared(select(objects.c.key).where(objects.c.bucket_id == bindparam("bucket_id")).limit(1))
-_any_upload = Prepared(select(uploads.c.key).where(uploads.c.bucket_id == bindparam("bucket_id")).limit(1))
 
 
 def find(conn: Connection, name: str) -> Bucket | None:
@@ -121,9 +120,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def delete_bucket(conn: Connection, bucket_id: int) -> None:
-    """Delete an empty bucket. Versions, delete markers and unfinished uploads count as content."""
+    """Delete a bucket without versions, delete markers and uploads (the caller aborts those: they don't keep it)."""
     seize(conn, bucket_id)
-    if _any_object.one_or_none(conn, bucket_id=bucket_id) or _any_upload.one_or_none(conn, bucket_id=bucket_id):
+    if _any_object.one_or_none(conn, bucket_id=bucket_id):
         raise BucketNotEmpty()
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))

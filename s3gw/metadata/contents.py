@@ -204,7 +204,7 @@ def parts_from(conn: Connection, chosen: Iterable[tuple[int, int, str | None]]) 
     for first in range(0, len(wanted), _BATCH):
         ids = [content_id for _, content_id, _ in wanted[first : first + _BATCH]]
         rows = conn.execute(select(contents.c.id, contents.c.size, contents.c.digest).where(contents.c.id.in_(ids)))
-        known.update((row[0], (row[1], bytes(row[2]))) for row in rows.all())
+        known.update((row.id, (row.size, row.digest)) for row in rows.all())
     if missing := [content_id for _, content_id, _ in wanted if content_id not in known]:
         raise CorruptContent(f"content {missing[0]} is missing")
     return [

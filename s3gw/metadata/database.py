@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar, cast
 
 from sqlalchemy import ColumnClause, CursorResult, Executable, literal_column, text
 from sqlalchemy import Connection as SQLAlchemyConnection
@@ -92,7 +92,7 @@ class Prepared:
         # A constant must be seen by the planner: neither database uses a partial index `WHERE is_current = 1` for
         # a condition `is_current = ?`.
         assert isinstance(statement, ClauseElement)
-        self._statement: ClauseElement = replacement_traverse(statement, {}, _constant)
+        self._statement = cast(ClauseElement, replacement_traverse(statement, {}, _constant))
         self._forms: dict[str, _Form] = {}
 
     def one_or_none(self, conn: Connection, /, **parameters: Any) -> tuple[Any, ...] | None:

@@ -92,6 +92,7 @@ _find_access_key = Prepared(
     .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
 )
+_any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
 _select_user = select(
     users.c.id,
     users.c.canonical_id,
@@ -168,7 +169,7 @@ def create_user(
     return user
 
 
-def update_user(conn: Connection, name: str, **changes: str | None) -> User:
+def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
     """Change `name`, `email` ('' takes it away), `display_name`, `role` or `password_hash`."""
     user = find_user(conn, name)
     email = changes.get("email")
@@ -245,7 +246,7 @@ def create_key(
 
 def any_sealed_secret(conn: Connection) -> tuple[str, bytes] | None:
     """Access key ID and sealed secret of some key, to see whether we have the right master key."""
-    row = conn.execute(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1)).one_or_none()
+    row = _any_sealed_secret.one_or_none(conn)
     return None if row is None else (row[0], bytes(row[1]))
 
 
@@ -263,7 +264,7 @@ def list_keys(conn: Connection, user: str | None = None) -> list[Key]:
     return [_key(row) for row in conn.execute(statement).all()]
 
 
-def update_key(conn: Connection, access_key_id: str, **changes: Any) -> Key:
+def update_key(conn: Connection, access_key_id: str, /, **changes: Any) -> Key:
     """Change `description`, `expires_at` (None: never) or `is_enabled`."""
     find_key(conn, access_key_id)
     if "is_enabled" in changes:

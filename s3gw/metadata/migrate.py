@@ -24,10 +24,7 @@ _LOCK = 0x53334757  # any number, the same on every node
 
 
 def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
-    if is_postgresql(url):
-        connected = _postgresql(str(url))
-    else:
-        connected = _sqlite(sqlite_path(url, data))
+    connected = _postgresql(str(url)) if is_postgresql(url) else _sqlite(sqlite_path(url, data))
     with connected as connection:
         config = configuration()
         config.attributes["connection"] = connection

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from s3gw.errors import InvalidArgument, NoSuchVersion
+from s3gw.errors import InvalidArgument
 from s3gw.metadata import buckets, contents
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Prepared
@@ -47,6 +47,7 @@ class ObjectVersion(NamedTuple):
     headers: str | None
     user_metadata: str | None
     tags: str | None
+    upload_id: str | None
 
 
 class NewObject(NamedTuple):
@@ -65,6 +66,7 @@ class NewObject(NamedTuple):
     headers: str | None = None
     user_metadata: str | None = None
     tags: str | None = None
+    upload_id: str | None = None
 
 
 class Stored(NamedTuple):
@@ -174,7 +176,7 @@ def put(
         content_id=content_id,
     )
     _insert.run(conn, **fields)
-    return Stored(version_id if versioning else None, now)
+    return Stored(version_id if versioning == "Enabled" else None, now)
 
 
 def delete_latest(
@@ -190,7 +192,7 @@ def delete_latest(
             _remove(conn, top, now)
         return Stored(None, now)
     sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, now)
-    marker = ObjectVersion(bucket_id, key, sequence, version_id, 0, 1, 0, "", now, owner_id, "STANDARD", *(None,) * 8)
+    marker = ObjectVersion(bucket_id, key, sequence, version_id, 0, 1, 0, "", now, owner_id, "STANDARD", *(None,) * 9)
     _insert.run(conn, **marker._asdict())
     return Stored(version_id, now, True)
 
@@ -272,11 +274,12 @@ def _sequence_of(version_id: str) -> int:
     return int(struct.unpack_from(">q", raw)[0])
 
 
-def sequence_of_marker(conn: Connection, bucket_id: int, key: str, version_id: str) -> int:
-    """Where ListObjectVersions goes on: the sequence of its version-id-marker."""
+def sequence_of_marker(conn: Connection, bucket_id: int, key: str, version_id: str) -> int | None:
+    """Where ListObjectVersions goes on: the sequence of its version-id-marker.
+
+    None when that is a null version which has been deleted since: nobody can tell any more where it stood.
+    """
     if version_id != NULL_VERSION:
         return _sequence_of(version_id)
     found = _find_null(conn, bucket_id, key)
-    if found is None:
-        raise NoSuchVersion(Key=key, VersionId=version_id)
-    return found.sequence
+    return None if found is None else found.sequence

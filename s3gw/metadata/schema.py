@@ -157,6 +157,7 @@ objects = Table(
     ),  # JSON: ContentType, CacheControl, …, WebsiteRedirectLocation
     Column("user_metadata", Text),  # JSON: name -> value
     Column("tags", Text),  # JSON: [[key, value], …]
+    Column("upload_id", Text),  # of the upload that it was completed from, so that completing again finds it
     sqlite_with_rowid=False,
 )
 _partial_index(

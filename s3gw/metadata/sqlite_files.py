@@ -21,37 +21,15 @@ from s3gw.metadata.database import UnsuitableDatabase
 # which wait until readers of older snapshots have ended (a second at most).
 BUSY_TIMEOUT_MS = 5000
 CACHED_STATEMENTS = 512
-_NETWORK = frozenset(
-    [
-        "nfs",
-        "nfs3",
-        "nfs4",
-        "cifs",
-        "smbfs",
-        "smb2",
-        "smb3",
-        "afs",
-        "auristorfs",
-        "ceph",
-        "coda",
-        "gfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "beegfs",
-        "ncpfs",
-        "ocfs2",
-        "orangefs",
-        "pvfs2",
-        "davfs",
-        "davfs2",
-        "sshfs",
-    ]
-)
-_LOCAL_FUSE = frozenset(
-    ["fuse-overlayfs", "fuseblk", "ntfs-3g", "exfat", "mergerfs", "bindfs", "gocryptfs", "encfs", "zfs", "lxcfs"]
-)
+# fmt: off
+_NETWORK = frozenset((
+    "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "afs", "auristorfs", "ceph", "coda", "gfs", "gfs2",
+    "glusterfs", "gpfs", "lustre", "beegfs", "ncpfs", "ocfs2", "orangefs", "pvfs2", "davfs", "davfs2", "sshfs"
+))
+_LOCAL_FUSE = frozenset((
+    "fuse-overlayfs", "fuseblk", "ntfs-3g", "exfat", "mergerfs", "bindfs", "gocryptfs", "encfs", "zfs", "lxcfs"
+))
+# fmt: on
 
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
@@ -59,8 +37,12 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     conn = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=CACHED_STATEMENTS, timeout=0
     )
-    for pragma, value in _pragmas(writes):
-        conn.execute(f"PRAGMA {pragma} = {value}").close()
+    try:
+        for pragma, value in _pragmas(writes):
+            conn.execute(f"PRAGMA {pragma} = {value}").close()
+    except sqlite3.Error:
+        conn.close()
+        raise
     return conn
 
 

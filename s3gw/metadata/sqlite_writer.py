@@ -148,7 +148,7 @@ class Writer:
                 conn = self._usable_connection()
                 self._run(conn, conn.driver.cursor(), group)
             except (sqlite3.Error, DBAPIError, GroupLost) as error:
-                raise DatabaseUnavailable("the transaction was lost") from error
+                raise DatabaseUnavailable(f"the transaction was lost: {error.__cause__ or error}") from error
         except DatabaseUnavailable as lost:
             self._discard_connection()
             if not group:  # nothing was begun; who waits must not wait for ever

@@ -63,6 +63,7 @@ _list_parts = Prepared(
 )
 _delete_parts = Prepared(delete(parts).where(parts.c.upload_id == bindparam("upload_id")))
 _delete_upload = Prepared(delete(uploads).where(_this_upload))
+_of_bucket = Prepared(select(uploads.c.upload_id).where(uploads.c.bucket_id == bindparam("bucket_id")))
 _expired = Prepared(
     select(uploads.c.upload_id)
     .where(uploads.c.initiated_at < bindparam("before"))
@@ -124,6 +125,12 @@ def remove(conn: Connection, upload_id: str, kept: frozenset[int], now: int) -> 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
     return [row[0] for row in _expired.all(conn, before=before, batch=limit)]
+
+
+def abort_all(conn: Connection, bucket_id: int, now: int) -> None:
+    """The uploads of a bucket that is being deleted."""
+    for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id):
+        abort(conn, upload_id, now)
 
 
 def abort(conn: Connection, upload_id: str, now: int) -> None:

@@ -16,7 +16,7 @@ from s3gw.errors import (
     InvalidLocationConstraint,
     NotImplemented,
 )
-from s3gw.metadata import buckets
+from s3gw.metadata import buckets, uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
 from s3gw.operations.tagging import checked_tags
@@ -139,8 +139,15 @@ async def head_bucket(ctx: Context, input: HeadBucketRequestTypeDef) -> Output:
 
 async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Output:
     bucket = ctx.the_bucket
-    await ctx.services.database.write(buckets.delete_bucket, bucket.id, keys=(f"bucket/{bucket.name}",))
+    await ctx.services.database.write(_delete, bucket.id, ctx.now, keys=(f"bucket/{bucket.name}",))
     return {}
+
+
+def _delete(conn: Connection, bucket_id: int, now: int) -> None:
+    """A bucket with unfinished uploads counts as empty, as on AWS; a refusal takes their abort back."""
+    buckets.seize(conn, bucket_id)
+    uploads.abort_all(conn, bucket_id, now)
+    buckets.delete_bucket(conn, bucket_id)
 
 
 async def get_bucket_location(ctx: Context, input: GetBucketLocationRequestTypeDef) -> Output:

@@ -17,6 +17,7 @@ from s3gw.errors import (
     InvalidPartOrder,
     InvalidRequest,
     MalformedXML,
+    NoSuchUpload,
 )
 from s3gw.metadata import contents, objects, uploads
 from s3gw.metadata.contents import NewContent
@@ -46,8 +47,9 @@ async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUpload
     if not listed:
         raise MalformedXML()
     numbers = [part.get("PartNumber", 0) for part in listed]
-    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)):
+    if numbers != sorted(numbers):
         raise InvalidPartOrder(UploadId=input["UploadId"])
+    listed = list(dict(zip(numbers, listed, strict=True)).values())  # of a part that was sent again, the last counts
     done = await ctx.services.database.write(_complete, ctx, input, listed, keys=(ctx.lock_key(input["Key"]),))
     output: Output = {
         "Location": f"{ctx.request.scheme}://{ctx.request.host}/{ctx.the_bucket.name}/{input['Key']}",
@@ -62,7 +64,10 @@ async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUpload
 
 
 def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any]) -> Completed:
-    upload = uploads.seize(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+    try:
+        upload = uploads.seize(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+    except NoSuchUpload:
+        return _completed_before(conn, ctx, input)
     present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}
     chosen = [_chosen(entry, present, upload) for entry in listed]
     _check_sizes(ctx, input, chosen)
@@ -82,6 +87,7 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.headers,
         upload.user_metadata,
         upload.tags,
+        upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
     stored = objects.put(conn, new, place, ctx.now, for_write(input))
@@ -89,17 +95,21 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
 
+def _completed_before(conn: Connection, ctx: Context, input: Any) -> Completed:
+    """A client that didn't get the answer asks again: it gets the same one as long as the object is the latest."""
+    top = objects.latest(conn, ctx.the_bucket.id, input["Key"])
+    if top is None or top.upload_id != input["UploadId"]:
+        raise NoSuchUpload(UploadId=input["UploadId"])
+    version_id = None if top.version_id == objects.NULL_VERSION else top.version_id
+    stored = Stored(version_id, top.last_modified)
+    return Completed(top.etag, stored, top.checksum_algorithm, top.checksum_type, top.checksum)
+
+
 def _chosen(entry: Any, present: dict[int, UploadedPart], upload: Upload) -> UploadedPart:
     part = present.get(entry.get("PartNumber", 0))
     if part is None or entry.get("ETag", "").strip('"') != part.etag:
         raise InvalidPart(UploadId=upload.upload_id, PartNumber=entry.get("PartNumber"), ETag=entry.get("ETag"))
     given = {name: entry[f"Checksum{name}"] for name in ALGORITHMS if f"Checksum{name}" in entry}
-    if upload.checksum_type == "COMPOSITE" and upload.checksum_algorithm not in given:
-        name = str(upload.checksum_algorithm).lower()
-        raise InvalidRequest(
-            f"The upload was created using a {name} checksum. The complete request must include the checksum for each"
-            f" part. It was missing for part {part.part_number} in the request."
-        )
     for name, value in given.items():
         if name != part.checksum_algorithm or value != part.checksum:
             raise InvalidPart(UploadId=upload.upload_id, PartNumber=part.part_number, ETag=part.etag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import AccessDenied, KeyTooLongError, MalformedXML, NotImplemented, S3Error
+from s3gw.errors import AccessDenied, KeyTooLongError, MalformedXML, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import Precondition, Stored
@@ -21,7 +21,6 @@ _BATCH = 100
 
 
 async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Output:
-    _refuse_lock_members(input)
     key, version_id = input["Key"], input.get("VersionId")
     precondition = for_delete(
         input.get("IfMatch"),
@@ -41,11 +40,6 @@ async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Outp
     return {"VersionId": stored.version_id, "DeleteMarker": stored.is_delete_marker or None}
 
 
-def _refuse_lock_members(input: Any) -> None:
-    if input.get("MFA") or input.get("BypassGovernanceRetention"):
-        raise NotImplemented("Object Lock and MFA delete are not supported.")
-
-
 def _delete(
     conn: Connection,
     bucket_id: int,
@@ -61,7 +55,6 @@ def _delete(
 
 
 async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
-    _refuse_lock_members(input)
     entries = list(input["Delete"]["Objects"])
     if not 1 <= len(entries) <= _MOST_KEYS:
         raise MalformedXML()

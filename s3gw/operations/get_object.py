@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import InvalidArgument, InvalidPartNumber, MethodNotAllowed, NoSuchKey, NoSuchVersion, S3Error
+from s3gw.errors import InvalidArgument, InvalidPart, MethodNotAllowed, NoSuchKey, NoSuchVersion, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.contents import INLINE, Content
 from s3gw.metadata.objects import ObjectVersion
@@ -138,7 +138,7 @@ def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | N
     if version.parts_count is None:
         # An object that was put whole is its own first part.
         if number != 1:
-            raise InvalidPartNumber(PartNumberRequested=number, ActualPartCount=1)
+            raise InvalidPart(PartNumber=number, ActualPartCount=1)
         return ByteRange(0, version.size) if version.size else None
     assert content is not None, "the caller loads the content of a read by part number"
     return _part_span(content, number, version.parts_count)
@@ -151,4 +151,4 @@ def _part_span(content: Content, number: int, count: int) -> ByteRange:
         if part.part_number == number:
             return ByteRange(offset, part.size)
         offset += part.size
-    raise InvalidPartNumber(PartNumberRequested=number, ActualPartCount=count)
+    raise InvalidPart(PartNumber=number, ActualPartCount=count)

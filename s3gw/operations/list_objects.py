@@ -67,7 +67,7 @@ async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> O
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
     token = input.get("ContinuationToken")
-    after = input.get("StartAfter", "") if token is None else _decode_token(token)
+    after = _decode_token(token) if token else input.get("StartAfter", "")
     page, owners = await ctx.services.database.scan(
         _current_page, ctx.the_bucket.id, prefix, delimiter, after, limit, bool(input.get("FetchOwner"))
     )
@@ -107,7 +107,7 @@ async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output
     if page.is_truncated and delimiter:
         output["NextMarker"] = _last_key(page)
     if encode:
-        url_encode_members(output, "Prefix", "Delimiter", "Marker", "NextMarker")
+        url_encode_members(output, "Delimiter", "Marker", "NextMarker")  # not Prefix: botocore doesn't decode it here
     output["Contents"] = ObjectRows(_object_rows(page, owners), url=encode)
     return output
 
@@ -187,8 +187,12 @@ def _versions_page(
     start = (key_marker, listing.AFTER_VERSIONS) if key_marker else ("", listing.BEFORE_VERSIONS)
     continued = None
     if version_marker:
-        start = (key_marker, objects.sequence_of_marker(conn, bucket_id, key_marker, version_marker))
-        continued = key_marker  # the versions still to come of this key aren't its latest
+        sequence = objects.sequence_of_marker(conn, bucket_id, key_marker, version_marker)
+        if sequence is None:
+            start = (key_marker, listing.BEFORE_VERSIONS)  # some may come twice, none is left out
+        else:
+            start = (key_marker, sequence)
+            continued = key_marker  # the versions still to come of this key aren't its latest
     else:
         _, at_least = seek(key_marker, prefix, delimiter)
         if at_least:

@@ -66,7 +66,7 @@ def headers_of(input: Mapping[str, Any]) -> str | None:
     if "ContentEncoding" in headers:
         # aws-chunked says how the request was sent, not what the object is.
         encodings = [part.strip() for part in headers.pop("ContentEncoding").split(",")]
-        kept = ",".join(part for part in encodings if part and part != "aws-chunked")
+        kept = ", ".join(part for part in encodings if part and part != "aws-chunked")
         if kept:
             headers["ContentEncoding"] = kept
     return json.dumps(headers, separators=(",", ":")) if headers else None

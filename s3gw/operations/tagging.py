@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 
 from s3gw.context import Context, Output
 from s3gw.errors import (
-    BadRequest,
     InvalidArgument,
     InvalidTag,
     MethodNotAllowed,
@@ -41,7 +40,7 @@ _MOST_OF_A_BUCKET = 50
 
 
 def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = _MOST_OF_AN_OBJECT) -> list[dict[str, str]]:
-    """The tag set if it meets AWS's rules; raises InvalidTag or BadRequest."""
+    """The tag set if it meets AWS's rules; raises InvalidTag."""
     checked: dict[str, str] = {}
     for tag in tags:
         key, value = tag.get("Key", ""), tag.get("Value", "")
@@ -56,8 +55,8 @@ def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = _MOST_OF_AN_O
         checked[key] = value
     if len(checked) > most:
         kind = "Object" if most == _MOST_OF_AN_OBJECT else "Bucket"
-        raise BadRequest(f"{kind} tags cannot be greater than {most}")
-    return [{"Key": key, "Value": value} for key, value in checked.items()]
+        raise InvalidTag(f"{kind} tags cannot be greater than {most}")
+    return [{"Key": key, "Value": value} for key, value in sorted(checked.items())]
 
 
 def tags_of_header(header: str | None) -> str | None:
@@ -65,7 +64,7 @@ def tags_of_header(header: str | None) -> str | None:
     if not header:
         return None
     try:
-        pairs = parse_qsl(header, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=100)
+        pairs = parse_qsl(header, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:
         raise InvalidArgument(
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"

@@ -10,13 +10,13 @@ import asyncio
 import json
 import secrets
 import sys
+from typing import TYPE_CHECKING
 
 from s3gw import log
 from s3gw.app import blob_folder, open_credentials
 from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
 from s3gw.auth.passwords import hash_password
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.config import ConfigurationError, Settings
 from s3gw.errors import S3Error
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.database import (
@@ -28,8 +28,12 @@ from s3gw.metadata.database import (
     now,
     open_database,
 )
+from s3gw.metadata.readiness import unreachable_is_unavailable
 from s3gw.server import child
 from s3gw.wire.target import valid_bucket_name
+
+if TYPE_CHECKING:
+    from s3gw.config import Settings
 
 _LOCK = "first-start"  # nodes of a cluster may start together
 
@@ -42,7 +46,8 @@ def make_folders(settings: Settings) -> None:
 async def prepare(settings: Settings) -> dict[str, str]:
     """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
     make_folders(settings)
-    migrate(settings.database_url, settings.data)
+    with unreachable_is_unavailable():
+        migrate(settings.database_url, settings.data)
     database = open_database(settings.database_url, settings.data)
     try:
         if await database.read(identities.has_users):
@@ -78,7 +83,7 @@ class _Root:
         identities.check_access_key(*self._key)
         for name in settings.buckets:
             if not valid_bucket_name(name):
-                raise ConfigurationError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
+                raise ValueError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
         self._sealed_secret = credentials.seal(*self._key)
         self._password_hash = hash_password(password)
 
@@ -104,7 +109,6 @@ class _Root:
 
 
 _REFUSALS = (
-    ConfigurationError,
     DatabaseUnavailable,
     MasterKeyError,
     OSError,
@@ -121,7 +125,7 @@ def main() -> int:
     try:
         answer = asyncio.run(prepare(settings))
     except _REFUSALS as error:
-        answer = {"error": str(error)}
+        answer = {"error": " ".join(str(error).split())}
     with control:
         control.sendall(json.dumps(answer).encode())
     return 0

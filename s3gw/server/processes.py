@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,12 +29,17 @@ class Process:
         """`settings` becomes its standard input; `inherited` are descriptors that it keeps open."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", module, str(theirs.fileno())],
-                stdin=subprocess.PIPE,
-                pass_fds=(theirs.fileno(), *inherited),
-            )
+        # The child begins with these blocked, and so can't be ended by them before it ignores them.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            with theirs:
+                popen = subprocess.Popen(
+                    [sys.executable, "-m", module, str(theirs.fileno())],
+                    stdin=subprocess.PIPE,
+                    pass_fds=(theirs.fileno(), *inherited),
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         assert popen.stdin is not None
         try:
             popen.stdin.write(settings)

@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 from uvicorn.config import Config
@@ -32,6 +32,7 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
+_LINGER = 5.0  # seconds in which a client may still send what nobody reads
 _logger = logging.getLogger("s3gw.server")
 
 
@@ -80,6 +81,8 @@ class Connection(HttpToolsProtocol):
         self._on_end = on_end
         self._deadline = math.inf  # for the head that we wait for
         self._in_head = False
+        self._is_refused = False
+        self._is_replaying = False
         self._chunk_bytes = 0
         self._head_bytes = 0  # at most this many; it may count the beginning of the body
         self._unsent: tuple[int, int] | None = None
@@ -99,14 +102,15 @@ class Connection(HttpToolsProtocol):
         on_end()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         self._chunk_bytes = len(data)
         if self._in_head:
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nothing is upgraded: the request is answered as it is (RFC 9110, 7.8), then the parser is of no more use.
-            self.cycle.keep_alive = False
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             refusal = error.__context__
             self._refuse(refusal if isinstance(refusal, S3Error) else BadRequest("The request isn't valid HTTP/1.1."))
@@ -115,12 +119,24 @@ class Connection(HttpToolsProtocol):
             self._refuse(RequestHeaderSectionTooLarge(MaxSizeAllowed=self._settings.max_header_bytes))
 
     def on_message_begin(self) -> None:
+        if self._is_replaying:
+            return
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = self._chunk_bytes
         self._deadline = self.loop.time() + self._settings.header_timeout
 
+    def on_url(self, url: bytes) -> None:
+        if not self._is_replaying:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_replaying:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._is_replaying:
+            return
         limit = self._settings.max_header_bytes
         if self._head_bytes > limit and self._measure_head() > limit:
             raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
@@ -163,6 +179,23 @@ class Connection(HttpToolsProtocol):
             in_kernel = int.from_bytes(answer, sys.byteorder)
         return waiting, in_kernel
 
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Nothing is upgraded: the request is served as it is (RFC 9110, 7.8).
+
+        Java's HttpClient offers h2c with every request. The parser skips the body of such a request; a fresh one is
+        told how long it is and goes on from there. The app hasn't run yet: its task begins after this callback.
+        """
+        self.cycle.more_body = True
+        self.cycle.message_event.clear()
+        framing = [pair for pair in self.headers if pair[0] in (b"content-length", b"transfer-encoding")]
+        head = b"".join(b"%s: %s\r\n" % pair for pair in framing)
+        self.parser = httptools.HttpRequestParser(self)
+        self._is_replaying = True
+        self.parser.feed_data(b"%s / HTTP/1.1\r\n%s\r\n" % (self.scope["method"].encode(), head))
+        self._is_replaying = False
+        if rest:
+            self.data_received(rest)
+
     def _measure_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
@@ -182,7 +215,13 @@ class Connection(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, (b"content-type", b"application/xml"), (b"connection", b"close")]
         head += [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([*head, b"content-length: %d\r\n\r\n" % len(document), document]))
-        self.transport.close()
+        if self.transport.can_write_eof():
+            # Closed while the client is still sending, its kernel would throw the answer away.
+            self._is_refused = True
+            self._deadline = self.loop.time() + _LINGER
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
 
 def _nothing() -> None:

@@ -263,7 +263,7 @@ def _tell_credentials(facts: dict[str, Any], stream: Any) -> None:
 def main() -> int:
     with open(int(sys.argv[1]), "rb") as source:
         document = json.loads(source.read())
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     as_json = document["json"]

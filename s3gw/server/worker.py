@@ -13,15 +13,18 @@ import socket
 import ssl
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from s3gw import log
 from s3gw.app import Application, open_application
-from s3gw.config import Settings
 from s3gw.server import child, messages
 from s3gw.server.certificate import Certificate
 from s3gw.server.protocol import Connection, Connections
+
+if TYPE_CHECKING:
+    from s3gw.config import Settings
 
 _TICK = 1.0  # seconds between looks at deadlines
 _HANDOVERS_AT_ONCE = 32

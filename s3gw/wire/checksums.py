@@ -1,7 +1,7 @@
-"""The checksum algorithms of the S3 model: how to compute them, their names on the wire, and how those of parts combine.
+"""The checksum algorithms of the S3 model: how to compute them, their names, and how the values of parts combine.
 
-A checksum is big-endian bytes here and base64 on the wire. Which algorithms know which type: "Checking object integrity",
-Amazon S3 User Guide: a CRC of the whole can be computed from those of its parts, a hash can only be taken over hashes.
+A checksum is big-endian bytes here and base64 on the wire. Which algorithms know which type: "Checking object
+integrity", S3 User Guide. A CRC of the whole can be computed from those of its parts, a hash only be taken over hashes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from awscrt import checksums as crt  # type: ignore[import-untyped]
+from awscrt import checksums as crt
 
 Buffer = bytes | bytearray | memoryview
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -69,6 +69,17 @@ class Request:
             scheme == "https",
             parse_target(host, raw_path, domains),
         )
+
+
+_PRESIGNING = ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
+_NOT_HOISTED = frozenset(f"x-amz-{name}" for name in _PRESIGNING)
+
+
+def with_hoisted_headers(request: Request) -> Request:
+    """A presigned request with its x-amz-* query arguments as headers: whoever presigns may have moved them there."""
+    hoisted = {name.lower(): value for name, value in request.query if name.lower().startswith("x-amz-")}
+    hoisted = {name: value for name, value in hoisted.items() if name not in _NOT_HOISTED}
+    return replace(request, headers={**hoisted, **request.headers}) if hoisted else request
 
 
 def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,0 +1,58 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing outside of it is touched but by `make test`
+# and `make bench`, which install the programs that they need (PostgreSQL, wrk) when they are missing.
+# ARGS is passed on: make run ARGS="--workers 2", make test ARGS="tests/wire -k xml", make bench ARGS=--quick
+
+ARGS ?=
+PEERS ?=
+JOBS ?= auto
+IMAGE ?= s3gw
+CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run check lint test bench compat image format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
+
+run: .venv/.installed ## install into .venv and serve on 127.0.0.1:9000, data in ./data
+	$(BIN)/s3gw serve $(ARGS)
+
+check: lint test ## everything that must pass: format, lint, types, tests
+
+lint: .venv/.installed ## format, lint and types, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# A selection (ARGS) runs without coverage, which would be far below the limit.
+test: .venv/.installed ## the whole test suite in parallel, with coverage; installs PostgreSQL when there is none
+	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
+	if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
+	$(BIN)/coverage erase; \
+	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal; outcome=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || outcome=$$(( outcome ? outcome : 2 )); \
+	exit $$outcome
+
+bench: .venv/.installed ## the table of the cost budget; PEERS="minio versitygw" measures those too; ARGS=--quick
+	@sh scripts/install-wrk.sh
+	$(BIN)/python -m bench.run --peers "$(PEERS)" $(ARGS)
+
+compat: .venv/.installed ## real S3 clients against a running gateway
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python compat/run.py $(ARGS)
+
+image: ## build the container image with podman or docker
+	$(CONTAINER) build -f Containerfile -t $(IMAGE) .
+
+format: .venv/.installed ## format the code and fix what lint can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what was built and measured; .venv and data stay
+	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml scripts/make-venv.sh
+	sh scripts/make-venv.sh .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@

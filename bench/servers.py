@@ -1,0 +1,186 @@
+"""Starts and stops what is measured, and reads what its processes have used: CPU time and resident memory (Linux)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.signing import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+
+ROOT = Path(__file__).parent.parent
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_SECONDS_TO_START = 60.0
+
+
+class CannotStart(Exception):
+    """The program ended, or said nothing for a minute. Has the end of its log."""
+
+
+@dataclass
+class Running:
+    """A server and its process tree."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def tree(self) -> list[int]:
+        """The process and everything below it."""
+        children: dict[int, list[int]] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+                children.setdefault(int(fields[1]), []).append(int(entry.name))
+        found = [self.process.pid]
+        for pid in found:
+            found += children.get(pid, [])
+        return found
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the tree, of children that have ended too."""
+        used = 0
+        for pid in self.tree():
+            if fields := _stat(pid):
+                used += sum(int(field) for field in fields[11:15])
+        return used / _TICKS
+
+    def resident(self) -> int:
+        """Bytes, the sum over the tree: what processes share counts in each."""
+        total = 0
+        for pid in self.tree():
+            try:
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return total
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of /proc/PID/stat from the third (state) on; the second may hold spaces."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """On the disk that S3GW_BENCH_FOLDER names (default: where temporary files are), removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="s3gw-bench-", dir=os.environ.get("S3GW_BENCH_FOLDER")))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running(
+    name: str, command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Start a program and wait until its port accepts."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+    server = Running(name, port, process, folder)
+    try:
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while not accepts(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                log_end = (folder / "log").read_text(errors="replace")[-800:]
+                raise CannotStart(f"{name} doesn't start: {log_end}")
+            time.sleep(0.05)
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def bare() -> Iterator[Running]:
+    port = free_port()
+    with (
+        new_folder() as folder,
+        running("bare", [sys.executable, "-m", "bench.bare", str(port)], port, folder) as server,
+    ):
+        yield server
+
+
+def our_command(data: Path, workers: int) -> list[str]:
+    return [
+        sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--workers", str(workers), "--json",
+        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+    ]  # fmt: skip
+
+
+def start_ours(folder: Path, workers: int = 1) -> Running:
+    """`s3gw serve` on an empty or a used folder; returns when it has said that it is ready."""
+    environment = {
+        **os.environ,
+        "S3GW_ROOT_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "S3GW_ROOT_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "S3GW_ROOT_PASSWORD": SECRET_ACCESS_KEY,
+    }
+    command = our_command(folder / "data", workers)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, env=environment)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+        raise CannotStart(f"s3gw doesn't start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
+    port = int(json.loads(line)["s3"].rsplit(":", 1)[1])
+    return Running("s3gw", port, process, folder)
+
+
+@contextmanager
+def ours(workers: int = 1, folder: Path | None = None) -> Iterator[Running]:
+    if folder is None:
+        with new_folder() as folder, ours(workers, folder) as server:
+            yield server
+        return
+    server = start_ours(folder, workers)
+    try:
+        yield server
+    finally:
+        server.stop()
+        assert server.process.stdout is not None
+        server.process.stdout.close()

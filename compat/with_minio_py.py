@@ -1,0 +1,76 @@
+"""minio-py: objects, multipart from a stream, presigned URLs, composed objects, listing, bulk removal."""
+
+from __future__ import annotations
+
+import io
+import urllib.request
+from datetime import timedelta
+
+import minio
+from minio.commonconfig import ComposeSource, CopySource, Tags
+from minio.deleteobjects import DeleteObject
+from session import (
+    ACCESS_KEY,
+    BUCKET,
+    HOST,
+    MIB,
+    REGION,
+    SAMPLE_NAMES,
+    SECRET_KEY,
+    WORK,
+    read_folder,
+    refused,
+    same,
+    sample,
+    sample_folder,
+    version,
+)
+
+client = minio.Minio(HOST, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False, region=REGION)
+
+
+def main() -> None:
+    version(minio.__version__)
+    client.make_bucket(BUCKET)
+    assert client.bucket_exists(BUCKET)
+    assert BUCKET in [bucket.name for bucket in client.list_buckets()]
+    files = sample_folder(WORK / "source")
+    for name in files:
+        client.fput_object(BUCKET, name, str(WORK / "source" / name), metadata={"origin": "folder"}, part_size=5 * MIB)
+    for name in files:
+        client.fget_object(BUCKET, name, str(WORK / "copy" / name))
+    same(read_folder(WORK / "copy"), files, "got back")
+    same(client.stat_object(BUCKET, "readme.txt").metadata["x-amz-meta-origin"], "folder", "metadata")
+    same({row.object_name for row in client.list_objects(BUCKET, recursive=True)}, set(SAMPLE_NAMES), "list")
+    assert "deep/" in [row.object_name for row in client.list_objects(BUCKET)]
+    part = client.get_object(BUCKET, "large.bin", offset=5 * MIB, length=1000)
+    same(part.read(), files["large.bin"][5 * MIB : 5 * MIB + 1000], "range")
+    part.release_conn()
+    streams_and_copies(files)
+    tags = Tags.new_object_tags()
+    tags["a"] = "b"
+    client.set_object_tags(BUCKET, "readme.txt", tags)
+    same(dict(client.get_object_tags(BUCKET, "readme.txt")), {"a": "b"}, "tags")
+    names = [DeleteObject(row.object_name) for row in client.list_objects(BUCKET, recursive=True)]
+    same(list(client.remove_objects(BUCKET, names)), [], "errors of removal")
+    client.remove_bucket(BUCKET)
+    assert not client.bucket_exists(BUCKET)
+
+
+def streams_and_copies(files: dict[str, bytes]) -> None:
+    content = sample(11 * MIB, 5)
+    client.put_object(BUCKET, "stream", io.BytesIO(content), -1, part_size=5 * MIB)  # length unknown: multipart
+    same(client.get_object(BUCKET, "stream").read(), content, "stream")
+    client.copy_object(BUCKET, "copied", CopySource(BUCKET, "ümlaut/日本語.bin"))
+    same(client.get_object(BUCKET, "copied").read(), files["ümlaut/日本語.bin"], "copy")
+    client.compose_object(BUCKET, "composed", [ComposeSource(BUCKET, "stream"), ComposeSource(BUCKET, "readme.txt")])
+    same(client.get_object(BUCKET, "composed").read(), content + files["readme.txt"], "composed of two")
+    url = client.presigned_put_object(BUCKET, "pre signed", expires=timedelta(minutes=1))
+    urllib.request.urlopen(urllib.request.Request(url, data=b"presigned", method="PUT")).close()
+    with urllib.request.urlopen(client.presigned_get_object(BUCKET, "pre signed")) as answer:
+        same(answer.read(), b"presigned", "presigned")
+    client.remove_object(BUCKET, "pre signed")
+    refused(minio.S3Error, lambda: client.stat_object(BUCKET, "pre signed"), "NoSuchKey")
+
+
+main()

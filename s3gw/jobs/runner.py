@@ -1,0 +1,135 @@
+"""Runs jobs: leases what is due, keeps the lease while it works, tries again with growing pauses, and keeps the dead.
+
+Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
+per kind that is queued anew each time it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from s3gw.jobs.table import KINDS, Kind
+from s3gw.metadata import jobs
+from s3gw.metadata.database import Connection, DatabaseUnavailable, now
+from s3gw.metadata.jobs import DEAD, DONE, QUEUED, Job
+
+if TYPE_CHECKING:
+    from s3gw.context import Services
+
+POLL = 0.5  # seconds
+_AT_ONCE = 4
+_LEASE = 30.0
+_RENEW = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
+_KEEP_DONE = 86_400_000_000  # microseconds
+_ERROR_LENGTH = 2000
+_logger = logging.getLogger("s3gw.jobs")
+
+
+async def run_jobs(services: Services, stop: asyncio.Event) -> None:
+    """Work until told to stop; what is being worked on then is given up and leased again by the next runner."""
+    running: set[asyncio.Task[None]] = set()
+    try:
+        while not stop.is_set():
+            try:
+                await services.database.write(_schedule_periodic)
+                found = await services.database.write(
+                    jobs.lease, services.incarnation.name, _LEASE, _AT_ONCE - len(running)
+                )
+            except DatabaseUnavailable as error:
+                _logger.warning("no work: %s", error)
+                found = []
+            for job in found:
+                task = asyncio.create_task(_run(services, job))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            await _wait(stop, running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, *running}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
+def _schedule_periodic(conn: Connection) -> None:
+    for name, kind in KINDS.items():
+        if kind.every is not None:
+            jobs.enqueue(conn, name, None, singleton=name)
+
+
+async def _run(services: Services, job: Job) -> None:
+    """One attempt at one job."""
+    kind, runner = KINDS.get(job.kind), services.incarnation.name
+    attempt = _Attempt(services, job)
+    try:
+        if kind is None:
+            raise LookupError(f"no such kind of job: {job.kind}")
+        await attempt.work(kind)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # whatever a job raises is its own failure, not the runner's
+        await _end(services, _failed, job, runner, kind, f"{type(error).__name__}: {error}"[:_ERROR_LENGTH])
+        _logger.warning("job %s (%s) failed: %s", job.id, job.kind, error)
+    else:
+        await _end(services, _succeeded, job, runner, kind)
+
+
+async def _end(services: Services, fn: Any, *args: Any) -> None:
+    try:
+        await services.database.write(fn, *args)
+    except DatabaseUnavailable as error:
+        _logger.warning("the lease has to run out: %s", error)
+
+
+class _Attempt:
+    def __init__(self, services: Services, job: Job) -> None:
+        self._services, self._job = services, job
+        self._progress: Any = None
+
+    async def work(self, kind: Kind) -> None:
+        """Raises what the handler raises, or TimeoutError when the lease was lost."""
+        work = asyncio.ensure_future(kind.handler(self._services, json.loads(self._job.payload), self._report))
+        try:
+            while not (await asyncio.wait({work}, timeout=_RENEW))[0]:
+                if not await self._renew():
+                    raise TimeoutError("the lease was lost")
+            await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        if self._progress is not None:
+            await self._renew()
+
+    def _report(self, progress: Any) -> None:
+        self._progress = progress
+
+    async def _renew(self) -> bool:
+        return await self._services.database.write(
+            jobs.renew, self._job.id, self._services.incarnation.name, _LEASE, self._progress
+        )
+
+
+def _succeeded(conn: Connection, job: Job, runner: str, kind: Kind) -> None:
+    if kind.every is None:
+        jobs.finish(conn, job.id, runner, DONE)
+        jobs.delete_done_before(conn, now(conn) - _KEEP_DONE)
+    else:
+        jobs.finish(conn, job.id, runner, QUEUED, again_in=kind.every)
+        jobs.forgive(conn, job.id)
+
+
+def _failed(conn: Connection, job: Job, runner: str, kind: Kind | None, error: str) -> None:
+    if kind is None or job.attempts >= kind.attempts:
+        jobs.finish(conn, job.id, runner, DEAD, error=error)
+        return
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (job.attempts - 1))
+    jobs.finish(conn, job.id, runner, QUEUED, again_in=pause * random.uniform(0.5, 1.0), error=error)

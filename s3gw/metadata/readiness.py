@@ -1,0 +1,35 @@
+"""Whether the database can be used just now: asked by /readyz, and by commands before they do anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from s3gw.metadata.database import Connection, DatabaseUnavailable, UnsuitableDatabase
+from s3gw.metadata.schema import users
+
+_PING = text("SELECT 1")
+
+
+def ping(conn: Connection) -> bool:
+    return bool(conn.execute(_PING).scalar_one() == 1)
+
+
+@contextmanager
+def unreachable_is_unavailable() -> Iterator[None]:
+    """Around a migration, which has a connection of its own."""
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"the database can't be used: {error.orig}") from error
+
+
+def require_schema(conn: Connection) -> None:
+    """Raises UnsuitableDatabase where no server has been started yet."""
+    try:
+        conn.execute(select(users.c.is_enabled).limit(1))
+    except SQLAlchemyError as error:
+        raise UnsuitableDatabase("the database isn't ready: start the server once, which prepares it") from error

@@ -1,0 +1,114 @@
+"""The contract of `BlobStore`, as tests that every implementation runs: subclass it and give a `store` fixture."""
+
+from __future__ import annotations
+
+import pytest
+
+from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobStore
+from tests.blobs.bodies import random_bytes
+
+HERE, THERE = "incarnation-1-00000001", "incarnation-1-000000ff"
+
+
+def write(store: BlobStore, location: str, *pieces: bytes) -> None:
+    sink = store.create(location)
+    for piece in pieces:
+        sink.append(piece)
+    sink.commit()
+
+
+def read(store: BlobStore, location: str, offset: int, length: int) -> bytes:
+    source = store.open(location)
+    try:
+        buffer = bytearray(length)
+        source.read_into(memoryview(buffer), offset)
+        return bytes(buffer)
+    finally:
+        source.close()
+        source.close()
+
+
+class BlobStoreConformance:
+    def test_what_was_appended_is_read_in_order(self, store: BlobStore) -> None:
+        data = random_bytes(3_000_000)
+        write(store, HERE, data[:1], b"", data[1:2_000_000], data[2_000_000:])
+        assert read(store, HERE, 0, len(data)) == data
+
+    @pytest.mark.parametrize(("offset", "length"), [(0, 0), (0, 1), (5, 10), (999, 1), (1000, 0)])
+    def test_any_range_is_read(self, store: BlobStore, offset: int, length: int) -> None:
+        data = random_bytes(1000)
+        write(store, HERE, data)
+        assert read(store, HERE, offset, length) == data[offset : offset + length]
+
+    def test_a_view_is_appended_like_bytes(self, store: BlobStore) -> None:
+        sink = store.create(HERE)
+        sink.append(memoryview(b"abcdef")[2:4])
+        sink.commit()
+        assert read(store, HERE, 0, 2) == b"cd"
+
+    @pytest.mark.parametrize(("offset", "length"), [(0, 11), (10, 1), (100, 1)])
+    def test_reading_past_the_end_is_corruption(self, store: BlobStore, offset: int, length: int) -> None:
+        write(store, HERE, b"0123456789")
+        with pytest.raises(BlobCorrupt):
+            read(store, HERE, offset, length)
+
+    def test_a_location_that_was_never_written_is_not_found(self, store: BlobStore) -> None:
+        with pytest.raises(BlobNotFound):
+            store.open(HERE)
+
+    def test_a_deleted_location_is_not_found(self, store: BlobStore) -> None:
+        write(store, HERE, b"x")
+        store.delete(HERE)
+        with pytest.raises(BlobNotFound):
+            store.open(HERE)
+
+    def test_deleting_nothing_is_no_error(self, store: BlobStore) -> None:
+        store.delete(HERE)
+
+    def test_a_location_is_written_once(self, store: BlobStore) -> None:
+        write(store, HERE, b"first")
+        with pytest.raises(FileExistsError):
+            store.create(HERE)
+        assert read(store, HERE, 0, 5) == b"first"
+
+    def test_discard_leaves_nothing(self, store: BlobStore) -> None:
+        sink = store.create(HERE)
+        sink.append(b"x")
+        sink.discard()
+        sink.discard()
+        assert list(store.locations()) == []
+
+    def test_discard_after_commit_leaves_nothing(self, store: BlobStore) -> None:
+        sink = store.create(HERE)
+        sink.commit()
+        sink.discard()
+        assert list(store.locations()) == []
+
+    def test_a_dropped_sink_can_be_deleted(self, store: BlobStore) -> None:
+        store.create(HERE)
+        assert list(store.locations()) == [HERE]
+        store.delete(HERE)
+        assert list(store.locations()) == []
+
+    def test_locations_lists_what_is_there(self, store: BlobStore) -> None:
+        write(store, HERE, b"x")
+        write(store, THERE, b"y")
+        assert sorted(store.locations()) == [HERE, THERE]
+
+    def test_an_open_source_goes_on_after_delete(self, store: BlobStore) -> None:
+        write(store, HERE, b"x")
+        source = store.open(HERE)
+        store.delete(HERE)
+        buffer = bytearray(1)
+        source.read_into(memoryview(buffer), 0)
+        source.close()
+        assert buffer == b"x"
+
+    @pytest.mark.parametrize(
+        "location",
+        ["", "a", "a-1", "../x-00000001", "a/b-00000001", "a-00000001\n", "a-0000000G", "a-00000001\0", "-00000001"],
+    )
+    def test_anything_else_is_no_location(self, store: BlobStore, location: str) -> None:
+        for method in (store.create, store.open, store.delete):
+            with pytest.raises(ValueError, match="location"):
+                method(location)

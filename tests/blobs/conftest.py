@@ -1,0 +1,78 @@
+"""A store, a writer and a reader over a real disk and both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.reader import ContentReader
+from s3gw.blobs.writer import BodyWriter
+from s3gw.metadata import contents, schema
+from s3gw.metadata.contents import Content, NewContent
+from s3gw.metadata.database import Connection, Database
+from tests.blobs.bodies import body_of
+
+BLOCK = 64 * 1024
+CHUNK = 5 * BLOCK  # small, so that a test has many
+
+
+@dataclass
+class Room:
+    """The parts of this room, put together as a process does."""
+
+    database: Database
+    store: FilesystemStore
+    folder: Path
+    open_reads: OpenReads = field(default_factory=OpenReads)
+
+    def __post_init__(self) -> None:
+        asyncio.run(self.database.write(_register, "first", "second"))
+        self.writer = self.new_writer("first")
+        self.reader = ContentReader(self.database, self.store)
+
+    def new_writer(self, incarnation: str, memory: int = 64 * 2**20) -> BodyWriter:
+        return BodyWriter(
+            self.database, self.store, incarnation, self.open_reads, inline_limit=1024, chunk_size=CHUNK, memory=memory
+        )
+
+    async def put(self, data: bytes, writer: BodyWriter | None = None) -> Content:
+        async with (writer or self.writer).storing(body_of(data)) as stored:
+            return await self.add(stored.content)
+
+    async def add(self, new: NewContent, *, takes_over: bool = False) -> Content:
+        return await self.load(await self.database.write(_insert, new, takes_over))
+
+    async def load(self, content_id: int) -> Content:
+        return await self.database.read(contents.load, content_id)
+
+    async def get(self, content: Content, offset: int = 0, length: int | None = None) -> bytes:
+        return b"".join([bytes(piece) async for piece in self.reader.read(content, offset, length)])
+
+    def files(self) -> list[Path]:
+        return [path for path in self.folder.glob("??/*") if path.is_file()]
+
+
+def _insert(conn: Connection, new: NewContent, takes_over: bool) -> int:
+    return contents.insert(conn, new, takes_over=takes_over)
+
+
+def _register(conn: Connection, *incarnations: str) -> None:
+    times = dict.fromkeys(("started_at", "heartbeat_at", "oldest_open"), 0)
+    row = {"role": "worker", "host": "here", "pid": 1, "is_dead": 0, **times}
+    conn.execute(schema.processes.insert(), [{"incarnation": incarnation, **row} for incarnation in incarnations])
+
+
+@pytest.fixture
+def room(database: Database, tmp_path: Path) -> Iterator[Room]:
+    folder = tmp_path / "blobs"
+    made = Room(database, FilesystemStore(folder), folder)
+    yield made
+    asyncio.run(made.writer.close())
+    asyncio.run(made.reader.close())
+    assert len(made.open_reads) == 0

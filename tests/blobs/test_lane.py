@@ -1,0 +1,56 @@
+"""Lanes: in order, one at a time, and nothing after a failure."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from s3gw.blobs.lane import Lane
+
+
+def test_jobs_of_a_lane_run_in_order_beside_other_lanes() -> None:
+    with ThreadPoolExecutor(4) as executor:
+        lanes = [Lane(executor) for _ in range(5)]
+        seen: list[list[int]] = [[] for _ in lanes]
+        futures = [
+            lane.submit(lambda number=number, done=done: done.append(number))  # type: ignore[misc]
+            for number in range(200)
+            for lane, done in zip(lanes, seen, strict=True)
+        ]
+        for future in futures:
+            future.result()
+    assert seen == [list(range(200))] * 5
+
+
+def test_after_a_failure_nothing_runs() -> None:
+    ran: list[int] = []
+    with ThreadPoolExecutor(2) as executor:
+        lane = Lane(executor)
+        bad = lane.submit(lambda: 1 // 0)
+        later = lane.submit(lambda: ran.append(1))
+        for future in (bad, later):
+            with pytest.raises(ZeroDivisionError):
+                future.result()
+    assert ran == []
+    assert isinstance(lane.error, ZeroDivisionError)
+
+
+def test_a_failed_lane_drops_what_has_not_begun() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def job() -> int:
+        begun.set()
+        go.wait()
+        return 1
+
+    with ThreadPoolExecutor(1) as executor:
+        lane = Lane(executor)
+        running, waiting = lane.submit(job), lane.submit(lambda: 2)
+        begun.wait()
+        lane.fail(RuntimeError("given up"))
+        go.set()
+        assert running.result() == 1
+        with pytest.raises(RuntimeError, match="given up"):
+            waiting.result()

@@ -1,0 +1,295 @@
+"""Bodies become contents: what is durable when, what is left after a failure, and how much memory it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+
+import pytest
+
+from s3gw.blobs.slices import SLICE
+from s3gw.blobs.writer import BodyWriter
+from s3gw.errors import BadDigest, IncompleteBody
+from s3gw.metadata import blobs, contents
+from s3gw.metadata.contents import INLINE, MANIFEST, ContentLost
+from s3gw.metadata.database import Connection, DatabaseUnavailable
+from tests.blobs.bodies import PiecedBody, StallingBody, body_of, random_bytes
+from tests.blobs.conftest import BLOCK, CHUNK, Room
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("size", [0, 1, 1023, 1024])
+async def test_a_small_body_is_inline_and_touches_no_disk(room: Room, size: int) -> None:
+    data = random_bytes(size)
+    async with room.writer.storing(body_of(data, 100)) as stored:
+        assert stored.content.form == INLINE
+        assert stored.content.layout == data
+        assert (stored.size, stored.md5) == (size, hashlib.md5(data).hexdigest())
+    assert room.files() == []
+
+
+@pytest.mark.parametrize(
+    ("size", "piece"),
+    [(1025, 1025), (BLOCK, 1000), (CHUNK - 1, 2**20), (CHUNK, BLOCK), (CHUNK + 1, CHUNK), (3 * CHUNK + 12345, 10_000)],
+)
+async def test_a_larger_body_is_cut_into_chunks(room: Room, size: int, piece: int) -> None:
+    data = random_bytes(size)
+    async with room.writer.storing(body_of(data, piece)) as stored:
+        assert (stored.content.form, stored.content.size, stored.size) == (MANIFEST, size, size)
+        assert stored.md5 == hashlib.md5(data).hexdigest()
+        content = await room.add(stored.content)
+    assert [extent.length for extent in content.extents[:-1]] == [CHUNK] * (len(content.extents) - 1)
+    assert len(room.files()) == -(-size // CHUNK)
+    assert await room.get(content) == data
+
+
+@pytest.mark.parametrize("size", [100, 2 * CHUNK + 5])
+async def test_requested_checksums_run_over_the_same_bytes(room: Room, size: int) -> None:
+    data = random_bytes(size)
+    async with room.writer.storing(body_of(data), {"SHA1": hashlib.sha1(), "SHA256": hashlib.sha256()}) as stored:
+        assert stored.checksums == {"SHA1": hashlib.sha1(data).digest(), "SHA256": hashlib.sha256(data).digest()}
+
+
+async def test_files_and_folders_are_flushed_before_the_body_counts_as_stored(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, write = os.fsync, os.write
+
+    def recorded_fsync(fd: int) -> None:
+        fsync(fd)
+        events.append("flush " + os.readlink(f"/proc/self/fd/{fd}"))
+
+    def recorded_write(fd: int, data: bytes) -> int:
+        events.append("write " + os.readlink(f"/proc/self/fd/{fd}"))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "write", recorded_write)
+    async with room.writer.storing(body_of(random_bytes(3 * CHUNK))) as stored:
+        at_the_end = list(events)
+        for chunk in stored.content.chunks:
+            path = str(room.folder / str(chunk.location)[-2:] / str(chunk.location))
+            folder = path.rpartition("/")[0]
+            last_write = max(index for index, event in enumerate(at_the_end) if event == f"write {path}")
+            assert last_write < at_the_end.index(f"flush {path}") < at_the_end.index(f"flush {folder}")
+
+
+@pytest.mark.parametrize("sent", [2000, CHUNK // 2, CHUNK, 3 * CHUNK + 1])
+async def test_a_body_that_turns_out_wrong_leaves_nothing(room: Room, sent: int) -> None:
+    with pytest.raises(IncompleteBody):
+        async with room.writer.storing(PiecedBody([random_bytes(sent)], IncompleteBody())):
+            pytest.fail("the body isn't complete")
+    assert room.files() == []
+
+
+async def test_a_refusal_after_the_body_leaves_nothing(room: Room) -> None:
+    with pytest.raises(BadDigest):
+        async with room.writer.storing(body_of(random_bytes(2 * CHUNK))):
+            raise BadDigest
+    assert room.files() == []
+
+
+async def test_a_refused_transaction_leaves_nothing(room: Room) -> None:
+    def refuse(conn: Connection, new: contents.NewContent) -> None:
+        contents.insert(conn, new)
+        raise BadDigest
+
+    with pytest.raises(BadDigest):
+        async with room.writer.storing(body_of(random_bytes(2 * CHUNK))) as stored:
+            await room.database.write(refuse, stored.content)
+    assert room.files() == []
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("lost"), asyncio.CancelledError()])
+async def test_files_of_an_unknown_outcome_are_left_to_the_sweep(room: Room, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        async with room.writer.storing(body_of(random_bytes(2 * CHUNK))):
+            raise error
+    assert len(room.files()) == 2
+
+
+@pytest.mark.parametrize("sent", [10, 2000, CHUNK, 2 * CHUNK + 100])
+async def test_a_cancelled_upload_leaves_nothing(room: Room, sent: int) -> None:
+    body = StallingBody([random_bytes(sent)])
+
+    async def upload() -> None:
+        async with room.writer.storing(body):
+            pytest.fail("the body never ends")
+
+    task = asyncio.ensure_future(upload())
+    await body.stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert room.files() == []
+    assert room.writer.slices.free == 64 * 2**20 // SLICE
+
+
+async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, room_left = os.write, [2 * CHUNK]
+
+    def fills_up(fd: int, data: bytes) -> int:
+        room_left[0] -= len(data)
+        if room_left[0] < 0:
+            raise OSError(28, "No space left on device")
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", fills_up)
+    with pytest.raises(OSError, match="No space"):
+        async with room.writer.storing(body_of(random_bytes(20 * CHUNK))):
+            pytest.fail("there was no space")
+    assert room.files() == []
+    assert room.writer.slices.free == 64 * 2**20 // SLICE
+
+
+async def test_the_same_bytes_are_stored_once(room: Room) -> None:
+    data = random_bytes(2 * CHUNK)
+    first = await room.put(data)
+    files = room.files()
+    async with room.writer.storing(body_of(data)) as stored:
+        assert [chunk.location for chunk in stored.content.chunks] == [None, None]
+        second = await room.add(stored.content)
+    assert room.files() == files
+    assert first.id != second.id
+    blob = await room.database.read(blobs.find, first.extents[0].digest)
+    assert blob is not None
+    assert blob.refs == 2
+
+
+async def test_a_chunk_that_occurs_twice_in_a_body_is_stored_and_counted_once(room: Room) -> None:
+    chunk = random_bytes(CHUNK)
+    content = await room.put(chunk * 5)
+    assert len(room.files()) == 1
+    blob = await room.database.read(blobs.find, content.extents[0].digest)
+    assert blob is not None
+    assert blob.refs == 1
+    assert await room.get(content) == chunk * 5
+
+
+async def test_two_uploads_of_the_same_bytes_at_once_keep_one_file(room: Room) -> None:
+    data = random_bytes(CHUNK)
+    async with room.writer.storing(body_of(data)) as one, room.writer.storing(body_of(data)) as other:
+        assert len(room.files()) == 2
+        first, second = await room.add(one.content), await room.add(other.content)
+    assert len(room.files()) == 1
+    assert await room.get(first) == await room.get(second) == data
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+async def test_a_stored_chunk_found_bad_is_replaced(room: Room, damage: str) -> None:
+    data = random_bytes(CHUNK)
+    first = await room.put(data)
+    (bad,) = room.files()
+    stored = bytearray(bad.read_bytes())
+    stored[BLOCK] ^= 1
+    if damage == "gone":
+        bad.unlink()
+    else:
+        bad.write_bytes(stored if damage == "flipped" else stored[:-1])
+    second = await room.put(data)
+    (good,) = room.files()
+    assert good.name != bad.name
+    assert await room.get(first) == await room.get(second) == data
+
+
+async def test_a_chunk_nobody_counts_on_is_counted_again(room: Room) -> None:
+    data = random_bytes(CHUNK)
+    before = await room.put(data)
+    await room.database.write(contents.release, before.id, 1)
+    assert await room.database.write(contents.unwind, before.id, 1)
+    after = await room.put(data)
+    blob = await room.database.read(blobs.find, after.extents[0].digest)
+    assert blob is not None
+    assert blob.refs == 1
+    assert len(room.files()) == 1
+    assert await room.database.write(blobs.delete_blobs_released_before, 10**18, 100) == []
+
+
+async def test_a_chunk_that_lost_its_row_by_the_commit_fails_the_request(room: Room) -> None:
+    data = random_bytes(CHUNK)
+    before = await room.put(data)
+
+    async def upload() -> None:
+        async with room.writer.storing(body_of(data)) as stored:
+            await room.database.write(contents.release, before.id, 1)
+            await room.database.write(contents.unwind, before.id, 1)
+            await room.database.write(blobs.delete_blobs_released_before, 2, 100)
+            await room.add(stored.content)
+
+    with pytest.raises(ContentLost):
+        await upload()
+
+
+async def test_a_chunk_reaped_while_nobody_counted_on_it_is_inserted_by_the_upload(room: Room) -> None:
+    data = random_bytes(CHUNK)
+    before = await room.put(data)
+    await room.database.write(contents.release, before.id, 1)
+    await room.database.write(contents.unwind, before.id, 1)
+    async with room.writer.storing(body_of(data)) as stored:
+        for location in await room.database.write(blobs.delete_blobs_released_before, 2, 100):
+            room.store.delete(location)
+        content = await room.add(stored.content)
+    assert await room.get(content) == data
+
+
+async def test_an_upload_holds_the_reaper_back_until_its_outcome_is_known(room: Room) -> None:
+    async with room.writer.storing(body_of(b"x")):
+        assert len(room.open_reads) == 1
+    assert len(room.open_reads) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_clients_that_stall_do_not_hold_up_others(room: Room) -> None:
+    small = BodyWriter(room.database, room.store, "second", room.open_reads, memory=4 * SLICE)
+    stalling = [StallingBody([random_bytes(300_000, seed)]) for seed in range(20)]
+
+    async def upload(body: StallingBody) -> int:
+        async with small.storing(body) as stored:
+            return stored.size
+
+    uploads = [asyncio.ensure_future(upload(body)) for body in stalling]
+    await asyncio.gather(*(body.stalled.wait() for body in stalling))
+    data = random_bytes(5_000_000, 99)
+    async with asyncio.timeout(10):
+        async with small.storing(body_of(data)) as stored:
+            assert stored.md5 == hashlib.md5(data).hexdigest()
+        slices = [await small.slices.take() for _ in range(4)]  # all of them came back
+    for memory in slices:
+        small.slices.give_back(memory)
+    for body in stalling:
+        body.resumed.set()
+    assert await asyncio.gather(*uploads) == [300_000] * 20
+    await small.close()
+    assert room.files() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_upload_holds_at_most_two_mebibytes(room: Room) -> None:
+    free: list[int] = []
+
+    class Watched(PiecedBody):
+        async def read(self) -> bytes:
+            free.append(room.writer.slices.free)
+            return await super().read()
+
+    data = random_bytes(6_000_000)
+    async with room.writer.storing(Watched(data[first : first + 50_000] for first in range(0, len(data), 50_000))):
+        pass
+    assert 64 * 2**20 - min(free) * SLICE <= 2 * 2**20
+
+
+async def test_a_layout_with_a_replaced_chunk_survives_a_second_repair(room: Room) -> None:
+    # Two uploads found the same stored chunk bad: the second one's repair must not undo the first one's.
+    data = random_bytes(CHUNK)
+    first = await room.put(data)
+    (bad,) = room.files()
+    bad.write_bytes(b"")
+    async with room.writer.storing(body_of(data)) as one, room.writer.storing(body_of(data)) as other:
+        assert [new.replaces for stored in (one, other) for new in stored.content.chunks] == [bad.name] * 2
+        await room.add(one.content)
+        await room.add(other.content)
+    assert len(room.files()) == 1
+    assert await room.get(first) == data

@@ -1,0 +1,243 @@
+"""The commands, as a person or a script gives them: what they do, print and refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s3gw.app import open_credentials
+from s3gw.auth.passwords import verify_password
+from s3gw.cli import app
+from s3gw.config import load_settings
+from s3gw.metadata import identities
+from s3gw.metadata.database import open_database
+from s3gw.server.first_start import prepare
+from s3gw.wire.model import operations
+
+Command = Callable[..., Result]
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder as the first start leaves it."""
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(prepare(load_settings(data=tmp_path / "data")))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path) -> Command:
+    def run(*arguments: str, **options: Any) -> Result:
+        return CliRunner().invoke(app, [*arguments, "--data", str(data)], **options)
+
+    return run
+
+
+@pytest.fixture
+def ask(run: Command) -> Ask:
+    """The JSON document that a command prints."""
+
+    def ask(*arguments: str) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.count("\n") == 1
+        return json.loads(result.stdout)
+
+    return ask
+
+
+def refusal(result: Result) -> str:
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_a_user_has_the_ids_that_s3_shows(ask: Ask) -> None:
+    user = ask("user", "create", "alice", "--email", "a@example.com", "--display-name", "Alice")
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", user["id"])
+    assert re.fullmatch(r"[0-9a-f]{64}", user["canonical_id"])
+    assert re.fullmatch(r"[0-9]{12}", user["account_id"])
+    assert (user["name"], user["email"], user["display_name"]) == ("alice", "a@example.com", "Alice")
+    assert (user["role"], user["is_enabled"]) == ("user", True)
+    assert ask("user", "show", "alice") == user | {"access_keys": []}
+    assert [listed["name"] for listed in ask("user", "list")] == ["admin", "alice"]
+
+
+def test_a_user_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) -> None:
+    ask("user", "create", "alice")
+    assert ask("user", "update", "alice", "--role", "auditor", "--email", "a@b")["role"] == "auditor"
+    assert ask("user", "update", "alice", "--email", "")["email"] is None
+    assert ask("user", "disable", "alice")["is_enabled"] is False
+    assert ask("user", "enable", "alice")["is_enabled"] is True
+    assert ask("user", "delete", "alice")["deleted"] is True
+    assert refusal(run("user", "show", "alice")) == "s3gw: there is no user alice\n"
+
+
+def test_with_json_a_refusal_is_json(run: Command) -> None:
+    assert json.loads(refusal(run("user", "show", "bob", "--json"))) == {"error": "there is no user bob"}
+
+
+def test_the_last_admin_can_not_be_disabled(run: Command) -> None:
+    assert "the only admin" in refusal(run("user", "disable", "admin"))
+
+
+def test_a_password_comes_from_an_option_or_standard_input(run: Command, data: Path) -> None:
+    async def password_hash() -> str:
+        database = open_database(None, data)
+        try:
+            return str(await database.read(identities.find_password_hash, "admin"))
+        finally:
+            await database.close()
+
+    assert run("user", "password", "admin", "--password", "first").exit_code == 0
+    assert verify_password(asyncio.run(password_hash()), "first")
+    result = run("user", "password", "admin", input="second\n")
+    assert result.exit_code == 0
+    assert "second" not in result.output
+    assert verify_password(asyncio.run(password_hash()), "second")
+    assert refusal(run("user", "password", "admin", input="\n")) == "s3gw: a password can't be empty\n"
+
+
+def test_a_key_shows_its_secret_once(ask: Ask, run: Command, data: Path) -> None:
+    ask("user", "create", "alice")
+    key = ask("key", "create", "alice", "--description", "backup")
+    assert (len(key["access_key_id"]), len(key["secret_access_key"])) == (20, 40)
+    assert (key["user"], key["description"], key["expires_at"]) == ("alice", "backup", None)
+    shown = ask("key", "show", key["access_key_id"])
+    assert key == shown | {"secret_access_key": key["secret_access_key"]}
+    assert ask("key", "list", "alice") == [shown]
+    assert len(ask("key", "list")) == 2
+    assert ask("user", "show", "alice")["access_keys"] == [key["access_key_id"]]
+
+
+def test_a_given_pair_is_sealed_and_can_be_unsealed(ask: Ask, data: Path) -> None:
+    pair = ("0555b35654ad1656d804", "h7GhxuBLTrlhVUyxSPUKUV8r/2EI4ngqJxD7iBdBYLhwluN30JaT3Q==")
+    key = ask("key", "create", "admin", "--access-key-id", pair[0], "--secret-access-key", pair[1])
+    assert (key["access_key_id"], key["secret_access_key"]) == pair
+
+    async def find() -> identities.AccessKey | None:
+        database = open_database(None, data)
+        try:
+            return await database.read(identities.find_access_key, pair[0])
+        finally:
+            await database.close()
+
+    row = asyncio.run(find())
+    assert row is not None
+    assert pair[1].encode() not in row.sealed_secret
+    assert open_credentials(load_settings(data=data)).unseal(pair[0], row.sealed_secret) == pair[1]
+
+
+def test_a_key_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) -> None:
+    name = ask("key", "create", "admin", "--expires", "2030-12-31")["access_key_id"]
+    assert ask("key", "show", name)["expires_at"] == "2030-12-31T00:00:00Z"
+    assert ask("key", "update", name, "--expires", "2031-01-01T01:00:00+01:00")["expires_at"] == "2031-01-01T00:00:00Z"
+    assert ask("key", "update", name, "--expires", "never", "--description", "x")["expires_at"] is None
+    assert ask("key", "disable", name)["is_enabled"] is False
+    assert ask("key", "enable", name)["is_enabled"] is True
+    assert ask("key", "delete", name)["deleted"] is True
+    assert refusal(run("key", "delete", name)) == f"s3gw: there is no access key {name}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("key", "create", "nobody"), "there is no user nobody"),
+        (("key", "create", "admin", "--expires", "soon"), "soon is not a time"),
+        (("key", "create", "admin", "--secret-access-key", "short"), "a secret access key has"),
+        (("key", "update", "X"), "nothing to change"),
+        (("bucket", "create", "UPPER"), "can't be the name of a bucket"),
+        (("bucket", "show", "none"), "NoSuchBucket: there is no bucket none"),
+        (("bucket", "update", "none"), "nothing to change"),
+        (("bucket", "update", "none", "--versioning", "maybe"), "versioning is Enabled or Suspended"),
+        (("bucket", "disable", "none"), "can't be disabled"),
+        (("bucket", "enable", "none"), "can't be disabled or enabled"),
+        (("user", "create", "a b"), "a user name has"),
+        (("user", "create", "admin"), "there is already a user"),
+        (("config", "--form", "poem"), "there is no form poem"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_in_one_line(run: Command, arguments: tuple[str, ...], message: str) -> None:
+    assert message in refusal(run(*arguments))
+
+
+def test_a_new_key_is_refused_under_another_master_key(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_MASTER_KEY", "00" * 32)
+    assert "sealed under another master key" in refusal(run("key", "create", "admin"))
+
+
+def test_a_lost_master_key_is_not_replaced_silently(run: Command, data: Path) -> None:
+    (data / "master.key").unlink()
+    assert "is missing" in refusal(run("key", "create", "admin"))
+    assert not (data / "master.key").exists()
+
+
+def test_a_bucket_is_created_listed_changed_and_deleted(ask: Ask, run: Command) -> None:
+    alice = ask("user", "create", "alice")
+    bucket = ask("bucket", "create", "pictures")
+    assert (bucket["owner"], bucket["versioning"], bucket["region"]) == ("admin", "Off", "us-east-1")
+    ask("bucket", "create", "music", "--owner", "alice", "--versioning", "enabled")
+    assert [listed["name"] for listed in ask("bucket", "list")] == ["music", "pictures"]
+    assert [listed["name"] for listed in ask("bucket", "list", "--owner", "alice")] == ["music"]
+    changed = ask("bucket", "update", "pictures", "--owner", "alice", "--versioning", "Suspended")
+    assert (changed["owner_id"], changed["versioning"]) == (alice["id"], "Suspended")
+    assert ask("bucket", "show", "pictures") == changed
+    assert "owns 2 buckets" in refusal(run("user", "delete", "alice"))
+    assert ask("bucket", "delete", "pictures")["deleted"] is True
+    assert "BucketAlreadyOwnedByYou" in refusal(run("bucket", "create", "music", "--owner", "alice"))
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["user", "list", "--data", str(tmp_path / "none")])
+    assert "`s3gw serve` makes it" in refusal(result)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_database_that_was_never_prepared_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s3gw.db").touch()
+    result = CliRunner().invoke(app, ["user", "list", "--data", str(tmp_path)])
+    assert "start the server once" in refusal(result)
+
+
+def test_without_json_people_read_tables_and_lines(run: Command) -> None:
+    lines = run("user", "list").stdout.splitlines()
+    assert lines[0].split()[:4] == ["id", "canonical_id", "account_id", "name"]
+    assert len(lines) == 2
+    assert "role:          admin" in run("user", "show", "admin").stdout.splitlines()
+    assert run("bucket", "list").stdout == ""
+
+
+def test_config_prints_every_setting_but_no_secret(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_ROOT_PASSWORD", "hunter2")
+    monkeypatch.setenv("S3GW_DOMAINS", "s3.example.com,s3.local")
+    rows = {row["variable"]: row for row in ask("config")}
+    assert rows["S3GW_ROOT_PASSWORD"]["value"] == "(set)"
+    assert rows["S3GW_ROOT_USER"]["value"] == "admin"
+    assert rows["S3GW_DOMAINS"] == {
+        "variable": "S3GW_DOMAINS",
+        "value": ["s3.example.com", "s3.local"],
+        "default": [],
+        "meaning": "Domains (a,b) under which BUCKET.DOMAIN addresses a bucket.",
+    }
+
+
+def test_operations_prints_all_of_aws_s_model(ask: Ask) -> None:
+    rows = {row["operation"]: row for row in ask("operations")}
+    assert len(rows) == len(operations()) == 116
+    assert rows["GetObject"] == {"operation": "GetObject", "served": True, "needs": ["s3:GetObject"]}
+    assert rows["SelectObjectContent"]["served"] is False
+
+
+def test_help_names_every_command() -> None:
+    text = CliRunner().invoke(app, ["--help"]).output
+    for command in ("serve", "config", "operations", "user", "key", "bucket", "job"):
+        assert f"  {command} " in text

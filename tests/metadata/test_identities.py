@@ -1,0 +1,165 @@
+"""Users and access keys, on both databases."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from s3gw.metadata import buckets, identities
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
+
+pytestmark = pytest.mark.anyio
+Run = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    async def write(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await database.write(functools.partial(_call, fn, args, kwargs))
+
+    return write
+
+
+def _call(fn: Callable[..., Any], args: Any, kwargs: Any, conn: Connection) -> Any:
+    return fn(conn, *args, **kwargs)
+
+
+@pytest.fixture
+async def admin(run: Run) -> identities.User:
+    user: identities.User = await run(identities.create_user, name="admin", role="admin")
+    return user
+
+
+@pytest.fixture
+async def alice(run: Run, admin: identities.User) -> identities.User:
+    user: identities.User = await run(identities.create_user, name="alice", email="alice@example.com")
+    return user
+
+
+async def test_a_user_is_an_account_of_its_own(run: Run, admin: identities.User, alice: identities.User) -> None:
+    assert len(alice.id) == 36
+    assert len(alice.canonical_id) == 64
+    assert int(alice.canonical_id, 16)
+    assert len(alice.account_id) == 12
+    assert alice.account_id.isdigit()
+    assert alice.display_name == "alice"
+    assert alice.role == "user"
+    assert {alice.id, alice.canonical_id, alice.account_id}.isdisjoint({admin.id, admin.canonical_id, admin.account_id})
+    assert await run(identities.list_users) == [admin, alice]
+
+
+async def test_a_user_is_found_by_name_id_and_email(run: Run, alice: identities.User) -> None:
+    for name in ("alice", alice.id, "alice@example.com"):
+        assert await run(identities.find_user, name) == alice
+    with pytest.raises(NoSuchUser, match="there is no user bob"):
+        await run(identities.find_user, "bob")
+
+
+@pytest.mark.parametrize("taken", [{"name": "alice"}, {"name": "other", "email": "alice@example.com"}])
+async def test_names_and_emails_are_unique(run: Run, alice: identities.User, taken: dict[str, str]) -> None:
+    with pytest.raises(IdentityError, match="already a user"):
+        await run(identities.create_user, **taken)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"name": "a b"}, {"name": "x" * 65}, {"email": "nowhere"}, {"role": "king"}]
+)
+async def test_what_a_user_may_not_be_is_refused(run: Run, alice: identities.User, wrong: dict[str, str]) -> None:
+    with pytest.raises(IdentityError):
+        await run(identities.create_user, **({"name": "bob"} | wrong))
+    with pytest.raises(IdentityError):
+        await run(identities.update_user, "alice", **wrong)
+
+
+async def test_an_update_changes_what_is_given(run: Run, alice: identities.User) -> None:
+    changed = await run(identities.update_user, "alice", display_name="Alice", role="auditor")
+    assert changed == alice._replace(display_name="Alice", role="auditor")
+    assert (await run(identities.update_user, "alice", email="")).email is None
+    assert (await run(identities.update_user, "alice", name="al")).name == "al"
+
+
+async def test_an_update_to_a_taken_name_is_refused(run: Run, alice: identities.User) -> None:
+    with pytest.raises(IdentityError, match="already a user"):
+        await run(identities.update_user, "alice", name="admin")
+
+
+async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: identities.User) -> None:
+    for refused in (
+        functools.partial(run, identities.set_user_enabled, "admin", False),
+        functools.partial(run, identities.delete_user, "admin"),
+        functools.partial(run, identities.update_user, "admin", role="user"),
+    ):
+        with pytest.raises(IdentityError, match="the only admin"):
+            await refused()
+    await run(identities.update_user, "alice", role="admin")
+    await run(identities.delete_user, "admin")
+    assert not [user for user in await run(identities.list_users) if user.name == "admin"]
+
+
+async def test_a_signature_is_checked_with_one_row(run: Run, alice: identities.User) -> None:
+    await run(identities.create_key, user="alice", access_key_id="AKIAALICE", sealed_secret=b"sealed", expires_at=123)
+    key = await run(identities.find_access_key, "AKIAALICE")
+    assert key == (alice.id, alice.canonical_id, alice.account_id, "alice", "user", 1, 1, 123, b"sealed")
+    await run(identities.set_user_enabled, "alice", False)
+    await run(identities.update_key, "AKIAALICE", is_enabled=False)
+    key = await run(identities.find_access_key, "AKIAALICE")
+    assert (key.user_enabled, key.key_enabled) == (0, 0)
+    assert await run(identities.find_access_key, "akiaalice") is None
+
+
+async def test_keys_are_listed_shown_changed_and_deleted(run: Run, alice: identities.User) -> None:
+    first = await run(identities.create_key, user="alice", access_key_id="FIRST", sealed_secret=b"1")
+    second = await run(identities.create_key, user="admin", access_key_id="SECOND", sealed_secret=b"2")
+    assert await run(identities.list_keys) == [second, first]
+    assert await run(identities.list_keys, "alice") == [first]
+    assert await run(identities.find_key, "FIRST") == first
+    changed = await run(identities.update_key, "FIRST", description="backup", expires_at=5)
+    assert changed == first._replace(description="backup", expires_at=5)
+    assert await run(identities.delete_key, "FIRST") == changed
+    with pytest.raises(NoSuchAccessKey):
+        await run(identities.update_key, "FIRST", description="")
+
+
+async def test_an_access_key_id_is_unique(run: Run, alice: identities.User) -> None:
+    await run(identities.create_key, user="alice", access_key_id="SAME", sealed_secret=b"1")
+    with pytest.raises(IdentityError, match="already an access key SAME"):
+        await run(identities.create_key, user="admin", access_key_id="SAME", sealed_secret=b"2")
+
+
+@pytest.mark.parametrize(
+    "pair", [("a/b/c", "s" * 20), ("a:b", "s" * 20), ("ab", "s" * 20), ("abc", "short"), ("abc", "a b c d e f")]
+)
+def test_a_pair_that_a_signature_could_not_carry_is_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(IdentityError):
+        identities.check_access_key(*pair)
+
+
+async def test_a_user_that_owns_a_bucket_stays(run: Run, alice: identities.User) -> None:
+    await run(identities.create_key, user="alice", access_key_id="KEY", sealed_secret=b"1")
+    bucket_id = await run(buckets.create, name="hers", owner_id=alice.id, region="us-east-1", defaults="aws", now=1)
+    with pytest.raises(IdentityError, match="alice owns 1 bucket:"):
+        await run(identities.delete_user, "alice")
+    await run(buckets.delete_bucket, bucket_id)
+    await run(identities.delete_user, "alice")
+    assert await run(identities.list_keys) == []
+
+
+async def test_a_password_counts_while_its_user_is_enabled(run: Run, alice: identities.User) -> None:
+    assert await run(identities.find_password_hash, "alice") is None
+    await run(identities.update_user, "alice", password_hash="$argon2id$…")
+    assert await run(identities.find_password_hash, "alice") == "$argon2id$…"
+    await run(identities.set_user_enabled, "alice", False)
+    assert await run(identities.find_password_hash, "alice") is None
+
+
+async def test_a_store_without_users_knows_it(run: Run) -> None:
+    assert not await run(identities.has_users)
+    assert await run(identities.any_sealed_secret) is None
+    await run(identities.create_user, name="admin", role="admin")
+    await run(identities.create_key, user="admin", access_key_id="KEY", sealed_secret=b"1")
+    assert await run(identities.has_users)
+    assert await run(identities.any_sealed_secret) == ("KEY", b"1")

@@ -1,0 +1,135 @@
+"""The walk behind all lists, against the plain definition of a page, on both databases."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert
+
+from s3gw.metadata import listing
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.listing import after_prefix
+from s3gw.metadata.schema import buckets, objects, users
+
+_USER = {
+    "id": "u",
+    "canonical_id": "c",
+    "account_id": "a",
+    "name": "n",
+    "display_name": "n",
+    "role": "user",
+    "is_enabled": 1,
+    "created_at": 0,
+}
+_BUCKET = {"id": 1, "name": "b", "owner_id": "u", "region": "r", "versioning": "", "created_at": 0}
+
+
+def _row(key: str, sequence: int = -1, **columns: object) -> dict[str, object]:
+    return {
+        "bucket_id": 1,
+        "key": key,
+        "sequence": sequence,
+        "version_id": "null",
+        "is_current": 1,
+        "is_delete_marker": 0,
+        "size": 0,
+        "etag": "e",
+        "last_modified": 0,
+        "owner_id": "u",
+        "storage_class": "STANDARD",
+        **columns,
+    }
+
+
+def _fill(conn: Connection, rows: list[dict[str, object]]) -> None:
+    conn.execute(delete(objects))
+    conn.execute(delete(buckets))
+    conn.execute(delete(users))
+    conn.execute(insert(users).values(_USER))
+    conn.execute(insert(buckets).values(_BUCKET))
+    for row in rows:
+        conn.execute(insert(objects).values(row))
+
+
+def _expected(keys: list[str], prefix: str, delimiter: str) -> list[str]:
+    """All of a list: keys and common prefixes in the order of their bytes."""
+    found: list[str] = []
+    for key in sorted(keys, key=str.encode):
+        if not key.startswith(prefix):
+            continue
+        end = key.find(delimiter, len(prefix)) if delimiter else -1
+        name = key if end < 0 else key[: end + len(delimiter)]
+        if not found or found[-1] != name:
+            found.append(name)
+    return found
+
+
+async def _pages(database: Database, prefix: str, delimiter: str, limit: int) -> list[str]:
+    found: list[str] = []
+    after, at_least = "", ""
+    while True:
+        page = await database.scan(
+            lambda conn: listing.list_current(
+                conn, 1, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
+            )
+        )
+        names = [row[0] for row in page.rows] + page.common_prefixes
+        assert len(names) <= limit
+        found += sorted(names, key=str.encode)
+        if not page.is_truncated:
+            return found
+        assert page.last is not None
+        if isinstance(page.last, str):
+            after, at_least = "", after_prefix(page.last)
+        else:
+            after, at_least = page.last[0], ""
+
+
+_keys = st.lists(st.text(alphabet="ab/-é\ud7ff\U0010ffff", min_size=1, max_size=6), unique=True, max_size=25)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(keys=_keys, prefix=st.text(alphabet="ab/", max_size=3), delimiter=st.sampled_from(["", "/", "a", "b/"]), limit=st.integers(1, 7))
+def test_pages_put_together_are_the_list(
+    database: Database, keys: list[str], prefix: str, delimiter: str, limit: int
+) -> None:
+    async def scenario() -> None:
+        await database.write(_fill, [_row(key) for key in keys])
+        assert await _pages(database, prefix, delimiter, limit) == _expected(keys, prefix, delimiter)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "following"), [("a", "b"), ("a/", "a0"), ("\ud7ff", "\ue000"), ("a\U0010ffff", "b")]
+)
+def test_after_prefix_is_the_least_string_behind_it(prefix: str, following: str) -> None:
+    assert after_prefix(prefix) == following
+
+
+def test_after_prefix_of_last_code_points_is_behind_every_key() -> None:
+    assert after_prefix("\U0010ffff") > "\U0010ffff" * 256
+
+
+def test_versions_of_a_key_come_newest_first_and_pages_continue_inside_a_key(database: Database) -> None:
+    async def scenario() -> None:
+        rows = [
+            _row(key, -age, version_id=f"{key}{age}", is_current=int(age == 3))
+            for key in ("a", "b")
+            for age in (1, 2, 3)
+        ]
+        await database.write(_fill, rows)
+        found: list[str] = []
+        start = ("", listing.BEFORE_VERSIONS)
+        while True:
+            page = await database.scan(
+                lambda conn: listing.list_versions(conn, 1, prefix="", delimiter="", start=start, limit=2)
+            )
+            found += [row[2] for row in page.rows]
+            if not page.is_truncated:
+                break
+            start = (page.rows[-1][0], page.rows[-1][1])
+        assert found == ["a3", "a2", "a1", "b3", "b2", "b1"]
+
+    asyncio.run(scenario())

@@ -1,0 +1,124 @@
+"""The revisions create what schema.py says, on both databases."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from s3gw.metadata.database import UnsuitableDatabase, migrate
+from s3gw.metadata.migrate import configuration, scripts
+from s3gw.metadata.schema import metadata
+from tests.postgresql import Server
+
+_TABLES = """SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"""
+_COLUMNS = """
+    SELECT table_name, column_name, ordinal_position, data_type, is_nullable, collation_name, column_default
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'alembic%'"""
+_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'"
+_CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'alembic%'"""
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    engine = _engine(database_url)
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+@pytest.fixture
+def created_from_schema(connection: Connection, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    """A database of the same kind, made by schema.py."""
+    if connection.dialect.name == "sqlite":
+        url = f"sqlite:///{tmp_path}/schema.db"
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.url(server.create_database("template0"))
+    engine = _engine(url)
+    metadata.create_all(engine)
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def _description(connection: Connection) -> list[Any]:
+    """Everything the database says about its tables, as a sorted list."""
+    if connection.dialect.name == "sqlite":
+        rows = [(name, _canonical(sql)) for name, sql in connection.execute(text(_TABLES))]
+        return sorted(rows, key=repr)
+    queries = (_COLUMNS, _INDEXES, _CONSTRAINTS)
+    return sorted((tuple(row) for query in queries for row in connection.execute(text(query))), key=repr)
+
+
+def _canonical(sql: str) -> list[str]:
+    """A CREATE TABLE without its layout; the order of constraints means nothing."""
+    head, _, body = " ".join(sql.split()).partition("(")
+    parts, _, tail = body.rpartition(")")
+    columns, *constraints = parts.split(", CONSTRAINT ")
+    return [head.strip(), columns.strip(), *sorted(part.strip() for part in constraints), tail.strip()]
+
+
+def test_alembic_finds_no_difference_between_the_migrated_database_and_the_schema(connection: Connection) -> None:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    assert compare_metadata(context, metadata) == []
+
+
+def test_a_migrated_database_describes_itself_as_one_made_from_the_schema(
+    connection: Connection, created_from_schema: Connection
+) -> None:
+    assert _description(connection) == _description(created_from_schema)
+    assert len(_description(connection)) > 20
+
+
+def test_migrating_again_changes_nothing(database_url: str, tmp_path: Path, connection: Connection) -> None:
+    before = _description(connection)
+    connection.rollback()
+    migrate(database_url, tmp_path)
+    assert _description(connection) == before
+
+
+def test_a_database_newer_than_the_program_is_refused(
+    database_url: str, tmp_path: Path, connection: Connection
+) -> None:
+    connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    connection.commit()
+    with pytest.raises(UnsuitableDatabase, match="newer"):
+        migrate(database_url, tmp_path)
+
+
+def test_a_new_sqlite_database_vacuums_incrementally_and_keeps_a_write_ahead_log(tmp_path: Path) -> None:
+    migrate(None, tmp_path)
+    engine = _engine(f"sqlite:///{tmp_path}/s3gw.db")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    engine.dispose()
+
+
+def test_the_revisions_are_one_line_without_branches() -> None:
+    directory = ScriptDirectory.from_config(configuration())
+    assert len(directory.get_heads()) == 1
+    assert all(len(revision.nextrev) <= 1 for revision in directory.walk_revisions())
+
+
+def test_the_revisions_of_a_wheel_are_found_beside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "_migrations").mkdir()
+    # Stands for an installed wheel: building one is the packaging's test.
+    monkeypatch.setattr("s3gw.metadata.migrate.files", lambda package: tmp_path)
+    assert scripts() == tmp_path / "_migrations"
+    monkeypatch.undo()
+    assert scripts().is_relative_to(Path(str(importlib.resources.files("s3gw"))).parent)

@@ -1,0 +1,195 @@
+"""What only PostgreSQL does: advisory locks, running again, and servers that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import bindparam, insert, select, text, update
+
+from s3gw.metadata.database import (
+    Connection,
+    DatabaseUnavailable,
+    Prepared,
+    UnsuitableDatabase,
+    migrate,
+    open_database,
+)
+from s3gw.metadata.postgresql import WRITERS, PostgreSQLConnection, PostgreSQLDatabase
+from s3gw.metadata.schema import objects, settings
+from tests.postgresql import Server, run_server
+
+pytestmark = pytest.mark.anyio
+
+_set = Prepared(insert(settings).values(name=bindparam("name"), value=bindparam("value")))
+_get = Prepared(select(settings.c.value).where(settings.c.name == bindparam("name")))
+_lock = Prepared(update(settings).where(settings.c.name == bindparam("name")).values(value=bindparam("new")))
+
+
+@pytest.fixture
+def database(postgresql_url: str) -> Iterator[PostgreSQLDatabase]:
+    opened = PostgreSQLDatabase(postgresql_url)
+    yield opened
+    asyncio.run(opened.close())
+
+
+def _put(conn: Connection, name: str, value: str = "v") -> None:
+    _set.run(conn, name=name, value=value)
+
+
+async def test_writers_that_deadlock_are_run_again(database: PostgreSQLDatabase) -> None:
+    await database.write(_put, "a")
+    await database.write(_put, "b")
+    barrier, runs = threading.Barrier(2), []
+
+    def cross(conn: Connection, first: str, second: str) -> None:
+        runs.append(first)
+        _lock.run(conn, name=first, new=f"{first}{second}")
+        if len(runs) <= 2:
+            barrier.wait(10)
+        _lock.run(conn, name=second, new=f"{first}{second}")
+
+    await asyncio.gather(database.write(cross, "a", "b"), database.write(cross, "b", "a"))
+    assert len(runs) == 3
+    values = [await database.read(_get.one_or_none, name=name) for name in ("a", "b")]
+    assert values[0] == values[1]
+
+
+async def test_a_serialization_failure_is_run_again(database: PostgreSQLDatabase) -> None:
+    runs = []
+
+    def fail_twice(conn: Connection) -> int:
+        runs.append(1)
+        if len(runs) < 3:
+            conn.execute(text("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$"))
+        return len(runs)
+
+    assert await database.write(fail_twice) == 3
+
+
+async def test_writers_of_a_key_that_is_held_leave_the_connections_to_others(database: PostgreSQLDatabase) -> None:
+    go_on = threading.Event()
+
+    def hold(conn: Connection) -> None:
+        assert go_on.wait(10)
+
+    held = [asyncio.create_task(database.write(hold, keys=["k"])) for _ in range(WRITERS + 2)]
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(database.write(_put, "other", keys=["another"]), 5)
+    go_on.set()
+    await asyncio.gather(*held)
+
+
+async def test_writers_of_a_key_exclude_each_other_between_nodes(postgresql_url: str) -> None:
+    nodes = [PostgreSQLDatabase(postgresql_url) for _ in range(2)]
+    inside: list[int] = []
+
+    def work(conn: Connection) -> None:
+        inside.append(1)
+        assert len(inside) == 1
+        time.sleep(0.01)
+        inside.pop()
+
+    try:
+        await asyncio.gather(*(nodes[n % 2].write(work, keys=["x", "y"]) for n in range(20)))
+    finally:
+        for node in nodes:
+            await node.close()
+
+
+async def test_writes_run_at_read_committed_whatever_the_server_defaults_to(
+    postgresql: Server, postgresql_url: str
+) -> None:
+    name = postgresql_url.rpartition("/")[2]
+    postgresql.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    database = PostgreSQLDatabase(postgresql_url)
+    level = text("SHOW transaction_isolation")
+    for run in (database.read, database.write):
+        assert await run(lambda conn: conn.execute(level).scalar_one()) == "read committed"
+    await database.close()
+
+
+def _terminate_others(conn: Connection) -> None:
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    conn.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+
+
+async def test_a_connection_lost_in_a_write_makes_it_unavailable_and_the_next_one_succeeds(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    def lose(conn: Connection) -> None:
+        _put(conn, "lost")
+        assert isinstance(conn, PostgreSQLConnection)
+        postgresql.execute(f"SELECT pg_terminate_backend({conn.driver.info.backend_pid})")
+        _get.one_or_none(conn, name="lost")
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(lose)
+    await database.write(_put, "kept")
+    assert await database.read(_get.one_or_none, name="lost") is None
+
+
+async def test_reads_survive_that_the_server_closed_their_connections(database: PostgreSQLDatabase) -> None:
+    await database.write(_put, "a")
+    await asyncio.gather(*(database.read(_get.one_or_none, name="a") for _ in range(8)))
+    await database.write(_terminate_others)
+    assert await database.read(_get.one_or_none, name="a") == ("v",)
+
+
+async def test_a_server_that_can_not_be_reached_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        open_database("postgresql://127.0.0.1:1/none", tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit"])
+def test_a_server_that_forgets_what_it_acknowledged_is_refused(setting: str, tmp_path: Path) -> None:
+    for server in run_server("-c", f"{setting}=off"):
+        for refused in (open_database, migrate):
+            with pytest.raises(UnsuitableDatabase, match=f"{setting} = off"):
+                refused(server.url(), tmp_path)
+
+
+async def test_a_prepared_statement_is_one_statement_of_the_server_whatever_its_values(
+    database: PostgreSQLDatabase,
+) -> None:
+    add = Prepared(insert(objects).values({column.name: bindparam(column.name) for column in objects.c}))
+    find = Prepared(select(objects.c.etag).where(objects.c.size == bindparam("size")))
+
+    def work(conn: Connection) -> int:
+        assert add.form("postgresql").names
+        for size in (1, 1 << 20, 1 << 40, 1):
+            find.all(conn, size=size)
+        return int(conn.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one())
+
+    assert await database.write(work) == 1
+
+
+async def test_the_partial_index_of_current_rows_is_used(database: PostgreSQLDatabase) -> None:
+    current = Prepared(
+        select(objects.c.etag).where(objects.c.bucket_id == 1, objects.c.key == "k", objects.c.is_current == 1)
+    )
+
+    def explain(conn: Connection) -> str:
+        assert isinstance(conn, PostgreSQLConnection)
+        conn.driver.execute("SET LOCAL enable_seqscan = off")
+        conn.driver.execute("DROP INDEX ux_objects_null_version; ALTER TABLE objects DROP CONSTRAINT pk_objects")
+        sql = current.form("postgresql").sql
+        return str(conn.driver.execute(f"EXPLAIN {sql}".encode()).fetchall())
+
+    assert "ux_objects_current" in await database.write(explain)
+
+
+def test_nodes_that_start_at_the_same_time_migrate_once(postgresql: Server, tmp_path: Path) -> None:
+    url = postgresql.url(postgresql.create_database("template0"))
+    threads = [threading.Thread(target=migrate, args=(url, tmp_path)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)

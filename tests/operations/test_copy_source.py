@@ -1,0 +1,41 @@
+import pytest
+
+from s3gw.errors import InvalidArgument, NotImplemented
+from s3gw.operations.copy_source import CopySource, parse_copy_source, parse_rename_source
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bucket/key", CopySource("bucket", "key", None)),
+        ("/bucket/a/b//c", CopySource("bucket", "a/b//c", None)),
+        ("bucket/k%C3%A4%20%3F+x", CopySource("bucket", "kä ?+x", None)),
+        ("bucket%2Fkey", CopySource("bucket", "key", None)),
+        ("bucket/key?versionId=abc", CopySource("bucket", "key", "abc")),
+        ("bucket/key?versionId=", CopySource("bucket", "key", None)),
+    ],
+)
+def test_copy_source_names_bucket_key_and_version(header: str, expected: CopySource) -> None:
+    assert parse_copy_source(header) == expected
+
+
+@pytest.mark.parametrize("header", ["", "/", "bucket", "bucket/", "/bucket", "//key", "bucket/%00", "bucket/%ff"])
+def test_copy_source_without_bucket_or_key_is_an_invalid_argument(header: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_copy_source(header)
+
+
+def test_copy_source_that_is_an_access_point_is_not_implemented() -> None:
+    with pytest.raises(NotImplemented):
+        parse_copy_source("arn:aws:s3:us-east-1:123456789012:accesspoint/x/object/y")
+
+
+@pytest.mark.parametrize(("header", "key"), [("a/b", "a/b"), ("/a", "a"), ("/bucket/a", "a"), ("bucket/a", "bucket/a")])
+def test_rename_source_is_a_key_of_the_bucket(header: str, key: str) -> None:
+    assert parse_rename_source(header, "bucket") == key
+
+
+@pytest.mark.parametrize("header", ["", "/", "%00", "%ff"])
+def test_rename_source_without_a_key_is_an_invalid_argument(header: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_rename_source(header, "bucket")

@@ -1,0 +1,275 @@
+"""One HTTP/1.1 connection over a real socket: limits of the head, deadlines, hostile peers, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from s3gw.config import Settings
+from s3gw.server.protocol import Connection, Connections
+
+pytestmark = pytest.mark.anyio
+GET = b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n"
+BIG = 32 << 20
+
+
+class App:
+    """Answers with the number of bytes it was sent; /big sends a lot, /wait waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.may_go_on = asyncio.Event()
+        self.outcomes: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        received, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.outcomes.append("disconnected")
+                return
+            received += len(message["body"])
+            more = message["more_body"]
+        if scope["path"] == "/wait":
+            await self.may_go_on.wait()
+        body = bytes(BIG) if scope["path"] == "/big" else b"%d bytes" % received
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for start in range(0, len(body), 1 << 18):
+            await send({"type": "http.response.body", "body": body[start : start + (1 << 18)], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        self.outcomes.append("answered")
+
+
+class Server:
+    def __init__(self, port: int, app: App, connections: Connections) -> None:
+        self.port, self.app, self.connections = port, app, connections
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers.append(writer)
+        return reader, writer
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+        self.connections.abort()
+
+
+@asynccontextmanager
+async def serving(**changes: Any) -> AsyncIterator[Server]:
+    loop = asyncio.get_running_loop()
+    app = App()
+    connections = Connections(app, Settings(**changes))
+    listener = await loop.create_server(lambda: Connection(connections, lambda: None, loop), "127.0.0.1", 0)
+
+    async def tick() -> None:
+        while True:
+            connections.tick(loop.time())
+            await asyncio.sleep(0.02)
+
+    ticking = asyncio.create_task(tick())
+    server = Server(listener.sockets[0].getsockname()[1], app, connections)
+    try:
+        yield server
+    finally:
+        ticking.cancel()
+        server.close()
+        listener.close()
+        await asyncio.sleep(0.05)
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head, await reader.readexactly(length)
+
+
+async def closes(reader: asyncio.StreamReader, within: float = 3) -> bytes:
+    """What came before the end."""
+    return await asyncio.wait_for(reader.read(), within)
+
+
+async def test_a_request_is_answered_and_the_connection_kept() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        for _ in range(3):
+            writer.write(GET)
+            head, body = await read_answer(reader)
+            assert body == b"0 bytes"
+            assert b"server: s3gw\r\n" in head
+
+
+async def test_a_connection_that_stays_silent_is_closed() -> None:
+    async with serving(header_timeout=0.2) as server:
+        reader, _ = await server.connect()
+        assert await closes(reader) == b""
+
+
+async def test_a_head_that_trickles_in_is_given_up() -> None:
+    async with serving(header_timeout=0.3) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\n")
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b"x-a: b\r\n")
+                await asyncio.sleep(0.05)
+
+        trickling = asyncio.create_task(trickle())
+        assert await closes(reader) == b""
+        trickling.cancel()
+
+
+async def test_a_second_head_that_trickles_in_is_given_up_too() -> None:
+    async with serving(header_timeout=0.2, keep_alive=60) as server:
+        reader, writer = await server.connect()
+        writer.write(GET + GET[:10])
+        await read_answer(reader)
+        assert await closes(reader) == b""
+
+
+async def test_an_idle_connection_is_closed_after_keep_alive_and_not_before() -> None:
+    async with serving(header_timeout=0.1, keep_alive=0.6) as server:
+        reader, writer = await server.connect()
+        writer.write(GET)
+        await read_answer(reader)
+        with pytest.raises(TimeoutError):
+            await closes(reader, within=0.4)
+        assert await closes(reader) == b""
+
+
+async def test_a_slow_answer_is_not_cut_by_the_head_timeout() -> None:
+    async with serving(header_timeout=0.1, keep_alive=0.1) as server:
+        reader, writer = await server.connect()
+        writer.write(GET.replace(b"/ ", b"/wait ", 1))
+        await asyncio.sleep(0.4)
+        server.app.may_go_on.set()
+        assert (await read_answer(reader))[1] == b"0 bytes"
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 1000])
+async def test_a_head_that_is_too_large_is_refused(piece: int) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: s3\r\nx-large: " + b"a" * 40_000 + b"\r\n\r\n"
+    async with serving(max_header_bytes=32_768) as server:
+        reader, writer = await server.connect()
+        for start in range(0, len(head), piece):
+            writer.write(head[start : start + piece])
+            await asyncio.sleep(0)
+        answer = await closes(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"<Code>RequestHeaderSectionTooLarge</Code>" in answer
+        assert server.app.outcomes == []
+
+
+async def test_a_head_without_end_is_refused() -> None:
+    async with serving(max_header_bytes=8192) as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET /" + b"a" * 20_000)
+        assert b"<Code>RequestHeaderSectionTooLarge</Code>" in await closes(reader)
+
+
+async def test_a_body_does_not_count_as_head() -> None:
+    async with serving(max_header_bytes=8192) as server:
+        reader, writer = await server.connect()
+        writer.write(b"PUT / HTTP/1.1\r\nHost: s3\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+        assert (await read_answer(reader))[1] == b"200000 bytes"
+
+
+async def test_what_is_not_http_is_refused_in_s3_s_words() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+        answer = await closes(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"<Code>BadRequest</Code>" in answer
+
+
+async def test_a_broken_chunk_is_a_client_that_has_gone() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"PUT / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n")
+        assert await closes(reader) == b""
+        assert server.app.outcomes == ["disconnected"]
+
+
+async def test_garbage_after_a_request_does_not_disturb_its_answer() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(GET.replace(b"/ ", b"/wait ", 1) + b"\x00\x01garbage\r\n\r\n")
+        await asyncio.sleep(0.1)
+        server.app.may_go_on.set()
+        answer = await closes(reader)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"0 bytes")
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 7])
+async def test_a_request_that_offers_an_upgrade_is_served_whole_without_one(piece: int) -> None:
+    request = (
+        b"PUT / HTTP/1.1\r\nHost: s3\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABk\r\n%s\r\n\r\n%s"
+    )
+    requests = (
+        request % (b"Content-Length: 5", b"hello")
+        + request % (b"Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n")
+        + request % (b"X-No: body", b"")
+        + GET
+    )
+    async with serving() as server:
+        reader, writer = await server.connect()
+        for start in range(0, len(requests), piece):
+            writer.write(requests[start : start + piece])
+            await asyncio.sleep(0.001)
+        for expected in (b"5 bytes", b"3 bytes", b"0 bytes", b"0 bytes"):
+            assert (await read_answer(reader))[1] == expected
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"PUT / HTTP/1.1\r\nHost: s3\r\nContent-Length: 3\r\n\r\nabc" + GET)
+        assert (await read_answer(reader))[1] == b"3 bytes"
+        assert (await read_answer(reader))[1] == b"0 bytes"
+
+
+async def test_a_peer_that_does_not_read_is_cut_off() -> None:
+    async with serving(send_timeout=0.3) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(GET.replace(b"/ ", b"/big ", 1))
+            await asyncio.sleep(1.0)
+            assert not server.connections.connections
+            assert not server.connections.tasks
+
+
+async def test_a_peer_that_reads_slowly_is_not_cut_off() -> None:
+    async with serving(send_timeout=0.4) as server:
+        reader, writer = await server.connect()
+        writer.write(GET.replace(b"/ ", b"/big ", 1))
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        received = 0
+        while received < BIG:
+            received += len(await reader.readexactly(1 << 20))
+            await asyncio.sleep(0.05)
+        assert received == BIG
+
+
+async def test_draining_closes_what_is_idle_and_finishes_what_is_in_flight() -> None:
+    async with serving() as server:
+        idle, idle_writer = await server.connect()
+        idle_writer.write(GET)
+        await read_answer(idle)
+        busy, busy_writer = await server.connect()
+        busy_writer.write(GET.replace(b"/ ", b"/wait ", 1))
+        await asyncio.sleep(0.1)
+        server.connections.drain()
+        assert await closes(idle) == b""
+        server.app.may_go_on.set()
+        answer = await closes(busy)
+        assert b"connection: close" in answer
+        assert answer.endswith(b"0 bytes")

@@ -1,0 +1,281 @@
+"""The process tree as a whole: start, spread, deaths, signals, TLS. Its servers are real ones."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.certificates import write_certificate
+from tests.servers import RunningServer, environment, running_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("supervisor") / "data") as server:
+        yield server
+
+
+def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A server that is expected not to start."""
+    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    return subprocess.run(
+        [*command, "--admin-listen", "127.0.0.1:0", *options],
+        cwd=data.parent,
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def eventually(condition: Callable[[], bool], within: float = 20) -> bool:
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def children(pid: int) -> dict[int, str]:
+    """Process id → command."""
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    lines = [line.split(None, 2) for line in listing.splitlines()]
+    return {int(line[0]): line[2] for line in lines if int(line[1]) == pid}
+
+
+def connections_of(pid: int) -> int:
+    if sys.platform == "linux":
+        targets = []
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                targets.append(os.readlink(descriptor))
+            except FileNotFoundError:
+                pass
+        return sum(target.startswith("socket:") for target in targets)
+    listing = subprocess.run(["lsof", "-a", "-p", str(pid), "-i", "TCP"], capture_output=True, text=True).stdout
+    return len(listing.splitlines())
+
+
+def connect(url: str) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    return connection
+
+
+def test_the_first_start_prints_what_it_made_up_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    given = {"S3GW_ROOT_ACCESS_KEY_ID": "", "S3GW_ROOT_SECRET_ACCESS_KEY": ""}
+    with running_server(data, **given) as server:
+        log = server.log.read_text()
+        for name, label in (
+            ("access_key_id", "Access key ID"),
+            ("secret_access_key", "Secret access key"),
+            ("admin_password", "Admin password"),
+        ):
+            assert f"{label}: {server.facts[name]}\n" in log
+    server.log.write_text("")
+    with running_server(data, **given) as server:
+        assert "secret_access_key" not in server.facts
+        assert "Secret access key" not in server.log.read_text()
+
+
+def test_what_the_environment_gives_is_not_printed(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", S3GW_ROOT_PASSWORD="correct horse") as server:
+        assert {"access_key_id", "secret_access_key", "admin_password"}.isdisjoint(server.facts)
+        assert "correct horse" not in server.log.read_text()
+
+
+def test_ready_means_that_requests_are_answered(server: RunningServer) -> None:
+    assert server.get(f"{server.admin}/healthz") == (200, b'{"status":"ok"}')
+    assert server.get(f"{server.admin}/readyz") == (200, b'{"database":"ok","blobs":"ok"}')
+    assert server.get(f"{server.admin}/readyz/")[0] == 404
+    status, body = server.get(server.s3)
+    assert status == 403
+    assert b"<Code>AccessDenied</Code>" in body
+
+
+def test_connections_spread_evenly_over_the_workers(server: RunningServer) -> None:
+    pids = server.facts["worker_pids"]
+    before = [connections_of(pid) for pid in pids]
+    with ExitStack() as stack:
+        for _ in range(32):
+            stack.callback(connect(server.s3).close)
+        shares = [connections_of(pid) - count for pid, count in zip(pids, before, strict=True)]
+    assert min(shares) >= 13
+    assert max(shares) <= 18
+
+
+def test_a_second_server_on_the_same_data_folder_is_refused(server: RunningServer) -> None:
+    refused = serve(Path(server.facts["data"]))
+    assert refused.returncode == 1
+    assert re.fullmatch(rf"s3gw: .* in use by another s3gw server \(process {server.process.pid}\).*\n", refused.stderr)
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        dying = server.facts["worker_pids"][0]
+        os.kill(dying, signal.SIGKILL)
+        assert server.get(f"{server.admin}/healthz")[0] == 200
+
+        def is_replaced() -> bool:
+            workers = [pid for pid, command in children(server.process.pid).items() if "server.worker" in command]
+            return len(workers) == 2 and dying not in workers
+
+        assert eventually(is_replaced)
+        assert "ended with -9" in server.log.read_text()
+
+
+def test_the_job_process_is_replaced_too(tmp_path: Path) -> None:
+    def job_processes() -> list[int]:
+        return [pid for pid, command in children(server.process.pid).items() if "jobs.process" in command]
+
+    with running_server(tmp_path / "data") as server:
+        assert eventually(lambda: len(job_processes()) == 1)
+        dying = job_processes()[0]
+        os.kill(dying, signal.SIGKILL)
+        assert eventually(lambda: job_processes() != [dying] and len(job_processes()) == 1)
+
+
+def test_what_a_dying_worker_has_not_taken_is_served_by_another(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        stuck = server.facts["worker_pids"][0]
+        os.kill(stuck, signal.SIGSTOP)
+        address = urlsplit(server.admin)
+        with ExitStack() as stack:
+            clients = []
+            for _ in range(8):
+                client = socket.create_connection((address.hostname, address.port), timeout=20)
+                stack.enter_context(client)
+                client.sendall(b"GET /healthz HTTP/1.1\r\nHost: s3gw\r\n\r\n")
+                clients.append(client)
+            time.sleep(0.2)
+            os.kill(stuck, signal.SIGKILL)
+            assert [client.recv(12) for client in clients] == [b"HTTP/1.1 200"] * 8
+
+
+def test_children_die_with_a_killed_supervisor_and_the_folder_is_free(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        pids = list(children(server.process.pid))
+        assert len(pids) >= 2
+        server.process.kill()
+        server.process.wait()
+        assert eventually(lambda: not any(map(is_alive, pids)))
+    with running_server(tmp_path / "data") as server:
+        assert server.get(f"{server.admin}/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it_with_status_0(number: signal.Signals, tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        idle = connect(server.s3)
+        pids = list(children(server.process.pid))
+        os.killpg(server.process.pid, number)  # as a terminal and systemd do: to everybody at once
+        assert server.process.wait(20) == 0
+        assert not any(map(is_alive, pids))
+        assert "Traceback" not in server.log.read_text()
+        idle.close()
+
+
+def test_a_port_that_is_taken_is_refused(server: RunningServer, tmp_path: Path) -> None:
+    refused = serve(tmp_path / "data", "--listen", urlsplit(server.s3).netloc, "--json")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith('{"error": "can\'t listen on ')
+
+
+def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
+    refused = serve(tmp_path / "data", "--database-url", "postgresql://nobody@127.0.0.1:1/none")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("s3gw: ")
+
+
+def test_another_master_key_is_refused(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data"):
+        pass
+    refused = serve(tmp_path / "data", S3GW_MASTER_KEY="00" * 32)
+    assert refused.returncode == 1
+    assert "sealed under another master key" in refused.stderr
+
+
+def test_buckets_of_the_first_start_are_there(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", S3GW_BUCKETS="pictures,music"):
+        pass
+    command = [sys.executable, "-m", "s3gw", "bucket", "list", "--data", "data"]
+    listing = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path)),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert [line.split()[0] for line in listing.splitlines()] == ["name", "music", "pictures"]
+
+
+def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
+    refused = serve(tmp_path / "data", S3GW_BUCKETS="Not_A_Bucket")
+    assert refused.returncode == 1
+    assert refused.stderr == "s3gw: S3GW_BUCKETS: Not_A_Bucket can't be the name of a bucket\n"
+
+
+def peer_certificate(url: str) -> bytes:
+    address = urlsplit(url)
+    return ssl.get_server_certificate((str(address.hostname), int(address.port or 0)), timeout=20).encode()
+
+
+def test_both_listeners_speak_tls_and_follow_the_certificate(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path, "server")
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    with running_server(tmp_path / "data", *options) as server:
+        assert server.s3.startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=str(certificate))
+        assert server.get(f"{server.admin}/healthz", context)[0] == 200
+        assert server.get(server.s3, context)[0] == 403
+        write_certificate(tmp_path, "server", "renewed")
+        renewed = certificate.read_bytes()
+        assert eventually(lambda: [peer_certificate(url) for url in (server.s3, server.admin) * 2] == [renewed] * 4)
+        context = ssl.create_default_context(cafile=str(certificate))
+        assert server.get(f"{server.admin}/healthz", context)[0] == 200
+
+
+def test_a_client_without_tls_is_dropped_and_the_worker_stays_well(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path, "server")
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--workers", "1")
+    with running_server(tmp_path / "data", *options) as server:
+        address = urlsplit(server.s3)
+        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n")
+            try:
+                assert b"HTTP" not in client.recv(1000)
+            except ConnectionResetError:
+                pass
+        context = ssl.create_default_context(cafile=str(certificate))
+        assert server.get(server.s3, context)[0] == 403
+
+
+def test_a_certificate_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
+    certificate, _ = write_certificate(tmp_path, "one")
+    _, key = write_certificate(tmp_path, "other")
+    refused = serve(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("s3gw: the TLS certificate or its key can't be used: ")

@@ -1,0 +1,91 @@
+"""`s3gw serve` as users start it: a process tree of its own, on free ports, in a folder of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT_KEY = ("AKIAROOTEXAMPLE", "secret-of-the-root-user-in-tests")
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Ours, without the settings that the person who runs the tests happens to have."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("S3GW_")}
+    return inherited | settings
+
+
+@dataclass
+class RunningServer:
+    """`facts` is what `serve --json` printed; `log` is its standard error."""
+
+    process: subprocess.Popen[str]
+    facts: dict[str, Any]
+    log: Path
+
+    @property
+    def s3(self) -> str:
+        return str(self.facts["s3"])
+
+    @property
+    def admin(self) -> str:
+        return str(self.facts["admin"])
+
+    def get(self, url: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(url, timeout=20, context=context) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def running_server(data: Path, *options: str, **settings: str) -> Iterator[RunningServer]:
+    """Two workers and a known root key, unless `options` or `settings` say otherwise."""
+    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--json"]
+    defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--workers": "2"}
+    for name, value in defaults.items():
+        if name not in options:
+            command += [name, value]
+    known = {"S3GW_ROOT_ACCESS_KEY_ID": ROOT_KEY[0], "S3GW_ROOT_SECRET_ACCESS_KEY": ROOT_KEY[1]}
+    log = data.with_name(f"{data.name}.log")
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=data.parent,
+            env=environment(**(known | {"PYTHONPATH": os.pathsep.join(sys.path)} | settings)),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"the server didn't start:\n{log.read_text()}"
+        yield RunningServer(process, json.loads(line), log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        assert process.stdout is not None
+        process.stdout.close()

@@ -1,0 +1,187 @@
+"""Holds the code to the house rules: who may import what, and how long a file or a function may be.
+
+The rooms and their order are docs/architecture.md's. Imports within functions and for type checking count too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "s3gw"
+FILES = sorted(PACKAGE.rglob("*.py"))
+OTHER_FILES = sorted(
+    path for room in ("migrations", "tests", "compat", "bench") for path in (ROOT / room).rglob("*.py")
+)
+
+# Downwards: a room may import the rooms on later lines, never those on its own line or above.
+ORDER = (
+    ("__main__",),
+    ("cli",),
+    ("jobs",),
+    ("server",),
+    ("app",),
+    ("admin", "gateway"),
+    ("log", "metrics"),
+    ("exchange",),
+    ("operations",),
+    ("context",),
+    ("incarnation",),
+    ("config",),
+    ("blobs",),
+    ("auth",),
+    ("metadata", "wire"),
+    ("errors", "console"),
+)
+RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+
+# Modules that import nothing of s3gw themselves, so that anybody may read an address with them.
+FOR_EVERYBODY = {"s3gw.server.listeners"}
+
+# These know nothing of s3gw but its errors and each other.
+PURE = ("s3gw.wire.", "s3gw.auth.sigv4", "s3gw.auth.sigv2", "s3gw.auth.policy")
+PURE_MAY_IMPORT = ("s3gw.errors", "s3gw.wire", "s3gw.auth.timestamps")
+
+CONFINED = {
+    "lxml": ("s3gw.wire.xml",),
+    "sqlalchemy": ("s3gw.metadata.",),
+    "sqlite3": ("s3gw.metadata.",),
+    "psycopg": ("s3gw.metadata.",),
+    "alembic": ("s3gw.metadata.",),
+    "starlette": ("s3gw.app", "s3gw.gateway", "s3gw.admin."),
+    "fastapi": ("s3gw.app", "s3gw.admin."),
+    "typer": ("s3gw.cli.",),
+}
+
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 60
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts) if parts[-1] != "__init__" else ".".join((*parts[:-1], ""))
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            module = str(node.module)
+            if module == "s3gw" or is_package(module):
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, module
+
+
+def is_package(module: str) -> bool:
+    return module.startswith("s3gw") and (ROOT / module.replace(".", "/")).is_dir()
+
+
+def imports_of_rooms(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, module and room of what is imported from other rooms. `s3gw.__version__` is nobody's."""
+    own = room_of(name_of(path))
+    for line, module in imports_of(path):
+        if module.startswith("s3gw.") and module != "s3gw.__version__":
+            room = room_of(module)
+            if room != own:
+                yield line, module, room
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def matches(module: str, names: tuple[str, ...]) -> bool:
+    """`a.b.` names all below a.b; `a.b` that module and what is in it."""
+    return any(module.startswith(name) if name.endswith(".") else f"{module}.".startswith(f"{name}.") for name in names)
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    rooms = {room_of(name_of(path)) for path in FILES} - {""}
+    assert rooms <= set(RANK), "a new room or file: give it its place in ORDER"
+
+
+def test_rooms_import_downwards_only() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path in FILES
+        for line, module, room in imports_of_rooms(path)
+        if module not in FOR_EVERYBODY and not any(module.startswith(f"{name}.") for name in FOR_EVERYBODY)
+        if RANK[room] <= RANK[room_of(name_of(path))]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", sorted(FOR_EVERYBODY))
+def test_what_everybody_may_import_imports_nothing_of_ours(name: str) -> None:
+    path = (ROOT / name.replace(".", "/")).with_suffix(".py")
+    assert [module for _, module in imports_of(path) if module.startswith("s3gw")] == []
+
+
+def test_wire_and_signatures_and_policies_know_nothing_but_errors() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path in FILES
+        if matches(name_of(path), PURE)
+        for line, module in imports_of(path)
+        if module.startswith("s3gw") and not matches(module, PURE_MAY_IMPORT)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("library", sorted(CONFINED))
+def test_a_library_is_imported_only_in_its_room(library: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path in FILES
+        for line, module in imports_of(path)
+        if module.split(".")[0] == library and not matches(name_of(path), CONFINED[library])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_stay_short() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES + OTHER_FILES}
+    long = [f"{path.relative_to(ROOT)}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE]
+    assert not long, "\n".join(long)
+
+
+def test_functions_stay_short() -> None:
+    long = []
+    for path in FILES + OTHER_FILES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = int(node.end_lineno or 0) - node.lineno + 1
+                is_revision = path.parent.name == "versions" and node.name == "upgrade"  # a list of statements
+                if length > LONGEST_FUNCTION and not is_revision:
+                    long.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {length} lines")
+    assert not long, "\n".join(long)
+
+
+def test_every_file_opens_by_saying_what_it_answers_for() -> None:
+    silent = [str(path.relative_to(ROOT)) for path in FILES + OTHER_FILES if not ast.get_docstring(parse(path))]
+    assert not silent, "\n".join(silent)
+
+
+def test_nothing_is_left_to_do_silently() -> None:
+    """What isn't done stands in CHANGELOG.md under "Known limits", not in the code."""
+    marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in FILES + OTHER_FILES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if any(mark in line for mark in marks)
+    ]
+    assert not found, "\n".join(found)

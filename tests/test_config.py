@@ -1,0 +1,122 @@
+"""Settings: where they come from, what is refused, and that the documents agree with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from s3gw.cli.config import as_env, as_markdown
+from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings
+from s3gw.server.child import rebuild
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_option_wins_over_the_environment_and_the_environment_over_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("S3GW_REGION=from-dotenv\nS3GW_WORKERS=7\nS3GW_LISTEN=:1\n")
+    monkeypatch.setenv("S3GW_REGION", "from-environment")
+    monkeypatch.setenv("S3GW_LISTEN", ":2")
+    settings = load_settings(listen=":3")
+    assert (settings.workers, settings.region, settings.listen) == (7, "from-environment", ":3")
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_BUCKETS", "pictures, music,")
+    monkeypatch.setenv("S3GW_TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    settings = load_settings()
+    assert settings.buckets == ["pictures", "music"]
+    assert settings.trusted_proxies == ["10.0.0.0/8", "::1"]
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("correct horse\n")
+    monkeypatch.setenv("S3GW_ROOT_PASSWORD_FILE", str(tmp_path / "password"))
+    assert load_settings().root_password == "correct horse"
+
+
+def test_the_file_of_a_secret_may_be_named_in_dotenv(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://db/s3gw\r\n")
+    (tmp_path / ".env").write_text(f"S3GW_DATABASE_URL_FILE={tmp_path}/url\n")
+    assert load_settings().database_url == "postgresql://db/s3gw"
+
+
+def test_a_secret_file_that_is_missing_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_ROOT_PASSWORD_FILE", "/nowhere/password")
+    with pytest.raises(ConfigurationError, match="S3GW_ROOT_PASSWORD_FILE: can't read /nowhere/password"):
+        load_settings()
+
+
+def test_the_file_of_the_master_key_is_left_to_whoever_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_MASTER_KEY_FILE", "/nowhere/master.key")
+    settings = load_settings()
+    assert settings.master_key is None
+    assert settings.master_key_file == Path("/nowhere/master.key")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("S3GW_WORKERS", "0"),
+        ("S3GW_LISTEN", "nonsense"),
+        ("S3GW_LISTEN", "127.0.0.1:70000"),
+        ("S3GW_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("S3GW_BUCKET_DEFAULTS", "none"),
+        ("S3GW_HEADER_TIMEOUT", "0"),
+        ("S3GW_CHUNK_SIZE", "100000"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{name}: "):
+        load_settings()
+
+
+def test_half_of_a_pair_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_ROOT_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    with pytest.raises(ConfigurationError, match="belong together"):
+        load_settings()
+    monkeypatch.delenv("S3GW_ROOT_ACCESS_KEY_ID")
+    with pytest.raises(ConfigurationError, match="belong together"):
+        load_settings(tls_cert="cert.pem")
+
+
+def test_a_refusal_never_shows_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_UPLOAD_MEMORY", "hunter2")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_secrets_are_not_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, field in Settings.model_fields.items():
+        if is_secret(field):
+            monkeypatch.setenv(f"{PREFIX}{name.upper()}", "hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_settings_survive_the_way_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(data="here", buckets="a,b", tls_cert="c.pem", tls_key="k.pem", master_key_file="m.key")
+    monkeypatch.setenv("S3GW_REGION", "elsewhere")
+    rebuilt = rebuild(settings.model_dump_json().encode())
+    assert vars(rebuilt) == dict(settings)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_example_environment_lists_every_setting() -> None:
+    assert (ROOT / ".env.example").read_text() == as_env(), "s3gw config --form env > .env.example"
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert page == as_markdown(), "s3gw config --form markdown > docs/configuration.md"

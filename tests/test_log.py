@@ -1,0 +1,101 @@
+"""Log lines: one per request, one line each, without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from s3gw import log
+from s3gw.exchange import Exchange
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:], root.level = before
+
+
+def exchange(**changes: Any) -> Exchange:
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "raw_path": b"/bucket/a%20key",
+        "path": "/bucket/a key",
+        "query_string": b"X-Amz-Signature=5ec7e7&X-Amz-Security-Token=70ke4",
+        "client": ("192.0.2.1", 1234),
+        "headers": [(b"authorization", b"AWS4-HMAC-SHA256 Signature=5ec7e7")],
+    }
+    exchange = Exchange(scope, send)
+    for name, value in changes.items():
+        setattr(exchange, name, value)
+    return exchange
+
+
+async def _log(*exchanges: Exchange) -> None:
+    for one in exchanges:
+        log.access(one)
+    log.flush()
+
+
+def test_an_access_line_says_who_asked_for_what_and_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json", True)
+    asyncio.run(_log(exchange(operation="GetObject", status=200, bytes_sent=42)))
+    line = json.loads(capsys.readouterr().err)
+    assert line["client"] == "192.0.2.1"
+    assert (line["method"], line["path"], line["operation"]) == ("GET", "/bucket/a%20key", "GetObject")
+    assert (line["status"], line["bytes"], line["user"]) == (200, 42, "anonymous")
+    assert line["aborted"] is None
+    assert len(line["request_id"]) == 16
+
+
+def test_no_line_carries_a_signature_or_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("text", "json"):
+        log.configure(form, True)
+        asyncio.run(_log(exchange()))
+    lines = capsys.readouterr().err
+    assert lines.count("\n") == 2
+    assert "5ec7e7" not in lines
+    assert "70ke4" not in lines
+
+
+def test_access_lines_come_without_a_flush(capsys: pytest.CaptureFixture[str]) -> None:
+    async def wait() -> None:
+        log.access(exchange())
+        await asyncio.sleep(0.3)
+
+    log.configure("text", True)
+    asyncio.run(wait())
+    assert "path=/bucket/a%20key " in capsys.readouterr().err
+
+
+def test_access_lines_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("text", False)
+    asyncio.run(_log(exchange()))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_message_can_not_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("text", True)
+    logging.getLogger("s3gw.test").warning("bucket %s", "a\nlevel=access status=200")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_traceback_is_in_the_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("json", True)
+    try:
+        raise RuntimeError("why")
+    except RuntimeError:
+        logging.getLogger("s3gw.test").exception("failed")
+    line = json.loads(capsys.readouterr().err)
+    assert line["message"] == "failed"
+    assert "RuntimeError: why" in line["traceback"]

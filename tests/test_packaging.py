@@ -1,0 +1,140 @@
+"""What surrounds the package: dependencies, Makefile, container, CI, and that the README tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import s3gw
+
+ROOT = Path(__file__).parent.parent
+TARGETS = {"help", "run", "check", "lint", "test", "bench", "compat", "image", "format", "clean"}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", name)[0]).lower()
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def imported_modules() -> set[str]:
+    """Top-level names that s3gw imports when it runs: not for type checking only."""
+    names = set()
+    for path in (ROOT / "s3gw").rglob("*.py"):
+        for node in without_type_checking(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(str(node.module).split(".")[0])
+    return names - {"s3gw"} - sys.stdlib_module_names
+
+
+def without_type_checking(tree: ast.AST) -> list[ast.AST]:
+    found = [tree]
+    for child in ast.iter_child_nodes(tree):
+        is_for_types = isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"
+        found += [] if is_for_types else without_type_checking(child)
+    return found
+
+
+def test_what_the_package_imports_is_a_dependency() -> None:
+    declared = {normalize(requirement) for requirement in PROJECT["dependencies"]}
+    distributions = packages_distributions()
+    missing = {
+        module
+        for module in imported_modules()
+        if not declared & {normalize(distribution) for distribution in distributions.get(module, ())}
+    }
+    # pydantic is what pydantic-settings is made of; click is Typer's.
+    assert missing <= {"pydantic", "click"}
+
+
+def test_versions_agree() -> None:
+    assert PROJECT["version"] == s3gw.__version__
+    assert f"## {s3gw.__version__}" in read("CHANGELOG.md")
+
+
+def test_botocore_is_pinned_to_one_version() -> None:
+    pins = [requirement for requirement in PROJECT["dependencies"] if normalize(requirement) == "botocore"]
+    assert len(pins) == 1
+    assert re.fullmatch(r"botocore==\d+\.\d+\.\d+", pins[0])
+
+
+def test_the_package_is_typed() -> None:
+    assert (ROOT / "s3gw" / "py.typed").is_file()
+
+
+def test_make_help_lists_every_target() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == TARGETS
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_make_knows_what_a_target_does(target: str) -> None:
+    subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.sh")))
+def test_a_script_is_valid_for_a_plain_shell(script: str) -> None:
+    subprocess.run(["sh", "-n", f"scripts/{script}"], cwd=ROOT, capture_output=True, check=True)
+
+
+def test_ci_runs_the_readmes_test_command_and_the_static_checks() -> None:
+    script = read(".ci/run")
+    assert re.search(r"^ *make test$", read("README.md"), re.MULTILINE)
+    assert "make test" in script
+    assert "make lint" in script
+    subprocess.run(["bash", "-n", ".ci/run"], cwd=ROOT, check=True)
+
+
+def test_ci_covers_every_supported_python_on_linux_and_macos() -> None:
+    matrix = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["test"]["strategy"]["matrix"]
+    supported = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    assert matrix["python"] == supported
+    assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos"}
+
+
+def test_the_container_serves_as_a_user_without_rights_and_tells_its_health() -> None:
+    instructions = [line.split(maxsplit=1) for line in read("Containerfile").splitlines() if line and line[0].isupper()]
+    stages = [rest for name, rest in instructions if name == "FROM"]
+    assert len(stages) == 2
+    users = [rest for name, rest in instructions if name == "USER"]
+    assert users
+    assert users[-1] not in ("0", "root")
+    assert "HEALTHCHECK" in {name for name, _ in instructions}
+
+
+def test_the_container_is_built_from_what_the_wheel_needs_only() -> None:
+    admitted = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    assert admitted == {"LICENSE", "README.md", "migrations", "pyproject.toml", "s3gw"}
+
+
+def test_compose_file_starts_what_the_settings_name() -> None:
+    services = yaml.safe_load(read("deploy/compose.yaml"))["services"]
+    assert set(services) == {"s3gw", "postgresql"}
+
+
+def test_the_readmes_commands_exist() -> None:
+    """Each `s3gw COMMAND` and each `make TARGET` in a code block is one that there is."""
+    blocks = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", read("README.md"), re.DOTALL))
+    assert set(re.findall(r"^make (\w+)", blocks, re.MULTILINE)) <= TARGETS
+    from s3gw.cli import _COMMANDS
+
+    assert set(re.findall(r"^s3gw (\w+)", blocks, re.MULTILINE)) <= set(_COMMANDS)
+
+
+def test_the_licence_is_apache_2() -> None:
+    assert "Apache License" in read("LICENSE")
+    assert PROJECT["license"] == "Apache-2.0"
