@@ -27,9 +27,7 @@ class S3Error(Exception):
     ) -> None:
         self.message = self.default_message if message is None else message
         self.headers = dict(headers or {})
-        self.details = {
-            name: str(value) for name, value in details.items() if value is not None
-        }
+        self.details = {name: str(value) for name, value in details.items() if value is not None}
         super().__init__(self.message)
 
     def __init_subclass__(cls) -> None:
@@ -53,9 +51,7 @@ class AuthorizationHeaderMalformed(S3Error):
 
 class AuthorizationQueryParametersError(S3Error):
     status = 400
-    default_message = (
-        "The authorization query parameters that you provided are not valid."
-    )
+    default_message = "The authorization query parameters that you provided are not valid."
 
 
 class BadDigest(S3Error):
@@ -78,9 +74,7 @@ class BucketAlreadyExists(S3Error):
 
 class BucketAlreadyOwnedByYou(S3Error):
     status = 409
-    default_message = (
-        "The bucket that you tried to create already exists, and you own it."
-    )
+    default_message = "The bucket that you tried to create already exists, and you own it."
 
 
 class BucketNotEmpty(S3Error):
@@ -104,9 +98,7 @@ class EntityTooLarge(S3Error):
 
 class EntityTooSmall(S3Error):
     status = 400
-    default_message = (
-        "Your proposed upload is smaller than the minimum allowed object size."
-    )
+    default_message = "Your proposed upload is smaller than the minimum allowed object size."
 
 
 class ExpiredToken(S3Error):
@@ -131,9 +123,7 @@ class InternalError(S3Error):
 
 class InvalidAccessKeyId(S3Error):
     status = 403
-    default_message = (
-        "The AWS access key ID that you provided does not exist in our records."
-    )
+    default_message = "The AWS access key ID that you provided does not exist in our records."
 
 
 class InvalidArgument(S3Error):
@@ -148,16 +138,12 @@ class InvalidBucketName(S3Error):
 
 class InvalidChunkSizeError(S3Error):
     status = 403
-    default_message = (
-        "Only the last chunk is allowed to have a size less than 8192 bytes"
-    )
+    default_message = "Only the last chunk is allowed to have a size less than 8192 bytes"
 
 
 class InvalidDigest(S3Error):
     status = 400
-    default_message = (
-        "The Content-MD5 or checksum value that you specified is not valid."
-    )
+    default_message = "The Content-MD5 or checksum value that you specified is not valid."
 
 
 class InvalidEncryptionAlgorithmError(S3Error):
@@ -191,8 +177,7 @@ class InvalidPartNumber(S3Error):
 class InvalidPartOrder(S3Error):
     status = 400
     default_message = (
-        "The list of parts was not in ascending order. The parts list must be specified in order by "
-        "part number."
+        "The list of parts was not in ascending order. The parts list must be specified in order by part number."
     )
 
 
@@ -238,33 +223,24 @@ class KeyTooLongError(S3Error):
 
 class MalformedACLError(S3Error):
     status = 400
-    default_message = (
-        "The ACL that you provided was not well formed or did not validate against our published "
-        "schema."
-    )
+    default_message = "The ACL that you provided was not well formed or did not validate against our published schema."
 
 
 class MalformedPOSTRequest(S3Error):
     status = 400
-    default_message = (
-        "The body of your POST request is not well-formed multipart/form-data."
-    )
+    default_message = "The body of your POST request is not well-formed multipart/form-data."
 
 
 class MalformedTrailerError(S3Error):
     status = 400
     default_message = (
-        "The request contained trailing data that was not well-formed or did not conform to our "
-        "published schema."
+        "The request contained trailing data that was not well-formed or did not conform to our published schema."
     )
 
 
 class MalformedXML(S3Error):
     status = 400
-    default_message = (
-        "The XML that you provided was not well formed or did not validate against our published "
-        "schema."
-    )
+    default_message = "The XML that you provided was not well formed or did not validate against our published schema."
 
 
 class MaxMessageLengthExceeded(S3Error):
@@ -332,9 +308,7 @@ class NoSuchVersion(S3Error):
 
 class NotImplemented(S3Error):
     status = 501
-    default_message = (
-        "A header or query you provided implies functionality that is not implemented."
-    )
+    default_message = "A header or query you provided implies functionality that is not implemented."
 
 
 class NotModified(S3Error):
@@ -367,17 +341,12 @@ class RequestHeaderSectionTooLarge(S3Error):
 
 class RequestTimeTooSkewed(S3Error):
     status = 403
-    default_message = (
-        "The difference between the request time and the current time is too large."
-    )
+    default_message = "The difference between the request time and the current time is too large."
 
 
 class RequestTimeout(S3Error):
     status = 400
-    default_message = (
-        "Your socket connection to the server was not read from or written to within the timeout "
-        "period."
-    )
+    default_message = "Your socket connection to the server was not read from or written to within the timeout period."
 
 
 class ServiceUnavailable(S3Error):
@@ -411,13 +380,10 @@ class UnexpectedContent(S3Error):
 class UserKeyMustBeSpecified(S3Error):
     status = 400
     default_message = (
-        "The bucket POST must contain the specified field name. If it is specified, check the order of "
-        "the fields."
+        "The bucket POST must contain the specified field name. If it is specified, check the order of the fields."
     )
 
 
 class XAmzContentSHA256Mismatch(S3Error):
     status = 400
-    default_message = (
-        "The provided 'x-amz-content-sha256' header does not match what was computed."
-    )
+    default_message = "The provided 'x-amz-content-sha256' header does not match what was computed."

@@ -14,8 +14,8 @@ from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.context import Context, Output
 from s3gw.errors import S3Error
 from s3gw.wire.codec import Codec
-from s3gw.wire.xml import error_document
 from s3gw.wire.request import Request
+from s3gw.wire.xml import error_document
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]

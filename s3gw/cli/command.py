@@ -45,8 +45,17 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
     from s3gw.metadata.identities import IdentityError
+    from s3gw.metadata.jobs import NoSuchJob
 
-    known = (ConfigurationError, DatabaseUnavailable, IdentityError, MasterKeyError, Refused, UnsuitableDatabase)
+    known = (
+        ConfigurationError,
+        DatabaseUnavailable,
+        IdentityError,
+        MasterKeyError,
+        NoSuchJob,
+        Refused,
+        UnsuitableDatabase,
+    )
     try:
         yield
     except S3Error as error:

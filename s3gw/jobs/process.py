@@ -10,10 +10,9 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from s3gw.jobs.runner import run_jobs
-
 from s3gw import log
 from s3gw.app import open_services
+from s3gw.jobs.runner import run_jobs
 from s3gw.server import child, messages
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,5 +32,5 @@ def require_schema(conn: Connection) -> None:
     """Raises UnsuitableDatabase where no server has been started yet."""
     try:
         conn.execute(select(users.c.is_enabled).limit(1))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise UnsuitableDatabase("the database isn't ready: start the server once, which prepares it") from error

@@ -38,9 +38,7 @@ Identifier = BigInteger().with_variant(Integer, "sqlite")
 BytewiseText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-def _partial_index(
-    name: str, *columns: Column[object], where: str, unique: bool = False
-) -> Index:
+def _partial_index(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:
     return Index(
         name,
         *columns,
@@ -54,12 +52,8 @@ users = Table(
     "users",
     metadata,
     Column("id", Text, primary_key=True),  # UUID
-    Column(
-        "canonical_id", Text, nullable=False, unique=True
-    ),  # 64 hex digits: S3's Owner.ID
-    Column(
-        "account_id", Text, nullable=False, unique=True
-    ),  # 12 digits: x-amz-expected-bucket-owner
+    Column("canonical_id", Text, nullable=False, unique=True),  # 64 hex digits: S3's Owner.ID
+    Column("account_id", Text, nullable=False, unique=True),  # 12 digits: x-amz-expected-bucket-owner
     Column("name", Text, nullable=False, unique=True),
     Column("email", Text, unique=True),
     Column("display_name", Text, nullable=False),
@@ -80,9 +74,7 @@ access_keys = Table(
         nullable=False,
         index=True,
     ),
-    Column(
-        "sealed_secret", LargeBinary, nullable=False
-    ),  # AES-GCM under the master key
+    Column("sealed_secret", LargeBinary, nullable=False),  # AES-GCM under the master key
     Column("description", Text, nullable=False),
     Column("is_enabled", SmallInteger, nullable=False),
     Column("expires_at", BigInteger),
@@ -116,9 +108,7 @@ bucket_configurations = Table(
         ForeignKey("buckets.id", ondelete="RESTRICT"),
         primary_key=True,
     ),
-    Column(
-        "kind", Text, primary_key=True
-    ),  # the AWS member name: Tagging, OwnershipControls, …
+    Column("kind", Text, primary_key=True),  # the AWS member name: Tagging, OwnershipControls, …
     Column("document", Text, nullable=False),  # JSON with boto3's member names
 )
 
@@ -145,16 +135,12 @@ objects = Table(
     Column("last_modified", BigInteger, nullable=False),
     Column("owner_id", Text, nullable=False),
     Column("storage_class", Text, nullable=False),
-    Column(
-        "content_id", BigInteger
-    ),  # counted in contents.refs; NULL for a delete marker
+    Column("content_id", BigInteger),  # counted in contents.refs; NULL for a delete marker
     Column("parts_count", Integer),  # NULL unless it was completed from parts
     Column("checksum_algorithm", Text),
     Column("checksum_type", Text),  # FULL_OBJECT | COMPOSITE
     Column("checksum", Text),  # base64, with -N when COMPOSITE
-    Column(
-        "headers", Text
-    ),  # JSON: ContentType, CacheControl, …, WebsiteRedirectLocation
+    Column("headers", Text),  # JSON: ContentType, CacheControl, …, WebsiteRedirectLocation
     Column("user_metadata", Text),  # JSON: name -> value
     Column("tags", Text),  # JSON: [[key, value], …]
     Column("upload_id", Text),  # of the upload that it was completed from, so that completing again finds it
@@ -178,9 +164,7 @@ _partial_index(
 uploads = Table(
     "uploads",
     metadata,
-    Column(
-        "upload_id", BytewiseText, primary_key=True
-    ),  # ascends with time: lists are in order of initiation
+    Column("upload_id", BytewiseText, primary_key=True),  # ascends with time: lists are in order of initiation
     Column(
         "bucket_id",
         Identifier,
@@ -229,9 +213,7 @@ contents = Table(
     Column("form", SmallInteger, nullable=False),  # 0 inline, 1 manifest, 2 part list
     Column("size", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),  # BLAKE3 over form, size and layout
-    Column(
-        "layout", LargeBinary, nullable=False
-    ),  # the bytes, the extents or the parts
+    Column("layout", LargeBinary, nullable=False),  # the bytes, the extents or the parts
     Column("released_at", BigInteger),
     sqlite_autoincrement=True,
 )
@@ -280,9 +262,7 @@ jobs = Table(
     Column("error", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    Column(
-        "singleton", Text
-    ),  # at most one queued or running job bears the same name here
+    Column("singleton", Text),  # at most one queued or running job bears the same name here
     sqlite_autoincrement=True,
 )
 _partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")

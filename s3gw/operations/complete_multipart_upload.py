@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompleteMultipartUploadRequestTypeDef
 
 
-
-
 class Completed(NamedTuple):
     etag: str
     stored: Stored

@@ -104,6 +104,8 @@ def answer(
             ctx.status = 206
         if "PartNumber" in input and version.parts_count is not None:
             output["PartsCount"] = version.parts_count
+            if input.get("ChecksumMode") == "ENABLED":
+                output.update(_part_checksum(input["PartNumber"], version, content))
     output["ContentLength"] = span.length
     for override, member in _RESPONSE_OVERRIDES.items():
         if override in input:
@@ -142,6 +144,14 @@ def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | N
         return ByteRange(0, version.size) if version.size else None
     assert content is not None, "the caller loads the content of a read by part number"
     return _part_span(content, number, version.parts_count)
+
+
+def _part_checksum(number: int, version: ObjectVersion, content: Content | None) -> Output:
+    assert content is not None, "the caller loads the content of a read by part number"
+    checksum = next((part.checksum for part in content.parts if part.part_number == number), None)
+    return (
+        {f"Checksum{version.checksum_algorithm}": checksum, "ChecksumType": version.checksum_type} if checksum else {}
+    )
 
 
 def _part_span(content: Content, number: int, count: int) -> ByteRange:

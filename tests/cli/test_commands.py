@@ -16,7 +16,7 @@ from s3gw.app import open_credentials
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
-from s3gw.metadata import identities
+from s3gw.metadata import identities, jobs
 from s3gw.metadata.database import open_database
 from s3gw.server.first_start import prepare
 from s3gw.wire.model import operations
@@ -212,7 +212,7 @@ def test_without_json_people_read_tables_and_lines(run: Command) -> None:
     lines = run("user", "list").stdout.splitlines()
     assert lines[0].split()[:4] == ["id", "canonical_id", "account_id", "name"]
     assert len(lines) == 2
-    assert "role:          admin" in run("user", "show", "admin").stdout.splitlines()
+    assert "role:         admin" in run("user", "show", "admin").stdout.splitlines()
     assert run("bucket", "list").stdout == ""
 
 
@@ -235,6 +235,27 @@ def test_operations_prints_all_of_aws_s_model(ask: Ask) -> None:
     assert len(rows) == len(operations()) == 116
     assert rows["GetObject"] == {"operation": "GetObject", "served": True, "needs": ["s3:GetObject"]}
     assert rows["SelectObjectContent"]["served"] is False
+
+
+def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data: Path) -> None:
+    async def bury() -> None:
+        database = open_database(None, data)
+        try:
+            await database.write(jobs.enqueue, "reap", {"what": "everything"})
+            (job,) = await database.write(jobs.lease, "runner", 60, 1)
+            await database.write(lambda conn: jobs.finish(conn, job.id, "runner", jobs.DEAD, error="it broke"))
+        finally:
+            await database.close()
+
+    asyncio.run(bury())
+    (job,) = ask("job", "list", "--state", "dead")
+    assert (job["kind"], job["attempts"], job["error"]) == ("reap", 1, "it broke")
+    assert ask("job", "show", str(job["id"]))["payload"] == {"what": "everything"}
+    assert ask("job", "retry", str(job["id"]))["state"] == "queued"
+    assert ask("job", "list", "--state", "dead") == []
+    assert refusal(run("job", "retry", str(job["id"]))) == f"s3gw: job {job['id']} isn't dead\n"
+    assert refusal(run("job", "show", "99")) == "s3gw: there is no job 99\n"
+    assert "a state is one of" in refusal(run("job", "list", "--state", "odd"))
 
 
 def test_help_names_every_command() -> None:

@@ -90,7 +90,12 @@ _keys = st.lists(st.text(alphabet="ab/-é\ud7ff\U0010ffff", min_size=1, max_size
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(keys=_keys, prefix=st.text(alphabet="ab/", max_size=3), delimiter=st.sampled_from(["", "/", "a", "b/"]), limit=st.integers(1, 7))
+@given(
+    keys=_keys,
+    prefix=st.text(alphabet="ab/", max_size=3),
+    delimiter=st.sampled_from(["", "/", "a", "b/"]),
+    limit=st.integers(1, 7),
+)
 def test_pages_put_together_are_the_list(
     database: Database, keys: list[str], prefix: str, delimiter: str, limit: int
 ) -> None:

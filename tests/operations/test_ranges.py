@@ -27,7 +27,9 @@ def test_a_range_that_is_malformed_or_several_is_ignored(header: str) -> None:
     assert parse_range(header, 100) is None
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 100), ("bytes=0-0", 0)])
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 100), ("bytes=0-0", 0)]
+)
 def test_a_range_outside_the_object_is_refused_with_its_size(header: str, size: int) -> None:
     with pytest.raises(InvalidRange) as refused:
         parse_range(header, size)

@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from tests.certificates import write_certificate
-from tests.servers import RunningServer, environment, running_server
+from tests.servers import ROOT_KEY, RunningServer, environment, running_server
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +197,37 @@ def test_a_signal_ends_all_of_it_with_status_0(number: signal.Signals, tmp_path:
         assert not any(map(is_alive, pids))
         assert "Traceback" not in server.log.read_text()
         idle.close()
+
+
+def test_an_upload_in_flight_is_finished_and_kept(tmp_path: Path) -> None:
+    body = os.urandom(200_000)
+    with running_server(tmp_path / "data", S3GW_BUCKETS="pictures") as server:
+        address = urlsplit(server.s3)
+        url = urlsplit(s3_client(server).generate_presigned_url("put_object", {"Bucket": "pictures", "Key": "cat"}))
+        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+            head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body[:100_000])
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address.hostname, address.port), timeout=20)
+            client.sendall(body[100_000:])
+            assert client.recv(12) == b"HTTP/1.1 200"
+        assert server.process.wait(20) == 0
+    with running_server(tmp_path / "data") as server:
+        assert s3_client(server).get_object(Bucket="pictures", Key="cat")["Body"].read() == body
+
+
+def s3_client(server: RunningServer) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=server.s3,
+        region_name="us-east-1",
+        aws_access_key_id=ROOT_KEY[0],
+        aws_secret_access_key=ROOT_KEY[1],
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
 
 
 def test_a_port_that_is_taken_is_refused(server: RunningServer, tmp_path: Path) -> None:
