@@ -1,0 +1,1 @@
+"""The semantics of S3: one handler per operation, gathered in table.py."""

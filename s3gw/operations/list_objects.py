@@ -57,9 +57,9 @@ def url_encode_members(output: Output, *names: str) -> None:
 
 def seek(last: str, prefix: str, delimiter: str) -> tuple[str, str]:
     """Where a page after `last` begins: (after, at least). A common prefix stands for all the keys it rolls up."""
-    if delimiter and last.startswith(prefix) and last.endswith(delimiter) and last != prefix:
-        if last.find(delimiter, len(prefix)) == len(last) - len(delimiter):
-            return "", listing.after_prefix(last)
+    ends_at = len(last) - len(delimiter)
+    if delimiter and last.startswith(prefix) and last.find(delimiter, len(prefix)) == ends_at:
+        return "", listing.after_prefix(last)
     return last, ""
 
 

@@ -12,8 +12,8 @@ from s3gw.errors import InvalidRequest
 from s3gw.metadata.contents import NewContent
 from s3gw.wire.checksums import ALGORITHMS
 
-# "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (User Guide, "Checking object
-# integrity for data uploads").
+# "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (Amazon S3 User Guide,
+# "Checking object integrity for data uploads").
 DEFAULT_ALGORITHM = "CRC64NVME"
 
 

@@ -76,9 +76,16 @@ _NOT_HOISTED = frozenset(f"x-amz-{name}" for name in _PRESIGNING)
 
 
 def with_hoisted_headers(request: Request) -> Request:
-    """A presigned request with its x-amz-* query arguments as headers: whoever presigns may have moved them there."""
+    """A presigned request with its x-amz-* query arguments as headers: whoever presigns may have moved them there.
+
+    Not those about the body, which nobody knows when a URL is signed: the JavaScript SDK moves the checksum of none.
+    """
     hoisted = {name.lower(): value for name, value in request.query if name.lower().startswith("x-amz-")}
-    hoisted = {name: value for name, value in hoisted.items() if name not in _NOT_HOISTED}
+    hoisted = {
+        name: value
+        for name, value in hoisted.items()
+        if name not in _NOT_HOISTED and not name.startswith(("x-amz-checksum-", "x-amz-sdk-"))
+    }
     return replace(request, headers={**hoisted, **request.headers}) if hoisted else request
 
 

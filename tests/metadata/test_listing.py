@@ -70,9 +70,13 @@ async def _pages(database: Database, prefix: str, delimiter: str, limit: int) ->
     after, at_least = "", ""
     while True:
         page = await database.scan(
-            lambda conn: listing.list_current(
-                conn, 1, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
-            )
+            listing.list_current,
+            1,
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            at_least=at_least,
+            limit=limit,
         )
         names = [row[0] for row in page.rows] + page.common_prefixes
         assert len(names) <= limit
@@ -128,9 +132,7 @@ def test_versions_of_a_key_come_newest_first_and_pages_continue_inside_a_key(dat
         found: list[str] = []
         start = ("", listing.BEFORE_VERSIONS)
         while True:
-            page = await database.scan(
-                lambda conn: listing.list_versions(conn, 1, prefix="", delimiter="", start=start, limit=2)
-            )
+            page = await database.scan(listing.list_versions, 1, prefix="", delimiter="", start=start, limit=2)
             found += [row[2] for row in page.rows]
             if not page.is_truncated:
                 break

@@ -1,3 +1,5 @@
+"""What x-amz-copy-source and x-amz-rename-source may look like."""
+
 import pytest
 
 from s3gw.errors import InvalidArgument, NotImplemented

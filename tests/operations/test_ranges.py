@@ -1,3 +1,5 @@
+"""The Range header of a read: what is served, what is ignored, what is refused."""
+
 import pytest
 
 from s3gw.errors import InvalidRange
