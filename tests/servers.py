@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +55,11 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data: Path, *options: str, **settings: str) -> Iterator[RunningServer]:
-    """Two workers and a known root key, unless `options` or `settings` say otherwise."""
-    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--json"]
+def running_server(
+    data: Path, *options: str, under: Sequence[str] = (), **settings: str
+) -> Iterator[RunningServer]:
+    """Two workers and a known root key, unless `options` or `settings` say otherwise. `under` is a tracer's command."""
+    command = [*under, sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--json"]
     defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--workers": "2"}
     for name, value in defaults.items():
         if name not in options:

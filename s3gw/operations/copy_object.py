@@ -16,7 +16,7 @@ from s3gw.operations.copy_source import parse_copy_source, parse_rename_source
 from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import check_source, for_write
-from s3gw.operations.stored_checksum import checksum_of_content
+from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CopyObjectRequestTypeDef, RenameObjectRequestTypeDef
@@ -25,11 +25,12 @@ _LARGEST_SOURCE = 5 * 1024**3
 
 
 class Computed(NamedTuple):
-    """A checksum that was asked for and had to be read from a content."""
+    """What was asked for and had to be read from a content; None what wasn't."""
 
     content_id: int
-    algorithm: str
-    checksum: str
+    algorithm: str | None
+    checksum: str | None
+    etag: str | None
 
 
 class _SourceChanged(Exception):
@@ -40,7 +41,7 @@ async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
     _check_directives(input)
     fields = fields_of(ctx, input)
     for _ in range(3):
-        computed = await _compute_checksum(ctx, input)
+        computed = await _compute(ctx, input)
         try:
             return await _copy(ctx, input, fields, computed)
         except _SourceChanged:
@@ -55,7 +56,7 @@ async def _copy(ctx: Context, input: Any, fields: Fields, computed: Computed | N
         _copy_version, ctx, input, fields, computed, keys=tuple(keys)
     )
     output: Output = {
-        "CopyObjectResult": {"ETag": f'"{original.etag}"', "LastModified": timestamp(stored.last_modified)},
+        "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
         "VersionId": stored.version_id,
     }
     if copy.checksum is not None:
@@ -157,19 +158,23 @@ def _kept_headers(original: ObjectVersion, input: Any) -> str | None:
     return json.dumps(headers, separators=(",", ":")) if headers else None
 
 
-async def _compute_checksum(ctx: Context, input: Any) -> Computed | None:
-    """The checksum that the request asks for, read from the bytes unless the source has it already."""
-    algorithm = input.get("ChecksumAlgorithm")
-    if algorithm is None:
+async def _compute(ctx: Context, input: Any) -> Computed | None:
+    """The checksum that the request asks for, and AWS's ETag if we are to give that, read from the bytes."""
+    algorithm, as_aws = input.get("ChecksumAlgorithm"), ctx.services.settings.copy_etag == "aws"
+    if algorithm is None and not as_aws:
         return None
     async with ctx.services.open_reads.reading():
         original = await ctx.services.database.read(find_source, ctx, input["CopySource"])
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
+            algorithm = None  # it has that one
+        hashes_etag = as_aws and "-" in original.etag
+        if algorithm is None and not hashes_etag:
             return None
         assert original.content_id is not None, "a readable version has a content"
         content = await ctx.services.database.read(contents.load, original.content_id)
-        checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm)
-    return Computed(original.content_id, algorithm, checksum)
+        checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm) if algorithm else None
+        etag = await md5_of_content(ctx, content, 0, content.size) if hashes_etag else None
+    return Computed(original.content_id, algorithm, checksum, etag)
 
 
 async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Output:

@@ -91,6 +91,16 @@ def _checksum(algorithm: str | None, kind: str | None) -> str:
     return text if kind is None else f"{text}<ChecksumType>{escape(kind)}</ChecksumType>"
 
 
+def _around_size(
+    storage_class: str, owner_id: str | None, owner_name: str | None, algorithm: str | None, kind: str | None
+) -> tuple[str, str]:
+    """What stands before and behind the size of an object: the same for most of a page."""
+    return (
+        f"{_checksum(algorithm, kind)}<Size>",
+        f"</Size><StorageClass>{storage_class}</StorageClass>{_owner(owner_id, owner_name)}</Contents>",
+    )
+
+
 def _common(dictionary: dict[str, Any], row: ObjectRow | VersionRow) -> dict[str, Any]:
     dictionary |= {"ETag": row.etag, "Size": row.size, "StorageClass": row.storage_class}
     if row.checksum_algorithm is not None:
@@ -117,21 +127,23 @@ class ObjectRows(Rendered):
 
     def render(self) -> str:
         encode_key = url_encode if self.url else escape
-        owners: dict[tuple[str | None, str | None], str] = {}
-        checksums: dict[tuple[str | None, str | None], str] = {}
+        # One look at all keys of the page saves a look at each, and a page has few owners, algorithms and seconds.
+        are_plain = _ESCAPED_IN_URL.search("".join([row[0] for row in self.rows])) is None
+        moments: dict[int, str] = {}
+        rests: dict[tuple[str | None, ...], tuple[str, str]] = {}
         pieces = []
         for key, modified, etag, size, storage_class, owner_id, owner_name, algorithm, kind in self.rows:
-            # A page has few owners and few checksum algorithms.
-            owner = owners.get((owner_id, owner_name))
-            if owner is None:
-                owner = owners[owner_id, owner_name] = _owner(owner_id, owner_name)
-            checksum = checksums.get((algorithm, kind))
-            if checksum is None:
-                checksum = checksums[algorithm, kind] = _checksum(algorithm, kind)
+            shared = (storage_class, owner_id, owner_name, algorithm, kind)
+            around_size = rests.get(shared)
+            if around_size is None:
+                around_size = rests[shared] = _around_size(*shared)
+            second = modified // 1_000_000
+            moment = moments.get(second)
+            if moment is None:
+                moment = moments[second] = iso_from_microseconds(modified)
             pieces.append(
-                f"<Contents><Key>{encode_key(key)}</Key><LastModified>{iso_from_microseconds(modified)}</LastModified>"
-                f"<ETag>{escape_etag(etag)}</ETag>{checksum}<Size>{size}</Size>"
-                f"<StorageClass>{storage_class}</StorageClass>{owner}</Contents>"
+                f"<Contents><Key>{key if are_plain else encode_key(key)}</Key><LastModified>{moment}</LastModified>"
+                f"<ETag>&quot;{etag[1:-1]}&quot;</ETag>{around_size[0]}{size}{around_size[1]}"
             )
         return "".join(pieces)
 

@@ -1,0 +1,103 @@
+"""What must be true of a data folder at rest: files and rows match, and every count is right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import select
+
+from s3gw import incarnation
+from s3gw.app import open_services
+from s3gw.blobs.stored_chunk import is_intact
+from s3gw.config import load_settings
+from s3gw.context import Services
+from s3gw.jobs.reaper import reap
+from s3gw.jobs.sweep import sweep
+from s3gw.metadata import contents, schema
+from s3gw.metadata.blobs import Blob
+from s3gw.metadata.contents import MANIFEST, PARTS, Content
+from s3gw.metadata.database import Connection
+
+_BEAT = 0.02
+
+
+@contextmanager
+def quick_heartbeat() -> Iterator[None]:
+    """The floor of the reaper follows the heartbeats, which otherwise come every two seconds."""
+    with patch.object(incarnation, "BEAT", _BEAT):
+        yield
+
+
+async def clean_up(services: Services) -> None:
+    """Sweep, and reap until nothing is released any more."""
+    await sweep(services, None, lambda _: None)
+    while await services.database.read(_count_released):
+        await reap(services, None, lambda _: None)
+        await asyncio.sleep(2 * _BEAT)
+
+
+def _count_released(conn: Connection) -> int:
+    queries = [select(table.c.refs).where(table.c.refs == 0) for table in (schema.contents, schema.blobs)]
+    return sum(len(conn.execute(query).all()) for query in queries)
+
+
+async def find_disorder(services: Services) -> list[str]:
+    """Everything that is wrong after `clean_up`, in words."""
+    rows, wrong = await services.database.scan(_count)
+    files = set(services.store.locations())
+    wrong += [f"the file {location} has no row" for location in files - {blob.location for blob in rows}]
+    wrong += [f"the row of {blob.location} has no file" for blob in rows if blob.location not in files]
+    wrong += [f"{blob.location} is corrupt" for blob in rows if not is_intact(services.store, blob)]
+    return wrong
+
+
+def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
+    table = schema.contents
+    stored: list[Content] = []
+    refs: dict[int, int] = {}
+    for row in conn.execute(select(table.c.id, table.c.form, table.c.size, table.c.layout, table.c.digest, table.c.refs)):
+        stored.append(contents.from_row(tuple(row)[:5]))
+        refs[row.id] = row.refs
+    expected = Counter(row[0] for row in conn.execute(select(schema.objects.c.content_id)) if row[0] is not None)
+    expected.update(row[0] for row in conn.execute(select(schema.parts.c.content_id)))
+    blob_refs: Counter[bytes] = Counter()
+    for content in stored:
+        if content.form == PARTS:
+            expected.update(part.content_id for part in content.parts)
+        elif content.form == MANIFEST:
+            blob_refs.update({extent.digest for extent in content.extents})
+    columns = schema.blobs.c
+    rows = [
+        Blob._make(row)
+        for row in conn.execute(select(columns.digest, columns.location, columns.size, columns.refs)).all()
+    ]
+    wrong = _differences("content", refs, expected)
+    wrong += _differences("blob", {blob.digest: blob.refs for blob in rows}, blob_refs)
+    return rows, wrong
+
+
+def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> list[str]:
+    return [
+        f"{what} {key!r} counts {found.get(key)}, but {expected.get(key)} name it"
+        for key in found.keys() | expected.keys()
+        if found.get(key) != expected.get(key)
+    ]
+
+
+async def _settle(data: Path, database_url: str | None) -> list[str]:
+    settings = load_settings(data=data, database_url=database_url)
+    with quick_heartbeat():
+        async with open_services(settings, "jobs") as services:
+            await clean_up(services)
+            return await find_disorder(services)
+
+
+def settle(data: Path, database_url: str | None = None) -> list[str]:
+    """Sweep and reap a folder that no server uses; what is wrong then."""
+    return asyncio.run(_settle(data, database_url))
