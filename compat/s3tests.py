@@ -46,7 +46,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--python", default=os.environ.get("S3TESTS_PYTHON", sys.executable), help="$S3TESTS_PYTHON")
     parser.add_argument("--without-excluded", action="store_true", help="don't run what is excluded")
     parser.add_argument("-k", dest="expression", help="as pytest's")
-    parser.add_argument("-n", dest="workers", default="4", help="as pytest-xdist's")
+    parser.add_argument(
+        "-n", dest="workers", default="1", help="as pytest-xdist's; one test wants the buckets of its user to itself"
+    )
     arguments = parser.parse_args()
     if not arguments.suite:
         parser.error("set S3TESTS_DIR to a checkout of ceph/s3-tests")

@@ -139,14 +139,14 @@ async def head_bucket(ctx: Context, input: HeadBucketRequestTypeDef) -> Output:
 
 async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Output:
     bucket = ctx.the_bucket
-    await ctx.services.database.write(_delete, bucket.id, ctx.now, keys=(f"bucket/{bucket.name}",))
+    await ctx.services.database.write(_delete, bucket.id, keys=(f"bucket/{bucket.name}",))
     return {}
 
 
-def _delete(conn: Connection, bucket_id: int, now: int) -> None:
+def _delete(conn: Connection, bucket_id: int) -> None:
     """A bucket with unfinished uploads counts as empty, as on AWS; a refusal takes their abort back."""
     buckets.seize(conn, bucket_id)
-    uploads.abort_all(conn, bucket_id, now)
+    uploads.abort_all(conn, bucket_id)
     buckets.delete_bucket(conn, bucket_id)
 
 

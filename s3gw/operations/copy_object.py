@@ -144,9 +144,13 @@ def _described(
         fields.user_metadata if replaces else original.user_metadata,
         fields.tags if input.get("TaggingDirective") == "REPLACE" else original.tags,
     )
-    if computed is None:
-        return copy
-    return copy._replace(checksum_algorithm=computed.algorithm, checksum_type="FULL_OBJECT", checksum=computed.checksum)
+    if computed is not None and computed.etag is not None:
+        copy = copy._replace(etag=computed.etag)
+    if computed is not None and computed.checksum is not None:
+        copy = copy._replace(
+            checksum_algorithm=computed.algorithm, checksum_type="FULL_OBJECT", checksum=computed.checksum
+        )
+    return copy
 
 
 def _kept_headers(original: ObjectVersion, input: Any) -> str | None:
@@ -171,7 +175,7 @@ async def _compute(ctx: Context, input: Any) -> Computed | None:
         if algorithm is None and not hashes_etag:
             return None
         assert original.content_id is not None, "a readable version has a content"
-        content = await ctx.services.database.read(contents.load, original.content_id)
+        content = await ctx.services.database.read(contents.load, original.content_id, original.size)
         checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm) if algorithm else None
         etag = await md5_of_content(ctx, content, 0, content.size) if hashes_etag else None
     return Computed(original.content_id, algorithm, checksum, etag)

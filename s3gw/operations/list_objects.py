@@ -12,7 +12,7 @@ from s3gw.errors import InvalidArgument
 from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
-from s3gw.wire.list_encoder import ObjectRow, ObjectRows, VersionRow, VersionRows, url_encode
+from s3gw.wire.list_encoder import ObjectRows, VersionRow, VersionRows, url_encode
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -58,7 +58,12 @@ def url_encode_members(output: Output, *names: str) -> None:
 def seek(last: str, prefix: str, delimiter: str) -> tuple[str, str]:
     """Where a page after `last` begins: (after, at least). A common prefix stands for all the keys it rolls up."""
     ends_at = len(last) - len(delimiter)
-    if delimiter and last.startswith(prefix) and last.find(delimiter, len(prefix)) == ends_at:
+    if (
+        delimiter
+        and ends_at >= len(prefix)
+        and last.startswith(prefix)
+        and last.find(delimiter, len(prefix)) == ends_at
+    ):
         return "", listing.after_prefix(last)
     return last, ""
 
@@ -81,7 +86,7 @@ async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> O
         output["StartAfter"] = input["StartAfter"]
     if encode:
         url_encode_members(output, "Prefix", "Delimiter", "StartAfter")
-    output["Contents"] = ObjectRows(_object_rows(page, owners), url=encode)
+    output["Contents"] = ObjectRows(page.rows, owners, encode)
     return output
 
 
@@ -108,7 +113,7 @@ async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output
         output["NextMarker"] = _last_key(page)
     if encode:
         url_encode_members(output, "Delimiter", "Marker", "NextMarker")  # not Prefix: botocore doesn't decode it here
-    output["Contents"] = ObjectRows(_object_rows(page, owners), url=encode)
+    output["Contents"] = ObjectRows(page.rows, owners, encode)
     return output
 
 
@@ -120,14 +125,6 @@ def _current_page(
         conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=max(at_least, prefix), limit=limit
     )
     return page, listing.owners(conn, {row[7] for row in page.rows}) if with_owners else {}
-
-
-def _object_rows(page: Page, owners: Owners) -> list[ObjectRow | tuple[Any, ...]]:
-    nobody = (None, None)
-    return [
-        (key, modified, f'"{etag}"', size, storage_class, *owners.get(owner, nobody), algorithm, kind)
-        for key, modified, etag, size, storage_class, algorithm, kind, owner in page.rows
-    ]
 
 
 def _last_key(page: Page) -> str:

@@ -106,27 +106,27 @@ async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
         )
     async with receive_body(ctx, upload.checksum_algorithm or asked) as body:
         part = UploadedPart(upload_id, number, body.size, body.etag, ctx.now, 0, body.checksum_algorithm, body.checksum)
-        await database.write(_put_part, part, body.content, ctx.now, keys=(part_lock(upload_id, number),))
+        await database.write(_put_part, part, body.content, keys=(part_lock(upload_id, number),))
     output: Output = {"ETag": f'"{body.etag}"'}
     if upload.checksum_algorithm or asked:
         output[f"Checksum{body.checksum_algorithm}"] = body.checksum
     return output
 
 
-def _put_part(conn: Connection, part: UploadedPart, content: NewContent, now: int) -> None:
-    uploads.put_part(conn, part._replace(content_id=contents.insert(conn, content)), now)
+def _put_part(conn: Connection, part: UploadedPart, content: NewContent) -> None:
+    uploads.put_part(conn, part._replace(content_id=contents.insert(conn, content)))
 
 
 async def abort_multipart_upload(ctx: Context, input: AbortMultipartUploadRequestTypeDef) -> Output:
     await ctx.services.database.write(
-        _abort, ctx.the_bucket.id, input["Key"], input["UploadId"], ctx.now, keys=(ctx.lock_key(input["Key"]),)
+        _abort, ctx.the_bucket.id, input["Key"], input["UploadId"], keys=(ctx.lock_key(input["Key"]),)
     )
     return {}
 
 
-def _abort(conn: Connection, bucket_id: int, key: str, upload_id: str, now: int) -> None:
+def _abort(conn: Connection, bucket_id: int, key: str, upload_id: str) -> None:
     uploads.seize(conn, bucket_id, key, upload_id)
-    uploads.remove(conn, upload_id, frozenset(), now)
+    uploads.remove(conn, upload_id, frozenset())
 
 
 async def list_parts(ctx: Context, input: ListPartsRequestTypeDef) -> Output:

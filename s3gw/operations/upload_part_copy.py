@@ -61,7 +61,7 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
         assert original.content_id is not None, "a readable version has a content"
         span = _span(input.get("CopySourceRange"), original, ctx.services.settings.max_put)
         whole = span.length == original.size
-        content = await database.read(contents.load, original.content_id)
+        content = await database.read(contents.load, original.content_id, original.size)
         etag = original.etag if whole and "-" not in original.etag else None
         if etag is None and ctx.services.settings.copy_etag == "aws":
             etag = await md5_of_content(ctx, content, span.offset, span.length)
@@ -116,7 +116,7 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
         plan.checksum_algorithm,
         plan.checksum,
     )
-    uploads.put_part(conn, part, ctx.now)
+    uploads.put_part(conn, part)
     return original, part
 
 

@@ -7,8 +7,8 @@ doesn't write XML, and a test holds both to the same bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,17 +21,16 @@ _ESCAPED_IN_URL = re.compile(r"[^A-Za-z0-9_.~/-]")
 
 
 class ObjectRow(NamedTuple):
-    """`last_modified` in microseconds since the epoch; `etag` with its quotes. A plain tuple does as well."""
+    """A row of the page as the database gives it: `last_modified` in microseconds since the epoch, `etag` without quotes."""
 
     key: str
     last_modified: int
     etag: str
     size: int
     storage_class: str
-    owner_id: str | None = None
-    owner_name: str | None = None
     checksum_algorithm: str | None = None
     checksum_type: str | None = None
+    owner: str | None = None  # a key of the page's `owners`
 
 
 class VersionRow(NamedTuple):
@@ -91,18 +90,8 @@ def _checksum(algorithm: str | None, kind: str | None) -> str:
     return text if kind is None else f"{text}<ChecksumType>{escape(kind)}</ChecksumType>"
 
 
-def _around_size(
-    storage_class: str, owner_id: str | None, owner_name: str | None, algorithm: str | None, kind: str | None
-) -> tuple[str, str]:
-    """What stands before and behind the size of an object: the same for most of a page."""
-    return (
-        f"{_checksum(algorithm, kind)}<Size>",
-        f"</Size><StorageClass>{storage_class}</StorageClass>{_owner(owner_id, owner_name)}</Contents>",
-    )
-
-
-def _common(dictionary: dict[str, Any], row: ObjectRow | VersionRow) -> dict[str, Any]:
-    dictionary |= {"ETag": row.etag, "Size": row.size, "StorageClass": row.storage_class}
+def _common(dictionary: dict[str, Any], row: ObjectRow | VersionRow, etag: str | None) -> dict[str, Any]:
+    dictionary |= {"ETag": etag, "Size": row.size, "StorageClass": row.storage_class}
     if row.checksum_algorithm is not None:
         dictionary["ChecksumAlgorithm"] = [row.checksum_algorithm]
     dictionary["ChecksumType"] = row.checksum_type
@@ -117,9 +106,13 @@ def _owner_dict(owner_id: str | None, name: str | None) -> dict[str, str] | None
 
 @dataclass(frozen=True, slots=True)
 class ObjectRows(Rendered):
-    """`Contents` of ListObjects and ListObjectsV2. With `url`, keys are encoded."""
+    """`Contents` of ListObjects and ListObjectsV2. With `url`, keys are encoded.
 
-    rows: Sequence[tuple[str, int, str, int, str, str | None, str | None, str | None, str | None]]
+    `owners`: (ID, DisplayName) by the rows' `owner`; without an entry there a row has no Owner.
+    """
+
+    rows: Sequence[tuple[str, int, str, int, str, str | None, str | None, str | None]]
+    owners: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     url: bool = False
 
     def __len__(self) -> int:
@@ -130,22 +123,34 @@ class ObjectRows(Rendered):
         # One look at all keys of the page saves a look at each, and a page has few owners, algorithms and seconds.
         are_plain = _ESCAPED_IN_URL.search("".join([row[0] for row in self.rows])) is None
         moments: dict[int, str] = {}
-        rests: dict[tuple[str | None, ...], tuple[str, str]] = {}
+        around_sizes: dict[tuple[str | None, ...], tuple[str, str]] = {}
         pieces = []
-        for key, modified, etag, size, storage_class, owner_id, owner_name, algorithm, kind in self.rows:
-            shared = (storage_class, owner_id, owner_name, algorithm, kind)
-            around_size = rests.get(shared)
+        for key, modified, etag, size, storage_class, algorithm, kind, owner in self.rows:
+            shared = (storage_class, algorithm, kind, owner)
+            around_size = around_sizes.get(shared)
             if around_size is None:
-                around_size = rests[shared] = _around_size(*shared)
+                around_size = around_sizes[shared] = self._around_size(storage_class, algorithm, kind, owner)
             second = modified // 1_000_000
             moment = moments.get(second)
             if moment is None:
                 moment = moments[second] = iso_from_microseconds(modified)
             pieces.append(
                 f"<Contents><Key>{key if are_plain else encode_key(key)}</Key><LastModified>{moment}</LastModified>"
-                f"<ETag>&quot;{etag[1:-1]}&quot;</ETag>{around_size[0]}{size}{around_size[1]}"
+                f"<ETag>&quot;{etag}&quot;</ETag>{around_size[0]}{size}{around_size[1]}"
             )
         return "".join(pieces)
+
+    def _around_size(
+        self, storage_class: str, algorithm: str | None, kind: str | None, owner: str | None
+    ) -> tuple[str, str]:
+        """What stands before and behind the size of an object: the same for most of a page."""
+        return (
+            f"{_checksum(algorithm, kind)}<Size>",
+            f"</Size><StorageClass>{storage_class}</StorageClass>{_owner(*self._owner_of(owner))}</Contents>",
+        )
+
+    def _owner_of(self, owner: str | None) -> tuple[str | None, str | None]:
+        return (None, None) if owner is None else self.owners.get(owner, (None, None))
 
     def dicts(self) -> list[dict[str, Any]]:
         return [self._dict(ObjectRow(*row)) for row in self.rows]
@@ -155,9 +160,10 @@ class ObjectRows(Rendered):
             {
                 "Key": url_encode(row.key) if self.url else row.key,
                 "LastModified": _moment(row.last_modified),
-                "Owner": _owner_dict(row.owner_id, row.owner_name),
+                "Owner": _owner_dict(*self._owner_of(row.owner)),
             },
             row,
+            f'"{row.etag}"',
         )
 
 
@@ -212,7 +218,7 @@ class VersionRows(Rendered):
 
     def dicts(self) -> list[dict[str, Any]]:
         """Versions only."""
-        return [_common(self._dict(row), row) for row in self.rows if not row.is_delete_marker]
+        return [_common(self._dict(row), row, row.etag) for row in self.rows if not row.is_delete_marker]
 
     def delete_markers(self) -> list[dict[str, Any]]:
         return [self._dict(row) for row in self.rows if row.is_delete_marker]

@@ -23,7 +23,11 @@ TAIL: tuple[st.SearchStrategy[Any], ...] = (
     st.sampled_from([None, "CRC32"]),
     st.sampled_from([None, "FULL_OBJECT"]),
 )
-OBJECTS = st.builds(ObjectRow, KEYS, MOMENTS, ETAGS, st.integers(0, 2**45), st.just("STANDARD"), *TAIL)
+OWNERS = {"1": ("a" * 64, "Alice & <Bob>"), "2": ("b" * 64, None)}
+OBJECTS = st.builds(
+    ObjectRow, KEYS, MOMENTS, ETAGS.map(lambda etag: etag.strip('"')), st.integers(0, 2**45), st.just("STANDARD"),
+    TAIL[2], TAIL[3], st.sampled_from([None, "1", "2", "nobody"]),
+)  # fmt: skip
 VERSIONS = st.builds(
     VersionRow, KEYS, st.just("null"), st.booleans(), st.just(False), MOMENTS, ETAGS, st.integers(0, 2**45),
     st.just("STANDARD"), *TAIL,
@@ -34,7 +38,7 @@ MARKERS = st.builds(VersionRow, KEYS, st.just("v1"), st.booleans(), st.just(True
 @pytest.mark.parametrize("name", ["ListObjects", "ListObjectsV2"])
 @given(rows=st.lists(OBJECTS, max_size=5), url=st.booleans())
 def test_contents_are_the_bytes_of_the_compiled_encoder(name: str, rows: list[ObjectRow], url: bool) -> None:
-    fast = ObjectRows(rows, url)
+    fast = ObjectRows(rows, OWNERS, url)
     page = {"Name": "bucket", "Prefix": "", "MaxKeys": 1000, "IsTruncated": False}
     encode = codec(name).encode
     assert encode({**page, "Contents": fast}) == encode({**page, "Contents": fast.dicts()})
