@@ -7,6 +7,7 @@ in sqlite_writer.py and postgresql.py; what the tables are is in schema.py.
 
 from __future__ import annotations
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,7 @@ class Prepared:
         assert isinstance(statement, ClauseElement)
         self._statement = cast(ClauseElement, replacement_traverse(statement, {}, _constant))
         self._forms: dict[str, _Form] = {}
+        self._as_json: Prepared | None = None
 
     def one_or_none(self, conn: Connection, /, **parameters: Any) -> tuple[Any, ...] | None:
         """The only row, or None. More than one is a mistake in the statement."""
@@ -106,6 +108,26 @@ class Prepared:
 
     def all(self, conn: Connection, /, **parameters: Any) -> list[tuple[Any, ...]]:
         return conn.rows_of(self, parameters)
+
+    def all_at_once(self, conn: Connection, /, **parameters: Any) -> list[Sequence[Any]]:
+        """As `all`, for many rows of text and numbers.
+
+        SQLite's driver gives up the interpreter at each row and has to get it back from the event loop, which makes a
+        page of a thousand rows several times as expensive. Here SQLite puts the rows together in one step, as JSON.
+        """
+        if conn.dialect != "sqlite":
+            return list(conn.rows_of(self, parameters))
+        if self._as_json is None:
+            self._as_json = self._wrapped_as_json()
+        rows: list[Sequence[Any]] = json.loads(conn.rows_of(self._as_json, parameters)[0][0])
+        return rows
+
+    def _wrapped_as_json(self) -> Prepared:
+        form, columns = self.form("sqlite"), cast("Any", self._statement).selected_columns
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        wrapped = Prepared(cast("Executable", self._statement))
+        wrapped._forms["sqlite"] = form._replace(sql=f"SELECT json_group_array(json_array({names})) FROM ({form.sql})")
+        return wrapped
 
     def run(self, conn: Connection, /, **parameters: Any) -> int:
         """Run an INSERT, UPDATE or DELETE; the number of rows it concerned."""

@@ -6,20 +6,22 @@ size of the page and not of the bucket. One walk serves all three lists; they di
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, select, text, tuple_
 
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import objects, uploads, users
 
-Row = tuple[Any, ...]  # its first column is the key, its second orders the rows of one key
+Row = Sequence[Any]  # its first column is the key, its second orders the rows of one key
 Rank = Any  # the second column's type; what lies before and after all its values is told by the walks below
 
 # Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
 _AFTER_PREFIX = 4
 _WITH_DELIMITER = 32
+# Nothing comes between a key and the key with this behind it: keys have no NUL.
+_LEAST = "\x01"
 # Above any key: a key has at most 1024 bytes, and there is no greater code point.
 _END = "\U0010ffff" * 257
 
@@ -48,12 +50,41 @@ def list_current(
 ) -> Page:
     """Current objects whose keys are > `after` and >= `at_least`. Rows are those of `_current_page`."""
 
-    def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
-        statement = _current_page if rank == 0 else _current_page_after
-        return statement.all(conn, bucket_id=bucket_id, key=key, end=end, batch=batch)
+    first = max(at_least, prefix, after + _LEAST if after else "")
+    end = after_prefix(prefix)
+    if not limit:
+        return Page([], [], False, None)
+    if not delimiter:
+        rows = _current_page.all_at_once(conn, bucket_id=bucket_id, key=first, end=end, batch=limit + 1)
+        page = rows[:limit]
+        return Page(page, [], len(rows) > limit, page[-1] if page else None)
+    rows = _current_seeks[conn.dialect].all_at_once(
+        conn,
+        bucket_id=bucket_id,
+        first=first,
+        end=end,
+        delimiter=delimiter,
+        behind=after_prefix(delimiter),
+        cut=len(prefix),
+        batch=limit + 1,
+    )
+    return _rolled_up(rows, len(prefix), delimiter, limit)
 
-    start = (at_least, 0) if at_least > after else (after, 1)
-    return _walk(fetch, lambda row: 1, 0, start if start[0] else ("", 0), prefix, delimiter, limit)
+
+def _rolled_up(rows: list[Row], cut: int, delimiter: str, limit: int) -> Page:
+    """Rows, of which each that has the delimiter stands for all of its common prefix."""
+    kept: list[Row] = []
+    prefixes: list[str] = []
+    last: Row | str | None = None
+    for row in rows[:limit]:
+        stop = row[0].find(delimiter, cut)
+        if stop < 0:
+            kept.append(row)
+            last = row
+        else:
+            prefixes.append(row[0][: stop + len(delimiter)])
+            last = prefixes[-1]
+    return Page(kept, prefixes, len(rows) > limit, last)
 
 
 def list_versions(
@@ -62,7 +93,7 @@ def list_versions(
     """Versions and delete markers after `start` (key, sequence), each key's newest first."""
 
     def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
-        return _versions_page.all(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        return _versions_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
 
     return _walk(fetch, lambda row: row[1], BEFORE_VERSIONS, start, prefix, delimiter, limit)
 
@@ -73,7 +104,7 @@ def list_uploads(
     """Uploads after `start` (key, upload id), each key's oldest first."""
 
     def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
-        return _uploads_page.all(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        return _uploads_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
 
     return _walk(fetch, lambda row: row[1], BEFORE_UPLOADS, start, prefix, delimiter, limit)
 
@@ -136,9 +167,32 @@ _current_columns = select(
 _current_page = Prepared(
     _current_columns.where(objects.c.key >= bindparam("key")).order_by(objects.c.key).limit(bindparam("batch"))
 )
-_current_page_after = Prepared(
-    _current_columns.where(objects.c.key > bindparam("key")).order_by(objects.c.key).limit(bindparam("batch"))
+# From each key the database itself seeks the next one that isn't rolled up with it, so a page is one statement.
+_SEEKS = """
+WITH RECURSIVE seeks(key, number) AS (
+    SELECT (SELECT key FROM objects WHERE bucket_id = :bucket_id AND is_current = 1 AND key >= :first AND key < :end
+            ORDER BY key LIMIT 1), 1
+    UNION ALL
+    SELECT (SELECT next.key FROM objects AS next WHERE next.bucket_id = :bucket_id AND next.is_current = 1
+            AND next.key >= CASE {found} WHEN 0 THEN seeks.key || {character}(1)
+                ELSE substr(seeks.key, 1, CAST(:cut AS INTEGER) - 1 + {found}) || :behind END
+            AND next.key < :end ORDER BY next.key LIMIT 1), number + 1
+    FROM seeks WHERE key IS NOT NULL AND number < :batch
 )
+SELECT {columns} FROM seeks JOIN objects ON objects.bucket_id = :bucket_id AND objects.key = seeks.key
+    AND objects.is_current = 1 ORDER BY number
+"""
+
+
+def _prepare_seeks(position: str, character: str) -> Prepared:
+    columns = _current_columns.selected_columns
+    names = ", ".join(f"objects.{column.name}" for column in columns)
+    # Where the delimiter stands behind the prefix, from 1; 0 if it doesn't.
+    found = f"{position}(substr(seeks.key, CAST(:cut AS INTEGER) + 1), :delimiter)"
+    return Prepared(text(_SEEKS.format(found=found, character=character, columns=names)).columns(*columns))
+
+
+_current_seeks = {"sqlite": _prepare_seeks("instr", "char"), "postgresql": _prepare_seeks("strpos", "chr")}
 _versions_page = Prepared(
     select(
         objects.c.key,

@@ -1,7 +1,10 @@
 """SQLite: point reads inline on the event loop, scans in threads, writes through the one writer thread.
 
-A prepared point read takes less time than handing it to a thread. The connections for reading are in autocommit
-mode and every result is fetched at once, so a read transaction is one statement, and none outlives a second.
+A prepared point read takes less time than handing it to a thread, and most of that is taking and giving back the lock
+of a read transaction. So all point reads of one turn of the event loop share one: it begins with the first of them and
+is ended by a callback that is queued at that moment. Whatever runs before that callback was queued before the
+transaction began, so everything that it may know of was committed before, and is seen. A scan is one transaction too,
+of a second at most.
 """
 
 from __future__ import annotations
@@ -35,16 +38,35 @@ class SQLiteDatabase(Database):
         self._readers = make_engine(path, writes=False)
         self._writer = Writer(path, self._lock)
         self._inline = SQLiteConnection(self._readers)
+        self._turn_of: asyncio.AbstractEventLoop | None = (
+            None  # whose turn the open transaction of `_inline` belongs to
+        )
         self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
         self._local = threading.local()
         self._scan_connections: list[ScanConnection] = []
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        if self._turn_of is not loop:
+            self._end_turn()  # of a loop that stopped in the middle of one
+            self._inline.begin()
+            self._turn_of = loop
+            loop.call_soon(self._end_turn)
         return fn(self._inline, *args, **kwargs)
+
+    def _end_turn(self) -> None:
+        if self._turn_of is not None:
+            self._turn_of = None
+            self._inline.end()
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            return fn(self._scan_connection(), *args, **kwargs)
+            conn = self._scan_connection()
+            conn.begin()
+            try:
+                return fn(conn, *args, **kwargs)
+            finally:
+                conn.end()
 
         return await asyncio.get_running_loop().run_in_executor(self._scanners, run)
 
@@ -60,6 +82,7 @@ class SQLiteDatabase(Database):
         return result
 
     async def close(self) -> None:
+        self._end_turn()
         self._writer.stop()
         await asyncio.to_thread(self._close)
 

@@ -67,6 +67,17 @@ class SQLiteConnection(Connection):
             return IntegrityError(sql, None, error, hide_parameters=True)
         return unavailable(error)
 
+    def begin(self) -> None:
+        """Let the statements until `end` see one state: that of the first of them."""
+        try:
+            self.driver.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def end(self) -> None:
+        if self.driver.in_transaction:
+            self.driver.execute("ROLLBACK")  # nothing was written; unlike COMMIT it can't fail
+
     def close(self) -> None:
         self._sqlalchemy.invalidate()  # SQLAlchemy has begun nothing that it would have to end
         self._sqlalchemy.close()
@@ -82,22 +93,16 @@ def unavailable(error: BaseException | None) -> BaseException:
 
 
 class ScanConnection(SQLiteConnection):
-    """Ends a statement that runs for longer than a second: it would keep the WAL from being reset."""
+    """Ends a scan that takes longer than a second: it would keep the WAL from being reset."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._deadline = 0.0
         self.driver.set_progress_handler(lambda: time.monotonic() > self._deadline, _PROGRESS_INSTRUCTIONS)
 
-    def rows_of(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def begin(self) -> None:
         self._deadline = time.monotonic() + MAX_SCAN_SECONDS
-        return super().rows_of(prepared, parameters)
-
-    def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> CursorResult[Any]:
-        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
-        return super().execute(statement, parameters)
+        super().begin()
 
 
 def make_engine(path: Path, *, writes: bool) -> Engine:

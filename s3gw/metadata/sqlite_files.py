@@ -19,6 +19,7 @@ from s3gw.metadata.database import UnsuitableDatabase
 
 # Between processes that write, `flock` decides; this is for strangers (a sqlite3 shell) and for TRUNCATE checkpoints,
 # which wait until readers of older snapshots have ended (a second at most).
+MAPPED = 256 * 1024 * 1024
 BUSY_TIMEOUT_MS = 5000
 CACHED_STATEMENTS = 512
 # fmt: off
@@ -58,6 +59,8 @@ def _pragmas(writes: bool) -> Iterator[tuple[str, str]]:
     yield "foreign_keys", "ON"
     yield "temp_store", "MEMORY"  # savepoints keep the pages they may have to restore there
     yield "cache_size", "-16384" if writes else "-8192"
+    if not writes:
+        yield "mmap_size", str(MAPPED)  # a page that is mapped is read without a system call
     if not writes:
         yield "query_only", "ON"
 

@@ -21,7 +21,7 @@ _ESCAPED_IN_URL = re.compile(r"[^A-Za-z0-9_.~/-]")
 
 
 class ObjectRow(NamedTuple):
-    """A row of the page as the database gives it: `last_modified` in microseconds since the epoch, `etag` without quotes."""
+    """A row as the database gives it: `last_modified` in microseconds since the epoch, `etag` without quotes."""
 
     key: str
     last_modified: int
