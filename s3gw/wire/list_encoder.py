@@ -111,7 +111,7 @@ class ObjectRows(Rendered):
     `owners`: (ID, DisplayName) by the rows' `owner`; without an entry there a row has no Owner.
     """
 
-    rows: Sequence[tuple[str, int, str, int, str, str | None, str | None, str | None]]
+    rows: Sequence[Sequence[Any]]  # ObjectRow, or what has its fields
     owners: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     url: bool = False
 

@@ -260,6 +260,12 @@ def test_a_disabled_user_is_told_only_to_who_signs_rightly() -> None:
 # Presigned queries
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1"])
+def test_a_url_that_was_never_valid_has_expired(seconds: str) -> None:
+    error = error_of(presigned_example("Expires=86400", f"Expires={seconds}"))
+    assert (error.code, error.message) == ("AccessDenied", "Request has expired")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -275,8 +281,6 @@ def test_a_disabled_user_is_told_only_to_who_signs_rightly() -> None:
             'Invalid credential date "20130525". This date is not the same as X-Amz-Date',
         ),
         ("20130524T000000Z", "20130524", "X-Amz-Date must be in the ISO8601 Long Format"),
-        ("Expires=86400", "Expires=-1", "X-Amz-Expires must be non-negative"),
-        ("Expires=86400", "Expires=0", "X-Amz-Expires must be non-negative"),
         ("Expires=86400", "Expires=1.5", "X-Amz-Expires should be a number"),
         ("Expires=86400", "Expires=", "X-Amz-Expires should be a number"),
         ("Expires=86400", "Expires=" + "9" * 30, "X-Amz-Expires should be a number"),

@@ -1,0 +1,68 @@
+"""A running gateway on each database, and boto3 clients for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.postgresql import Server
+from tests.servers import ROOT_KEY, RunningServer, running_server
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    data = tmp_path_factory.mktemp(f"gateway-{request.param}") / "data"
+    settings = {"S3GW_BUCKET_DEFAULTS": "classic", "S3GW_DOMAINS": "s3.localhost"}
+    if request.param == "postgresql":
+        postgresql: Server = request.getfixturevalue("postgresql")
+        settings["S3GW_DATABASE_URL"] = postgresql.url(postgresql.create_database())
+    with running_server(data, **settings) as running:
+        yield running
+
+
+def client_of(server: RunningServer, key: tuple[str, str] = ROOT_KEY, **options: Any) -> BaseClient:
+    return boto3.client(
+        "s3",
+        endpoint_url=server.s3,
+        aws_access_key_id=key[0],
+        aws_secret_access_key=key[1],
+        region_name="us-east-1",
+        config=Config(
+            parameter_validation=False, retries={"max_attempts": 0}, s3={"addressing_style": "path"}, **options
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def s3(server: RunningServer) -> Any:
+    return client_of(server)
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    name = f"bucket-{next(_numbers)}-{id(s3) % 100_000}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def versioned(s3: Any, bucket: str) -> str:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
+
+
+def refusal(call: Any, **arguments: Any) -> tuple[int, str]:
+    """Status and code of the error that a call ends in."""
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    error = refused.value.response
+    return error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Code"]

@@ -1,0 +1,243 @@
+"""The line a request walks, from outside: who may do what, what is refused early, what a client sees of failures."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from s3gw.metadata.database import open_database
+from s3gw.metadata.schema import blobs, contents, objects, uploads
+from s3gw.operations.table import OPERATIONS
+from tests.operations.conftest import client_of, refusal
+from tests.servers import ROOT_KEY, RunningServer, running_server
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway") / "data"
+
+
+@pytest.fixture(scope="module")
+def server(data: Path) -> Iterator[RunningServer]:
+    settings = {"S3GW_BUCKETS": "public", "S3GW_DOMAINS": "s3.localhost", "S3GW_TRUSTED_PROXIES": "127.0.0.1/32"}
+    with running_server(data, S3GW_BODY_TIMEOUT="2", **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def s3(server: RunningServer) -> Any:
+    return client_of(server)
+
+
+def command(data: Path, *words: str) -> Any:
+    run = subprocess.run(
+        [sys.executable, "-m", "s3gw", *words, "--data", str(data), "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(run.stdout)
+
+
+def signed(
+    server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[str, dict[str, str]]:
+    request = AWSRequest(method, server.s3 + path, data=body, headers=headers)
+    S3SigV4Auth(Credentials(*ROOT_KEY), "s3", "us-east-1").add_auth(request)
+    return path, dict(request.headers)
+
+
+def send(server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, Any]:
+    """A signed request as it is, without a client's own ideas of it."""
+    connection = http.client.HTTPConnection(urlsplit(server.s3).netloc, timeout=20)
+    target, all_headers = signed(server, method, path, body, **headers)
+    connection.request(method, target, body, all_headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content, answer.headers
+
+
+def test_users_see_and_touch_only_what_is_theirs(server: RunningServer, data: Path, s3: Any) -> None:
+    command(data, "user", "create", "alice")
+    key = command(data, "key", "create", "alice")
+    alice = client_of(server, (key["access_key_id"], key["secret_access_key"]))
+    assert alice.list_buckets()["Buckets"] == []
+    alice.create_bucket(Bucket="of-alice")
+    alice.put_object(Bucket="of-alice", Key="key", Body=b"x")
+    s3.put_object(Bucket="public", Key="key", Body=b"x")
+    denied = (403, "AccessDenied")
+    assert refusal(alice.get_object, Bucket="public", Key="key") == denied
+    assert refusal(alice.put_object, Bucket="public", Key="key", Body=b"y") == denied
+    assert refusal(alice.list_objects_v2, Bucket="public") == denied
+    assert refusal(alice.copy_object, Bucket="of-alice", Key="stolen", CopySource="public/key") == denied
+    refused = alice.delete_objects(Bucket="public", Delete={"Objects": [{"Key": "key"}]})
+    assert [error["Code"] for error in refused["Errors"]] == ["AccessDenied"]
+    assert s3.get_object(Bucket="public", Key="key")["Body"].read() == b"x"
+    assert refusal(alice.create_bucket, Bucket="public") == (409, "BucketAlreadyExists")
+    assert s3.get_object(Bucket="of-alice", Key="key")["Body"].read() == b"x"  # an admin may
+    command(data, "key", "disable", key["access_key_id"])
+    for _ in range(4):  # whichever worker answers
+        assert refusal(alice.list_buckets) == (403, "InvalidAccessKeyId")
+
+
+def test_nobody_is_let_in_without_a_rule(server: RunningServer) -> None:
+    anonymous = boto3.client(
+        "s3", endpoint_url=server.s3, region_name="us-east-1", config=Config(signature_version=UNSIGNED)
+    )
+    denied = (403, "AccessDenied")
+    assert refusal(anonymous.list_buckets) == denied
+    assert refusal(anonymous.list_objects_v2, Bucket="public") == denied
+    assert refusal(anonymous.put_object, Bucket="public", Key="x", Body=b"x") == denied
+    assert refusal(anonymous.delete_objects, Bucket="public", Delete={"Objects": [{"Key": "x"}]}) == denied
+
+
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+def test_presigned_urls_work_without_anything_else(server: RunningServer, signature: str) -> None:
+    client = client_of(server, signature_version=signature)
+    put = client.generate_presigned_url("put_object", {"Bucket": "public", "Key": "signed ü"}, ExpiresIn=60)
+    with urllib.request.urlopen(urllib.request.Request(put, b"body", {"Content-Type": ""}, method="PUT")) as answer:
+        assert answer.status == 200
+    get = client.generate_presigned_url("get_object", {"Bucket": "public", "Key": "signed ü"}, ExpiresIn=60)
+    with urllib.request.urlopen(get) as answer:
+        assert answer.read() == b"body"
+
+
+def test_what_a_presigned_query_asks_for_counts_as_a_header(server: RunningServer, s3: Any) -> None:
+    request = AWSRequest("PUT", f"{server.s3}/public/acl?x-amz-acl=public-read")
+    S3SigV4QueryAuth(Credentials(*ROOT_KEY), "s3", "us-east-1").add_auth(request)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(str(request.url), b"x", method="PUT"))
+    assert refused.value.code == 501
+    refused.value.close()
+
+
+def test_a_bucket_is_addressed_by_host_too(server: RunningServer, s3: Any) -> None:
+    s3.put_object(Bucket="public", Key="by/host", Body=b"x")
+    connection = http.client.HTTPConnection(urlsplit(server.s3).netloc, timeout=20)
+    request = AWSRequest("GET", "http://public.s3.localhost/by/host")
+    S3SigV4Auth(Credentials(*ROOT_KEY), "s3", "us-east-1").add_auth(request)
+    connection.request("GET", "/by/host", headers={**dict(request.headers), "Host": "public.s3.localhost"})
+    assert connection.getresponse().read() == b"x"
+    connection.close()
+
+
+ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Tagging><TagSet>&b;</TagSet></Tagging>'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "refused"),
+    [
+        ("PUT", "/public?tagging", b"<Tagging>", {}, (400, "MalformedXML")),
+        ("PUT", "/public?tagging", b"", {}, (400, "MissingRequestBodyError")),
+        ("PUT", "/public?tagging", ENTITIES, {}, (400, "MalformedXML")),
+        ("PUT", "/public?tagging", b"<" + b"a" * 2_200_000, {}, (400, "MaxMessageLengthExceeded")),
+        ("PUT", "/public?tagging", b"<Other/>", {}, (400, "MalformedXML")),
+        ("PUT", "/public/" + "k" * 1025, b"x", {}, (400, "KeyTooLongError")),
+        ("PUT", "/public/a%00b", b"x", {}, (400, "InvalidURI")),
+        ("PUT", "/public/a%ffb", b"x", {}, (400, "InvalidURI")),
+        ("PUT", "/public/key?partNumber=1", b"x", {}, (400, "InvalidArgument")),
+        ("PUT", "/public/key", b"x", {"x-amz-copy-source": "nonsense"}, (400, "InvalidArgument")),
+        ("PUT", "/public/key", b"x", {"x-amz-checksum-crc32": "AAAA"}, (400, "BadDigest")),
+        ("GET", "/public?acl&tagging", b"", {}, (400, "InvalidArgument")),
+        ("DELETE", "/public?location", b"", {}, (405, "MethodNotAllowed")),
+        ("GET", "/public?list-type=2&max-keys=many", b"", {}, (400, "InvalidArgument")),
+        ("GET", "/public/key?response-content-type=a%0d%0ab", b"", {}, (400, "InvalidArgument")),
+        ("OPTIONS", "/public/key", b"", {}, (501, "NotImplemented")),
+        ("GET", "/no-such-bucket", b"", {}, (404, "NoSuchBucket")),
+    ],
+)
+def test_bad_input_ends_in_awss_error(
+    server: RunningServer,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+    refused: tuple[int, str],
+) -> None:
+    status, content, answer = send(server, method, path, body, **headers)
+    assert (status, f"<Code>{refused[1]}</Code>".encode() in content) == (refused[0], True), content
+    assert answer["x-amz-request-id"]
+    assert send(server, "GET", "/public?location")[0] == 200
+
+
+def test_dots_in_a_key_are_only_dots(server: RunningServer, s3: Any) -> None:
+    assert send(server, "PUT", "/public/../../etc/passwd", b"harmless")[0] == 200
+    assert s3.get_object(Bucket="public", Key="../../etc/passwd")["Body"].read() == b"harmless"
+
+
+def rows(data: Path) -> dict[str, int]:
+    """How many rows there are of all that an upload could leave."""
+
+    async def count() -> dict[str, int]:
+        database = open_database(None, data)
+        try:
+            tables = (objects, contents, blobs, uploads)
+            return {
+                table.name: len(await database.scan(lambda conn, table=table: conn.execute(table.select()).all()))
+                for table in tables
+            }
+        finally:
+            await database.close()
+
+    return asyncio.run(count())
+
+
+def files(data: Path) -> int:
+    return sum(path.is_file() for path in (data / "blobs").rglob("*"))
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_an_upload_that_breaks_off_or_stalls_leaves_nothing(server: RunningServer, data: Path, stays: bool) -> None:
+    before = rows(data), files(data)
+    peer = socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0))
+    path, headers = signed(server, "PUT", "/public/broken", b"", **{"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name != "Content-Length")
+    host = f"Host: {urlsplit(server.s3).netloc}\r\n"
+    peer.sendall(f"PUT {path} HTTP/1.1\r\n{host}{head}Content-Length: 9000000\r\n\r\n".encode() + b"x" * 1_000_000)
+    if stays:
+        peer.settimeout(20)
+        assert b"RequestTimeout" in peer.recv(65536)
+    peer.close()
+    deadline = time.monotonic() + 10
+    while (rows(data), files(data)) != before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert (rows(data), files(data)) == before
+
+
+def test_an_early_refusal_of_an_expected_body_closes_the_connection(server: RunningServer) -> None:
+    connection = socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0))
+    connection.settimeout(20)
+    connection.sendall(
+        b"PUT /public/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+    )
+    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"connection: close" in answer.lower()
+    connection.close()
+
+
+def test_every_served_operation_is_listed(data: Path, server: RunningServer) -> None:
+    listed = command(data, "operations")
+    entries = listed["operations"] if isinstance(listed, dict) else listed
+    served = {entry["operation"] for entry in entries if entry["served"]}
+    assert served == set(OPERATIONS)
+    assert len(entries) == 116
