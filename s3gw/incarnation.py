@@ -1,8 +1,8 @@
 """This process's identity: a name that no other process ever had, a lock that lives as long as it does, a heartbeat.
 
 Locations of blobs begin with the name. The lock tells on one machine whether the process lives, the heartbeat tells it
-in a cluster; each beat publishes how old the oldest open read is. A process that was declared dead must stop: what it
-writes may be swept away.
+in a cluster; each beat publishes in which epoch the oldest open read began. A process that was declared dead must stop:
+what it writes may be swept away.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, no
 from s3gw.metadata.processes import Process
 
 BEAT = 2.0  # seconds
+_REST = 15.0  # seconds after which a beat is written although nothing has changed
 _SILENCE = 60_000_000  # microseconds after which a process of another machine is taken for dead
 _logger = logging.getLogger("s3gw.incarnation")
 
@@ -58,46 +59,71 @@ async def open_incarnation(
     name = _new_name()
     lock_folder(data).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(_lock_file(data, name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
-    beating = asyncio.create_task(_beat(database, name, open_reads, on_death))
     try:
-        yield Incarnation(name)
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        open_reads.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
+        beating = asyncio.create_task(Heart(database, name, open_reads).beat_until_death(on_death))
         try:
-            await database.write(processes.mark_dead, name)
-        except DatabaseUnavailable:
-            pass  # the lock says it too
+            yield Incarnation(name)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            try:
+                await database.write(processes.mark_dead, name)
+            except DatabaseUnavailable:
+                pass  # the lock says it too
+    finally:
         os.close(descriptor)
 
 
-async def _beat(database: Database, name: str, open_reads: OpenReads, on_death: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(BEAT)
-        try:
-            # The moment is taken before the beat is queued: whatever begins meanwhile begins later.
-            if not await database.write(processes.heartbeat, name, open_reads.oldest()):
-                _logger.error("this process was declared dead and stops")
-                on_death()
-                return
-        except DatabaseUnavailable as error:
-            _logger.warning("no heartbeat: %s", error)
+class Heart:
+    """Looks at the epoch at each beat, but writes only what has changed, and now and then that nothing has.
+
+    A commit costs a flush of the disk. An idle store therefore rests: the epoch stands still while nothing is released.
+    """
+
+    def __init__(self, database: Database, name: str, open_reads: OpenReads) -> None:
+        self._database, self._name, self._open_reads = database, name, open_reads
+        self._published, self._published_at = open_reads.epoch, time.monotonic()
+
+    async def beat_until_death(self, on_death: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                if not await self.beat():
+                    _logger.error("this process was declared dead and stops")
+                    on_death()
+                    return
+            except DatabaseUnavailable as error:
+                _logger.warning("no heartbeat: %s", error)
+
+    async def beat(self) -> bool:
+        """False: this process was declared dead."""
+        self._open_reads.epoch, lives = await self._database.read(processes.look, self._name)
+        oldest, at = self._open_reads.oldest(), time.monotonic()
+        if lives and (oldest != self._published or at - self._published_at >= _REST):
+            # Taken before the write is queued: whatever begins meanwhile begins in no earlier epoch.
+            lives = await self._database.write(processes.heartbeat, self._name, oldest)
+            self._published, self._published_at = oldest, at
+        return lives
 
 
-def bury_the_dead(conn: Connection, data: Path) -> list[Process]:
+async def bury_the_dead(database: Database, data: Path) -> list[Process]:
     """Declare dead whoever died without a word; gives all that are dead by now, for the sweep."""
-    at = now(conn)
-    for process in processes.list_processes(conn):
-        if process.is_dead:
-            continue
-        lives = _holds_its_lock(data, process.incarnation)
-        if lives is False:
-            processes.mark_dead(conn, process.incarnation)
-        elif lives is None and process.heartbeat_at < at - _SILENCE:
-            processes.mark_dead(conn, process.incarnation, silent_since=at - _SILENCE)
-    return [process for process in processes.list_processes(conn) if process.is_dead]
+    at, known = await database.scan(_list_processes)
+    dead = [process for process in known if process.is_dead]
+    for process in known:
+        if not process.is_dead:
+            lives = _holds_its_lock(data, process.incarnation)
+            silent_since = at - _SILENCE if lives is None else None
+            may_be_dead = lives is False or (lives is None and process.heartbeat_at < at - _SILENCE)
+            if may_be_dead and await database.write(processes.mark_dead, process.incarnation, silent_since):
+                dead.append(process)
+    return dead
+
+
+def _list_processes(conn: Connection) -> tuple[int, list[Process]]:
+    return now(conn), processes.list_processes(conn)
 
 
 def _holds_its_lock(data: Path, name: str) -> bool | None:

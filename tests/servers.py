@@ -55,9 +55,7 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(
-    data: Path, *options: str, under: Sequence[str] = (), **settings: str
-) -> Iterator[RunningServer]:
+def running_server(data: Path, *options: str, under: Sequence[str] = (), **settings: str) -> Iterator[RunningServer]:
     """Two workers and a known root key, unless `options` or `settings` say otherwise. `under` is a tracer's command."""
     command = [*under, sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--json"]
     defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--workers": "2"}

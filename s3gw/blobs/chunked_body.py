@@ -228,19 +228,10 @@ class ChunkedBody:
             await self._on_disk(file.discard)
             return extent, None
         self._own.add(digest)
-        services = self._services
-        stored = await services.database.read(blobs.find, digest)
-        replaces = None
-        if stored is not None:
-            if await self._on_disk(partial(_is_stored, services.store, stored, file.size)):
-                if stored.refs > 0:
-                    await self._on_disk(file.discard)
-                    return extent, NewChunk(digest, None, file.size)
-                # Nothing counts on it, so the reaper may be quicker than our commit: ours is kept for that case.
-            else:
-                replaces = stored.location
-        await self._on_disk(file.commit)
-        return extent, NewChunk(digest, file.location, file.size, replaces)
+        stored = await self._services.database.read(blobs.find, digest)
+        chunk = await self._on_disk(partial(choose, self._services.store, stored, digest, file.location, file.size))
+        await self._on_disk(file.discard if chunk.location is None else file.commit)
+        return extent, chunk
 
     async def _on_disk(self, job: Callable[[], T]) -> T:
         # Shielded: who is cancelled must not leave before the thread does, but `discard` waits for the tasks.
@@ -250,5 +241,11 @@ class ChunkedBody:
         return await asyncio.shield(asyncio.wrap_future(future))
 
 
-def _is_stored(store: BlobStore, stored: Blob, size: int) -> bool:
-    return stored.size == size and is_intact(store, stored)
+def choose(store: BlobStore, stored: Blob | None, digest: bytes, ours: str, size: int) -> NewChunk:
+    """What a content is to count on: a stored chunk that proves intact, or ours, which then must be made durable."""
+    if stored is None:
+        return NewChunk(digest, ours, size)
+    if stored.size != size or not is_intact(store, stored):
+        return NewChunk(digest, ours, size, replaces=stored.location)
+    # Where nothing counts on it the reaper may be quicker than our commit: ours is kept for that case.
+    return NewChunk(digest, None if stored.refs > 0 else ours, size)

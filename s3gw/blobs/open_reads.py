@@ -1,38 +1,33 @@
-"""The reads and uploads that are open in this process, by the time at which they began.
+"""The reads and uploads that are open in this process, by the epoch in which they began.
 
-The process publishes the oldest (metadata/processes.py), and nothing that was released after it is deleted from the
-store. Times are microseconds of the database's clock.
+The process publishes the oldest (incarnation.py), and nothing that was marked in that epoch or later is deleted from
+the store. Why that is enough is told in jobs/reaper.py.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
 
-def local_clock() -> int:
-    return time.time_ns() // 1000
-
-
 class OpenReads:
-    """`clock` gives the database's time; for a database on this machine that is the local one."""
+    """`epoch` is the newest one that this process knows to have begun. It may lag behind, which only delays reaping."""
 
-    def __init__(self, clock: Callable[[], int] = local_clock) -> None:
-        self._clock = clock
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch = epoch
         self._tokens = count(1)
-        self._started: dict[int, int] = {}
+        self._began: dict[int, int] = {}
 
     def begin(self) -> int:
         """Call it before the row is read that says what to read. Gives the token for `end`."""
         token = next(self._tokens)
-        self._started[token] = self._clock()
+        self._began[token] = self.epoch
         return token
 
     def end(self, token: int) -> None:
         """May be called again."""
-        self._started.pop(token, None)
+        self._began.pop(token, None)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -43,8 +38,8 @@ class OpenReads:
             self.end(token)
 
     def oldest(self) -> int:
-        """When the oldest that is still open began, or now: later ones begin later."""
-        return min(self._started.values(), default=self._clock())
+        """The epoch in which the oldest that is still open began, or the present one: later ones begin no earlier."""
+        return min(self._began.values(), default=self.epoch)
 
     def __len__(self) -> int:
-        return len(self._started)
+        return len(self._began)

@@ -1,7 +1,24 @@
 """The reaper: unwinds contents that nothing counts on, deletes the chunks that nothing counts on then, and their files.
 
-Only what was released before the floor, the start of the oldest read or upload still open anywhere; age decides
-nothing. Work is cut into transactions of about ten milliseconds, so writers hardly notice.
+What it deletes, no open read can want; neither age nor a clock decides that, but epochs: numbers that only this file
+counts up (metadata/processes.py). It works in two transactions of which the first says when the second may be.
+
+1. Mark. It looks for what is released with a plain read, so that what it finds was committed and is visible to
+   everybody. The transaction after that marks these rows with the present epoch E and begins epoch E + 1.
+2. Delete. Rows marked E go when the floor is above E, that is, when every live process has published that all of its
+   open reads began in epoch E + 1 or later.
+
+A read is given the newest epoch that its process has seen, before it reads the row that says what to read. One that
+began in epoch E + 1 or later therefore began after the release was visible, and can't have found what was released. One
+that began earlier holds the floor at E or below. So the moment of a release is of no importance: a stamp taken in its
+own transaction would come before its commit, and a read that begins between the two sees the old row.
+
+Uploads count as reads, so a stored chunk that an upload has verified instead of writing it again is still there when it
+commits, or the commit finds its row gone and the client is told to try again. A dead process would hold the floor for
+ever, so the reaper first declares dead who died.
+
+The locations of deleted rows are written into a job by the same transaction and unlinked after it. Work is cut into
+transactions of about ten milliseconds, so writers hardly notice.
 """
 
 from __future__ import annotations
@@ -10,9 +27,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.metadata import blobs, contents, processes
+from s3gw.incarnation import bury_the_dead
+from s3gw.metadata import blobs, contents, jobs, processes
 from s3gw.metadata.contents import CorruptContent
 from s3gw.metadata.database import Connection, now
 
@@ -22,16 +40,30 @@ if TYPE_CHECKING:
 _TRANSACTION = 0.010  # seconds
 _FIRST_BATCH, _SMALLEST, _LARGEST = 32, 4, 512
 _UNWIND = 64  # counts lowered at once in one content
+_GRACE = 60_000_000  # microseconds that the reaper has for unlinking before the job does it
 _logger = logging.getLogger("s3gw.jobs")
 
 
 async def reap(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
-    """One round: everything that can go by now."""
+    """One round: everything that can go by now, and marks for the next one."""
+    await bury_the_dead(services.database, services.settings.data)
     reaper = _Reaper(services, progress)
     while await reaper.unwind_batch():
         pass
+    while await reaper.mark_batch():
+        pass
     while await reaper.delete_batch():
         pass
+
+
+async def unlink(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+    """Remove the files at the locations in `payload`, whose rows are gone: the end of what a reaper began."""
+    await asyncio.to_thread(_unlink, services, payload)
+
+
+class _Released(NamedTuple):
+    contents: list[int]
+    blobs: list[bytes]
 
 
 class _Reaper:
@@ -42,18 +74,29 @@ class _Reaper:
 
     async def unwind_batch(self) -> bool:
         """Whether there may be more."""
-        count, seconds = await self._services.database.write(_unwind, self._batch)
+        touched, gone, seconds = await self._services.database.write(_unwind, self._batch)
         self._adapt(seconds)
-        self._report("contents", count)
-        return count > 0
+        self._report("contents", gone)
+        return touched > 0
+
+    async def mark_batch(self) -> bool:
+        # Not found by the transaction itself, which would see releases that are committed together with it.
+        released = await self._services.database.scan(_find_released, self._batch)
+        if not any(released):
+            return False
+        self._adapt(await self._services.database.write(_mark, released))
+        return True
 
     async def delete_batch(self) -> bool:
-        locations, seconds = await self._services.database.write(_delete, self._batch)
+        locations, job_id, seconds = await self._services.database.write(_delete, self._batch)
         self._adapt(seconds)
+        if not locations:
+            return False
         # After the commit, whose outcome is known: no row names them, and none ever will.
         await asyncio.to_thread(_unlink, self._services, locations)
+        await self._services.database.write(jobs.remove, job_id)
         self._report("files", len(locations))
-        return bool(locations)
+        return True
 
     def _adapt(self, seconds: float) -> None:
         if seconds > _TRANSACTION:
@@ -67,25 +110,40 @@ class _Reaper:
             self._progress(dict(self._done))
 
 
-def _unwind(conn: Connection, batch: int) -> tuple[int, float]:
-    started, done = time.perf_counter(), 0
-    at = now(conn)
+def _find_released(conn: Connection, batch: int) -> _Released:
+    return _Released(contents.unmarked(conn, batch), blobs.unmarked(conn, batch))
+
+
+def _mark(conn: Connection, released: _Released) -> float:
+    started = time.perf_counter()
+    epoch = processes.end_epoch(conn)
+    contents.mark(conn, released.contents, epoch)
+    blobs.mark(conn, released.blobs, epoch)
+    return time.perf_counter() - started
+
+
+def _unwind(conn: Connection, batch: int) -> tuple[int, int, float]:
+    """How many contents were touched and how many are gone, and the seconds that it took."""
+    started, touched, gone = time.perf_counter(), 0, 0
     for content_id in contents.contents_released_before(conn, processes.floor(conn), batch):
         try:
-            contents.unwind(conn, content_id, at, _UNWIND)
+            gone += contents.unwind(conn, content_id, _UNWIND)
         except CorruptContent as error:
             _logger.error("set aside: %s", error)
             contents.set_aside(conn, content_id)
-        done += 1
+        touched += 1
         if time.perf_counter() - started > _TRANSACTION:
             break
-    return done, time.perf_counter() - started
+    return touched, gone, time.perf_counter() - started
 
 
-def _delete(conn: Connection, batch: int) -> tuple[list[str], float]:
-    started = time.perf_counter()
+def _delete(conn: Connection, batch: int) -> tuple[list[str], int | None, float]:
+    """The locations to unlink, and the job that would do it if we didn't live to."""
+    started, job_id = time.perf_counter(), None
     locations = list(blobs.delete_blobs_released_before(conn, processes.floor(conn), batch))
-    return locations, time.perf_counter() - started
+    if locations:
+        job_id = jobs.enqueue(conn, "unlink", locations, run_at=now(conn) + _GRACE)
+    return locations, job_id, time.perf_counter() - started
 
 
 def _unlink(services: Services, locations: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Runs jobs: leases what is due, keeps the lease while it works, tries again with growing pauses, and keeps the dead.
 
 Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
-per kind that is queued anew each time it has ended.
+per kind that is queued anew each time it has ended, well or not: it never dies.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 from s3gw.jobs.table import KINDS, Kind
@@ -25,21 +26,23 @@ _AT_ONCE = 4
 _LEASE = 30.0
 _RENEW = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
+_DOUBLINGS = 12
 _KEEP_DONE = 86_400_000_000  # microseconds
 _ERROR_LENGTH = 2000
 _logger = logging.getLogger("s3gw.jobs")
 
 
 async def run_jobs(services: Services, stop: asyncio.Event) -> None:
-    """Work until told to stop; what is being worked on then is given up and leased again by the next runner."""
+    """Work until told to stop; what is being worked on then is given back for the next runner."""
     running: set[asyncio.Task[None]] = set()
+    is_scheduled = False
     try:
         while not stop.is_set():
             try:
-                await services.database.write(_schedule_periodic)
-                found = await services.database.write(
-                    jobs.lease, services.incarnation.name, _LEASE, _AT_ONCE - len(running)
-                )
+                if not is_scheduled:
+                    await services.database.write(_schedule_periodic)
+                    is_scheduled = True
+                found = await _lease_due(services, _AT_ONCE - len(running))
             except DatabaseUnavailable as error:
                 _logger.warning("no work: %s", error)
                 found = []
@@ -52,6 +55,13 @@ async def run_jobs(services: Services, stop: asyncio.Event) -> None:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _lease_due(services: Services, limit: int) -> list[Job]:
+    # Asked before it is written: a queue at rest costs no transaction.
+    if limit < 1 or not await services.database.read(jobs.any_due):
+        return []
+    return await services.database.write(jobs.lease, services.incarnation.name, _LEASE, limit)
 
 
 async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
@@ -68,19 +78,23 @@ def _schedule_periodic(conn: Connection) -> None:
 
 async def _run(services: Services, job: Job) -> None:
     """One attempt at one job."""
-    kind, runner = KINDS.get(job.kind), services.incarnation.name
+    kind = KINDS.get(job.kind)
     attempt = _Attempt(services, job)
     try:
         if kind is None:
             raise LookupError(f"no such kind of job: {job.kind}")
+        if kind.attempts is not None and job.attempts > kind.attempts:
+            raise ChildProcessError("whoever ran it died each time")
         await attempt.work(kind)
     except asyncio.CancelledError:
+        await _end(services, jobs.give_back, job)
         raise
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
-        await _end(services, _failed, job, runner, kind, f"{type(error).__name__}: {error}"[:_ERROR_LENGTH])
+        message = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        await _end(services, _failed, job, kind, message, attempt.progress)
         _logger.warning("job %s (%s) failed: %s", job.id, job.kind, error)
     else:
-        await _end(services, _succeeded, job, runner, kind)
+        await _end(services, _succeeded, job, kind, attempt.progress)
 
 
 async def _end(services: Services, fn: Any, *args: Any) -> None:
@@ -93,7 +107,8 @@ async def _end(services: Services, fn: Any, *args: Any) -> None:
 class _Attempt:
     def __init__(self, services: Services, job: Job) -> None:
         self._services, self._job = services, job
-        self._progress: Any = None
+        self._lease_ends = time.monotonic() + _LEASE
+        self.progress: Any = None
 
     async def work(self, kind: Kind) -> None:
         """Raises what the handler raises, or TimeoutError when the lease was lost."""
@@ -106,30 +121,32 @@ class _Attempt:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        if self._progress is not None:
-            await self._renew()
 
     def _report(self, progress: Any) -> None:
-        self._progress = progress
+        self.progress = progress
 
     async def _renew(self) -> bool:
-        return await self._services.database.write(
-            jobs.renew, self._job.id, self._services.incarnation.name, _LEASE, self._progress
-        )
+        began = time.monotonic()
+        try:
+            renewed = await self._services.database.write(jobs.renew, self._job, _LEASE, self.progress)
+        except DatabaseUnavailable as error:
+            _logger.warning("the lease of job %s wasn't renewed: %s", self._job.id, error)
+            return time.monotonic() < self._lease_ends
+        self._lease_ends = began + _LEASE
+        return renewed
 
 
-def _succeeded(conn: Connection, job: Job, runner: str, kind: Kind) -> None:
+def _succeeded(conn: Connection, job: Job, kind: Kind, progress: Any) -> None:
     if kind.every is None:
-        jobs.finish(conn, job.id, runner, DONE)
+        jobs.finish(conn, job, DONE, progress=progress)
         jobs.delete_done_before(conn, now(conn) - _KEEP_DONE)
-    else:
-        jobs.finish(conn, job.id, runner, QUEUED, again_in=kind.every)
+    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, progress=progress):
         jobs.forgive(conn, job.id)
 
 
-def _failed(conn: Connection, job: Job, runner: str, kind: Kind | None, error: str) -> None:
-    if kind is None or job.attempts >= kind.attempts:
-        jobs.finish(conn, job.id, runner, DEAD, error=error)
+def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, progress: Any) -> None:
+    if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
+        jobs.finish(conn, job, DEAD, error=error, progress=progress)
         return
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (job.attempts - 1))
-    jobs.finish(conn, job.id, runner, QUEUED, again_in=pause * random.uniform(0.5, 1.0), error=error)
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(job.attempts - 1, _DOUBLINGS))
+    jobs.finish(conn, job, QUEUED, again_in=pause * random.uniform(0.5, 1.0), error=error, progress=progress)

@@ -1,7 +1,8 @@
 """The sweep: removes files that no row names, but only those that dead processes left.
 
 A live process may be about to register what it has just written, so its files are its own. The dead can't register any
-more: every commit asks whether its process was declared dead.
+more: every commit asks whether its process was declared dead. What the reaper leaves behind when it dies between a
+commit and the files is not the sweep's, but the job's that the same commit enqueued (reaper.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw.incarnation import bury_the_dead, remove_lock
 from s3gw.metadata import blobs, processes
+from s3gw.metadata.database import Connection
 
 if TYPE_CHECKING:
     from s3gw.context import Services
@@ -22,15 +24,17 @@ _BATCH = 500
 
 async def sweep(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
     """Bury the dead, then remove what they left and nobody names."""
-    dead = await services.database.write(bury_the_dead, services.settings.data)
+    dead = await bury_the_dead(services.database, services.settings.data)
     removed = 0
     if dead:
-        names = frozenset(process.incarnation for process in dead)
         files = services.store.locations()
-        while locations := await asyncio.to_thread(_of_the_dead, files, names):
+        while listed := await asyncio.to_thread(_next, files):
+            # Asked after the listing: whoever wrote one of these and lives was registered before. One that was declared
+            # dead and forgotten, but woke up and wrote, is not among them either.
+            living = await services.database.scan(_living)
+            locations = [location for location in listed if blobs.incarnation_of(location) not in living]
             unnamed = await services.database.scan(blobs.unnamed, locations)
-            for location in unnamed:
-                await asyncio.to_thread(services.store.delete, location)
+            await asyncio.to_thread(_unlink, services, unnamed)
             removed += len(unnamed)
             progress({"files": removed})
     for process in dead:
@@ -38,5 +42,14 @@ async def sweep(services: Services, payload: Any, progress: Callable[[Any], None
         remove_lock(services.settings.data, process.incarnation)
 
 
-def _of_the_dead(files: Iterator[str], names: frozenset[str]) -> list[str]:
-    return list(islice((location for location in files if blobs.incarnation_of(location) in names), _BATCH))
+def _next(files: Iterator[str]) -> list[str]:
+    return list(islice(files, _BATCH))
+
+
+def _living(conn: Connection) -> frozenset[str]:
+    return frozenset(process.incarnation for process in processes.list_processes(conn) if not process.is_dead)
+
+
+def _unlink(services: Services, locations: list[str]) -> None:
+    for location in locations:
+        services.store.delete(location)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.jobs.expire_uploads import expire_uploads
-from s3gw.jobs.reaper import reap
+from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
 if TYPE_CHECKING:
@@ -17,19 +17,20 @@ Handler = Callable[["Services", Any, Progress], Awaitable[None]]
 
 
 class Kind(NamedTuple):
-    """`every`: seconds between two runs of periodic work, None for what is enqueued by changes."""
+    """Either `every`: seconds between two runs of periodic work; or `attempts` at what is enqueued by changes."""
 
     handler: Handler
-    attempts: int
     every: float | None = None
+    attempts: int | None = None
 
 
 KINDS: dict[str, Kind] = {
-    "reap": Kind(reap, 20, every=5),
-    "sweep": Kind(sweep, 20, every=60),
-    "expire_uploads": Kind(expire_uploads, 20, every=3600),
+    "reap": Kind(reap, every=5),
+    "unlink": Kind(unlink, attempts=20),
+    "sweep": Kind(sweep, every=60),
+    "expire_uploads": Kind(expire_uploads, every=3600),
 }
 
 for _name, _kind in KINDS.items():
-    if _kind.attempts < 1 or (_kind.every is not None and _kind.every <= 0):
-        raise ImportError(f"the job {_name} would never run")
+    if (_kind.every is None) == (_kind.attempts is None) or (_kind.every or _kind.attempts or 0) <= 0:
+        raise ImportError(f"the job {_name} is either periodic or has a number of attempts")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, delete, null, select, update
+from sqlalchemy import bindparam, delete, null, select, update
 
 from s3gw.metadata.database import Connection, Prepared, insert_on_conflict
 from s3gw.metadata.schema import blobs
@@ -25,10 +25,14 @@ class Blob(NamedTuple):
 _this_digest = blobs.c.digest == bindparam("blob_digest")
 _find = Prepared(select(blobs.c.digest, blobs.c.location, blobs.c.size, blobs.c.refs).where(_this_digest))
 _count = Prepared(update(blobs).where(_this_digest).values(refs=blobs.c.refs + 1, released_at=null()))
-_uncount = Prepared(
+_uncount = Prepared(update(blobs).where(_this_digest, blobs.c.refs > 0).values(refs=blobs.c.refs - 1))
+_unmarked = Prepared(
+    select(blobs.c.digest).where(blobs.c.refs == 0, blobs.c.released_at.is_(None)).limit(bindparam("batch"))
+)
+_mark = Prepared(
     update(blobs)
-    .where(_this_digest, blobs.c.refs > 0)
-    .values(refs=blobs.c.refs - 1, released_at=case((blobs.c.refs == 1, bindparam("now")), else_=null()))
+    .where(_this_digest, blobs.c.refs == 0, blobs.c.released_at.is_(None))
+    .values(released_at=bindparam("epoch"))
 )
 _repoint = Prepared(
     update(blobs)
@@ -75,10 +79,10 @@ def repoint(conn: Connection, digest: bytes, bad_location: str, new_location: st
     return _repoint.run(conn, blob_digest=digest, bad_location=bad_location, new_location=new_location) == 1
 
 
-def uncount(conn: Connection, digests: Iterable[bytes], now: int) -> None:
-    """Lower each count by one; at zero the row is stamped and left to the reaper."""
+def uncount(conn: Connection, digests: Iterable[bytes]) -> None:
+    """Lower each count by one; at zero the row is left to the reaper."""
     for digest in sorted(set(digests)):  # one order, or two transactions could deadlock
-        _uncount.run(conn, blob_digest=digest, now=now)
+        _uncount.run(conn, blob_digest=digest)
 
 
 def unnamed(conn: Connection, locations: Iterable[str]) -> list[str]:
@@ -86,8 +90,19 @@ def unnamed(conn: Connection, locations: Iterable[str]) -> list[str]:
     return [location for location in locations if _is_named.one_or_none(conn, a_location=location) is None]
 
 
+def unmarked(conn: Connection, limit: int) -> list[bytes]:
+    """Chunks that nothing counts on and that the reaper hasn't marked."""
+    return [row[0] for row in _unmarked.all(conn, batch=limit)]
+
+
+def mark(conn: Connection, digests: Iterable[bytes], epoch: int) -> None:
+    """Note in which epoch the reaper saw them released; counting on one again removes the mark."""
+    for digest in sorted(digests):
+        _mark.run(conn, blob_digest=digest, epoch=epoch)
+
+
 def delete_blobs_released_before(conn: Connection, floor: int, limit: int) -> Sequence[str]:
-    """Delete rows that nothing has counted since before `floor`. Gives the locations to unlink after the commit."""
+    """Delete rows marked in an epoch before `floor`. Gives the locations to unlink after the commit."""
     return [row[0] for row in _delete_released.all(conn, floor=floor, batch=limit)]
 
 

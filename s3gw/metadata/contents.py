@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, delete, null, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from s3gw.errors import InvalidRequest
@@ -25,6 +25,7 @@ __all__ = ["INLINE", "MANIFEST", "PARTS", "Content", "ContentLost", "CorruptCont
 _MAX_CHILDREN = 10_000
 # A part list's parts may be part lists; `copy_range` flattens, so that no more levels come about.
 _MAX_DEPTH = 4
+_NEVER = 2**63 - 1  # an epoch that no floor passes
 _BATCH = 500
 
 
@@ -93,19 +94,23 @@ _retain = Prepared(update(contents).where(_this_content, contents.c.refs > 0).va
 _delete_inline = Prepared(
     delete(contents).where(_this_content, contents.c.refs == 1, contents.c.form == INLINE),
 )
-_release = Prepared(
-    update(contents)
-    .where(_this_content, contents.c.refs > 0)
-    .values(refs=contents.c.refs - 1, released_at=case((contents.c.refs == 1, bindparam("now")), else_=null()))
-)
+_release = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs - 1))
 _load_released = Prepared(select(*_columns).where(_this_content, contents.c.refs == 0).with_for_update())
 _shorten = Prepared(
     update(contents)
     .where(_this_content)
     .values(size=bindparam("new_size"), layout=bindparam("new_layout"), digest=bindparam("new_digest"))
 )
-_set_aside = Prepared(update(contents).where(_this_content, contents.c.refs == 0).values(released_at=null()))
+_mark = Prepared(
+    update(contents)
+    .where(_this_content, contents.c.refs == 0, contents.c.released_at.is_(None))
+    .values(released_at=bindparam("epoch"))
+)
+_set_aside = Prepared(update(contents).where(_this_content, contents.c.refs == 0).values(released_at=_NEVER))
 _delete_released = Prepared(delete(contents).where(_this_content, contents.c.refs == 0))
+_unmarked = Prepared(
+    select(contents.c.id).where(contents.c.refs == 0, contents.c.released_at.is_(None)).limit(bindparam("batch"))
+)
 _released_before = Prepared(
     select(contents.c.id)
     .where(contents.c.refs == 0, contents.c.released_at < bindparam("floor"))
@@ -163,25 +168,31 @@ def retain(conn: Connection, content_id: int) -> None:
         raise ContentLost("the content was released")
 
 
-def release(conn: Connection, content_id: int, now: int) -> None:
-    """Count once less; at zero an inline row is deleted and another one stamped for the reaper."""
+def release(conn: Connection, content_id: int) -> None:
+    """Count once less; at zero an inline row is deleted and another one left to the reaper."""
     if _delete_inline.run(conn, content_id=content_id) == 0:
-        _release.run(conn, content_id=content_id, now=now)
+        _release.run(conn, content_id=content_id)
 
 
-def from_row(row: Sequence[Any]) -> Content:
-    """The content of a row (id, form, size, layout, digest). Raises CorruptContent when its digest doesn't match."""
+def from_row(row: Sequence[Any], size: int | None = None) -> Content:
+    """The content of a row (id, form, size, layout, digest).
+
+    Raises CorruptContent when its digest doesn't match, or its size isn't the one that its object knows.
+    """
     content = Content._make(row)
     if content_digest(content.form, content.size, content.layout) != content.digest:
         raise CorruptContent(f"content {content.id}: its layout doesn't match its digest")
+    if size is not None and size != content.size:
+        raise CorruptContent(f"content {content.id} has {content.size} bytes, its object {size}")
     return content
 
 
-def load(conn: Connection, content_id: int) -> Content:
+def load(conn: Connection, content_id: int, size: int | None = None) -> Content:
+    """As `from_row`."""
     row = _load.one_or_none(conn, content_id=content_id)
     if row is None:
         raise CorruptContent(f"content {content_id} is missing")
-    return from_row(row)
+    return from_row(row, size)
 
 
 def load_children(conn: Connection, parts: Sequence[Part]) -> list[Content]:
@@ -303,12 +314,23 @@ def _inserted(conn: Connection, new: NewContent, *, takes_over: bool = False) ->
     return Content(insert(conn, new, takes_over=takes_over), new.form, new.size, new.layout, new.digest)
 
 
+def unmarked(conn: Connection, limit: int) -> list[int]:
+    """Contents that nothing counts on and that the reaper hasn't marked. None of them is ever counted again."""
+    return [row[0] for row in _unmarked.all(conn, batch=limit)]
+
+
+def mark(conn: Connection, content_ids: Iterable[int], epoch: int) -> None:
+    """Note in which epoch the reaper saw them released."""
+    for content_id in content_ids:
+        _mark.run(conn, content_id=content_id, epoch=epoch)
+
+
 def contents_released_before(conn: Connection, floor: int, limit: int) -> list[int]:
-    """Contents that nothing has counted since before `floor`, oldest first, for `unwind`."""
+    """Contents marked in an epoch before `floor`, oldest first, for `unwind`."""
     return [row[0] for row in _released_before.all(conn, floor=floor, batch=limit)]
 
 
-def unwind(conn: Connection, content_id: int, now: int, limit: int = 200) -> bool:
+def unwind(conn: Connection, content_id: int, limit: int = 200) -> bool:
     """Lower the counts of up to `limit` chunks or children of a released content; True when its row is gone.
 
     A longer layout is cut back from its end, so that a part list of 10 000 is many short transactions. Raises
@@ -318,9 +340,9 @@ def unwind(conn: Connection, content_id: int, now: int, limit: int = 200) -> boo
     if row is None:
         return True
     content = from_row(row)
-    shorter = _unwind_parts(conn, content, now, limit) if content.form == PARTS else None
+    shorter = _unwind_parts(conn, content, limit) if content.form == PARTS else None
     if content.form == MANIFEST:
-        shorter = _unwind_extents(conn, content, now, limit)
+        shorter = _unwind_extents(conn, content, limit)
     if shorter is None or not shorter.size:
         _delete_released.run(conn, content_id=content_id)
         return True
@@ -335,14 +357,14 @@ def set_aside(conn: Connection, content_id: int) -> None:
     _set_aside.run(conn, content_id=content_id)
 
 
-def _unwind_parts(conn: Connection, content: Content, now: int, limit: int) -> NewContent:
+def _unwind_parts(conn: Connection, content: Content, limit: int) -> NewContent:
     kept, dropped = content.parts[:-limit], content.parts[-limit:]
     for part in dropped:
-        release(conn, part.content_id, now)
+        release(conn, part.content_id)
     return part_list(kept)
 
 
-def _unwind_extents(conn: Connection, content: Content, now: int, limit: int) -> NewContent:
+def _unwind_extents(conn: Connection, content: Content, limit: int) -> NewContent:
     kept, dropped = content.extents[:-limit], content.extents[-limit:]
-    blobs.uncount(conn, {extent.digest for extent in dropped} - {extent.digest for extent in kept}, now)
+    blobs.uncount(conn, {extent.digest for extent in dropped} - {extent.digest for extent in kept})
     return manifest(kept, ())

@@ -1,7 +1,8 @@
 """SQL of jobs: an outbox and a queue. A job is enqueued in the transaction of the change that causes it.
 
-A runner leases due jobs for a while and renews the lease while it works; a lease that ran out is due again. A job that
-failed waits longer each time, and after its last attempt it is dead and kept for a person to look at.
+A runner leases due jobs for a while and renews the lease while it works; a lease that ran out is due again. A lease is
+one attempt: whoever lost it, even to itself, changes the job no more. A job that failed waits longer each time, and
+after its last attempt it is dead and kept for a person to look at.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, text, update
 
 from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
 from s3gw.metadata.schema import jobs
@@ -34,17 +35,25 @@ class Job(NamedTuple):
 
 
 class NoSuchJob(Exception):
-    """There is no job of that number, or it isn't dead."""
+    """There is no job of that number that could be tried again."""
 
 
 _this_job = jobs.c.id == bindparam("job_id")
-_leased = (_this_job, jobs.c.leased_by == bindparam("runner"), jobs.c.state == RUNNING)
+_leased = (
+    _this_job,
+    jobs.c.leased_by == bindparam("runner"),
+    jobs.c.attempts == bindparam("attempt"),
+    jobs.c.state == RUNNING,
+)
+_is_due = and_(
+    text("state IN ('queued', 'running')"),  # or SQLite doesn't see that the index on due jobs is meant
+    jobs.c.run_at <= bindparam("at"),
+    or_(jobs.c.state == QUEUED, jobs.c.lease_until < bindparam("at")),
+)
+_any_due = Prepared(select(jobs.c.id).where(_is_due).limit(1))
 _due = (
     select(jobs.c.id)
-    .where(
-        jobs.c.run_at <= bindparam("at"),
-        or_(jobs.c.state == QUEUED, (jobs.c.state == RUNNING) & (jobs.c.lease_until < bindparam("at"))),
-    )
+    .where(_is_due)
     .order_by(jobs.c.run_at, jobs.c.id)
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
@@ -62,7 +71,9 @@ _lease = Prepared(
     .returning(*jobs.c)
 )
 _renew = Prepared(
-    update(jobs).where(*_leased).values(lease_until=bindparam("until"), progress=bindparam("new_progress"))
+    update(jobs)
+    .where(*_leased)
+    .values(lease_until=bindparam("until"), progress=func.coalesce(bindparam("new_progress"), jobs.c.progress))
 )
 _finish = Prepared(
     update(jobs)
@@ -71,17 +82,28 @@ _finish = Prepared(
         state=bindparam("new_state"),
         run_at=bindparam("again_at"),
         error=bindparam("new_error"),
+        progress=func.coalesce(bindparam("new_progress"), jobs.c.progress),
         leased_by=None,
         lease_until=None,
         updated_at=bindparam("at"),
+    )
+)
+_give_back = Prepared(
+    update(jobs)
+    .where(*_leased)
+    .values(state=bindparam("queued"), attempts=jobs.c.attempts - 1, leased_by=None, lease_until=None)
+)
+_find_singleton = Prepared(
+    select(jobs.c.id).where(
+        text("state IN ('queued', 'running') AND singleton IS NOT NULL"), jobs.c.singleton == bindparam("name")
     )
 )
 
 
 def enqueue(
     conn: Connection, kind: str, payload: Any, *, run_at: int | None = None, singleton: str | None = None
-) -> None:
-    """Add a job; nothing happens when one with that `singleton` name is queued or running already."""
+) -> int | None:
+    """Add a job and give its number; None, and nothing happens, when one with that `singleton` name is on already."""
     at = now(conn)
     values = {
         "kind": kind,
@@ -93,36 +115,59 @@ def enqueue(
         "updated_at": at,
         "singleton": singleton,
     }
-    conn.execute(insert_on_conflict(jobs).values(values).on_conflict_do_nothing())
+    statement = insert_on_conflict(jobs).values(values).on_conflict_do_nothing().returning(jobs.c.id)
+    return conn.execute(statement).scalar_one_or_none()
+
+
+def any_due(conn: Connection) -> bool:
+    """Only reads: most of the time there is nothing to lease."""
+    return bool(_any_due.all(conn, at=now(conn)))
 
 
 def lease(conn: Connection, runner: str, seconds: float, limit: int) -> list[Job]:
     at = now(conn)
     until = at + int(seconds * 1_000_000)
-    return [Job._make(row) for row in _lease.all(conn, runner=runner, at=at, until=until, batch=limit, running=RUNNING)]
+    rows = _lease.all(conn, runner=runner, at=at, until=until, batch=limit, running=RUNNING)
+    return sorted((Job._make(row) for row in rows), key=lambda job: (job.run_at, job.id))
 
 
-def renew(conn: Connection, job_id: int, runner: str, seconds: float, progress: Any) -> bool:
-    """Go on working on a job; False when the lease was lost to another runner."""
+def renew(conn: Connection, job: Job, seconds: float, progress: Any = None) -> bool:
+    """Go on working on a leased job; False when the lease was lost. None leaves the progress told before."""
     until = now(conn) + int(seconds * 1_000_000)
-    text = None if progress is None else json.dumps(progress)
-    return _renew.run(conn, job_id=job_id, runner=runner, until=until, new_progress=text) == 1
+    return _renew.run(conn, **_lease_of(job), until=until, new_progress=_document(progress)) == 1
 
 
 def finish(
-    conn: Connection, job_id: int, runner: str, state: str, *, again_in: float = 0, error: str | None = None
+    conn: Connection, job: Job, state: str, *, again_in: float = 0, error: str | None = None, progress: Any = None
 ) -> bool:
-    """End this attempt: DONE, DEAD, or QUEUED to be run again in so many seconds."""
+    """End this attempt: DONE, DEAD, or QUEUED to be run again in so many seconds. False when the lease was lost."""
     at = now(conn)
     again_at = at + int(again_in * 1_000_000)
-    return (
-        _finish.run(conn, job_id=job_id, runner=runner, new_state=state, again_at=again_at, new_error=error, at=at) == 1
-    )
+    values = {"new_state": state, "again_at": again_at, "new_error": error, "new_progress": _document(progress)}
+    return _finish.run(conn, **_lease_of(job), **values, at=at) == 1
+
+
+def give_back(conn: Connection, job: Job) -> bool:
+    """Let another runner have it at once; this attempt doesn't count."""
+    return _give_back.run(conn, **_lease_of(job), queued=QUEUED) == 1
+
+
+def _lease_of(job: Job) -> dict[str, Any]:
+    return {"job_id": job.id, "runner": job.leased_by, "attempt": job.attempts}
+
+
+def _document(progress: Any) -> str | None:
+    return None if progress is None else json.dumps(progress)
 
 
 def forgive(conn: Connection, job_id: int) -> None:
     """Forget the failed attempts of a periodic job that has succeeded."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(attempts=0, error=None))
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(attempts=0))
+
+
+def remove(conn: Connection, job_id: int) -> None:
+    """Of a job whose work has been done otherwise."""
+    conn.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
 def list_jobs(conn: Connection, state: str | None = None, limit: int = 100) -> list[Job]:
@@ -142,12 +187,15 @@ def get(conn: Connection, job_id: int) -> Job:
 
 def retry(conn: Connection, job_id: int) -> Job:
     """Queue a dead job again, as if it were new."""
-    if get(conn, job_id).state != DEAD:
+    job = get(conn, job_id)
+    if job.state != DEAD:
         raise NoSuchJob(f"job {job_id} isn't dead")
+    if job.singleton is not None and _find_singleton.all(conn, name=job.singleton):
+        raise NoSuchJob(f"job {job_id} has a successor, which is queued or running")
     values = {"state": QUEUED, "attempts": 0, "error": None, "run_at": now(conn), "updated_at": now(conn)}
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(values))
     return get(conn, job_id)
 
 
 def delete_done_before(conn: Connection, at: int) -> int:
-    return conn.execute(jobs.delete().where(jobs.c.state == DONE, jobs.c.updated_at < at)).rowcount
+    return conn.execute(delete(jobs).where(jobs.c.state == DONE, jobs.c.updated_at < at)).rowcount

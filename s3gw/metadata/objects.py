@@ -137,7 +137,11 @@ def find_with_content(
         if row is None:
             return None, None
     version = ObjectVersion._make(row[:_width])
-    return version, None if version.content_id is None else contents.from_row(row[_width:])
+    if version.content_id is None:
+        return version, None
+    if row[_width] is None:
+        raise contents.CorruptContent(f"content {version.content_id} is missing")
+    return version, contents.from_row(row[_width:], version.size)
 
 
 def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
@@ -189,7 +193,7 @@ def delete_latest(
         precondition(top)
     if not versioning:
         if top is not None:
-            _remove(conn, top, now)
+            _remove(conn, top)
         return Stored(None, now)
     sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, now)
     marker = ObjectVersion(bucket_id, key, sequence, version_id, 0, 1, 0, "", now, owner_id, "STANDARD", *(None,) * 9)
@@ -212,7 +216,7 @@ def delete_version(
         precondition(found)
     if found is None:
         return Stored(version_id, now)
-    _remove(conn, found, now)
+    _remove(conn, found)
     if versioning or version_id != NULL_VERSION:
         _promote(conn, bucket_id, key)
     return Stored(version_id, now, bool(found.is_delete_marker))
@@ -241,16 +245,16 @@ def _make_room(
     if top is not None:
         replaced = top if top.version_id == NULL_VERSION else _find_null(conn, bucket_id, key)
         if replaced is not None:
-            _remove(conn, replaced, now)
+            _remove(conn, replaced)
         if top.is_current and top is not replaced:
             _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
     return sequence, NULL_VERSION
 
 
-def _remove(conn: Connection, version: ObjectVersion, now: int) -> None:
+def _remove(conn: Connection, version: ObjectVersion) -> None:
     _delete.run(conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
     if version.content_id is not None:
-        contents.release(conn, version.content_id, now)
+        contents.release(conn, version.content_id)
 
 
 def _promote(conn: Connection, bucket_id: int, key: str) -> None:

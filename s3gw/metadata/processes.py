@@ -1,18 +1,18 @@
-"""SQL of processes: who is alive, how old their oldest open read is, and who was declared dead.
+"""SQL of processes: who is alive, in which epoch their oldest open read began, and who was declared dead.
 
-The floor is the start of the oldest read or upload that is open in any live process: what was released before it can't
-be wanted by anybody. A process that was declared dead may not register blobs any more (metadata/contents.py asks), so
-the sweep can remove what it left.
+Epochs are numbers that the reaper counts up, so that no clock decides what is deleted (jobs/reaper.py tells how). The
+floor is the oldest epoch that an open read of a live process may have begun in. A process that was declared dead may
+not register blobs any more (metadata/contents.py asks), so the sweep can remove what it left.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, update
 
-from s3gw.metadata.database import Connection, Prepared, now
-from s3gw.metadata.schema import processes
+from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
+from s3gw.metadata.schema import processes, settings
 
 
 class Process(NamedTuple):
@@ -28,21 +28,49 @@ class Process(NamedTuple):
 
 _this_process = processes.c.incarnation == bindparam("name")
 _is_dead = Prepared(select(processes.c.is_dead).where(_this_process).with_for_update(read=True))
+_died = Prepared(select(processes.c.is_dead).where(_this_process))
 _beat = Prepared(
     update(processes)
     .where(_this_process, processes.c.is_dead == 0)
     .values(heartbeat_at=bindparam("at"), oldest_open=bindparam("oldest"))
 )
 _floor = Prepared(select(func.min(processes.c.oldest_open)).where(processes.c.is_dead == 0))
+_epoch = Prepared(select(settings.c.value).where(settings.c.name == "epoch"))
+_next_epoch = (
+    insert_on_conflict(settings)
+    .values(name="epoch", value="1")
+    .on_conflict_do_update(
+        index_elements=[settings.c.name], set_={"value": cast(cast(settings.c.value, BigInteger) + 1, Text)}
+    )
+    .returning(settings.c.value)
+)
 
 
-def register(conn: Connection, incarnation: str, role: str, host: str, pid: int) -> None:
-    at = now(conn)
-    conn.execute(insert(processes).values(Process(incarnation, role, host, pid, at, at, at, 0)._asdict()))
+def epoch(conn: Connection) -> int:
+    row = _epoch.one_or_none(conn)
+    return 0 if row is None else int(row[0])
+
+
+def end_epoch(conn: Connection) -> int:
+    """Begin the next epoch; gives the one that ends with this transaction."""
+    return int(conn.execute(_next_epoch).scalar_one()) - 1
+
+
+def register(conn: Connection, incarnation: str, role: str, host: str, pid: int) -> int:
+    """Give the present epoch, in which the first reads of the process begin."""
+    at, present = now(conn), epoch(conn)
+    conn.execute(insert(processes).values(Process(incarnation, role, host, pid, at, at, present, 0)._asdict()))
+    return present
+
+
+def look(conn: Connection, incarnation: str) -> tuple[int, bool]:
+    """The epoch, and whether the process still counts as alive. Only reads."""
+    row = _died.one_or_none(conn, name=incarnation)
+    return epoch(conn), row is not None and not row[0]
 
 
 def heartbeat(conn: Connection, incarnation: str, oldest_open: int) -> bool:
-    """Publish the oldest open read; False when the process was declared dead."""
+    """Publish the epoch of the oldest open read; False when the process was declared dead."""
     return _beat.run(conn, name=incarnation, at=now(conn), oldest=oldest_open) == 1
 
 
@@ -53,9 +81,9 @@ def is_dead(conn: Connection, incarnation: str) -> bool:
 
 
 def floor(conn: Connection) -> int:
-    """What was released before this moment (microseconds) isn't read by anybody any more."""
+    """What was marked in an epoch before this one isn't read by anybody any more."""
     row = _floor.one_or_none(conn)
-    return now(conn) if row is None or row[0] is None else int(row[0])
+    return epoch(conn) if row is None or row[0] is None else int(row[0])
 
 
 def list_processes(conn: Connection) -> list[Process]:

@@ -204,7 +204,8 @@ parts = Table(
 )
 
 # What an object or part contains: immutable and counted. `refs` counts the objects, parts and part lists that point
-# here. At zero an inline row is deleted at once; the others are stamped and left to the reaper.
+# here. At zero an inline row is deleted at once; the others are left to the reaper, which notes in `released_at` the
+# epoch (metadata/processes.py) in which it saw them.
 contents = Table(
     "contents",
     metadata,
@@ -232,8 +233,8 @@ blobs = Table(
 )
 _partial_index("ix_blobs_released", blobs.c.released_at, where="refs = 0")
 
-# Every process that writes blobs or reads them. `oldest_open` is the start of the oldest read or upload still open
-# there; nothing released after it is deleted.
+# Every process that writes blobs or reads them. `oldest_open` is the epoch in which its oldest read or upload that is
+# still open began; nothing marked in that epoch or later is deleted.
 processes = Table(
     "processes",
     metadata,
@@ -288,6 +289,6 @@ audit_log = Table(
 settings = Table(
     "settings",
     metadata,
-    Column("name", Text, primary_key=True),  # e.g. created_by_version, store_id
+    Column("name", Text, primary_key=True),  # e.g. created_by_version, epoch
     Column("value", Text, nullable=False),
 )

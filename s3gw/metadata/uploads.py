@@ -91,14 +91,14 @@ def find(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
     return upload
 
 
-def put_part(conn: Connection, part: UploadedPart, now: int) -> None:
+def put_part(conn: Connection, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     if _hold.one_or_none(conn, upload_id=part.upload_id) is None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
         _delete_part.run(conn, upload_id=part.upload_id, part_number=part.part_number)
-        contents.release(conn, UploadedPart._make(before).content_id, now)
+        contents.release(conn, UploadedPart._make(before).content_id)
     _insert_part.run(conn, **part._asdict())
 
 
@@ -114,11 +114,11 @@ def seize(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
     return find(conn, bucket_id, key, upload_id)
 
 
-def remove(conn: Connection, upload_id: str, kept: frozenset[int], now: int) -> None:
+def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> None:
     """Delete a seized upload. The counts of the `kept` part numbers pass on to the object's part list."""
     for part in list_parts(conn, upload_id):
         if part.part_number not in kept:
-            contents.release(conn, part.content_id, now)
+            contents.release(conn, part.content_id)
     _delete_parts.run(conn, upload_id=upload_id)
     _delete_upload.run(conn, upload_id=upload_id)
 
@@ -127,13 +127,13 @@ def expired(conn: Connection, before: int, limit: int) -> list[str]:
     return [row[0] for row in _expired.all(conn, before=before, batch=limit)]
 
 
-def abort_all(conn: Connection, bucket_id: int, now: int) -> None:
+def abort_all(conn: Connection, bucket_id: int) -> None:
     """The uploads of a bucket that is being deleted."""
     for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id):
-        abort(conn, upload_id, now)
+        abort(conn, upload_id)
 
 
-def abort(conn: Connection, upload_id: str, now: int) -> None:
+def abort(conn: Connection, upload_id: str) -> None:
     """Delete an upload with all its parts; nothing happens when it is gone already."""
     if _seize.one_or_none(conn, upload_id=upload_id) is not None:
-        remove(conn, upload_id, frozenset(), now)
+        remove(conn, upload_id, frozenset())

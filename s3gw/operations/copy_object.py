@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.context import Context, Output
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, objects
+from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.copy_source import parse_copy_source, parse_rename_source
+from s3gw.operations.copy_source import CopySource, parse_copy_source, parse_rename_source
 from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import check_source, for_write
@@ -86,7 +87,20 @@ def _copy_version(
 def find_source(conn: Connection, ctx: Context, header: str) -> ObjectVersion:
     source, bucket = parse_copy_source(header), ctx.source_bucket
     assert bucket is not None, "the operation's row says that it needs a source"
-    found = objects.find(conn, bucket.id, source.key, source.version_id)
+    return _readable_source(ctx, source, objects.find(conn, bucket.id, source.key, source.version_id))
+
+
+def find_source_with_content(conn: Connection, ctx: Context, header: str) -> tuple[ObjectVersion, Content]:
+    """By one statement: the content of an overwritten source may be gone at the next."""
+    source, bucket = parse_copy_source(header), ctx.source_bucket
+    assert bucket is not None, "the operation's row says that it needs a source"
+    found, content = objects.find_with_content(conn, bucket.id, source.key, source.version_id)
+    version = _readable_source(ctx, source, found)
+    assert content is not None, "a readable version has a content"
+    return version, content
+
+
+def _readable_source(ctx: Context, source: CopySource, found: ObjectVersion | None) -> ObjectVersion:
     if found is not None and found.is_delete_marker and source.version_id is not None:
         raise InvalidRequest(
             "The source of a copy request may not specifically refer to a delete marker by version id."
@@ -168,17 +182,15 @@ async def _compute(ctx: Context, input: Any) -> Computed | None:
     if algorithm is None and not as_aws:
         return None
     async with ctx.services.open_reads.reading():
-        original = await ctx.services.database.read(find_source, ctx, input["CopySource"])
+        original, content = await ctx.services.database.read(find_source_with_content, ctx, input["CopySource"])
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag
         if algorithm is None and not hashes_etag:
             return None
-        assert original.content_id is not None, "a readable version has a content"
-        content = await ctx.services.database.read(contents.load, original.content_id, original.size)
         checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm) if algorithm else None
         etag = await md5_of_content(ctx, content, 0, content.size) if hashes_etag else None
-    return Computed(original.content_id, algorithm, checksum, etag)
+    return Computed(content.id, algorithm, checksum, etag)
 
 
 async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Output:

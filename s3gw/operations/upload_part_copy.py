@@ -12,7 +12,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import UploadedPart
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.copy_object import find_source
+from s3gw.operations.copy_object import find_source, find_source_with_content
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.multipart import check_part_number, part_lock
 from s3gw.operations.preconditions import check_source
@@ -57,11 +57,9 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
     database = ctx.services.database
     upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], input["UploadId"])
     async with ctx.services.open_reads.reading():
-        original = await database.read(find_source, ctx, input["CopySource"])
-        assert original.content_id is not None, "a readable version has a content"
+        original, content = await database.read(find_source_with_content, ctx, input["CopySource"])
         span = _span(input.get("CopySourceRange"), original, ctx.services.settings.max_put)
         whole = span.length == original.size
-        content = await database.read(contents.load, original.content_id, original.size)
         etag = original.etag if whole and "-" not in original.etag else None
         if etag is None and ctx.services.settings.copy_etag == "aws":
             etag = await md5_of_content(ctx, content, span.offset, span.length)
@@ -70,7 +68,7 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
             algorithm, checksum = original.checksum_algorithm, original.checksum
         elif algorithm is not None:
             checksum = await checksum_of_content(ctx, content, span.offset, span.length, algorithm)
-    return _Plan(original.content_id, span, etag, algorithm if checksum else None, checksum)
+    return _Plan(content.id, span, etag, algorithm if checksum else None, checksum)
 
 
 def _span(header: str | None, original: ObjectVersion, largest: int) -> ByteRange:

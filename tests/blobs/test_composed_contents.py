@@ -72,14 +72,15 @@ async def release_all(room: Room) -> None:
                 held[part.content_id] -= 1
         for content_id, count in held.items():
             for _ in range(count):
-                contents.release(conn, content_id, 1)  # type: ignore[arg-type]
+                contents.release(conn, content_id)  # type: ignore[arg-type]
 
     await room.database.write(release)
-    while waiting := await room.database.read(contents.contents_released_before, 10, 100):
+    while waiting := await room.database.read(contents.unmarked, 100):
         for content_id in waiting:
-            while not await room.database.write(contents.unwind, content_id, 1, 2):
+            while not await room.database.write(contents.unwind, content_id, 2):
                 pass
     assert await room.database.read(lambda conn: conn.execute(schema.contents.select()).all()) == []
+    await room.database.write(blobs.mark, await room.database.read(blobs.unmarked, 10_000), 1)
     for location in await room.database.write(blobs.delete_blobs_released_before, 10, 10_000):
         room.store.delete(location)
     assert room.files() == []

@@ -129,7 +129,7 @@ async def test_a_child_that_was_exchanged_is_never_served(room: Room) -> None:
 async def test_a_missing_child_is_never_passed_over(room: Room) -> None:
     parts = [await room.put(_DATA[:2000]), await room.put(_DATA[2000:4000])]
     content = await room.add(part_list([Part(n, part.id, part.size, part.digest) for n, part in enumerate(parts, 1)]))
-    await room.database.write(lambda conn: contents._release.run(conn, content_id=parts[1].id, now=1))
+    await room.database.write(lambda conn: contents._release.run(conn, content_id=parts[1].id))
     await room.database.write(_delete, parts[1].id)
     with pytest.raises(CorruptContent):
         await room.get(content)

@@ -198,8 +198,9 @@ async def test_a_stored_chunk_found_bad_is_replaced(room: Room, damage: str) -> 
 async def test_a_chunk_nobody_counts_on_is_counted_again(room: Room) -> None:
     data = random_bytes(CHUNK)
     before = await room.put(data)
-    await room.database.write(contents.release, before.id, 1)
-    assert await room.database.write(contents.unwind, before.id, 1)
+    await room.database.write(contents.release, before.id)
+    assert await room.database.write(contents.unwind, before.id)
+    await room.database.write(blobs.mark, [before.extents[0].digest], 1)
     after = await room.put(data)
     blob = await room.database.read(blobs.find, after.extents[0].digest)
     assert blob is not None
@@ -214,8 +215,9 @@ async def test_a_chunk_that_lost_its_row_by_the_commit_fails_the_request(room: R
 
     async def upload() -> None:
         async with room.writer.storing(body_of(data)) as stored:
-            await room.database.write(contents.release, before.id, 1)
-            await room.database.write(contents.unwind, before.id, 1)
+            await room.database.write(contents.release, before.id)
+            await room.database.write(contents.unwind, before.id)
+            await room.database.write(blobs.mark, [before.extents[0].digest], 1)
             await room.database.write(blobs.delete_blobs_released_before, 2, 100)
             await room.add(stored.content)
 
@@ -226,8 +228,9 @@ async def test_a_chunk_that_lost_its_row_by_the_commit_fails_the_request(room: R
 async def test_a_chunk_reaped_while_nobody_counted_on_it_is_inserted_by_the_upload(room: Room) -> None:
     data = random_bytes(CHUNK)
     before = await room.put(data)
-    await room.database.write(contents.release, before.id, 1)
-    await room.database.write(contents.unwind, before.id, 1)
+    await room.database.write(contents.release, before.id)
+    await room.database.write(contents.unwind, before.id)
+    await room.database.write(blobs.mark, [before.extents[0].digest], 1)
     async with room.writer.storing(body_of(data)) as stored:
         for location in await room.database.write(blobs.delete_blobs_released_before, 2, 100):
             room.store.delete(location)

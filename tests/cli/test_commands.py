@@ -243,7 +243,7 @@ def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data
         try:
             await database.write(jobs.enqueue, "reap", {"what": "everything"})
             (job,) = await database.write(jobs.lease, "runner", 60, 1)
-            await database.write(lambda conn: jobs.finish(conn, job.id, "runner", jobs.DEAD, error="it broke"))
+            await database.write(lambda conn: jobs.finish(conn, job, jobs.DEAD, error="it broke"))
         finally:
             await database.close()
 

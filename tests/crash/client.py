@@ -72,12 +72,17 @@ class Client:
         self._connection.request(method, target, body, named)
         return self._connection.getresponse()
 
-    def request(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Raises OSError or HTTPException (IncompleteRead) when the connection ends early."""
         response = self.begin(method, path, body, headers)
         return Answer(response.status, {n.lower(): v for n, v in response.getheaders()}, response.read())
+
+    @property
+    def port(self) -> int:
+        """Ours, once something has been sent."""
+        assert self._connection.sock is not None
+        port: int = self._connection.sock.getsockname()[1]
+        return port
 
     def close(self) -> None:
         self._connection.close()
@@ -93,6 +98,24 @@ class Aborted(Exception):
     """The application gave up an answer that had begun."""
 
 
+def scope_of(method: str, path: str, length: int = 0, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A signed request as the server hands it to the application."""
+    target, named = sign(method, f"http://s3.test/{path}", headers)
+    raw_path, _, query = target.partition("?")
+    named = {"Host": "s3.test", "Content-Length": str(length), **named}
+    return {
+        "type": "http",
+        "method": method,
+        "scheme": "http",
+        "http_version": "1.1",
+        "path": raw_path,
+        "raw_path": raw_path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in named.items()],
+        "client": ("127.0.0.1", 50000),
+    }
+
+
 @dataclass(frozen=True)
 class InProcess:
     """A worker's services and gateway, without processes and sockets."""
@@ -104,20 +127,6 @@ class InProcess:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Raises Aborted, with what had been sent by then."""
-        target, named = sign(method, f"http://s3.test/{path}", headers)
-        raw_path, _, query = target.partition("?")
-        named = {"Host": "s3.test", "Content-Length": str(len(body)), **named}
-        scope: dict[str, Any] = {
-            "type": "http",
-            "method": method,
-            "scheme": "http",
-            "http_version": "1.1",
-            "path": raw_path,
-            "raw_path": raw_path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in named.items()],
-            "client": ("127.0.0.1", 50000),
-        }
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -129,11 +138,16 @@ class InProcess:
             sent.append({**message, "body": bytes(message.get("body", b""))})
 
         try:
-            await self.gateway(scope, receive, send)
+            await self.gateway(scope_of(method, path, len(body), headers), receive, send)
         except Exception as error:
             raise Aborted(b"".join(message["body"] for message in sent)) from error
         given = {name.decode().lower(): value.decode("latin-1") for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], given, b"".join(message["body"] for message in sent))
+
+
+def _begin_with(template: Path, data: Path) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    shutil.copy(template, data / "s3gw.db")
 
 
 @asynccontextmanager
@@ -141,8 +155,7 @@ async def open_gateway(data: Path, template: Path | None = None, **settings: Any
     """A gateway on a data folder. `template` is a migrated SQLite database to begin with; None: the folder is used."""
     values: dict[str, Any] = {"access_log": False} | settings
     if template is not None:
-        data.mkdir(parents=True, exist_ok=True)
-        shutil.copy(template, data / "s3gw.db")
+        _begin_with(template, data)
         values |= {"root_access_key_id": ROOT_KEY[0], "root_secret_access_key": ROOT_KEY[1], "buckets": [BUCKET]}
     loaded = load_settings(data=data, **values)
     if template is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,15 @@ from s3gw.app import open_services
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.config import load_settings
 from s3gw.context import Services
-from s3gw.jobs.reaper import reap
+from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
-from s3gw.metadata import contents, schema
+from s3gw.metadata import contents, jobs, schema
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import MANIFEST, PARTS, Content
 from s3gw.metadata.database import Connection
 
 _BEAT = 0.02
+_ROUNDS = 100
 
 
 @contextmanager
@@ -37,9 +39,14 @@ def quick_heartbeat() -> Iterator[None]:
 async def clean_up(services: Services) -> None:
     """Sweep, and reap until nothing is released any more."""
     await sweep(services, None, lambda _: None)
-    while await services.database.read(_count_released):
+    for job in await services.database.read(jobs.list_jobs):
+        if job.kind == "unlink":  # of a reaper that was killed between its commit and the files
+            await unlink(services, json.loads(job.payload), lambda _: None)
+    for _ in range(_ROUNDS):
         await reap(services, None, lambda _: None)
-        await asyncio.sleep(2 * _BEAT)
+        if not await services.database.read(_count_released):
+            return
+        await asyncio.sleep(2 * _BEAT)  # until the floor has passed what was released in this round
 
 
 def _count_released(conn: Connection) -> int:
@@ -51,6 +58,8 @@ async def find_disorder(services: Services) -> list[str]:
     """Everything that is wrong after `clean_up`, in words."""
     rows, wrong = await services.database.scan(_count)
     files = set(services.store.locations())
+    if await services.database.read(_count_released):
+        wrong.append("what was released isn't reaped")
     wrong += [f"the file {location} has no row" for location in files - {blob.location for blob in rows}]
     wrong += [f"the row of {blob.location} has no file" for blob in rows if blob.location not in files]
     wrong += [f"{blob.location} is corrupt" for blob in rows if not is_intact(services.store, blob)]
@@ -61,7 +70,9 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
     table = schema.contents
     stored: list[Content] = []
     refs: dict[int, int] = {}
-    for row in conn.execute(select(table.c.id, table.c.form, table.c.size, table.c.layout, table.c.digest, table.c.refs)):
+    for row in conn.execute(
+        select(table.c.id, table.c.form, table.c.size, table.c.layout, table.c.digest, table.c.refs)
+    ):
         stored.append(contents.from_row(tuple(row)[:5]))
         refs[row.id] = row.refs
     expected = Counter(row[0] for row in conn.execute(select(schema.objects.c.content_id)) if row[0] is not None)

@@ -56,7 +56,7 @@ class Writer:
             self.failures.append(str(error))
 
     def verify(self, url: str) -> None:
-        """Every key has one of the values it may have, and the listing agrees. What is found is what is so from now on."""
+        """Every key has one of the values it may have, which is its value from now on, and the listing agrees."""
         with Client(url) as client:
             for key, values in self.possible.items():
                 answer = client.request("GET", f"{BUCKET}/{key}")

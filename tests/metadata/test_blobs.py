@@ -30,8 +30,13 @@ async def test_a_row_is_deleted_only_when_nothing_counted_on_it_since_before_the
         for digest, location in ((ONE, "a-00000001"), (TWO, "a-00000002")):
             blobs.insert_or_count(conn, digest, location, 5)
         assert blobs.delete_blobs_released_before(conn, 10**18, 10) == []
-        blobs.uncount(conn, [ONE, ONE], 10)
-        blobs.uncount(conn, [TWO], 20)
+        blobs.uncount(conn, [ONE, ONE])
+        assert blobs.delete_blobs_released_before(conn, 10**18, 10) == []  # not marked yet
+        assert blobs.unmarked(conn, 10) == [ONE]
+        blobs.mark(conn, [ONE, TWO], 10)  # TWO is counted: no mark
+        blobs.uncount(conn, [TWO])
+        assert blobs.unmarked(conn, 10) == [TWO]
+        blobs.mark(conn, [ONE, TWO], 20)  # the first mark stays
         assert blobs.delete_blobs_released_before(conn, 10, 10) == []
         assert blobs.delete_blobs_released_before(conn, 100, 1) == ["a-00000001"]
         assert blobs.count(conn, TWO)  # counted again: no longer released
@@ -41,12 +46,15 @@ async def test_a_row_is_deleted_only_when_nothing_counted_on_it_since_before_the
     await database.write(steps)
 
 
-async def test_counting_again_restarts_the_time_of_release(database: Database) -> None:
+async def test_counting_again_removes_the_mark(database: Database) -> None:
     def steps(conn: Connection) -> None:
         blobs.insert_or_count(conn, ONE, "a-00000001", 5)
-        blobs.uncount(conn, [ONE], 10)
+        blobs.uncount(conn, [ONE])
+        blobs.mark(conn, [ONE], 10)
         blobs.insert_or_count(conn, ONE, "a-00000002", 5)
-        blobs.uncount(conn, [ONE], 30)
+        blobs.uncount(conn, [ONE])
+        assert blobs.unmarked(conn, 10) == [ONE]
+        blobs.mark(conn, [ONE], 30)
         assert blobs.delete_blobs_released_before(conn, 20, 10) == []
         assert blobs.delete_blobs_released_before(conn, 31, 10) == ["a-00000001"]
 
@@ -56,8 +64,8 @@ async def test_counting_again_restarts_the_time_of_release(database: Database) -
 async def test_a_count_never_falls_below_zero(database: Database) -> None:
     def steps(conn: Connection) -> None:
         blobs.insert_or_count(conn, ONE, "a-00000001", 5)
-        blobs.uncount(conn, [ONE], 10)
-        blobs.uncount(conn, [ONE], 20)
+        blobs.uncount(conn, [ONE])
+        blobs.uncount(conn, [ONE])
         assert blobs.find(conn, ONE) == Blob(ONE, "a-00000001", 5, 0)
 
     await database.write(steps)

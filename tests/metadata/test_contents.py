@@ -89,9 +89,9 @@ async def test_an_inline_content_goes_with_its_last_count(run: Any) -> None:
     def steps(conn: Connection) -> None:
         content_id = contents.insert(conn, inline(b"abc"))
         contents.retain(conn, content_id)
-        contents.release(conn, content_id, 1)
+        contents.release(conn, content_id)
         assert refs(conn) == {content_id: 1}
-        contents.release(conn, content_id, 1)
+        contents.release(conn, content_id)
         assert refs(conn) == {}
 
     await run(steps)
@@ -100,13 +100,18 @@ async def test_an_inline_content_goes_with_its_last_count(run: Any) -> None:
 async def test_a_manifest_without_a_count_waits_for_the_reaper(run: Any) -> None:
     def steps(conn: Connection) -> None:
         content_id = contents.insert(conn, manifest_of(1))
-        contents.release(conn, content_id, 50)
+        contents.release(conn, content_id)
+        assert contents.contents_released_before(conn, DAY, 10) == []  # not marked yet
+        contents.mark(conn, contents.unmarked(conn, 10), 50)
+        assert contents.unmarked(conn, 10) == []
+        contents.mark(conn, [content_id], 70)  # again: the first mark stays
         assert contents.contents_released_before(conn, 50, 10) == []
         assert contents.contents_released_before(conn, 51, 10) == [content_id]
         assert blob_refs(conn) == {1: 1}
-        assert contents.unwind(conn, content_id, 60)
+        assert contents.unwind(conn, content_id)
         assert (refs(conn), blob_refs(conn)) == ({}, {1: 0})
-        assert contents.unwind(conn, content_id, 60)  # again: nothing happens
+        assert contents.unwind(conn, content_id)  # again: nothing happens
+        blobs.mark(conn, blobs.unmarked(conn, 10), 60)
         assert blobs.delete_blobs_released_before(conn, 60, 10) == []
         assert blobs.delete_blobs_released_before(conn, 61, 10) == ["one-00000001"]
 
@@ -116,7 +121,9 @@ async def test_a_manifest_without_a_count_waits_for_the_reaper(run: Any) -> None
 async def test_a_content_in_use_is_not_unwound(run: Any) -> None:
     def steps(conn: Connection) -> None:
         content_id = contents.insert(conn, manifest_of(1))
-        assert contents.unwind(conn, content_id, 1)
+        contents.mark(conn, [content_id], 1)
+        assert contents.contents_released_before(conn, DAY, 10) == []
+        assert contents.unwind(conn, content_id)
         assert (refs(conn), blob_refs(conn)) == ({content_id: 1}, {1: 1})
 
     await run(steps)
@@ -125,7 +132,7 @@ async def test_a_content_in_use_is_not_unwound(run: Any) -> None:
 async def test_a_released_content_can_not_be_retained(run: Any) -> None:
     def steps(conn: Connection) -> None:
         content_id = contents.insert(conn, manifest_of(1))
-        contents.release(conn, content_id, 1)
+        contents.release(conn, content_id)
         contents.retain(conn, content_id)
 
     with pytest.raises(ContentLost):
@@ -141,8 +148,8 @@ async def test_a_part_list_counts_its_children_or_takes_counts_over(run: Any) ->
         taken = contents.insert(conn, part_list(parts), takes_over=True)
         assert refs(conn) == {one: 2, two: 2, counted: 1, taken: 1}
         for content_id in (counted, taken):
-            contents.release(conn, content_id, 1)
-            assert contents.unwind(conn, content_id, 1)
+            contents.release(conn, content_id)
+            assert contents.unwind(conn, content_id)
         assert refs(conn) == {two: 0}
 
     await run(steps)
@@ -152,7 +159,7 @@ async def test_a_part_list_of_a_released_child_is_refused(run: Any) -> None:
     def steps(conn: Connection) -> None:
         child = contents.insert(conn, manifest_of(1))
         part = as_part(conn, 1, child)
-        contents.release(conn, child, 1)
+        contents.release(conn, child)
         contents.insert(conn, part_list([part]))
 
     with pytest.raises(ContentLost):
@@ -163,20 +170,20 @@ async def test_a_long_layout_is_unwound_in_steps(run: Any) -> None:
     def steps(conn: Connection) -> None:
         child = contents.insert(conn, manifest_of(1))
         whole = contents.insert(conn, part_list([as_part(conn, 1, child)] * 5))
-        contents.release(conn, whole, 1)
-        assert not contents.unwind(conn, whole, 1, 2)
+        contents.release(conn, whole)
+        assert not contents.unwind(conn, whole, 2)
         assert refs(conn) == {child: 4, whole: 0}
         assert contents.load(conn, whole).size == 300
-        assert not contents.unwind(conn, whole, 1, 2)
-        assert contents.unwind(conn, whole, 1, 2)
+        assert not contents.unwind(conn, whole, 2)
+        assert contents.unwind(conn, whole, 2)
         assert refs(conn) == {child: 1}
         repeated = contents.insert(conn, manifest_of(2, 3, 2, 3, 2))
-        contents.release(conn, repeated, 1)
-        assert not contents.unwind(conn, repeated, 1, 2)
+        contents.release(conn, repeated)
+        assert not contents.unwind(conn, repeated, 2)
         assert blob_refs(conn) == {1: 1, 2: 1, 3: 1}
-        assert not contents.unwind(conn, repeated, 1, 2)
+        assert not contents.unwind(conn, repeated, 2)
         assert blob_refs(conn) == {1: 1, 2: 1, 3: 0}
-        assert contents.unwind(conn, repeated, 1, 2)
+        assert contents.unwind(conn, repeated, 2)
         assert blob_refs(conn) == {1: 1, 2: 0, 3: 0}
 
     await run(steps)
@@ -185,12 +192,12 @@ async def test_a_long_layout_is_unwound_in_steps(run: Any) -> None:
 async def test_a_content_that_can_not_be_unwound_is_set_aside(run: Any) -> None:
     def steps(conn: Connection) -> None:
         content_id = contents.insert(conn, manifest_of(1))
-        contents.release(conn, content_id, 1)
+        contents.release(conn, content_id)
         conn.execute(schema.contents.update().values(layout=b"bad"))
         with pytest.raises(CorruptContent):
-            contents.unwind(conn, content_id, 1)
+            contents.unwind(conn, content_id)
         contents.set_aside(conn, content_id)
-        assert contents.contents_released_before(conn, DAY, 10) == []
+        assert contents.contents_released_before(conn, DAY, 10) == contents.unmarked(conn, 10) == []
 
     await run(steps)
 

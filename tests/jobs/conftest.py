@@ -1,0 +1,106 @@
+"""A process with its services on both databases, beating as often as a test asks it to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import select
+
+from s3gw import incarnation
+from s3gw.blobs import filesystem
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.reader import ContentReader
+from s3gw.blobs.writer import BodyWriter
+from s3gw.context import Services
+from s3gw.incarnation import Heart, open_incarnation
+from s3gw.jobs.reaper import reap
+from s3gw.metadata import contents, jobs, schema
+from s3gw.metadata.contents import Content
+from s3gw.metadata.database import Connection, Database
+from tests.blobs.bodies import body_of, random_bytes
+
+BODY = random_bytes(2000)
+
+
+def ignore(progress: Any) -> None:
+    pass
+
+
+@dataclass
+class Process:
+    """`services` as a job gets them; the settings are only those that jobs read."""
+
+    services: Services
+    heart: Heart
+    folder: Path
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+    async def put(self, data: bytes = BODY) -> Content:
+        async with self.services.writer.storing(body_of(data)) as stored:
+            content_id = await self.database.write(_insert, stored.content)
+        return await self.database.read(contents.load, content_id)
+
+    async def get(self, content: Content) -> bytes:
+        return b"".join([bytes(piece) async for piece in self.services.reader.read(content)])
+
+    async def reap(self, rounds: int = 1) -> list[Any]:
+        """Rounds of the reaper, with a beat after each; what progress they told last."""
+        told: list[Any] = []
+        for _ in range(rounds):
+            await reap(self.services, None, told.append)
+            assert await self.heart.beat()
+        return told
+
+    def files(self) -> list[Path]:
+        return [path for path in self.folder.glob("??/*") if path.is_file()]
+
+    async def leftovers(self) -> tuple[int, int, int]:
+        """How many contents, blobs and jobs there are."""
+        return await self.database.read(_count)
+
+    async def the_job(self) -> jobs.Job:
+        (job,) = await self.database.read(jobs.list_jobs)
+        return job
+
+    async def progress(self) -> Any:
+        return json.loads((await self.the_job()).progress or "null")
+
+
+def _insert(conn: Connection, new: contents.NewContent) -> int:
+    return contents.insert(conn, new)
+
+
+def _count(conn: Connection) -> tuple[int, int, int]:
+    found, stored, queued = (
+        len(conn.execute(select(column)).all())
+        for column in (schema.contents.c.id, schema.blobs.c.digest, schema.jobs.c.id)
+    )
+    return found, stored, queued
+
+
+@pytest.fixture
+async def process(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Process]:
+    monkeypatch.setattr(incarnation, "BEAT", 3600)
+    for flush in ("flush", "flush_folder"):  # no power is lost here
+        monkeypatch.setattr(filesystem, flush, lambda where: os.stat(where))
+    folder, reads = tmp_path / "blobs", OpenReads()
+    store = FilesystemStore(folder)
+    async with open_incarnation(database, tmp_path, "jobs", reads) as alive:
+        writer = BodyWriter(database, store, alive.name, reads, inline_limit=1000)
+        reader = ContentReader(database, store)
+        settings = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7))
+        services = Services(settings, database, store, writer, reader, reads, alive, cast(Any, None))
+        yield Process(services, Heart(database, alive.name, reads), folder)
+        await writer.close()
+        await reader.close()

@@ -1,0 +1,68 @@
+"""Uploads that were begun too long ago are aborted, with their parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from s3gw.jobs import expire_uploads as expiring
+from s3gw.jobs.expire_uploads import expire_uploads
+from s3gw.metadata import buckets, contents, identities, schema, uploads
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.uploads import Upload, UploadedPart
+from tests.jobs.conftest import Process
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86_400_000_000
+
+
+def begin(conn: Connection, key: str, days_ago: float) -> str:
+    owner = next(iter(identities.list_users(conn)), None) or identities.create_user(conn, name="owner")
+    bucket = buckets.find(conn, "bucket")
+    bucket_id = bucket.id if bucket else None
+    if bucket_id is None:
+        bucket_id = buckets.create(
+            conn, name="bucket", owner_id=owner.id, region="us-east-1", defaults="aws", now=now(conn)
+        )
+    at = now(conn) - int(days_ago * DAY)
+    upload_id = uploads.new_upload_id(at)
+    uploads.begin(
+        conn, Upload(upload_id, bucket_id, key, at, owner.id, owner.id, "STANDARD", None, None, None, None, None)
+    )
+    return upload_id
+
+
+def left(conn: Connection) -> list[str]:
+    return [row.key for row in conn.execute(select(schema.uploads.c.key).order_by(schema.uploads.c.key))]
+
+
+async def test_only_uploads_older_than_the_setting_are_aborted(process: Process) -> None:
+    for key, days in (("old", 7.01), ("older", 30.0), ("young", 6.99)):
+        await process.database.write(begin, key, days)
+    told: list[Any] = []
+    await expire_uploads(process.services, None, told.append)
+    assert await process.database.read(left) == ["young"]
+    assert told[-1] == {"uploads": 2}
+
+
+async def test_the_parts_of_an_aborted_upload_are_left_to_the_reaper(process: Process) -> None:
+    upload_id = await process.database.write(begin, "key", 8)
+    content = await process.put()
+    part = UploadedPart(upload_id, 1, content.size, "etag", 0, content.id, None, None)
+    await process.database.write(uploads.put_part, part)
+    await expire_uploads(process.services, None, lambda _: None)
+    assert await process.database.read(contents.unmarked, 10) == [content.id]
+    await process.reap(3)
+    assert await process.leftovers() == (0, 0, 0)
+    assert process.files() == []
+
+
+async def test_more_than_a_batch_is_aborted(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiring, "_BATCH", 2)
+    for number in range(5):
+        await process.database.write(begin, f"key{number}", 8)
+    await expire_uploads(process.services, None, lambda _: None)
+    assert await process.database.read(left) == []

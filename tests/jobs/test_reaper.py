@@ -1,0 +1,220 @@
+"""The reaper: what nobody counts on and no open read can want goes, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from s3gw.blobs.stored_chunk import is_intact
+from s3gw.incarnation import Heart, bury_the_dead
+from s3gw.jobs import reaper
+from s3gw.jobs.reaper import reap, unlink
+from s3gw.metadata import blobs, contents, processes, schema
+from s3gw.metadata.contents import Part, part_list
+from s3gw.metadata.database import Connection, DatabaseUnavailable
+from tests.blobs.bodies import random_bytes
+from tests.jobs.conftest import BODY, Process, ignore
+
+pytestmark = pytest.mark.anyio
+
+NOTHING = (0, 0, 0)
+
+
+async def test_what_was_released_is_gone_after_three_rounds(process: Process) -> None:
+    content = await process.put()
+    await process.database.write(contents.release, content.id)
+    assert len(process.files()) == 1
+    told = await process.reap(3)
+    assert told[-1] == {"contents": 0, "files": 1}
+    assert await process.leftovers() == NOTHING
+    assert process.files() == []
+
+
+async def test_what_is_counted_stays(process: Process) -> None:
+    content, twin = await process.put(), await process.put()
+    await process.database.write(contents.release, twin.id)
+    await process.reap(4)
+    assert await process.leftovers() == (1, 1, 0)
+    assert await process.get(content) == BODY
+
+
+async def test_an_open_read_keeps_what_it_has_found(process: Process) -> None:
+    content = await process.put()
+    token = process.services.open_reads.begin()
+    await process.database.write(contents.release, content.id)
+    await process.reap(5)
+    assert await process.get(content) == BODY
+    process.services.open_reads.end(token)
+    await process.reap(4)
+    assert process.files() == []
+
+
+async def test_a_read_that_begins_between_a_release_and_its_commit_keeps_what_it_finds(process: Process) -> None:
+    """A stamp taken in the transaction of the release would be older than such a read."""
+    content = await process.put()
+    released, may_commit = threading.Event(), threading.Event()
+
+    def release_slowly(conn: Connection) -> None:
+        contents.release(conn, content.id)
+        released.set()
+        assert may_commit.wait(20)
+
+    releasing = asyncio.create_task(process.database.write(release_slowly))
+    await asyncio.to_thread(released.wait, 20)
+    token = process.services.open_reads.begin()
+    assert await process.database.read(contents.load, content.id) == content
+    may_commit.set()
+    await releasing
+    await process.reap(5)
+    assert await process.get(content) == BODY
+    process.services.open_reads.end(token)
+    await process.reap(4)
+    assert await process.leftovers() == NOTHING
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_release_that_is_committed_together_with_a_mark_is_not_marked(process: Process) -> None:
+    """A group commit: a read that begins before it may still find what was released in it."""
+    first, second = await process.put(), await process.put(random_bytes(2000, 1))
+    await process.database.write(contents.release, first.id)
+    found = await process.database.scan(reaper._find_released, 10)
+    await asyncio.gather(
+        process.database.write(contents.release, second.id), process.database.write(reaper._mark, found)
+    )
+    assert await process.database.read(contents.unmarked, 10) == [second.id]
+
+
+async def test_a_process_that_never_beats_holds_everything_back_until_it_is_dead(process: Process) -> None:
+    content = await process.put()
+    await process.database.write(processes.register, "silent", "worker", "here", 1)
+    await process.database.write(contents.release, content.id)
+    await process.reap(5)
+    assert await process.leftovers() == (1, 1, 0)
+    lock = process.services.settings.data / "processes" / "silent.lock"
+    lock.touch()  # nobody holds it
+    await process.reap(3)
+    assert await process.leftovers() == NOTHING
+
+
+async def test_a_long_part_list_is_unwound_in_steps(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "_UNWIND", 2)
+    monkeypatch.setattr(reaper, "_FIRST_BATCH", 1)
+    children = [await process.put(random_bytes(2000, seed)) for seed in range(5)]
+    parts = [Part(number, child.id, child.size, child.digest) for number, child in enumerate(children, 1)]
+    whole = await process.database.write(lambda conn: contents.insert(conn, part_list(parts), takes_over=True))
+    await process.database.write(contents.release, whole)
+    told = await process.reap(5)
+    assert [report["contents"] for report in told if report["files"] == 0][-1] > 0
+    assert await process.leftovers() == NOTHING
+    assert process.files() == []
+
+
+async def test_a_content_that_can_not_be_read_is_set_aside(process: Process) -> None:
+    content, other = await process.put(), await process.put(random_bytes(2000, 1))
+    await process.database.write(contents.release, content.id)
+    await process.database.write(contents.release, other.id)
+
+    def spoil(conn: Connection) -> None:
+        conn.execute(update(schema.contents).where(schema.contents.c.id == content.id).values(layout=b"bad"))
+
+    await process.database.write(spoil)
+    await process.reap(4)
+    assert await process.leftovers() == (1, 1, 0)
+
+
+async def test_a_chunk_that_is_counted_again_between_two_rounds_stays(process: Process) -> None:
+    content = await process.put()
+    await process.database.write(contents.release, content.id)
+    await process.reap(2)
+    assert await process.database.read(blobs.unmarked, 10) == []
+    again = await process.put()
+    await process.reap(3)
+    assert await process.get(again) == BODY
+
+
+async def test_files_of_a_reaper_that_died_are_unlinked_by_the_job(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = await process.put()
+    await process.database.write(contents.release, content.id)
+    await process.reap(2)
+
+    def die(*_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reaper, "_unlink", die)
+        with pytest.raises(SystemExit):
+            await reap(process.services, None, ignore)
+    assert await process.leftovers() == (0, 0, 1)
+    assert len(process.files()) == 1
+    job = await process.the_job()
+    assert job.kind == "unlink"
+    assert job.run_at > job.created_at
+    payload = [path.name for path in process.files()]
+    await unlink(process.services, payload, ignore)
+    await unlink(process.services, payload, ignore)
+    assert process.files() == []
+
+
+async def test_files_are_not_touched_when_the_commit_is_in_doubt(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = await process.put()
+    await process.database.write(contents.release, content.id)
+    await process.reap(2)
+    delete_rows = reaper._delete
+
+    def lose(conn: Connection, batch: int) -> Any:
+        delete_rows(conn, batch)
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(reaper, "_delete", lose)
+    with pytest.raises(DatabaseUnavailable):
+        await reap(process.services, None, ignore)
+    assert len(process.files()) == 1
+    assert await process.leftovers() == (0, 1, 0)
+
+
+async def test_an_idle_store_writes_nothing(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    await process.put()
+    await process.reap(2)
+    written: list[Any] = []
+    write = process.database.write
+
+    async def count(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        written.append(fn)
+        return await write(fn, *args, **kwargs)
+
+    monkeypatch.setattr(process.database, "write", count)
+    epoch = await process.database.read(processes.epoch)
+    await process.reap(3)
+    assert await process.database.read(processes.epoch) == epoch
+    assert set(written) <= {reaper._unwind, reaper._delete}  # which change nothing: no flush
+
+
+async def test_batches_adapt_to_the_time_they_take(process: Process) -> None:
+    work = reaper._Reaper(process.services, ignore)
+    for _ in range(10):
+        work._adapt(0.001)
+    assert work._batch == reaper._LARGEST
+    for _ in range(10):
+        work._adapt(0.5)
+    assert work._batch == reaper._SMALLEST
+
+
+async def test_the_reaper_of_another_process_waits_for_our_heart(process: Process) -> None:
+    content = await process.put()
+    await process.database.write(contents.release, content.id)
+    other = Heart(process.database, "other", process.services.open_reads)
+    assert not await other.beat()  # it was never registered
+    for _ in range(5):
+        await reap(process.services, None, ignore)
+    assert await process.leftovers() == (1, 1, 0)
+    blob = await process.database.read(blobs.find, content.extents[0].digest)
+    assert blob is not None and is_intact(process.services.store, blob)
+    assert await bury_the_dead(process.database, process.services.settings.data) == []

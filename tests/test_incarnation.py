@@ -1,0 +1,218 @@
+"""Incarnations: a name never used before, a lock as long as the process lives, and heartbeats that say what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from s3gw import incarnation
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.open_reads import OpenReads
+from s3gw.incarnation import Heart, bury_the_dead, lock_folder, open_incarnation, remove_lock
+from s3gw.metadata import processes, schema
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
+from s3gw.metadata.processes import Process
+
+pytestmark = pytest.mark.anyio
+
+_HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX); print(flush=True); input()"
+
+
+@pytest.fixture
+def reads() -> OpenReads:
+    return OpenReads()
+
+
+@pytest.fixture(autouse=True)
+def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants beats makes them."""
+    monkeypatch.setattr(incarnation, "BEAT", 3600)
+
+
+async def known(database: Database) -> dict[str, Process]:
+    found = await database.read(processes.list_processes)
+    return {process.incarnation: process for process in found}
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The lock of `other`, held by another process that can be killed."""
+    lock_folder(tmp_path).mkdir()
+    lock = lock_folder(tmp_path) / "other.lock"
+    lock.touch()
+    command = [sys.executable, "-c", _HOLD, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield holder
+        holder.kill()
+
+
+async def register(database: Database, name: str = "other", silent: bool = False) -> None:
+    def steps(conn: Connection) -> None:
+        processes.register(conn, name, "worker", "there", 1)
+        if silent:
+            conn.execute(update(schema.processes).where(schema.processes.c.incarnation == name).values(heartbeat_at=1))
+
+    await database.write(steps)
+
+
+async def test_each_incarnation_has_a_name_of_its_own_that_a_location_may_begin_with(
+    database: Database, tmp_path: Path, reads: OpenReads
+) -> None:
+    names = []
+    for _ in range(2):
+        async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+            names.append(alive.name)
+            process = (await known(database))[alive.name]
+            assert (process.role, process.pid, process.is_dead) == ("worker", os.getpid(), 0)
+            FilesystemStore(tmp_path / "blobs").create(f"{alive.name}-00000001").discard()
+    assert names[0] < names[1]
+    assert [process.is_dead for process in (await known(database)).values()] == [1, 1]
+
+
+async def test_who_lives_is_not_buried(database: Database, tmp_path: Path, reads: OpenReads) -> None:
+    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        await database.write(lambda conn: conn.execute(update(schema.processes).values(heartbeat_at=1)) and None)
+        assert await bury_the_dead(database, tmp_path) == []  # its lock counts, not its silence
+        assert not (await known(database))[alive.name].is_dead
+
+
+async def test_who_was_killed_is_buried_at_once(
+    database: Database, tmp_path: Path, held: subprocess.Popen[str]
+) -> None:
+    await register(database, silent=True)
+    assert await bury_the_dead(database, tmp_path) == []
+    held.kill()
+    held.wait()
+    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["other"]
+    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["other"]
+    assert (await known(database))["other"].is_dead
+    remove_lock(tmp_path, "other")
+    remove_lock(tmp_path, "other")
+    assert list(lock_folder(tmp_path).iterdir()) == []
+
+
+async def test_another_machine_is_taken_for_dead_only_after_a_minute_of_silence(
+    database: Database, tmp_path: Path
+) -> None:
+    await register(database, "talks")
+    await register(database, "silent", silent=True)
+    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["silent"]
+    assert not (await known(database))["talks"].is_dead
+
+
+async def test_a_heart_publishes_the_epoch_of_the_oldest_open_read(
+    database: Database, tmp_path: Path, reads: OpenReads
+) -> None:
+    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        heart = Heart(database, alive.name, reads)
+        token = reads.begin()
+        await database.write(processes.end_epoch)
+        assert await heart.beat()
+        assert reads.epoch == 1
+        assert (await known(database))[alive.name].oldest_open == 0
+        later = reads.begin()
+        reads.end(token)
+        await database.write(processes.end_epoch)
+        assert await heart.beat()
+        assert (await known(database))[alive.name].oldest_open == 1
+        reads.end(later)
+        assert await heart.beat()
+        assert (await known(database))[alive.name].oldest_open == 2
+
+
+async def test_a_process_begins_in_the_present_epoch(database: Database, tmp_path: Path, reads: OpenReads) -> None:
+    for _ in range(3):
+        await database.write(processes.end_epoch)
+    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        assert reads.epoch == (await known(database))[alive.name].oldest_open == 3
+
+
+async def test_a_heart_at_rest_writes_only_now_and_then(
+    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        write = database.write
+
+        async def count(fn: Any, *args: Any, **kwargs: Any) -> Any:
+            written.append(fn)
+            return await write(fn, *args, **kwargs)
+
+        monkeypatch.setattr(database, "write", count)
+        heart = Heart(database, alive.name, reads)
+        with_reads = reads.begin()
+        for _ in range(5):
+            assert await heart.beat()
+        assert written == []
+        monkeypatch.setattr(incarnation, "_REST", 0.0)
+        assert await heart.beat()
+        assert written == [processes.heartbeat]
+        reads.end(with_reads)
+
+
+async def test_a_process_that_was_declared_dead_hears_of_it_and_stops(
+    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incarnation, "BEAT", 0.01)
+    died = asyncio.Event()
+    async with open_incarnation(database, tmp_path, "worker", reads, died.set) as alive:
+        await asyncio.sleep(0.05)
+        assert not died.is_set()
+        await database.write(processes.mark_dead, alive.name)
+        await asyncio.wait_for(died.wait(), 20)
+        await database.write(processes.forget, alive.name)
+        assert not await Heart(database, alive.name, reads).beat()
+
+
+async def test_a_heart_outlives_a_database_that_is_away(
+    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incarnation, "BEAT", 0.01)
+    outcomes, beaten = iter([DatabaseUnavailable("away")]), asyncio.Event()
+
+    async def beat(self: Heart) -> bool:
+        for outcome in outcomes:
+            raise outcome
+        beaten.set()
+        return True
+
+    monkeypatch.setattr(Heart, "beat", beat)
+    async with open_incarnation(database, tmp_path, "worker", reads):
+        await asyncio.wait_for(beaten.wait(), 20)
+
+
+async def test_who_can_not_say_goodbye_lets_go_of_the_lock(
+    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(conn: Connection, name: str) -> bool:
+        raise DatabaseUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "mark_dead", refuse)
+        async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+            pass
+    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == [alive.name]
+
+
+async def test_who_can_not_register_lets_go_of_the_lock(
+    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(processes, "register", refuse)
+    with pytest.raises(DatabaseUnavailable):
+        async with open_incarnation(database, tmp_path, "worker", reads):
+            pass
+    (lock,) = lock_folder(tmp_path).iterdir()
+    assert incarnation._holds_its_lock(tmp_path, lock.stem) is False
