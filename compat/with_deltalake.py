@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import deltalake
 import pyarrow
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from session import ACCESS_KEY, BUCKET, ENDPOINT, REGION, SECRET_KEY, make_bucket, same, version
 
 URL = f"s3://{BUCKET}/table"
+# A writer that keeps losing gives up after 15 tries by default; with eight of them that happens.
+PATIENT = CommitProperties(max_commit_retries=200)
 OPTIONS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -27,7 +31,13 @@ def rows(start: int, count: int) -> pyarrow.Table:
 
 def append(writer: int) -> None:
     for turn in range(3):
-        write_deltalake(URL, rows(1000 * (1 + writer) + 100 * turn, 100), mode="append", storage_options=OPTIONS)
+        write_deltalake(
+            URL,
+            rows(1000 * (1 + writer) + 100 * turn, 100),
+            mode="append",
+            storage_options=OPTIONS,
+            commit_properties=PATIENT,
+        )
 
 
 def load(version_number: int | None = None) -> DeltaTable:
@@ -60,3 +70,6 @@ def main() -> None:
 
 
 main()
+# Everything has been checked. Threads of Arrow and delta-rs now and then abort the interpreter while it shuts down.
+sys.stdout.flush()
+os._exit(0)
