@@ -186,6 +186,11 @@ class InvalidRange(S3Error):
     default_message = "The requested range is not satisfiable"
 
 
+class InvalidRedirectLocation(S3Error):
+    status = 400
+    default_message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
+
+
 class InvalidRequest(S3Error):
     status = 400
     default_message = "Invalid Request"

@@ -56,7 +56,7 @@ def _delete(
 
 async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
     entries = list(input["Delete"]["Objects"])
-    if not 1 <= len(entries) <= _MOST_KEYS:
+    if not 1 <= len(entries) <= _MOST_KEYS or not all(entry["Key"] for entry in entries):
         raise MalformedXML()
     deleted: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from s3gw.context import Context, Output
-from s3gw.errors import InvalidStorageClass, MetadataTooLarge, NotImplemented
+from s3gw.errors import InvalidRedirectLocation, InvalidStorageClass, MetadataTooLarge, NotImplemented
 from s3gw.metadata.objects import NewObject, ObjectVersion
 from s3gw.operations.tagging import tag_count, tags_of_header
 
@@ -25,6 +25,7 @@ _HEADER_MEMBERS = (
     "ExpiresString",
     "WebsiteRedirectLocation",
 )
+_LONGEST_REDIRECT = 2048
 _DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 # Classes whose objects are read like any other. Reading from an archive needs RestoreObject.
 _STORAGE_CLASSES = frozenset(
@@ -62,6 +63,7 @@ def storage_class_of(input: Mapping[str, Any]) -> str:
 
 
 def headers_of(input: Mapping[str, Any]) -> str | None:
+    _check_redirect(input)
     headers = {name: input[name] for name in _HEADER_MEMBERS if name in input}
     if "ContentEncoding" in headers:
         # aws-chunked says how the request was sent, not what the object is.
@@ -70,6 +72,17 @@ def headers_of(input: Mapping[str, Any]) -> str | None:
         if kept:
             headers["ContentEncoding"] = kept
     return json.dumps(headers, separators=(",", ":")) if headers else None
+
+
+def _check_redirect(input: Mapping[str, Any]) -> None:
+    """It begins with "/", "http://" or "https://" and has at most 2 KB (API Reference, PutObject)."""
+    location = str(input.get("WebsiteRedirectLocation", "/"))
+    if not location.startswith(("/", "http://", "https://")):
+        raise InvalidRedirectLocation()
+    if len(location) > _LONGEST_REDIRECT:
+        raise InvalidRedirectLocation(
+            f"The length of website redirect location cannot exceed {_LONGEST_REDIRECT} characters."
+        )
 
 
 def user_metadata_of(metadata: Mapping[str, str] | None, limit: int) -> str | None:

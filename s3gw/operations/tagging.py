@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         PutObjectTaggingRequestTypeDef,
     )
 
-_ALLOWED = re.compile(r"[\w\s+\-=.:/@]*", re.UNICODE)
+# "Letters, numbers, and spaces representable in UTF-8, and + - = . _ : / @": spaces, but no control characters.
+_ALLOWED = re.compile(r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+\-=.:/@]*")
 _MOST_OF_AN_OBJECT = 10
 _MOST_OF_A_BUCKET = 50
 
