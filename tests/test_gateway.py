@@ -26,7 +26,8 @@ from botocore.credentials import Credentials
 from s3gw.metadata.database import open_database
 from s3gw.metadata.schema import blobs, contents, objects, uploads
 from s3gw.operations.table import OPERATIONS
-from tests.operations.conftest import client_of, refusal
+from tests.gateways import client_of, refusal
+from tests.raw_requests import read_answer, send, send_example, send_on, signed
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
 
@@ -55,25 +56,6 @@ def command(data: Path, *words: str) -> Any:
         check=True,
     )
     return json.loads(run.stdout)
-
-
-def signed(
-    server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str
-) -> tuple[str, dict[str, str]]:
-    request = AWSRequest(method, server.s3 + path, data=body, headers=headers)
-    S3SigV4Auth(Credentials(*ROOT_KEY), "s3", "us-east-1").add_auth(request)
-    return path, dict(request.headers)
-
-
-def send(server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, Any]:
-    """A signed request as it is, without a client's own ideas of it."""
-    connection = http.client.HTTPConnection(urlsplit(server.s3).netloc, timeout=20)
-    target, all_headers = signed(server, method, path, body, **headers)
-    connection.request(method, target, body, all_headers)
-    answer = connection.getresponse()
-    content = answer.read()
-    connection.close()
-    return answer.status, content, answer.headers
 
 
 def test_users_see_and_touch_only_what_is_theirs(server: RunningServer, data: Path, s3: Any) -> None:
@@ -108,6 +90,64 @@ def test_nobody_is_let_in_without_a_rule(server: RunningServer) -> None:
     assert refusal(anonymous.list_objects_v2, Bucket="public") == denied
     assert refusal(anonymous.put_object, Bucket="public", Key="x", Body=b"x") == denied
     assert refusal(anonymous.delete_objects, Bucket="public", Delete={"Objects": [{"Key": "x"}]}) == denied
+
+
+@pytest.fixture(scope="module")
+def bob(server: RunningServer, data: Path) -> tuple[str, str]:
+    """The key of a user who owns nothing that the tests read."""
+    command(data, "user", "create", "bob")
+    key = command(data, "key", "create", "bob")
+    return key["access_key_id"], key["secret_access_key"]
+
+
+OWNERS_ONLY = sorted(set(OPERATIONS) - {"ListBuckets", "CreateBucket", "DeleteObjects"})
+
+
+@pytest.mark.parametrize("name", OWNERS_ONLY)
+def test_nothing_that_is_done_with_a_bucket_is_allowed_to_strangers(
+    server: RunningServer, s3: Any, bob: tuple[str, str], name: str
+) -> None:
+    s3.put_object(Bucket="public", Key="key", Body=b"x")
+    for key in (bob, None):
+        answer = send_example(server, "public", name, key=key)
+        assert answer.status == 403
+        assert answer.refusal[1] in ("AccessDenied", "")  # a HEAD has no document
+    assert s3.get_object(Bucket="public", Key="key")["Body"].read() == b"x"
+
+
+def test_only_the_key_of_its_owner_copies_from_a_bucket(server: RunningServer, s3: Any, bob: tuple[str, str]) -> None:
+    client = client_of(server, bob)
+    client.create_bucket(Bucket="of-bob")
+    s3.put_object(Bucket="public", Key="key", Body=b"x")
+    denied = (403, "AccessDenied")
+    part = {"Bucket": "of-bob", "Key": "stolen", "PartNumber": 1, "CopySource": "public/key"}
+    part["UploadId"] = client.create_multipart_upload(Bucket="of-bob", Key="stolen")["UploadId"]
+    assert refusal(client.upload_part_copy, **part) == denied
+    client.put_object(Bucket="of-bob", Key="key", Body=b"y")
+    assert refusal(client.copy_object, Bucket="public", Key="forced", CopySource="of-bob/key") == denied
+    upload = s3.create_multipart_upload(Bucket="public", Key="key")["UploadId"]
+    foreign = {"Bucket": "public", "Key": "key", "UploadId": upload}
+    assert refusal(client.upload_part, **foreign, PartNumber=1, Body=b"y") == denied
+    foreign["Bucket"] = "of-bob"  # where that upload isn't
+    assert refusal(client.upload_part, **foreign, PartNumber=1, Body=b"y") == (404, "NoSuchUpload")
+    assert refusal(client.abort_multipart_upload, **foreign) == (404, "NoSuchUpload")
+
+
+@pytest.mark.parametrize("off", [("key", "disable"), ("key", "delete"), ("user", "disable")])
+def test_what_is_switched_off_is_off_at_once_in_every_worker(
+    server: RunningServer, data: Path, off: tuple[str, str]
+) -> None:
+    name = "-".join(("carol", *off))
+    command(data, "user", "create", name)
+    created = command(data, "key", "create", name)
+    key = (created["access_key_id"], created["secret_access_key"])
+    connections = [http.client.HTTPConnection(urlsplit(server.s3).netloc, timeout=20) for _ in range(6)]
+    assert {send_on(connection, server, "GET", "/", key=key).status for connection in connections} == {200}
+    command(data, *off, key[0] if off[0] == "key" else name)
+    answers = {send_on(connection, server, "GET", "/", key=key).refusal for connection in connections}
+    assert [status for status, _ in answers] == [403]
+    for connection in connections:
+        connection.close()
 
 
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])
@@ -208,15 +248,14 @@ def files(data: Path) -> int:
 @pytest.mark.parametrize("stays", [True, False])
 def test_an_upload_that_breaks_off_or_stalls_leaves_nothing(server: RunningServer, data: Path, stays: bool) -> None:
     before = rows(data), files(data)
-    peer = socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0))
     path, headers = signed(server, "PUT", "/public/broken", b"", **{"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name != "Content-Length")
     host = f"Host: {urlsplit(server.s3).netloc}\r\n"
-    peer.sendall(f"PUT {path} HTTP/1.1\r\n{host}{head}Content-Length: 9000000\r\n\r\n".encode() + b"x" * 1_000_000)
-    if stays:
-        peer.settimeout(20)
-        assert b"RequestTimeout" in peer.recv(65536)
-    peer.close()
+    with socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0), timeout=20) as peer:
+        start = f"PUT {path} HTTP/1.1\r\n{host}{head}Content-Length: 9000000\r\n\r\n"
+        peer.sendall(start.encode() + b"x" * 1_000_000)
+        if stays:
+            assert read_answer(peer).refusal == (400, "RequestTimeout")
     deadline = time.monotonic() + 10
     while (rows(data), files(data)) != before and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -224,15 +263,10 @@ def test_an_upload_that_breaks_off_or_stalls_leaves_nothing(server: RunningServe
 
 
 def test_an_early_refusal_of_an_expected_body_closes_the_connection(server: RunningServer) -> None:
-    connection = socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0))
-    connection.settimeout(20)
-    connection.sendall(
-        b"PUT /public/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
-    )
-    answer = connection.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 403")
-    assert b"connection: close" in answer.lower()
-    connection.close()
+    with socket.create_connection(("127.0.0.1", urlsplit(server.s3).port or 0), timeout=20) as peer:
+        peer.sendall(b"PUT /public/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+        answer = read_answer(peer)
+    assert (answer.status, answer.headers["Connection"]) == (403, "close")
 
 
 def test_every_served_operation_is_listed(data: Path, server: RunningServer) -> None:

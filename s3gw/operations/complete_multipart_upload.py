@@ -140,7 +140,14 @@ def _checksum(input: Any, upload: Upload, chosen: Sequence[UploadedPart]) -> tup
     """The object's checksum from those of its parts; none when a part was copied without one."""
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
     kind = upload.checksum_type or "FULL_OBJECT"
-    if any(part.checksum_algorithm != algorithm or part.checksum is None for part in chosen):
+    claimed = {name: input[f"Checksum{name}"] for name in ALGORITHMS if f"Checksum{name}" in input}
+    is_unknown = any(part.checksum_algorithm != algorithm or part.checksum is None for part in chosen)
+    if claimed and (is_unknown or set(claimed) != {algorithm}):  # it can't be compared, so it isn't accepted either
+        raise InvalidRequest(
+            f"Checksum Type mismatch occurred, expected checksum Type: {'null' if is_unknown else algorithm.lower()},"
+            f" actual checksum Type: {', '.join(claimed).lower()}"
+        )
+    if is_unknown:
         return None, None, None
     digests = [base64.b64decode(str(part.checksum)) for part in chosen]
     if kind == "COMPOSITE":
@@ -149,8 +156,7 @@ def _checksum(input: Any, upload: Upload, chosen: Sequence[UploadedPart]) -> tup
         sizes = [part.size for part in chosen]
         combined = combine_full_object(algorithm, list(zip(digests, sizes, strict=True)))
         value = base64.b64encode(combined).decode()
-    expected = input.get(f"Checksum{algorithm}")
-    if expected is not None and expected != value:
+    if claimed and claimed[algorithm] != value:
         raise BadDigest(f"The {algorithm.lower()} you specified did not match the calculated checksum.")
     if input.get("ChecksumType", kind) != kind:
         raise InvalidRequest(

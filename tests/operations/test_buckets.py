@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 
 def test_a_bucket_is_created_listed_found_and_deleted(s3: Any, bucket: str) -> None:

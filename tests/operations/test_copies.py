@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 LARGE = os.urandom(100_000)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 KEYS = ["a", "a/1", "a/2", "b/1", "b/c/1", "d", "z\x01\n", "é"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 MIB = 1024 * 1024
 PARTS = [os.urandom(5 * MIB), os.urandom(5 * MIB + 1), os.urandom(1000)]

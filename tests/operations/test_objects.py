@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 LARGE = os.urandom(9_000_000)
 
@@ -202,14 +202,3 @@ def test_attributes_tell_what_is_asked_for(s3: Any, bucket: str) -> None:
     assert (
         refusal(s3.get_object_attributes, Bucket=bucket, Key="key", ObjectAttributes=["Nope"])[1] == "InvalidArgument"
     )
-
-
-def test_a_redirect_to_nowhere_and_a_nameless_key_are_refused(s3: Any, bucket: str) -> None:
-    where = {"Bucket": bucket, "Key": "key"}
-    assert refusal(s3.put_object, **where, WebsiteRedirectLocation="other") == (400, "InvalidRedirectLocation")
-    too_long = "/" + "x" * 2048
-    assert refusal(s3.put_object, **where, WebsiteRedirectLocation=too_long) == (400, "InvalidRedirectLocation")
-    assert refusal(s3.delete_objects, Bucket=bucket, Delete={"Objects": [{"Key": ""}]}) == (400, "MalformedXML")
-    tags = [{"Key": "a\tb", "Value": ""}]
-    s3.put_object(**where)
-    assert refusal(s3.put_object_tagging, **where, Tagging={"TagSet": tags}) == (400, "InvalidTag")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.operations.conftest import refusal
+from tests.gateways import refusal
 
 
 def versions(s3: Any, bucket: str, **arguments: Any) -> list[tuple[str, str, bool]]:

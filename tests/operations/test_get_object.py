@@ -1,0 +1,178 @@
+"""GetObject and HeadObject on the wire: conditions, ranges, overrides, and what hides behind delete markers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.gateways import refusal
+from tests.raw_requests import send
+from tests.servers import RunningServer
+
+PAST = datetime.now(UTC) - timedelta(days=1)
+FUTURE = datetime.now(UTC) + timedelta(days=1)
+LARGE = bytes(range(256)) * 800
+
+IF_MATCH: dict[str, dict[str, Any]] = {
+    "": {},
+    "matches": {"IfMatch": "ETAG"},
+    "fails": {"IfMatch": '"other"'},
+    "unmodified": {"IfUnmodifiedSince": FUTURE},
+    "modified": {"IfUnmodifiedSince": PAST},
+    "matches though modified": {"IfMatch": "ETAG", "IfUnmodifiedSince": PAST},
+    "fails though unmodified": {"IfMatch": '"other"', "IfUnmodifiedSince": FUTURE},
+}
+IF_NONE_MATCH: dict[str, dict[str, Any]] = {
+    "": {},
+    "matches": {"IfNoneMatch": "ETAG"},
+    "fails": {"IfNoneMatch": '"other"'},
+    "modified": {"IfModifiedSince": PAST},
+    "unmodified": {"IfModifiedSince": FUTURE},
+    "matches though modified": {"IfNoneMatch": "ETAG", "IfModifiedSince": PAST},
+    "fails though unmodified": {"IfNoneMatch": '"other"', "IfModifiedSince": FUTURE},
+}
+PRECONDITION_FAILS = {"fails", "modified", "fails though unmodified"}
+NOT_MODIFIED = {"matches", "unmodified", "matches though modified"}
+
+
+def status(call: Any, **arguments: Any) -> int:
+    try:
+        return int(call(**arguments)["ResponseMetadata"]["HTTPStatusCode"])
+    except Exception as error:
+        return int(getattr(error, "response")["ResponseMetadata"]["HTTPStatusCode"])  # noqa: B009
+
+
+@pytest.mark.parametrize("first", IF_MATCH)
+def test_conditions_of_a_read_combine_as_rfc_9110_says(s3: Any, bucket: str, first: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="key", Body=b"abc")["ETag"]
+    for second, conditions in IF_NONE_MATCH.items():
+        arguments = {"Bucket": bucket, "Key": "key", **IF_MATCH[first], **conditions}
+        arguments = {name: etag if value == "ETAG" else value for name, value in arguments.items()}
+        expected = 412 if first in PRECONDITION_FAILS else 304 if second in NOT_MODIFIED else 200
+        assert status(s3.get_object, **arguments) == expected, (first, second)
+        assert status(s3.head_object, **arguments) == expected, (first, second)
+
+
+@pytest.mark.parametrize("tags", ['"x", ETAG', "*", "W/ETAG", "UNQUOTED"])
+def test_an_entity_tag_may_stand_in_a_list_or_without_quotes(s3: Any, bucket: str, tags: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="key", Body=b"abc")["ETag"]
+    header = tags.replace("ETAG", etag).replace("UNQUOTED", etag.strip('"'))
+    assert status(s3.get_object, Bucket=bucket, Key="key", IfMatch=header) == 200
+    assert status(s3.get_object, Bucket=bucket, Key="key", IfNoneMatch=header) == 304
+
+
+def test_a_304_has_no_body_but_what_a_cache_needs(server: RunningServer, s3: Any, versioned: str) -> None:
+    put = s3.put_object(Bucket=versioned, Key="key", Body=LARGE, CacheControl="max-age=1")
+    answer = send(server, "GET", f"/{versioned}/key", **{"If-None-Match": put["ETag"]})
+    assert (answer.status, answer.body) == (304, b"")
+    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == (put["ETag"], "max-age=1")
+    assert answer.headers["x-amz-version-id"] == put["VersionId"]
+    assert answer.headers["Last-Modified"]
+
+
+def test_a_date_that_is_none_is_no_condition(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc")
+    for name in ("If-Modified-Since", "If-Unmodified-Since"):
+        assert send(server, "GET", f"/{bucket}/key", **{name: "yesterday"}).body == b"abc"
+
+
+def test_if_modified_since_compares_whole_seconds(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc")
+    modified = send(server, "HEAD", f"/{bucket}/key").headers["Last-Modified"]
+    assert send(server, "GET", f"/{bucket}/key", **{"If-Modified-Since": modified}).status == 304
+    assert send(server, "GET", f"/{bucket}/key", **{"If-Unmodified-Since": modified}).status == 200
+
+
+@pytest.mark.parametrize("size", [1000, len(LARGE)])
+def test_a_head_with_a_range_tells_what_a_get_would(server: RunningServer, s3: Any, bucket: str, size: int) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=LARGE[:size])
+    for span in ("bytes=10-19", "bytes=-5", "bytes=999-"):
+        got = send(server, "GET", f"/{bucket}/key", Range=span)
+        head = send(server, "HEAD", f"/{bucket}/key", Range=span)
+        assert (got.status, head.status, head.body) == (206, 206, b"")
+        for name in ("Content-Range", "Content-Length", "ETag", "Accept-Ranges"):
+            assert got.headers[name] == head.headers[name], name
+        assert len(got.body) == int(got.headers["Content-Length"])
+
+
+@pytest.mark.parametrize("span", ["bytes=0-0", "bytes=0-", "bytes=-1"])
+def test_an_empty_object_has_no_range(server: RunningServer, s3: Any, bucket: str, span: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key")
+    answer = send(server, "GET", f"/{bucket}/key", Range=span)
+    assert (answer.refusal, answer.headers["Content-Range"]) == ((416, "InvalidRange"), "bytes */0")
+    assert send(server, "HEAD", f"/{bucket}/key", Range=span).status == 416
+
+
+def test_conditions_come_before_the_range(s3: Any, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="key", Body=b"abc")["ETag"]
+    where = {"Bucket": bucket, "Key": "key", "Range": "bytes=9-"}
+    assert refusal(s3.get_object, **where, IfMatch='"other"')[0] == 412
+    assert refusal(s3.get_object, **where, IfNoneMatch=etag)[0] == 304
+    assert refusal(s3.get_object, **where, IfMatch=etag) == (416, "InvalidRange")
+
+
+OVERRIDES = {
+    "response-cache-control": ("Cache-Control", "no-store"),
+    "response-content-disposition": ("Content-Disposition", 'attachment; filename="a b"'),
+    "response-content-encoding": ("Content-Encoding", "br"),
+    "response-content-language": ("Content-Language", "fr"),
+    "response-content-type": ("Content-Type", "text/csv; charset=utf-8"),
+    "response-expires": ("Expires", "Tue, 01 Jan 2030 00:00:00 GMT"),
+}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_an_override_changes_one_answer_only(s3: Any, bucket: str, name: str) -> None:
+    header, value = OVERRIDES[name]
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc", CacheControl="kept", ContentType="kept/kept")
+    member = "".join(word.capitalize() for word in name.split("-"))
+    for call in (s3.get_object, s3.head_object):
+        headers = call(Bucket=bucket, Key="key", **{member: value})["ResponseMetadata"]["HTTPHeaders"]
+        assert headers[header.lower()] == value
+    headers = s3.head_object(Bucket=bucket, Key="key")["ResponseMetadata"]["HTTPHeaders"]
+    assert (headers["cache-control"], headers["content-type"]) == ("kept", "kept/kept")
+    assert headers.get(header.lower()) != value
+
+
+def test_a_checksum_is_told_of_the_whole_and_not_of_a_range(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=LARGE, ChecksumAlgorithm="SHA256")
+    where = {"Bucket": bucket, "Key": "key", "ChecksumMode": "ENABLED"}
+    assert "ChecksumSHA256" in s3.get_object(**where)
+    assert "ChecksumSHA256" not in s3.get_object(**where, Range="bytes=0-9")
+
+
+def test_what_a_delete_marker_hides_is_told_by_headers(server: RunningServer, s3: Any, versioned: str) -> None:
+    s3.put_object(Bucket=versioned, Key="key", Body=b"abc")
+    marker = s3.delete_object(Bucket=versioned, Key="key")["VersionId"]
+    for method in ("GET", "HEAD"):
+        hidden = send(server, method, f"/{versioned}/key")
+        assert (hidden.status, hidden.headers["x-amz-delete-marker"]) == (404, "true")
+        assert hidden.headers["x-amz-version-id"] == marker
+        by_id = send(server, method, f"/{versioned}/key?versionId={marker}")
+        assert (by_id.status, by_id.headers["x-amz-delete-marker"]) == (405, "true")
+        assert by_id.headers["Last-Modified"]
+    assert send(server, "GET", f"/{versioned}/other").headers["x-amz-delete-marker"] is None
+
+
+@pytest.mark.parametrize("version_id", ["", "x", "%00", "ä" * 8, "-1", "A" * 10_000])
+def test_what_is_no_version_id_is_refused(server: RunningServer, s3: Any, versioned: str, version_id: str) -> None:
+    s3.put_object(Bucket=versioned, Key="key", Body=b"abc")
+    refused = refusal(s3.get_object, Bucket=versioned, Key="key", VersionId=version_id)
+    assert refused == (400, "InvalidArgument")
+    assert refusal(s3.get_object, Bucket=versioned, Key="key", VersionId="A" * 32) == (404, "NoSuchVersion")
+
+
+def test_a_version_belongs_to_its_key(s3: Any, versioned: str) -> None:
+    version_id = s3.put_object(Bucket=versioned, Key="key", Body=b"abc")["VersionId"]
+    s3.put_object(Bucket=versioned, Key="other", Body=b"def")
+    assert refusal(s3.get_object, Bucket=versioned, Key="other", VersionId=version_id) == (404, "NoSuchVersion")
+    assert refusal(s3.get_object, Bucket=versioned, Key="other", VersionId="null") == (404, "NoSuchVersion")
+
+
+def test_the_first_part_of_an_object_that_was_put_whole_is_all_of_it(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc")
+    head = s3.head_object(Bucket=bucket, Key="key", PartNumber=1)
+    assert (head["ContentLength"], head["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
+    assert "PartsCount" not in head

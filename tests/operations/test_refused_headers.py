@@ -1,0 +1,74 @@
+"""What isn't served is refused by its name: headers, and each operation of AWS's model without a handler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from s3gw.operations.table import OPERATIONS
+from s3gw.wire.model import operations
+from tests.raw_requests import send, send_example
+from tests.servers import RunningServer
+
+UNSERVED = sorted(name for name, row in operations().items() if row.yields_to is None and name not in OPERATIONS)
+
+
+@pytest.mark.parametrize("name", UNSERVED)
+def test_an_operation_that_is_not_served_answers_501_by_its_name(
+    server: RunningServer, s3: Any, bucket: str, name: str
+) -> None:
+    answer = send_example(server, bucket, name)
+    assert answer.status == 501
+    if operations()[name].method != "HEAD":
+        assert answer.refusal == (501, "NotImplemented")
+        assert name.encode() in answer.body
+
+
+HEADERS = {
+    "x-amz-acl": "public-read",
+    "x-amz-grant-read": 'id="x"',
+    "x-amz-grant-full-control": 'id="x"',
+    "x-amz-server-side-encryption": "AES256",
+    "x-amz-server-side-encryption-aws-kms-key-id": "key",
+    "x-amz-server-side-encryption-customer-algorithm": "AES256",
+    "x-amz-server-side-encryption-bucket-key-enabled": "true",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm": "AES256",
+    "x-amz-object-lock-mode": "GOVERNANCE",
+    "x-amz-object-lock-legal-hold": "ON",
+    "x-amz-object-lock-retain-until-date": "2030-01-01T00:00:00Z",
+    "x-amz-request-payer": "requester",
+    "x-amz-mfa": "serial 123456",
+    "x-amz-write-offset-bytes": "1",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_that_asks_for_what_is_not_served_answers_501(
+    server: RunningServer, s3: Any, bucket: str, header: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="source")
+    asked = {header: HEADERS[header]}
+    source = {"x-amz-copy-source": f"{bucket}/source"}
+    for method, path, headers in (
+        ("PUT", "key", {}),
+        ("PUT", "key", source),
+        ("POST", "key?uploads", {}),
+        ("PUT", "key?uploadId=x&partNumber=1", {}),
+        ("DELETE", "source", {}),
+    ):
+        answer = send(server, method, f"/{bucket}/{path}", **{**asked, **headers})
+        assert answer.refusal == (501, "NotImplemented"), (method, path)
+        assert header.encode() in answer.body
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["source"]
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, bucket: str) -> None:
+    for header, value in {
+        "x-amz-acl": "private",
+        "x-amz-server-side-encryption-bucket-key-enabled": "false",
+        "x-amz-unknown-to-everybody": "1",
+    }.items():
+        assert send(server, "PUT", f"/{bucket}/key", **{header: value}).status == 200, header
+    assert send(server, "PUT", f"/{bucket}/key", **{"x-amz-acl": "bucket-owner-full-control"}).status == 200
