@@ -5,7 +5,7 @@ Sends what the gateway decided; knows how AWS frames answers (request ids, bodil
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -43,7 +43,7 @@ class Exchange:
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         self.scope = scope
         self.started_at = time.perf_counter()
-        self.request_id = secrets.token_hex(8).upper()
+        self.request_id = f"{random.getrandbits(64):016X}"
         self.request: Request | None = None
         self.operation = "-"
         self.principal: Principal = ANONYMOUS

@@ -77,7 +77,7 @@ class Gateway:
         await exchange.send_output(ctx, output, _CODECS[operation])
 
     async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
-        return await self.services.database.read(identities.find_access_key, access_key_id)
+        return await self.services.database.look_up(identities.find_access_key, access_key_id)
 
     async def _authorize(self, ctx: Context, operation: str, row: Row) -> None:
         """Resolve the buckets that the request names, and ask for each need of the operation's row."""
@@ -93,7 +93,7 @@ class Gateway:
                 self._require(ctx, need)
 
     async def _bucket(self, ctx: Context, name: str, owner_header: str) -> Bucket:
-        bucket = await self.services.database.read(buckets.find, name)
+        bucket = await self.services.database.look_up(buckets.find, name)
         if bucket is None:
             raise NoSuchBucket(BucketName=name)
         expected = ctx.request.headers.get(owner_header)

@@ -3,8 +3,9 @@
 A prepared point read takes less time than handing it to a thread, and most of that is taking and giving back the lock
 of a read transaction. So all point reads of one turn of the event loop share one: it begins with the first of them and
 is ended by a callback that is queued at that moment. Whatever runs before that callback was queued before the
-transaction began, so everything that it may know of was committed before, and is seen. A scan is one transaction too,
-of a second at most.
+transaction began, so everything that it may know of was committed before, and is seen. Because all of a turn see the
+same state, they also share the answers of `look_up`: under load a key and a bucket are read once for many requests.
+A scan is one transaction too, of a second at most.
 """
 
 from __future__ import annotations
@@ -38,25 +39,38 @@ class SQLiteDatabase(Database):
         self._readers = make_engine(path, writes=False)
         self._writer = Writer(path, self._lock)
         self._inline = SQLiteConnection(self._readers)
-        self._turn_of: asyncio.AbstractEventLoop | None = (
-            None  # whose turn the open transaction of `_inline` belongs to
-        )
+        # Whose turn the open transaction of `_inline` belongs to, and what was looked up in it.
+        self._turn_of: asyncio.AbstractEventLoop | None = None
+        self._looked_up: dict[Any, Any] = {}
         self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
         self._local = threading.local()
         self._scan_connections: list[ScanConnection] = []
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        if self._turn_of is not loop:
-            self._end_turn()  # of a loop that stopped in the middle of one
-            self._inline.begin()
-            self._turn_of = loop
-            loop.call_soon(self._end_turn)
+        if self._turn_of is None or self._turn_of.is_closed():
+            self._begin_turn()
         return fn(self._inline, *args, **kwargs)
+
+    async def look_up(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._turn_of is None or self._turn_of.is_closed():
+            self._begin_turn()
+        question = (fn, *args, *kwargs.items())
+        try:
+            found: T = self._looked_up[question]
+        except KeyError:
+            found = self._looked_up[question] = fn(self._inline, *args, **kwargs)
+        return found
+
+    def _begin_turn(self) -> None:
+        self._end_turn()  # of a loop that was closed in the middle of one
+        self._inline.begin()
+        self._turn_of = asyncio.get_running_loop()  # a system call in Python 3.11, so it isn't asked at each read
+        self._turn_of.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         if self._turn_of is not None:
             self._turn_of = None
+            self._looked_up.clear()
             self._inline.end()
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

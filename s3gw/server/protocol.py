@@ -2,7 +2,8 @@
 
 Added: a limit on the size of a request's head, and deadlines for a head (slow or silent clients), for an idle
 connection, and for a peer that doesn't read its answer. `Connections` looks at all of them once a second, so a request
-costs two clock reads and no timer. The pause of a client that sends a body is auth/payload.py's.
+costs two clock reads and no timer. The pause of a client that sends a body is auth/payload.py's, an answer's bytes are
+cycle.py's.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
+from s3gw.server.cycle import Cycle
 from s3gw.wire.xml import error_document
 
 if TYPE_CHECKING:
@@ -142,7 +145,27 @@ class Connection(HttpToolsProtocol):
             raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
         self._in_head = False
         self._deadline = math.inf
-        super().on_headers_complete()
+        self._complete_scope()
+        previous = self.cycle
+        self.cycle = cycle = Cycle(
+            self.scope, self.transport, self.flow, self.logger, self.access_logger, False,
+            self.server_state.default_headers, asyncio.Event(), self.expect_100_continue,
+            self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(), self.on_response_complete,
+        )  # fmt: skip
+        if previous is None or previous.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _complete_scope(self) -> None:
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["http_version"] = self.parser.get_http_version()
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
 
     def on_response_complete(self) -> None:
         if not self.transport.is_closing():

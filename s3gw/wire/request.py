@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from s3gw.wire.target import Target, parse_target, percent_decode
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`raw_path` and `query_string` are as sent (for signatures), `query` and `arguments` decoded."""
 
     method: str
@@ -86,7 +84,7 @@ def with_hoisted_headers(request: Request) -> Request:
         for name, value in hoisted.items()
         if name not in _NOT_HOISTED and not name.startswith(("x-amz-checksum-", "x-amz-sdk-"))
     }
-    return replace(request, headers={**hoisted, **request.headers}) if hoisted else request
+    return request._replace(headers={**hoisted, **request.headers}) if hoisted else request
 
 
 def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -8,9 +8,8 @@ Rules of bucket names: Amazon S3 User Guide, "General purpose bucket naming rule
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from s3gw.errors import InvalidBucketName, InvalidURI, KeyTooLongError
@@ -28,8 +27,7 @@ _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """`key` is None for a bucket, `bucket` is None for the service."""
 
     bucket: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -122,7 +122,8 @@ async def test_a_head_that_trickles_in_is_given_up() -> None:
                 await asyncio.sleep(0.05)
 
         trickling = asyncio.create_task(trickle())
-        assert await closes(reader) == b""
+        with suppress(ConnectionResetError):  # what is still on its way then finds nobody
+            assert await closes(reader) == b""
         trickling.cancel()
 
 
