@@ -6,6 +6,7 @@ size of the page and not of the bucket. One walk serves all three lists; they di
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ def list_current(
         rows = _current_page.all_at_once(conn, bucket_id=bucket_id, key=first, end=end, batch=limit + 1)
         page = rows[:limit]
         return Page(page, [], len(rows) > limit, page[-1] if page else None)
-    rows = _current_seeks[conn.dialect].all_at_once(
+    rows = _seek(
         conn,
         bucket_id=bucket_id,
         first=first,
@@ -72,7 +73,7 @@ def list_current(
 
 
 def _rolled_up(rows: list[Row], cut: int, delimiter: str, limit: int) -> Page:
-    """Rows, of which each that has the delimiter stands for all of its common prefix."""
+    """A page of what `_seek` found."""
     kept: list[Row] = []
     prefixes: list[str] = []
     last: Row | str | None = None
@@ -167,7 +168,8 @@ _current_columns = select(
 _current_page = Prepared(
     _current_columns.where(objects.c.key >= bindparam("key")).order_by(objects.c.key).limit(bindparam("batch"))
 )
-# From each key the database itself seeks the next one that isn't rolled up with it, so a page is one statement.
+# From each key the database itself seeks the next one that isn't rolled up with it, so a page is one statement. Of a
+# key that is rolled up nothing but the key is read: its row is somewhere else in the file.
 _SEEKS = """
 WITH RECURSIVE seeks(key, number) AS (
     SELECT (SELECT key FROM objects WHERE bucket_id = :bucket_id AND is_current = 1 AND key >= :first AND key < :end
@@ -179,20 +181,44 @@ WITH RECURSIVE seeks(key, number) AS (
             AND next.key < :end ORDER BY next.key LIMIT 1), number + 1
     FROM seeks WHERE key IS NOT NULL AND number < :batch
 )
-SELECT {columns} FROM seeks JOIN objects ON objects.bucket_id = :bucket_id AND objects.key = seeks.key
-    AND objects.is_current = 1 ORDER BY number
+"""
+# SQLite puts the rows together itself, as in `Prepared.all_at_once`. The + makes it take the primary key: the index of
+# current keys would lead there by a second search.
+_SEEKS_OF_SQLITE = """
+SELECT json_group_array(CASE {found} WHEN 0 THEN json((
+    SELECT json_array({columns}) FROM objects
+    WHERE objects.bucket_id = :bucket_id AND objects.key = seeks.key AND +objects.is_current = 1
+)) ELSE json_array(key) END) FROM seeks WHERE key IS NOT NULL
+"""
+_SEEKS_OF_POSTGRESQL = """
+SELECT seeks.key, {columns} FROM seeks LEFT JOIN objects ON {found} = 0 AND objects.bucket_id = :bucket_id
+    AND objects.key = seeks.key AND objects.is_current = 1 WHERE seeks.key IS NOT NULL ORDER BY number
 """
 
 
-def _prepare_seeks(position: str, character: str) -> Prepared:
-    columns = _current_columns.selected_columns
-    names = ", ".join(f"objects.{column.name}" for column in columns)
+def _prepare_seeks(page: str, position: str, character: str, columns: list[str]) -> Prepared:
     # Where the delimiter stands behind the prefix, from 1; 0 if it doesn't.
     found = f"{position}(substr(seeks.key, CAST(:cut AS INTEGER) + 1), :delimiter)"
-    return Prepared(text(_SEEKS.format(found=found, character=character, columns=names)).columns(*columns))
+    names = ", ".join(f"objects.{name}" for name in columns)
+    return Prepared(text((_SEEKS + page).format(found=found, character=character, columns=names)))
 
 
-_current_seeks = {"sqlite": _prepare_seeks("instr", "char"), "postgresql": _prepare_seeks("strpos", "chr")}
+_names = [column.name for column in _current_columns.selected_columns]
+_current_seeks = {
+    "sqlite": _prepare_seeks(_SEEKS_OF_SQLITE, "instr", "char", _names),
+    "postgresql": _prepare_seeks(_SEEKS_OF_POSTGRESQL, "strpos", "chr", _names[1:]),
+}
+
+
+def _seek(conn: Connection, **parameters: Any) -> list[Row]:
+    """The first key of each common prefix, as the beginning of a row, and the rows of keys without a delimiter."""
+    rows = _current_seeks[conn.dialect].all(conn, **parameters)
+    if conn.dialect != "sqlite":
+        return list(rows)
+    decoded: list[Row] = json.loads(rows[0][0])
+    return decoded
+
+
 _versions_page = Prepared(
     select(
         objects.c.key,

@@ -12,7 +12,7 @@ from s3gw.errors import InvalidArgument
 from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
-from s3gw.wire.list_encoder import ObjectRows, VersionRow, VersionRows, url_encode
+from s3gw.wire.list_encoder import ObjectRows, PrefixRows, VersionRow, VersionRows, url_encode
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -134,7 +134,6 @@ def _last_key(page: Page) -> str:
 
 
 def _page_output(ctx: Context, input: Mapping[str, Any], page: Page, limit: int) -> Output:
-    encode = input.get("EncodingType") == "url"
     return {
         "Name": ctx.the_bucket.name,
         "Prefix": input.get("Prefix", ""),
@@ -142,7 +141,7 @@ def _page_output(ctx: Context, input: Mapping[str, Any], page: Page, limit: int)
         "MaxKeys": limit,
         "EncodingType": input.get("EncodingType"),
         "IsTruncated": page.is_truncated,
-        "CommonPrefixes": [{"Prefix": url_encode(prefix) if encode else prefix} for prefix in page.common_prefixes],
+        "CommonPrefixes": PrefixRows(page.common_prefixes, input.get("EncodingType") == "url"),
     }
 
 

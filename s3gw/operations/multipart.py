@@ -16,7 +16,7 @@ from s3gw.operations.list_objects import Owners, page_size, seek, url_encode_mem
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.received_body import receive_body
 from s3gw.wire.checksums import ALGORITHMS
-from s3gw.wire.list_encoder import url_encode
+from s3gw.wire.list_encoder import PrefixRows, url_encode
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -193,7 +193,7 @@ async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsReques
         "MaxUploads": limit,
         "EncodingType": input.get("EncodingType"),
         "IsTruncated": page.is_truncated,
-        "CommonPrefixes": [{"Prefix": url_encode(text) if encode else text} for text in page.common_prefixes],
+        "CommonPrefixes": PrefixRows(page.common_prefixes, encode),
         "Uploads": [_upload(row, owners, encode) for row in page.rows],
     }
     if isinstance(page.last, str):

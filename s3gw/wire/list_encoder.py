@@ -1,7 +1,8 @@
-"""Pages of 1 000 keys, written by hand: the compiled encoder's `Contents` and `Versions`, many times faster.
+"""Pages of 1 000 keys, written by hand: the compiled encoder's `Contents`, `Versions` and `CommonPrefixes`, many times
+faster.
 
-A handler puts ObjectRows or VersionRows where a list of dicts would stand; `.dicts()` is that list, for everybody who
-doesn't write XML, and a test holds both to the same bytes.
+A handler puts ObjectRows, VersionRows or PrefixRows where a list of dicts would stand; `.dicts()` is that list, for
+everybody who doesn't write XML, and a test holds both to the same bytes.
 """
 
 from __future__ import annotations
@@ -165,6 +166,29 @@ class ObjectRows(Rendered):
             row,
             f'"{row.etag}"',
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRows(Rendered):
+    """`CommonPrefixes` of every list. With `url` they are encoded."""
+
+    prefixes: Sequence[str]
+    url: bool = False
+
+    def __len__(self) -> int:
+        return len(self.prefixes)
+
+    def render(self) -> str:
+        if not self.prefixes:
+            return ""
+        shown = self.prefixes
+        if _ESCAPED_IN_URL.search("".join(shown)):
+            shown = [(url_encode if self.url else escape)(prefix) for prefix in shown]
+        between = "</Prefix></CommonPrefixes><CommonPrefixes><Prefix>"
+        return f"<CommonPrefixes><Prefix>{between.join(shown)}</Prefix></CommonPrefixes>"
+
+    def dicts(self) -> list[dict[str, Any]]:
+        return [{"Prefix": url_encode(prefix) if self.url else prefix} for prefix in self.prefixes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3gw.wire.codec import codec
-from s3gw.wire.list_encoder import ObjectRow, ObjectRows, VersionRow, VersionRows, iso_from_microseconds, url_encode
+from s3gw.wire.list_encoder import (
+    ObjectRow,
+    ObjectRows,
+    PrefixRows,
+    VersionRow,
+    VersionRows,
+    iso_from_microseconds,
+    url_encode,
+)
 
 KEYS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1) | st.sampled_from(
     ["a\x01b", "&<>", "😀", "a b+c/", '"']
@@ -43,6 +51,15 @@ def test_contents_are_the_bytes_of_the_compiled_encoder(name: str, rows: list[Ob
     encode = codec(name).encode
     assert encode({**page, "Contents": fast}) == encode({**page, "Contents": fast.dicts()})
     assert len(fast) == len(rows)
+
+
+@pytest.mark.parametrize("name", ["ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"])
+@given(prefixes=st.lists(KEYS, max_size=5), url=st.booleans())
+def test_prefixes_are_the_bytes_of_the_compiled_encoder(name: str, prefixes: list[str], url: bool) -> None:
+    fast = PrefixRows(prefixes, url)
+    encode = codec(name).encode
+    assert encode({"CommonPrefixes": fast}) == encode({"CommonPrefixes": fast.dicts()})
+    assert len(fast) == len(prefixes)
 
 
 @given(rows=st.lists(VERSIONS, max_size=5) | st.lists(MARKERS, max_size=5), url=st.booleans())
