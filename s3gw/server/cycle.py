@@ -7,7 +7,7 @@ small GET costs. Here both are one write, and one look at the whole head keeps f
 from __future__ import annotations
 
 import http
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -32,23 +32,22 @@ class Cycle(RequestResponseCycle):
         if message["type"] == "http.response.start":
             if self.response_started:
                 raise RuntimeError("the answer has begun already")
-            self._start(message["status"], message.get("headers", ()))
+            self._start(message["status"], list(message.get("headers", ())))
         else:
             if not self.response_started:
                 raise RuntimeError("the answer hasn't begun")
             self._continue(message.get("body", b""), message.get("more_body", False))
 
-    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = [b"%s: %s\r\n" % header for header in self.default_headers]
-        for name, value in headers:
-            lines.append(b"%s: %s\r\n" % (name, value))
-            if name == b"content-length":
-                self._left = int(value)
-            elif name == b"connection" and value == b"close":
-                self.keep_alive = False
-        if not self.keep_alive:
+        lines = [b"%s: %s\r\n" % header for header in (*self.default_headers, *headers)]
+        named = dict(headers)
+        if b"content-length" in named:
+            self._left = int(named[b"content-length"])
+        if named.get(b"connection") == b"close":
+            self.keep_alive = False
+        elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
         if self.scope["method"] == "HEAD" or status in (204, 304):
             self._left = 0

@@ -1,0 +1,138 @@
+"""What an application sends and what leaves for the client: head and body, framed, in one piece."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from s3gw.config import Settings
+from s3gw.server.protocol import Connection, Connections
+
+pytestmark = pytest.mark.anyio
+Message = dict[str, Any]
+
+
+class Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.writes: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: Any) -> None:
+        self.writes.append(bytes(data))
+
+    def writelines(self, pieces: Any) -> None:
+        self.writes.append(b"".join(pieces))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def start(*headers: tuple[bytes, bytes], status: int = 200) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data: bytes = b"", more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+async def answer(
+    *messages: Message, method: bytes = b"GET", version: bytes = b"1.1"
+) -> tuple[Transport, list[RuntimeError]]:
+    """What a request is answered with when the application sends these messages, and what it was told."""
+    refusals: list[RuntimeError] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            try:
+                await send(message)
+            except RuntimeError as error:
+                refusals.append(error)
+                raise
+
+    transport = Transport()
+    connection = Connection(Connections(app, Settings()), lambda: None, asyncio.get_running_loop())
+    connection.connection_made(transport)
+    connection.data_received(method + b" / HTTP/" + version + b"\r\nHost: s3\r\n\r\n")
+    await asyncio.wait(connection.server_state.tasks)
+    return transport, refusals
+
+
+FOUR = (b"content-length", b"4")
+
+
+async def test_head_and_body_leave_in_one_write() -> None:
+    transport, _ = await answer(start(FOUR, (b"etag", b'"x"')), body(b"abcd"))
+    (written,) = transport.writes
+    head, _, content = written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert head.endswith(b'\r\ncontent-length: 4\r\netag: "x"')
+    assert content == b"abcd"
+    assert not transport.is_closed
+
+
+async def test_a_large_body_is_not_copied_behind_its_head() -> None:
+    data = bytes(1 << 20)
+    transport, _ = await answer(start((b"content-length", b"%d" % len(data))), body(data[:99], True), body(data[99:]))
+    assert [len(written) for written in transport.writes][1:] == [len(data) - 99]
+    assert transport.writes[0].endswith(b"\r\n\r\n" + bytes(99))
+
+
+async def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
+    transport, _ = await answer(start(), body(b"abc", True), body(b"", True), body(b"de"))
+    head, _, content = b"".join(transport.writes).partition(b"\r\n\r\n")
+    assert head.endswith(b"transfer-encoding: chunked")
+    assert content == b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304)])
+async def test_some_answers_have_no_body(method: bytes, status: int) -> None:
+    transport, _ = await answer(start(status=status), body(), method=method)
+    assert b"".join(transport.writes).endswith(b"\r\n\r\n")
+    assert b"chunked" not in b"".join(transport.writes)
+
+
+async def test_the_head_of_a_HEAD_keeps_its_length() -> None:
+    transport, _ = await answer(start(FOUR), body(b"abcd"), method=b"HEAD")
+    assert b"".join(transport.writes).endswith(b"content-length: 4\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "version"), [(((b"connection", b"close"),), b"1.1"), ((), b"1.0")], ids=["asked for", "old client"]
+)
+async def test_a_connection_that_is_not_kept_says_so_once(headers: Any, version: bytes) -> None:
+    transport, _ = await answer(start(FOUR, *headers), body(b"abcd"), version=version)
+    assert b"".join(transport.writes).count(b"connection: close\r\n") == 1
+    assert transport.is_closed
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\0b"])
+async def test_a_header_that_holds_a_line_end_is_not_sent(value: bytes) -> None:
+    transport, refusals = await answer(start(FOUR, (b"x-amz-meta-a", value)), body(b"abcd"))
+    assert len(refusals) == 1
+    assert b"set-cookie" not in b"".join(transport.writes)
+    assert transport.is_closed
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [body(b"early")],
+        [start(FOUR), start(FOUR)],
+        [start(FOUR), body(b"abcde")],
+        [start(FOUR), body(b"abc")],
+        [start(FOUR), body(b"abcd"), body(b"e")],
+    ],
+    ids=["no head", "two heads", "too long", "too short", "after the end"],
+)
+async def test_an_application_that_breaks_the_rules_is_told(messages: list[Message]) -> None:
+    transport, refusals = await answer(*messages)
+    assert len(refusals) == 1
+    sent = b"".join(transport.writes)
+    assert b"abcde" not in sent
+    assert transport.is_closed or sent.endswith((b"\r\n\r\nabcd", b"Internal Server Error"))
