@@ -29,7 +29,7 @@ from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
 from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import route
-from s3gw.wire.target import normal_domains
+from s3gw.wire.target import MAX_KEY_BYTES, check_key_length, normal_domains
 
 _CODECS = {name: codec(name) for name in OPERATIONS}
 _logger = logging.getLogger("s3gw.gateway")
@@ -40,6 +40,7 @@ class Gateway:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self._max_key = services.settings.max_key
         self._domains = normal_domains(services.settings.domains)
         self._trusted_proxies = tuple(services.settings.trusted_proxies)
 
@@ -61,6 +62,8 @@ class Gateway:
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         services = self.services
         request = exchange.request = Request.from_scope(scope, self._domains, self._trusted_proxies)
+        if self._max_key < MAX_KEY_BYTES and request.target.key is not None:
+            check_key_length(request.target.key, self._max_key)
         operation = exchange.operation = route(request).name
         row = OPERATIONS.get(operation)
         if row is None:
@@ -119,7 +122,7 @@ class Gateway:
         document = None
         if row.body != "none":
             settings = ctx.services.settings
-            limit = settings.max_put if row.body == "stream" else settings.max_xml_body
+            limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
             ctx.body = VerifyingBody(receive, ctx.request, authentication, settings, limit)
             if row.body == "xml":
                 document = await ctx.body.read_all(limit)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import AccessDenied, KeyTooLongError, MalformedXML, S3Error
+from s3gw.errors import AccessDenied, MalformedXML, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import Precondition, Stored
 from s3gw.operations.preconditions import for_delete
+from s3gw.wire.target import check_key_length
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DeleteObjectRequestTypeDef, DeleteObjectsRequestTypeDef
@@ -91,8 +92,7 @@ def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
     action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
     if ctx.allowed is None or not ctx.allowed(action, key):
         raise AccessDenied()
-    if len(key.encode()) > ctx.services.settings.max_key:
-        raise KeyTooLongError()
+    check_key_length(key, ctx.services.settings.max_key)
     precondition = for_delete(entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
     return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, ctx.now, precondition)
 

@@ -81,10 +81,11 @@ def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:
     return algorithm, checksum_type
 
 
-def check_part_number(number: int) -> int:
-    if not 1 <= number <= 10_000:
+def check_part_number(ctx: Context, number: int) -> int:
+    most = ctx.services.settings.max_parts
+    if not 1 <= number <= most:
         raise InvalidArgument(
-            "Part number must be an integer between 1 and 10000, inclusive",
+            f"Part number must be an integer between 1 and {most}, inclusive",
             ArgumentName="partNumber",
             ArgumentValue=str(number),
         )
@@ -96,7 +97,7 @@ def part_lock(upload_id: str, number: int) -> str:
 
 
 async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
-    number, upload_id, database = check_part_number(input["PartNumber"]), input["UploadId"], ctx.services.database
+    number, upload_id, database = check_part_number(ctx, input["PartNumber"]), input["UploadId"], ctx.services.database
     upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], upload_id)
     asked = ctx.the_body.checksum_algorithm or input.get("ChecksumAlgorithm")
     if upload.checksum_algorithm and asked and asked != upload.checksum_algorithm:

@@ -40,7 +40,7 @@ class _SourceChanged(Exception):
 
 
 async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) -> Output:
-    number, upload_id = check_part_number(input["PartNumber"]), input["UploadId"]
+    number, upload_id = check_part_number(ctx, input["PartNumber"]), input["UploadId"]
     source = parse_copy_source(str(input["CopySource"]))
     keys = (part_lock(upload_id, number), ctx.lock_key(source.key, ctx.source_bucket))
     for _ in range(3):

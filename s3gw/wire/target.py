@@ -65,11 +65,11 @@ def decode_key(raw: bytes) -> str:
     return key
 
 
-def check_key_length(key: str) -> None:
-    """Keys also arrive in XML, form fields and x-amz-copy-source."""
+def check_key_length(key: str, most: int = MAX_KEY_BYTES) -> None:
+    """`most` is in bytes of UTF-8. Keys also arrive in XML, form fields and x-amz-copy-source."""
     size = len(key.encode("utf-8", "surrogatepass"))
-    if size > MAX_KEY_BYTES:
-        raise KeyTooLongError(Size=size, MaxSizeAllowed=MAX_KEY_BYTES)
+    if size > most:
+        raise KeyTooLongError(Size=size, MaxSizeAllowed=most)
 
 
 def percent_decode(raw: bytes) -> str:
