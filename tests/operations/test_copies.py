@@ -102,3 +102,28 @@ def test_a_rename_moves_everything_but_never_over_what_it_must_not(s3: Any, buck
     got = s3.get_object(Bucket=bucket, Key="b")
     assert (got["Body"].read(), got["Metadata"], got["TagCount"]) == (LARGE, {"m": "1"}, 1)
     assert refusal(s3.rename_object, **rename, Key="c") == (404, "NoSuchKey")
+
+
+def test_a_source_of_more_than_5_gib_is_copied_by_parts_only(s3: Any, bucket: str) -> None:
+    """Put together of copies of copies, which move no bytes."""
+
+    def repeat(source: str, times: int, key: str, *more: str) -> None:
+        upload = {"Bucket": bucket, "Key": key}
+        upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+        parts = []
+        for number, name in enumerate((*[source] * times, *more), 1):
+            part = s3.upload_part_copy(**upload, PartNumber=number, CopySource=f"{bucket}/{name}")
+            parts.append({"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]})
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+    s3.put_object(Bucket=bucket, Key="byte", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="8 MiB", Body=bytes(8 << 20))
+    repeat("8 MiB", 32, "256 MiB")
+    repeat("256 MiB", 20, "5 GiB")
+    repeat("256 MiB", 20, "more", "byte")
+    refused = refusal(s3.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/more")
+    assert refused == (400, "InvalidRequest")
+    assert refusal(s3.head_object, Bucket=bucket, Key="copy")[0] == 404
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/5 GiB")
+    copy = s3.get_object(Bucket=bucket, Key="copy", Range="bytes=-1")
+    assert (copy["ContentRange"], copy["Body"].read()) == (f"bytes {5 * 2**30 - 1}-{5 * 2**30 - 1}/{5 * 2**30}", b"\0")
