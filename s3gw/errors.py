@@ -275,7 +275,7 @@ class MissingRequestBodyError(S3Error):
 
 class MissingSecurityHeader(S3Error):
     status = 400
-    default_message = "Your request is missing a required header."
+    default_message = "Your request was missing a required header"
 
 
 class NoSuchBucket(S3Error):

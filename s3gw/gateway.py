@@ -17,14 +17,14 @@ from s3gw.auth.authenticate import Authentication, authenticate
 from s3gw.auth.authorize import Need, is_allowed, require
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.context import Context, Services
-from s3gw.errors import AccessDenied, InternalError, NoSuchBucket, NotImplemented, S3Error, ServiceUnavailable
+from s3gw.errors import AccessDenied, InternalError, NoSuchBucket, S3Error, ServiceUnavailable
 from s3gw.exchange import Exchange
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.contents import ContentLost
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.operations.copy_source import parse_copy_source
-from s3gw.operations.refused_headers import refuse_unserved_headers
+from s3gw.operations.refused_headers import refuse_unserved_headers, unserved_operation
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
 from s3gw.wire.request import Request, with_hoisted_headers
@@ -67,7 +67,7 @@ class Gateway:
         operation = exchange.operation = route(request).name
         row = OPERATIONS.get(operation)
         if row is None:
-            raise NotImplemented(f"{operation} is not implemented.", Operation=operation)
+            raise unserved_operation(operation, request.headers)
         authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
         if authentication.is_presigned:
             request = exchange.request = with_hoisted_headers(request)

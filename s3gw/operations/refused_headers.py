@@ -1,10 +1,10 @@
-"""Headers that ask for what isn't served yet: answered 501, never accepted and forgotten."""
+"""Operations and headers that ask for what isn't served yet: answered 501, never accepted and forgotten."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.errors import NotImplemented
+from s3gw.errors import MissingSecurityHeader, NotImplemented, S3Error
 
 # header -> the values that ask for nothing beyond what is served
 _ACCEPTED: dict[str, frozenset[str]] = {
@@ -22,6 +22,16 @@ _PREFIXES = (
     "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
 )
+_ACL_HEADERS = ("x-amz-acl", "x-amz-grant-")
+_PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
+
+
+def unserved_operation(operation: str, headers: Mapping[str, str]) -> S3Error:
+    """ACLs come in x-amz-acl, in x-amz-grant-… or as a document; to a request with none AWS says which it misses."""
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    if operation in _PUT_ACL and not has_body and not any(name.startswith(_ACL_HEADERS) for name in headers):
+        return MissingSecurityHeader(MissingHeaderName="x-amz-acl")
+    return NotImplemented(f"{operation} is not implemented.", Operation=operation)
 
 
 def refuse_unserved_headers(headers: Mapping[str, str]) -> None:

@@ -18,11 +18,22 @@ UNSERVED = sorted(name for name, row in operations().items() if row.yields_to is
 def test_an_operation_that_is_not_served_answers_501_by_its_name(
     server: RunningServer, s3: Any, bucket: str, name: str
 ) -> None:
-    answer = send_example(server, bucket, name)
+    answer = send_example(server, bucket, name, **{"x-amz-acl": "private"})
     assert answer.status == 501
     if operations()[name].method != "HEAD":
         assert answer.refusal == (501, "NotImplemented")
         assert name.encode() in answer.body
+
+
+@pytest.mark.parametrize("path", ["", "/key"])
+def test_an_acl_that_is_nowhere_in_the_request_is_a_missing_security_header(
+    server: RunningServer, bucket: str, path: str
+) -> None:
+    answer = send(server, "PUT", f"/{bucket}{path}?acl")
+    assert answer.refusal == (400, "MissingSecurityHeader")
+    assert b"<MissingHeaderName>x-amz-acl</MissingHeaderName>" in answer.body
+    for acl, body in (({"x-amz-acl": "private"}, b""), ({"x-amz-grant-read": 'id="x"'}, b""), ({}, b"<x/>")):
+        assert send(server, "PUT", f"/{bucket}{path}?acl", body, **acl).refusal == (501, "NotImplemented")
 
 
 HEADERS = {
