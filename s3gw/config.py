@@ -23,6 +23,10 @@ from s3gw.server.listeners import parse_address
 PREFIX = "S3GW_"
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
+# What our tests and measurements read, and what Kubernetes tells in a pod of a service called s3gw.
+_OF_TESTS = ("BENCH_", "CRASH_", "FULL_LOAD")
+_OF_KUBERNETES = ("PORT", "SERVICE_")
+
 # Written a,b,c in the environment.
 List = Annotated[list[str], NoDecode]
 Seconds = Annotated[float, Field(gt=0)]
@@ -210,6 +214,16 @@ class _DotenvSecretFiles(_SecretFiles):
 def is_secret(field: FieldInfo) -> bool:
     extra = field.json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("secret"))
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment and of .env that look like settings and are none."""
+    fields = Settings.model_fields.items()
+    known = {f"{PREFIX}{name.upper()}" for name, _ in fields}
+    known |= {f"{PREFIX}{name.upper()}_FILE" for name, field in fields if is_secret(field)}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
+    others = _OF_TESTS + (_OF_KUBERNETES if "KUBERNETES_SERVICE_HOST" in os.environ else ())
+    return sorted(name for name in given - known if not name.removeprefix(PREFIX).startswith(others))
 
 
 def load_settings(**options: Any) -> Settings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from s3gw.cli.config import as_env, as_markdown
-from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings
+from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings, unknown_variables
 from s3gw.server.child import rebuild
 
 ROOT = Path(__file__).parent.parent
@@ -107,6 +108,31 @@ def test_settings_survive_the_way_to_another_process(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("S3GW_REGION", "elsewhere")
     rebuilt = rebuild(settings.model_dump_json().encode())
     assert vars(rebuilt) == dict(settings)
+
+
+def test_variables_that_look_like_settings_and_are_none_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("S3GW_REGIONS=a\nOTHER=b\nS3GW_DOMAINS=c\n")
+    for name in ("S3GW_WORKER", "s3gw_datas", "S3GW_REGION_FILE", "S3GW_PORT"):
+        monkeypatch.setenv(name, "hunter2")
+    assert unknown_variables() == ["S3GW_DATAS", "S3GW_PORT", "S3GW_REGIONS", "S3GW_REGION_FILE", "S3GW_WORKER"]
+
+
+def test_no_variable_that_somebody_reads_is_taken_for_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, field in Settings.model_fields.items():
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}", "x")
+        if is_secret(field):
+            monkeypatch.setenv(f"{PREFIX}{name}_file", "x")
+    read = set()
+    for room in ("tests", "bench", "compat"):
+        for file in (ROOT / room).rglob("*.py"):
+            read |= set(re.findall(r'environ(?:\.get\(|\[)"(S3GW_\w+)"', file.read_text(encoding="utf-8")))
+    assert {"S3GW_CRASH_ROUNDS", "S3GW_BENCH_FOLDER", "S3GW_FULL_LOAD"} <= read
+    of_kubernetes = {"KUBERNETES_SERVICE_HOST", "S3GW_SERVICE_HOST", "S3GW_PORT", "S3GW_PORT_9000_TCP_ADDR"}
+    for name in read | of_kubernetes:
+        monkeypatch.setenv(name, "x")
+    assert unknown_variables() == []
 
 
 def test_every_setting_says_what_it_means() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from s3gw.config import ConfigurationError, Settings, load_settings
+from s3gw.config import PREFIX, ConfigurationError, Settings, load_settings, unknown_variables
 
 T = TypeVar("T")
 
@@ -33,9 +34,22 @@ class Refused(Exception):
 
 
 def refuse(message: str, as_json: bool) -> NoReturn:
-    line = " ".join(message.split())
-    print(json.dumps({"error": line}) if as_json else f"s3gw: {line}", file=sys.stderr)
+    _tell("error", message, as_json)
     raise typer.Exit(1)
+
+
+def settings_of(as_json: bool, **options: Any) -> Settings:
+    """As load_settings, with a warning of each variable that is no setting: it is misspelt, or its author mistaken."""
+    for variable in unknown_variables():
+        likely = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), Settings.model_fields, 1)
+        hint = f"did you mean {PREFIX}{likely[0].upper()}?" if likely else "`s3gw config` lists them"
+        _tell("warning", f"{variable} is no setting; {hint}", as_json)
+    return load_settings(**options)
+
+
+def _tell(kind: str, message: str, as_json: bool) -> None:
+    line = " ".join(message.split())
+    print(json.dumps({kind: line}) if as_json else f"s3gw: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -105,7 +119,7 @@ class Session:
 @contextmanager
 def session(data: Path | None, database_url: str | None, as_json: bool) -> Iterator[Session]:
     with refusals(as_json):
-        yield Session(load_settings(data=data, database_url=database_url))
+        yield Session(settings_of(as_json, data=data, database_url=database_url))
 
 
 def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, show
-from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, settings_of, show
+from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret
 
 app = group()
 
@@ -24,7 +24,8 @@ _MARKDOWN_HEAD = """\
 Every setting is an environment variable. It may also stand in a file `.env` in the folder where s3gw runs, and some
 are options of the command line; the option wins over the environment, the environment over `.env`. Lists are written
 `a,b`. Times are seconds and sizes are bytes. A secret may lie in a file that the variable with `_FILE` names:
-`S3GW_ROOT_PASSWORD_FILE=/run/secrets/password`. `s3gw config` prints what counts just now.
+`S3GW_ROOT_PASSWORD_FILE=/run/secrets/password`. `s3gw config` prints what counts just now. A command that
+reads them warns of variables `S3GW_…` that are no settings.
 
 | variable | default | meaning |
 | --- | --- | --- |
@@ -40,7 +41,7 @@ def config(
 ) -> None:
     """Print every setting: its variable, value, default and meaning."""
     try:
-        settings = load_settings(data=data, database_url=database_url)
+        settings = settings_of(as_json, data=data, database_url=database_url)
     except ConfigurationError as error:
         refuse(str(error), as_json)
     if form == "env":

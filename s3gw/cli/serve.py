@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, group, refuse
-from s3gw.config import ConfigurationError, Settings, load_settings
+from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of
+from s3gw.config import ConfigurationError, Settings
 from s3gw.server.certificate import Certificate
 from s3gw.server.processes import replace_this_process
 
@@ -31,7 +31,8 @@ def serve(
 ) -> None:
     """Serve S3 and the JSON API until SIGTERM or SIGINT."""
     try:
-        settings = load_settings(
+        settings = settings_of(
+            as_json,
             data=data,
             listen=listen,
             admin_listen=admin_listen,

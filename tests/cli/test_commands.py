@@ -262,3 +262,20 @@ def test_help_names_every_command() -> None:
     text = CliRunner().invoke(app, ["--help"]).output
     for command in ("serve", "config", "operations", "user", "key", "bucket", "job"):
         assert f"  {command} " in text
+
+
+@pytest.mark.parametrize("words", [("config",), ("user", "list"), ("key", "list", "admin"), ("job", "list")])
+def test_a_misspelt_variable_is_warned_of_by_its_name_alone(
+    run: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("S3GW_WORKER", "hunter2")
+    monkeypatch.setenv("S3GW_NONSENSE", "hunter2")
+    result = run(*words)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "s3gw: S3GW_NONSENSE is no setting; `s3gw config` lists them\n"
+        "s3gw: S3GW_WORKER is no setting; did you mean S3GW_WORKERS?\n"
+    )
+    assert "hunter2" not in result.stdout
+    warnings = [json.loads(line) for line in run(*words, "--json").stderr.splitlines()]
+    assert [list(warning) for warning in warnings] == [["warning"], ["warning"]]

@@ -108,6 +108,11 @@ def test_what_the_environment_gives_is_not_printed(tmp_path: Path) -> None:
         assert "correct horse" not in server.log.read_text()
 
 
+def test_a_misspelt_variable_is_warned_of_and_the_server_starts(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", S3GW_WORKER="1") as server:
+        assert "S3GW_WORKER is no setting; did you mean S3GW_WORKERS?" in server.log.read_text()
+
+
 def test_ready_means_that_requests_are_answered(server: RunningServer) -> None:
     assert server.get(f"{server.admin}/healthz") == (200, b'{"status":"ok"}')
     assert server.get(f"{server.admin}/readyz") == (200, b'{"database":"ok","blobs":"ok"}')
