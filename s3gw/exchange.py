@@ -20,6 +20,8 @@ from s3gw.wire.xml import error_document
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+# Bytes of a refused body that are read and thrown away, so that its connection can be used again.
+MOST_DISCARDED = 1 << 20
 _BODILESS = frozenset((204, 304))
 
 
@@ -82,9 +84,7 @@ class Exchange:
         headers: Headers = [
             (name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers.items()
         ]
-        if b"100-continue" in dict(self.scope["headers"]).get(b"expect", b"").lower():
-            # The client may still be waiting to send its body, or be sending it: nobody can tell where the next
-            # request begins.
+        if _may_leave_a_body(dict(self.scope["headers"])):
             headers.append((b"connection", b"close"))
         if error.status in _BODILESS or self.scope["method"] == "HEAD":
             await self._send_whole(error.status, headers, None)
@@ -111,3 +111,12 @@ class Exchange:
 
     def _host_id(self) -> str:
         return "s3gw"
+
+
+def _may_leave_a_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether it may be long until the next request begins, or nobody can tell where: the client may still be waiting
+    to send its body, or be sending it.
+    """
+    length = headers.get(b"content-length", b"")
+    is_long = b"transfer-encoding" in headers or (length.isdigit() and int(length) > MOST_DISCARDED)
+    return is_long or b"100-continue" in headers.get(b"expect", b"").lower()

@@ -7,7 +7,7 @@ small GET costs. Here both are one write, and one look at the whole head keeps f
 from __future__ import annotations
 
 import http
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -19,6 +19,7 @@ _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.en
 class Cycle(RequestResponseCycle):
     """ASGI's `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError."""
 
+    close: Callable[[], None]  # the connection's way to end itself after this answer
     _head = b""  # until it is written
     _left: int | None = None  # bytes that the content-length still promises; None: the body is sent in chunks
 
@@ -82,5 +83,5 @@ class Cycle(RequestResponseCycle):
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:
-                self.transport.close()
+                self.close()
             self.on_response()

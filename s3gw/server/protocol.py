@@ -1,9 +1,9 @@
 """One HTTP/1.1 connection: uvicorn's protocol with the limits a public server needs.
 
-Added: a limit on the size of a request's head, and deadlines for a head (slow or silent clients), for an idle
-connection, and for a peer that doesn't read its answer. `Connections` looks at all of them once a second, so a request
-costs two clock reads and no timer. The pause of a client that sends a body is auth/payload.py's, an answer's bytes are
-cycle.py's.
+Added: limits of a request's head and of what is read of a body that was refused, and deadlines for a head (slow or
+silent clients), for an idle connection, and for a peer that doesn't read its answer. `Connections` looks at all of them
+once a second, so a request costs two clock reads and no timer. The pause of a client that sends a body is
+auth/payload.py's, an answer's bytes are cycle.py's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
+from s3gw.exchange import MOST_DISCARDED
 from s3gw.server.cycle import Cycle
 from s3gw.wire.xml import error_document
 
@@ -84,7 +85,8 @@ class Connection(HttpToolsProtocol):
         self._on_end = on_end
         self._deadline = math.inf  # for the head that we wait for
         self._in_head = False
-        self._is_refused = False
+        self._is_lingering = False
+        self._discarded = 0  # bytes of the body that nobody wants any more
         self._is_replaying = False
         self._chunk_bytes = 0
         self._head_bytes = 0  # at most this many; it may count the beginning of the body
@@ -105,7 +107,10 @@ class Connection(HttpToolsProtocol):
         on_end()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self._is_lingering:
+            self._discarded += len(data)
+            if self._discarded > MOST_DISCARDED:
+                self.flow.pause_reading()
             return
         self._chunk_bytes = len(data)
         if self._in_head:
@@ -120,12 +125,15 @@ class Connection(HttpToolsProtocol):
             return
         if self._in_head and self._head_bytes > self._settings.max_header_bytes:
             self._refuse(RequestHeaderSectionTooLarge(MaxSizeAllowed=self._settings.max_header_bytes))
+        elif self._discarded > MOST_DISCARDED:
+            self._linger()
 
     def on_message_begin(self) -> None:
         if self._is_replaying:
             return
         super().on_message_begin()
         self._in_head = True
+        self._discarded = 0
         self._head_bytes = self._chunk_bytes
         self._deadline = self.loop.time() + self._settings.header_timeout
 
@@ -152,6 +160,7 @@ class Connection(HttpToolsProtocol):
             self.server_state.default_headers, asyncio.Event(), self.expect_100_continue,
             self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(), self.on_response_complete,
         )  # fmt: skip
+        cycle.close = self.close
         if previous is None or previous.response_complete:
             self._start_asgi_task(cycle, self.app)
         else:
@@ -167,18 +176,24 @@ class Connection(HttpToolsProtocol):
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
 
+    def on_body(self, body: bytes) -> None:
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+        else:
+            super().on_body(body)
+
     def on_response_complete(self) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self._is_lingering:
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             else:
-                # Also the time for a body that was refused to be swallowed: it must not take forever.
+                # Also the time for a body that was refused to be discarded: it must not take forever.
                 patience = self._settings.header_timeout if self._in_head else self._settings.keep_alive
                 self._deadline = self.loop.time() + patience
 
     def check_deadlines(self, now: float) -> None:
-        is_answering = self.cycle is not None and not self.cycle.response_complete
+        is_answering = not self._is_lingering and self.cycle is not None and not self.cycle.response_complete
         if now > self._deadline and not is_answering:
             self._deadline = math.inf
             self.transport.close()
@@ -223,7 +238,11 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _refuse(self, error: S3Error) -> None:
-        """Answer what no app can: there is no request. What is being answered already is not written into."""
+        """Answer what no app can: there is no request. What is being answered already is not written into.
+
+        A body that is discarded has its answer.
+        """
+        is_discarding = self.cycle is not None and self.cycle.more_body and not self._in_head
         self._in_head = False
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
@@ -233,18 +252,35 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
             self.flow.pause_reading()
             return
+        if not is_discarding:
+            self._write_refusal(error)
+        self._linger()
+
+    def _write_refusal(self, error: S3Error) -> None:
         document = error_document(error.code, error.message, "/", "", "s3gw", error.details)
         head = [b"HTTP/1.1 %d Bad Request\r\n" % error.status]
         headers = [*self.server_state.default_headers, (b"content-type", b"application/xml"), (b"connection", b"close")]
         head += [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([*head, b"content-length: %d\r\n\r\n" % len(document), document]))
-        if self.transport.can_write_eof():
-            # Closed while the client is still sending, its kernel would throw the answer away.
-            self._is_refused = True
-            self._deadline = self.loop.time() + _LINGER
-            self.transport.write_eof()
+
+    def close(self) -> None:
+        """After an answer that is the last."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._linger()
         else:
             self.transport.close()
+
+    def _linger(self) -> None:
+        """Closed while the client is still sending, its kernel would throw the answer away: so only our side is closed.
+
+        A client that looks at its answer ends the connection then. One that doesn't isn't read from for ever.
+        """
+        if not self._is_lingering:
+            self._is_lingering = True
+            self._deadline = self.loop.time() + _LINGER
+            self.flow.resume_reading()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
 
 
 def _nothing() -> None:

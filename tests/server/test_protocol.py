@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from s3gw.config import Settings
+from s3gw.exchange import MOST_DISCARDED
 from s3gw.server.protocol import Connection, Connections
 
 pytestmark = pytest.mark.anyio
@@ -19,14 +20,16 @@ BIG = 32 << 20
 
 
 class App:
-    """Answers with the number of bytes it was sent; /big sends a lot, /wait waits until it may go on."""
+    """Answers with the number of bytes it was sent; /big sends a lot, /wait waits until it may go on, /refuse answers
+    before it has read anything.
+    """
 
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
         self.outcomes: list[str] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        received, more = 0, True
+        received, more = 0, scope["path"] != "/refuse"
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -237,6 +240,72 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
         writer.write(b"PUT / HTTP/1.1\r\nHost: s3\r\nContent-Length: 3\r\n\r\nabc" + GET)
         assert (await read_answer(reader))[1] == b"3 bytes"
         assert (await read_answer(reader))[1] == b"0 bytes"
+
+
+REFUSED = b"PUT /refuse HTTP/1.1\r\nHost: s3\r\nContent-Length: %d\r\n%s\r\n"
+
+
+async def send_until_stopped(writer: asyncio.StreamWriter, size: int) -> int:
+    """How many bytes could be sent."""
+    sent = 0
+    try:
+        while sent < size:
+            writer.write(bytes(1 << 16))
+            await asyncio.wait_for(writer.drain(), 0.5)
+            sent += 1 << 16
+    except (TimeoutError, ConnectionError):
+        pass
+    return sent
+
+
+@pytest.mark.parametrize("size", [1000, MOST_DISCARDED])
+async def test_a_short_body_that_was_refused_is_discarded_and_the_connection_kept(size: int) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        for _ in range(3):
+            writer.write(REFUSED % (size, b""))
+            assert (await read_answer(reader))[1] == b"0 bytes"
+            writer.write(bytes(size) + GET)
+            assert (await read_answer(reader))[1] == b"0 bytes"
+
+
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"])
+async def test_a_long_body_that_was_refused_is_not_read_to_its_end(header: bytes) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(REFUSED % (1 << 30, header))
+        assert await send_until_stopped(writer, 1 << 30) < 32 << 20
+        assert (await read_answer(reader))[1] == b"0 bytes"
+        assert await closes(reader) == b""
+
+
+async def test_a_refused_body_that_turns_out_broken_has_no_second_answer() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"PUT /refuse HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await read_answer(reader)
+        writer.write(b"5\r\nhello\r\nnonsense\r\n")
+        assert await closes(reader) == b""
+
+
+async def test_a_client_that_goes_on_sending_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3gw.server.protocol._LINGER", 0.2)
+    async with serving(keep_alive=60) as server:
+        _, writer = await server.connect()
+        writer.write(REFUSED % (1 << 30, b""))
+        await send_until_stopped(writer, 1 << 30)
+        assert not server.connections.connections
+
+
+async def test_a_request_after_a_discarded_body_is_read_whole() -> None:
+    """What was discarded before doesn't count."""
+    size = MOST_DISCARDED - 1000
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(REFUSED % (size, b""))
+        await read_answer(reader)
+        writer.write(bytes(size) + b"PUT / HTTP/1.1\r\nHost: s3\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))
+        assert (await read_answer(reader))[1] == b"3000000 bytes"
 
 
 async def test_a_peer_that_does_not_read_is_cut_off() -> None:
