@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """`canonical_id` is S3's `Owner.ID` (64 hex digits), `account_id` has 12 digits; roles: user, auditor, admin."""
 
     user_id: str

@@ -182,13 +182,11 @@ def _encode_query(text: bytes) -> str:
 
 
 def _canonical_headers(headers: Mapping[str, str], names: tuple[str, ...], host: str) -> str:
-    lines = []
-    for name in names:
-        value = host if name == "host" else headers.get(name, "")
-        if "  " in value or "\t" in value or value[:1] == " " or value[-1:] == " ":
-            value = " ".join(filter(None, value.replace("\t", " ").split(" ")))
-        lines.append(f"{name}:{value}\n")
-    return "".join(lines)
+    values = [host if name == "host" else headers.get(name, "") for name in names]
+    blanks = "\n".join(values)
+    if "  " in blanks or "\t" in blanks or "\n " in blanks or " \n" in blanks or blanks.strip() != blanks:
+        values = [" ".join(filter(None, value.replace("\t", " ").split(" "))) for value in values]
+    return "".join([f"{name}:{value}\n" for name, value in zip(names, values, strict=True)])
 
 
 def canonical_requests(request: SignedRequest, signed_headers: SignedHeaders, payload: str) -> Iterator[str]:

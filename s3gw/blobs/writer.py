@@ -12,10 +12,9 @@ import hashlib
 import os
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from s3gw.blobs.chunked_body import ChunkedBody, Hasher, WriteServices
 from s3gw.blobs.open_reads import OpenReads
@@ -37,8 +36,7 @@ class Body(Protocol):
         """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBody:
+class StoredBody(NamedTuple):
     """A body whose bytes are durable or inline. `checksums` holds the digest of each hasher by its name."""
 
     content: NewContent

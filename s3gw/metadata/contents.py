@@ -8,7 +8,6 @@ The digest of form, size and layout is checked on every load; a part list binds 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
@@ -37,8 +36,7 @@ class ContentLost(Exception):
     """What the transaction counts on was deleted meanwhile, or its writer was declared dead: try again (503)."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewChunk:
+class NewChunk(NamedTuple):
     """A chunk that a new content counts on.
 
     `location` is where it was written; None when a stored one was verified and nothing written. `replaces` is the
@@ -51,8 +49,7 @@ class NewChunk:
     replaces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewContent:
+class NewContent(NamedTuple):
     """What `insert` makes a row of. Each chunk is listed once, however often the layout names it."""
 
     form: int
@@ -343,7 +340,7 @@ def unwind(conn: Connection, content_id: int, limit: int = 200) -> bool:
     shorter = _unwind_parts(conn, content, limit) if content.form == PARTS else None
     if content.form == MANIFEST:
         shorter = _unwind_extents(conn, content, limit)
-    if shorter is None or not shorter.size:
+    if shorter is None:
         _delete_released.run(conn, content_id=content_id)
         return True
     _shorten.run(
@@ -357,14 +354,14 @@ def set_aside(conn: Connection, content_id: int) -> None:
     _set_aside.run(conn, content_id=content_id)
 
 
-def _unwind_parts(conn: Connection, content: Content, limit: int) -> NewContent:
+def _unwind_parts(conn: Connection, content: Content, limit: int) -> NewContent | None:
     kept, dropped = content.parts[:-limit], content.parts[-limit:]
     for part in dropped:
         release(conn, part.content_id)
-    return part_list(kept)
+    return part_list(kept) if kept else None  # not by their size: parts may be empty
 
 
-def _unwind_extents(conn: Connection, content: Content, limit: int) -> NewContent:
+def _unwind_extents(conn: Connection, content: Content, limit: int) -> NewContent | None:
     kept, dropped = content.extents[:-limit], content.extents[-limit:]
     blobs.uncount(conn, {extent.digest for extent in dropped} - {extent.digest for extent in kept})
-    return manifest(kept, ())
+    return manifest(kept, ()) if kept else None

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from s3gw.blobs.filesystem import FilesystemStore
@@ -93,6 +93,7 @@ def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=40, deadline=None)
+@example(steps=[("put", 0), ("join", [0.0, 0.0, 0.0])], ranges=[(0.0, 0.0)])
 @given(st.lists(_step, min_size=1, max_size=12), st.lists(st.tuples(_fraction, _fraction), min_size=1, max_size=4))
 def test_composed_contents_read_like_bytes_and_unwind_to_nothing(
     sqlite_template: Path, store_folder: Path, steps: list[tuple[str, object]], ranges: list[tuple[float, float]]
