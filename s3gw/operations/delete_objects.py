@@ -24,6 +24,7 @@ _BATCH = 100
 async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Output:
     key, version_id = input["Key"], input.get("VersionId")
     precondition = for_delete(
+        version_id,
         input.get("IfMatch"),
         input.get("IfMatchLastModifiedTime"),  # type: ignore[arg-type]  # decoded to datetime
         input.get("IfMatchSize"),
@@ -93,7 +94,7 @@ def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
     if ctx.allowed is None or not ctx.allowed(action, key):
         raise AccessDenied()
     check_key_length(key, ctx.services.settings.max_key)
-    precondition = for_delete(entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
+    precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
     return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, ctx.now, precondition)
 
 

@@ -80,16 +80,20 @@ def for_write(input: Mapping[str, Any], prefix: str = "") -> Precondition | None
 
 
 def for_delete(
-    if_match: str | None, last_modified: datetime | None = None, size: int | None = None
+    version_id: str | None, if_match: str | None, last_modified: datetime | None, size: int | None
 ) -> Precondition | None:
     """What DeleteObject demands of the version that it removes or hides.
 
-    "If the ETag matches or if the object doesn't exist, the operation will return a 204" (API Reference).
+    If-Match wants an object: "If the latest version of the object is a delete marker, the object doesn't exist" (User
+    Guide, "How to perform conditional deletes"). Time and size don't: "If the Size matches or if the object doesn't
+    exist, the operation returns a 204" (API Reference); nor does a version id, with which the guide has no conditions.
     """
     if if_match is None and last_modified is None and size is None:
         return None
 
     def check(found: ObjectVersion | None) -> None:
+        if if_match is not None and version_id is None and (found is None or found.is_delete_marker):
+            raise NoSuchKey()
         if found is None:
             return
         if if_match is not None and not matches(if_match, found.etag):

@@ -157,6 +157,18 @@ def test_conditions_of_a_delete_are_those_of_the_version_that_goes(s3: Any, vers
     assert refusal(s3.head_object, **where)[0] == 404
 
 
+def test_an_entity_tag_to_match_wants_an_object(s3: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "key"}
+    for status in (None, "Enabled", "Suspended"):
+        if status is not None:
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+        for etag in ("*", '"x"'):
+            assert refusal(s3.delete_object, **where, IfMatch=etag) == (404, "NoSuchKey")
+            assert delete(s3, bucket, {"Key": "key", "ETag": etag})["Errors"][0]["Code"] == "NoSuchKey"
+        s3.put_object(**where)
+        s3.delete_object(**where, IfMatch="*")  # in a versioned bucket a delete marker is left
+
+
 def test_size_and_time_can_be_conditions_too(s3: Any, bucket: str) -> None:
     where = {"Bucket": bucket, "Key": "key"}
     s3.put_object(**where, Body=b"123")
