@@ -159,7 +159,7 @@ def _described(
         fields.tags if input.get("TaggingDirective") == "REPLACE" else original.tags,
     )
     if computed is not None and computed.etag is not None:
-        copy = copy._replace(etag=computed.etag)
+        copy = copy._replace(etag=computed.etag, parts_count=None)  # to AWS a copy is an object that was put whole
     if computed is not None and computed.checksum is not None:
         copy = copy._replace(
             checksum_algorithm=computed.algorithm, checksum_type="FULL_OBJECT", checksum=computed.checksum
