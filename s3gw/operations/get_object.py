@@ -100,8 +100,9 @@ def answer(
         part = _span(input, version, content)
         if part is not None:
             span = part
-            output["ContentRange"] = span.content_range(version.size)
-            ctx.status = 206
+            if span.length:  # there is no way to write an empty range (RFC 9110 section 14.4)
+                output["ContentRange"] = span.content_range(version.size)
+                ctx.status = 206
         if "PartNumber" in input and version.parts_count is not None:
             output["PartsCount"] = version.parts_count
             if input.get("ChecksumMode") == "ENABLED":
@@ -141,7 +142,7 @@ def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | N
         # An object that was put whole is its own first part.
         if number != 1:
             raise InvalidPart(PartNumber=number, ActualPartCount=1)
-        return ByteRange(0, version.size) if version.size else None
+        return ByteRange(0, version.size)
     assert content is not None, "the caller loads the content of a read by part number"
     return _part_span(content, number, version.parts_count)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.gateways import refusal
+from tests.operations.test_multipart import begin, complete, put_parts
 from tests.raw_requests import send
 from tests.servers import RunningServer
 
@@ -176,3 +177,13 @@ def test_the_first_part_of_an_object_that_was_put_whole_is_all_of_it(s3: Any, bu
     head = s3.head_object(Bucket=bucket, Key="key", PartNumber=1)
     assert (head["ContentLength"], head["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
     assert "PartsCount" not in head
+
+
+@pytest.mark.parametrize("parts", [[b""], [b"x" * 5 * 1024 * 1024, b""]])
+def test_an_empty_part_has_no_range(s3: Any, bucket: str, parts: list[bytes]) -> None:
+    upload = begin(s3, bucket)
+    complete(s3, upload, put_parts(s3, upload, parts))
+    last = {"Bucket": bucket, "Key": "key", "PartNumber": len(parts)}
+    for answer in (s3.get_object(**last), s3.head_object(**last)):
+        assert (answer["ContentLength"], answer["PartsCount"], "ContentRange" in answer) == (0, len(parts), False)
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
