@@ -15,7 +15,9 @@ from s3gw.exchange import Exchange
 
 
 @pytest.fixture(autouse=True)
-def _leave_logging_as_it_was() -> Iterator[None]:
+def _leave_logging_as_it_was(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    log.flush()  # lines that other tests left
+    capsys.readouterr()
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     yield
