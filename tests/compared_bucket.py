@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from tests.s3_lists import ListedBucket
 from tests.s3_model import Answer, Refused, etag_of
 
+LISTS = ["list_objects", "list_objects_v2", "list_object_versions", "list_multipart_uploads"]
 _numbers = itertools.count()
 
 # What only a server can know, and what it or boto3 adds to any answer.
@@ -73,8 +74,21 @@ class ComparedBucket:
         except Refused as refused:
             return refused.status, None if operation == "head_object" else refused.code
 
-    def latest(self, key: str) -> tuple[str, str]:
-        """Key and version id, of a delete marker too."""
+    def list_in_pages(self, operation: str, prefix: str, delimiter: str, after: str, size: int) -> None:
+        start = {"list_objects": "Marker", "list_objects_v2": "StartAfter"}.get(operation, "KeyMarker")
+        limit = "MaxUploads" if operation == "list_multipart_uploads" else "MaxKeys"
+        asked: dict[str, Any] = {"Prefix": prefix, "Delimiter": delimiter, start: after, limit: size}
+        page = self.same(operation, **{name: value for name, value in asked.items() if value != ""})
+        while page["IsTruncated"]:
+            if operation == "list_objects" and not delimiter:
+                asked["Marker"] = page["Contents"][-1]["Key"]
+            asked["VersionIdMarker"] = ""  # a page that ends with a common prefix has none
+            asked |= {name.removeprefix("Next"): value for name, value in page.items() if name.startswith("Next")}
+            page = self.same(operation, **{name: value for name, value in asked.items() if value != ""})
+
+    def written(self, key: str) -> tuple[str, str]:
+        """Key and id of what is its latest version now, a delete marker too."""
+        self.same("get_object", Key=key)
         stack = self.model.stacks.get(key)
         return key, stack[0].version_id if stack else "null"
 
@@ -93,8 +107,10 @@ class ComparedBucket:
         }.get(kind, {f"{prefix}IfMatch": etag})
 
     def clear(self) -> None:
-        """All there is to read is the same; and when all versions are gone, the bucket may go with its uploads."""
-        self.same("list_multipart_uploads")
+        """All lists and versions are the same; and when all versions are gone, the bucket may go with its uploads."""
+        for operation in LISTS:
+            self.list_in_pages(operation, "", "", "", 2)
+            self.list_in_pages(operation, "", "/", "", 1)
         stacks = self.model.stacks.items()
         entries = [{"Key": key, "VersionId": version.version_id} for key, stack in stacks for version in stack]
         for entry in entries:
