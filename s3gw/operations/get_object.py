@@ -11,7 +11,7 @@ from s3gw.metadata import objects
 from s3gw.metadata.contents import INLINE, Content
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.object_fields import describe
-from s3gw.operations.preconditions import check_read
+from s3gw.operations.preconditions import check_read, if_range_holds
 from s3gw.operations.ranges import ByteRange, parse_range
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def answer(
     ctx: Context, input: Mapping[str, Any], version: ObjectVersion, content: Content | None
 ) -> tuple[Output, ByteRange]:
     """All of the answer but the body, and which bytes that body is."""
+    if "Range" in input and not if_range_holds(ctx.request.headers.get("if-range"), version):
+        input = {name: value for name, value in input.items() if name != "Range"}
     ranged = "Range" in input or "PartNumber" in input
     output = describe(ctx, version, with_checksum=input.get("ChecksumMode") == "ENABLED" and not ranged)
     _check_conditions(ctx, input, version, output)

@@ -13,6 +13,7 @@ from typing import Any
 
 from s3gw.errors import NoSuchKey, NotModified, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion, Precondition
+from s3gw.wire.headers import parse_date
 
 
 def matches(header: str, etag: str) -> bool:
@@ -39,6 +40,20 @@ def check_read(input: Mapping[str, Any], version: ObjectVersion, headers: Mappin
             raise NotModified(headers=headers)
     elif "IfModifiedSince" in input and modified <= _seconds(input["IfModifiedSince"]):
         raise NotModified(headers=headers)
+
+
+def if_range_holds(header: str | None, version: ObjectVersion) -> bool:
+    """Whether a Range counts; "MUST ignore the Range header field" if not (RFC 9110 section 13.1.5).
+
+    A weak entity tag never matches; a date is the exact Last-Modified. The header isn't in AWS's model.
+    """
+    if header is None:
+        return True
+    header = header.strip()
+    if header.strip('"') == version.etag:
+        return True
+    moment = None if header.startswith(('"', "W/")) else parse_date(header)
+    return moment is not None and version.last_modified // 1_000_000 == _seconds(moment)
 
 
 def check_source(input: Mapping[str, Any], version: ObjectVersion, prefix: str = "CopySource") -> None:

@@ -114,6 +114,23 @@ def test_conditions_come_before_the_range(s3: Any, bucket: str) -> None:
     assert refusal(s3.get_object, **where, IfMatch=etag) == (416, "InvalidRange")
 
 
+def test_a_range_of_another_version_is_answered_with_the_whole_object(
+    server: RunningServer, s3: Any, bucket: str
+) -> None:
+    old = s3.put_object(Bucket=bucket, Key="key", Body=b"older")["ETag"]
+    etag = s3.put_object(Bucket=bucket, Key="key", Body=b"newer")["ETag"]
+    modified = send(server, "HEAD", f"/{bucket}/key").headers["Last-Modified"]
+    earlier = "Mon, 01 Jan 2024 00:00:00 GMT"
+    for validator in (etag, modified):
+        part = send(server, "GET", f"/{bucket}/key", Range="bytes=1-2", **{"If-Range": validator})
+        assert (part.status, part.body) == (206, b"ew")
+    for validator in (old, earlier, "*", "W/" + etag):
+        whole = send(server, "GET", f"/{bucket}/key", Range="bytes=1-2", **{"If-Range": validator})
+        assert (whole.status, whole.body, whole.headers["Content-Range"]) == (200, b"newer", None)
+    beyond = send(server, "HEAD", f"/{bucket}/key", Range="bytes=9-", **{"If-Range": old})
+    assert beyond.status == 200
+
+
 OVERRIDES = {
     "response-cache-control": ("Cache-Control", "no-store"),
     "response-content-disposition": ("Content-Disposition", 'attachment; filename="a b"'),
