@@ -88,7 +88,9 @@ def route(request: Request) -> Operation:
     subresource = _subresource(request, known.subresources) if request.arguments else None
     for row in known.rows.get((method, kind, subresource), ()):
         if _holds(row, request):
-            _check_part(row.operation, request)
+            if request.arguments:
+                _check_part(row.operation, request)
+                _check_version(row.operation, request)
             return row.operation
     if method == "POST" and kind == "bucket" and subresource is None:
         return _form(request)
@@ -117,7 +119,7 @@ def _subresource(request: Request, known: frozenset[str]) -> str | None:
 
 def _check_part(operation: Operation, request: Request) -> None:
     """Half an UploadPart must not become a PutObject that overwrites the object with one part."""
-    if operation.name not in ("PutObject", "CopyObject") or not request.arguments:
+    if operation.name not in ("PutObject", "CopyObject"):
         return
     for name, other in (("partNumber", "uploadId"), ("uploadId", "partNumber")):
         if name in request.arguments:
@@ -126,6 +128,22 @@ def _check_part(operation: Operation, request: Request) -> None:
                 ArgumentName=name,
                 ArgumentValue=request.arguments[name],
             )
+
+
+def _check_version(operation: Operation, request: Request) -> None:
+    """A write that names a version would otherwise go on top of the key: nothing is written in place."""
+    if operation.kind == "object" and "versionId" in request.arguments and not _takes_version(operation.name):
+        raise InvalidArgument(
+            "This operation does not accept a version-id.",
+            ArgumentName="versionId",
+            ArgumentValue=request.arguments["versionId"],
+        )
+
+
+@lru_cache(maxsize=256)
+def _takes_version(name: str) -> bool:
+    shape = operations()[name].input
+    return shape is not None and "VersionId" in shape.members
 
 
 def _form(request: Request) -> Operation:

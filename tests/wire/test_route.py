@@ -35,7 +35,7 @@ def test_the_example_request_of_an_operation_picks_it_or_the_one_it_yields_to(na
 def test_arguments_that_the_model_does_not_know_change_nothing(name: str) -> None:
     operation = operations()[name]
     scope = example_scope(operation)
-    scope["query_string"] += b"&x-id=Other&X-Amz-Date=1&response-expires=0&versionId=1&x"
+    scope["query_string"] += b"&x-id=Other&X-Amz-Date=1&response-expires=0&x"
     assert route(Request.from_scope(scope)).name == (operation.yields_to or name)
 
 
@@ -94,6 +94,33 @@ def test_half_an_upload_part_is_refused(query: str) -> None:
         route(request("PUT", "/bucket/key", query))
     with pytest.raises(InvalidArgument):
         route(request("PUT", "/bucket/key", query, x_amz_copy_source="a/b"))
+
+
+TAKE_NO_VERSION = {
+    "PutObject": ("PUT", "", False),
+    "CopyObject": ("PUT", "", True),
+    "CreateMultipartUpload": ("POST", "uploads&", False),
+    "UploadPart": ("PUT", "partNumber=1&uploadId=1&", False),
+    "UploadPartCopy": ("PUT", "partNumber=1&uploadId=1&", True),
+    "CompleteMultipartUpload": ("POST", "uploadId=1&", False),
+    "RenameObject": ("PUT", "renameObject&", False),
+}
+
+
+@pytest.mark.parametrize("name", TAKE_NO_VERSION)
+def test_a_write_that_names_a_version_is_refused(name: str) -> None:
+    method, query, copies = TAKE_NO_VERSION[name]
+    headers = {"x_amz_copy_source": "a/b"} if copies else {}
+    assert route(request(method, "/bucket/key", query, **headers)).name == name
+    with pytest.raises(InvalidArgument, match=r"This operation does not accept a version-id\.") as caught:
+        route(request(method, "/bucket/key", query + "versionId=abc", **headers))
+    assert caught.value.details == {"ArgumentName": "versionId", "ArgumentValue": "abc"}
+
+
+@pytest.mark.parametrize("query", ["", "acl", "tagging", "legal-hold", "retention"])
+def test_a_version_may_be_named_where_the_model_has_it(query: str) -> None:
+    for method in ("GET", "PUT") if query else ("GET", "HEAD", "DELETE"):
+        assert route(request(method, "/bucket/key", query + "&versionId=abc"))
 
 
 @pytest.mark.parametrize(
