@@ -213,14 +213,14 @@ class Database(ABC):
         """End what was begun, then let go of the database."""
 
 
-_POSTGRESQL_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+_POSTGRESQL_NOW = Prepared(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))
 
 
 def now(conn: Connection) -> int:
     """Microseconds since the epoch by the database's clock, which all nodes share."""
     if conn.dialect == "sqlite":
         return time.time_ns() // 1000
-    return int(conn.execute(_POSTGRESQL_NOW).scalar_one())
+    return int(_POSTGRESQL_NOW.all(conn)[0][0])
 
 
 def open_database(url: str | None, data: Path) -> Database:

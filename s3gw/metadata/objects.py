@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import buckets, contents
 from s3gw.metadata.contents import Content
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection, Prepared, now
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
 
@@ -70,15 +70,19 @@ class NewObject(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """The outcome of a put or delete. `version_id` is None where the answer names none (unversioned bucket)."""
+    """The outcome of a put or delete. `version_id` is None where the answer names none (unversioned bucket).
+
+    `last_modified` is that of the version it is about; 0 where there is none.
+    """
 
     version_id: str | None
-    last_modified: int
+    last_modified: int = 0
     is_delete_marker: bool = False
 
 
 # Decides from the latest version (None: there is none) whether the write may happen; raises the AWS error if not.
 Precondition = Callable[[ObjectVersion | None], None]
+Clock = Callable[[Connection], int]
 
 _this_key = (objects.c.bucket_id == bindparam("bucket_id"), objects.c.key == bindparam("key"))
 _this_version = (*_this_key, objects.c.sequence == bindparam("sequence"))
@@ -160,8 +164,8 @@ def put(
     conn: Connection,
     new: NewObject,
     place_content: Callable[[Connection], int],
-    now: int,
     precondition: Precondition | None = None,
+    clock: Clock = now,
 ) -> Stored:
     """Put a new version on top of a key. `place_content` counts the content for it and gives its id."""
     versioning = buckets.hold(conn, new.bucket_id)
@@ -169,22 +173,28 @@ def put(
     if precondition is not None:
         precondition(top)
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
-    sequence, version_id = _make_room(conn, new.bucket_id, new.key, versioning, top, now)
+    moment = _moment(conn, top, clock)
+    sequence, version_id = _make_room(conn, new.bucket_id, new.key, versioning, top, moment)
     fields = new._asdict()
     fields.update(
         sequence=sequence,
         version_id=version_id,
         is_current=1,
         is_delete_marker=0,
-        last_modified=now,
+        last_modified=moment,
         content_id=content_id,
     )
     _insert.run(conn, **fields)
-    return Stored(version_id if versioning == "Enabled" else None, now)
+    return Stored(version_id if versioning == "Enabled" else None, moment)
 
 
 def delete_latest(
-    conn: Connection, bucket_id: int, key: str, owner_id: str, now: int, precondition: Precondition | None = None
+    conn: Connection,
+    bucket_id: int,
+    key: str,
+    owner_id: str,
+    precondition: Precondition | None = None,
+    clock: Clock = now,
 ) -> Stored:
     """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
     versioning = buckets.hold(conn, bucket_id)
@@ -194,20 +204,17 @@ def delete_latest(
     if not versioning:
         if top is not None:
             _remove(conn, top)
-        return Stored(None, now)
-    sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, now)
-    marker = ObjectVersion(bucket_id, key, sequence, version_id, 0, 1, 0, "", now, owner_id, "STANDARD", *(None,) * 9)
+        return Stored(None)
+    moment = _moment(conn, top, clock)
+    sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
+    place = (bucket_id, key, sequence, version_id)
+    marker = ObjectVersion(*place, 0, 1, 0, "", moment, owner_id, "STANDARD", *(None,) * 9)
     _insert.run(conn, **marker._asdict())
-    return Stored(version_id, now, True)
+    return Stored(version_id, moment, True)
 
 
 def delete_version(
-    conn: Connection,
-    bucket_id: int,
-    key: str,
-    version_id: str,
-    now: int,
-    precondition: Precondition | None = None,
+    conn: Connection, bucket_id: int, key: str, version_id: str, precondition: Precondition | None = None
 ) -> Stored:
     """DeleteObject with a version id: gone for good; the next older version becomes the latest."""
     versioning = buckets.hold(conn, bucket_id)
@@ -215,11 +222,11 @@ def delete_version(
     if precondition is not None:
         precondition(found)
     if found is None:
-        return Stored(version_id, now)
+        return Stored(version_id)
     _remove(conn, found)
     if versioning or version_id != NULL_VERSION:
         _promote(conn, bucket_id, key)
-    return Stored(version_id, now, bool(found.is_delete_marker))
+    return Stored(version_id, found.last_modified, bool(found.is_delete_marker))
 
 
 def set_tags(
@@ -233,11 +240,21 @@ def set_tags(
     return found
 
 
+def _moment(conn: Connection, top: ObjectVersion | None, clock: Clock) -> int:
+    """When a version that goes on top of another was made: read here, where writers of the key take turns.
+
+    The time of its request, or a clock that is behind, could make it older than what it replaces, and a client that
+    has that one would be told forever that nothing was modified since.
+    """
+    moment = clock(conn)
+    return moment if top is None else max(moment, top.last_modified)
+
+
 def _make_room(
-    conn: Connection, bucket_id: int, key: str, versioning: str, top: ObjectVersion | None, now: int
+    conn: Connection, bucket_id: int, key: str, versioning: str, top: ObjectVersion | None, moment: int
 ) -> tuple[int, str]:
     """Take the key's present top out of the way; give the sequence and id of the version to be put there."""
-    sequence = -now if top is None else min(-now, top.sequence - 1)
+    sequence = -moment if top is None else min(-moment, top.sequence - 1)
     if versioning == "Enabled":
         if top is not None and top.is_current:
             _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)

@@ -88,7 +88,7 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(conn, new, place, ctx.now, for_write(input))
+    stored = objects.put(conn, new, place, for_write(input))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 

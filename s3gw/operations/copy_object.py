@@ -80,7 +80,7 @@ def _copy_version(
         raise _SourceChanged
     _refuse_copy_to_itself(ctx, input, original)
     copy = _described(ctx, input, original, fields, computed)
-    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), ctx.now, for_write(input))
+    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), for_write(input))
     return original, copy, stored
 
 
@@ -211,5 +211,5 @@ def _rename(conn: Connection, ctx: Context, input: Any, source: str) -> None:
     copied = (name for name in NewObject._fields if name not in ("bucket_id", "key"))
     renamed = NewObject(ctx.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
     place = partial(_retain, content_id=original.content_id)
-    objects.put(conn, renamed, place, ctx.now, for_write(input, "Destination"))
-    objects.delete_latest(conn, ctx.the_bucket.id, source, ctx.principal.user_id, ctx.now)
+    objects.put(conn, renamed, place, for_write(input, "Destination"))
+    objects.delete_latest(conn, ctx.the_bucket.id, source, ctx.principal.user_id)

@@ -35,7 +35,6 @@ async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Outp
         key,
         version_id,
         ctx.principal.user_id,
-        ctx.now,
         precondition,
         keys=(ctx.lock_key(key),),
     )
@@ -48,12 +47,11 @@ def _delete(
     key: str,
     version_id: str | None,
     user_id: str,
-    now: int,
     precondition: Precondition | None,
 ) -> Stored:
     if version_id is None:
-        return objects.delete_latest(conn, bucket_id, key, user_id, now, precondition)
-    return objects.delete_version(conn, bucket_id, key, version_id, now, precondition)
+        return objects.delete_latest(conn, bucket_id, key, user_id, precondition)
+    return objects.delete_version(conn, bucket_id, key, version_id, precondition)
 
 
 async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
@@ -95,7 +93,7 @@ def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
         raise AccessDenied()
     check_key_length(key, ctx.services.settings.max_key)
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
-    return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, ctx.now, precondition)
+    return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, precondition)
 
 
 def _deleted(entry: Any, stored: Stored) -> dict[str, Any]:

@@ -39,9 +39,7 @@ async def put_object(ctx: Context, input: PutObjectRequestTypeDef) -> Output:
             fields.tags,
         )
         place = partial(contents.insert, new=body.content)
-        stored = await ctx.services.database.write(
-            objects.put, new, place, ctx.now, precondition, keys=(ctx.lock_key(key),)
-        )
+        stored = await ctx.services.database.write(objects.put, new, place, precondition, keys=(ctx.lock_key(key),))
     return {
         "ETag": f'"{body.etag}"',
         "VersionId": stored.version_id,

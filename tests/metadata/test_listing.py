@@ -42,7 +42,7 @@ def _row(key: str, sequence: int = -1, **columns: object) -> dict[str, object]:
     }
 
 
-def _fill(conn: Connection, rows: list[dict[str, object]]) -> None:
+def fill(conn: Connection, rows: list[dict[str, object]]) -> None:
     conn.execute(delete(objects))
     conn.execute(delete(buckets))
     conn.execute(delete(users))
@@ -104,7 +104,7 @@ def test_pages_put_together_are_the_list(
     database: Database, keys: list[str], prefix: str, delimiter: str, limit: int
 ) -> None:
     async def scenario() -> None:
-        await database.write(_fill, [_row(key) for key in keys])
+        await database.write(fill, [_row(key) for key in keys])
         assert await _pages(database, prefix, delimiter, limit) == _expected(keys, prefix, delimiter)
 
     asyncio.run(scenario())
@@ -128,7 +128,7 @@ def test_versions_of_a_key_come_newest_first_and_pages_continue_inside_a_key(dat
             for key in ("a", "b")
             for age in (1, 2, 3)
         ]
-        await database.write(_fill, rows)
+        await database.write(fill, rows)
         found: list[str] = []
         start = ("", listing.BEFORE_VERSIONS)
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from s3gw.wire.checksums import ALGORITHMS
 from tests.gateways import refusal
-from tests.raw_requests import send
+from tests.raw_requests import connect, head, read_answer, send
 from tests.servers import RunningServer
 
 BODY = b"The quick brown fox"
@@ -248,3 +249,19 @@ def test_writes_of_one_key_are_versions_in_one_order(s3: Any, versioned: str) ->
     assert len({version["VersionId"] for version in found}) == 16
     assert [version["IsLatest"] for version in found] == [True] + [False] * 15
     assert s3.head_object(Bucket=versioned, Key="key")["VersionId"] == found[0]["VersionId"]
+
+
+def test_a_slow_put_that_ends_last_is_the_last_modified(server: RunningServer, s3: Any, versioned: str) -> None:
+    where = {"Bucket": versioned, "Key": "key"}
+    with connect(server) as slow:
+        slow.sendall(head(server, "PUT", f"/{versioned}/key", b"slow", **{"Content-Length": "4"}) + b"sl")
+        time.sleep(1.5)
+        s3.put_object(**where, Body=b"fast")
+        fast = s3.head_object(**where)["LastModified"]
+        time.sleep(1.1)
+        slow.sendall(b"ow")
+        assert read_answer(slow).status == 200
+    assert s3.get_object(**where, IfModifiedSince=fast)["Body"].read() == b"slow"
+    modified = [version["LastModified"] for version in s3.list_object_versions(Bucket=versioned)["Versions"]]
+    assert modified == sorted(modified, reverse=True)
+    assert modified[0] > fast
