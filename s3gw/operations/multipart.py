@@ -14,6 +14,7 @@ from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.list_objects import Owners, page_size, seek, url_encode_members, wants_url_encoding
 from s3gw.operations.object_fields import fields_of
+from s3gw.operations.preconditions import check_initiated
 from s3gw.operations.received_body import receive_body
 from s3gw.wire.checksums import ALGORITHMS
 from s3gw.wire.list_encoder import PrefixRows, url_encode
@@ -119,15 +120,14 @@ def _put_part(conn: Connection, part: UploadedPart, content: NewContent) -> None
 
 
 async def abort_multipart_upload(ctx: Context, input: AbortMultipartUploadRequestTypeDef) -> Output:
-    await ctx.services.database.write(
-        _abort, ctx.the_bucket.id, input["Key"], input["UploadId"], keys=(ctx.lock_key(input["Key"]),)
-    )
+    await ctx.services.database.write(_abort, ctx.the_bucket.id, input, keys=(ctx.lock_key(input["Key"]),))
     return {}
 
 
-def _abort(conn: Connection, bucket_id: int, key: str, upload_id: str) -> None:
-    uploads.seize(conn, bucket_id, key, upload_id)
-    uploads.remove(conn, upload_id, frozenset())
+def _abort(conn: Connection, bucket_id: int, input: Any) -> None:
+    upload = uploads.seize(conn, bucket_id, input["Key"], input["UploadId"])
+    check_initiated(input.get("IfMatchInitiatedTime"), upload.initiated_at)
+    uploads.remove(conn, upload.upload_id, frozenset())
 
 
 async def list_parts(ctx: Context, input: ListPartsRequestTypeDef) -> Output:

@@ -119,3 +119,9 @@ def for_delete(
             raise PreconditionFailed(Condition="x-amz-if-match-size")
 
     return check
+
+
+def check_initiated(expected: datetime | None, initiated_at: int) -> None:
+    """What AbortMultipartUpload may demand of the upload."""
+    if expected is not None and initiated_at // 1_000_000 != _seconds(expected):
+        raise PreconditionFailed(Condition="x-amz-if-match-initiated-time")
