@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -57,6 +58,56 @@ def test_a_checksum_of_another_algorithm_is_never_ignored(s3: Any, bucket: str, 
     claimed = {f"Checksum{algorithm}": checksum(algorithm, b"other")}
     assert refusal(complete, s3=s3, upload=upload, parts=parts, **claimed)[0] == 400
     assert refusal(s3.head_object, Bucket=bucket, Key="key")[0] == 404
+
+
+def test_a_composite_checksum_is_made_only_of_parts_whose_checksums_are_listed(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket, ChecksumAlgorithm="SHA256")
+    parts = put_parts(s3, upload, [FIRST, LAST], ChecksumAlgorithm="SHA256")
+    bare = [parts[0], {name: parts[1][name] for name in ("PartNumber", "ETag")}]
+    assert refusal(complete, s3=s3, upload=upload, parts=bare) == (400, "InvalidRequest")
+    assert "ChecksumSHA256" in complete(s3, upload, parts)
+
+
+def test_a_composite_checksum_is_compared_with_and_without_the_number_of_parts(s3: Any, bucket: str) -> None:
+    digests = [base64.b64decode(checksum("SHA256", body)) for body in (FIRST, LAST)]
+    right = composite("SHA256", digests)
+    for claimed in (right, right.removesuffix("-2")):
+        upload = begin(s3, bucket, ChecksumAlgorithm="SHA256")
+        parts = put_parts(s3, upload, [FIRST, LAST], ChecksumAlgorithm="SHA256")
+        for wrong in (right.replace("-2", "-3"), checksum("SHA256", FIRST + LAST)):
+            refused = refusal(complete, s3=s3, upload=upload, parts=parts, ChecksumSHA256=wrong)
+            assert refused == (400, "BadDigest")
+        assert complete(s3, upload, parts, ChecksumSHA256=claimed)["ChecksumSHA256"] == right
+
+
+def test_the_checksum_type_is_compared_with_that_of_an_upload_without_algorithm_too(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    parts = put_parts(s3, upload, [LAST])
+    refused = refusal(complete, s3=s3, upload=upload, parts=parts, ChecksumType="COMPOSITE")
+    assert refused == (400, "InvalidRequest")
+    complete(s3, upload, parts, ChecksumType="FULL_OBJECT")
+
+
+def test_a_part_is_listed_once(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    first, last = put_parts(s3, upload, [FIRST, LAST])
+    for listed in ([first, first, last], [first, last, last], [last, first]):
+        assert refusal(complete, s3=s3, upload=upload, parts=listed) == (400, "InvalidPartOrder")
+    complete(s3, upload, [first, last])
+
+
+@pytest.mark.parametrize(("key", "encoded"), [("key", "key"), ("dir/a b", "dir/a%20b"), ("ü+%", "%C3%BC%2B%25")])
+def test_the_location_is_the_url_of_the_object_in_the_style_of_the_request(
+    server: RunningServer, s3: Any, bucket: str, key: str, encoded: str
+) -> None:
+    host = urlsplit(server.s3).netloc
+    for authority, path in ((host, f"/{bucket}/{encoded}"), (f"{bucket}.s3.localhost", f"/{encoded}")):
+        upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        etag = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=LAST)["ETag"]
+        part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+        body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+        done = send(server, "POST", f"{path}?uploadId={upload}", body, Host=authority)
+        assert f"<Location>http://{authority}{path}</Location>".encode() in done.body
 
 
 def test_a_wrong_checksum_of_a_part_is_an_invalid_part(s3: Any, bucket: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -141,8 +142,8 @@ def test_parts_are_copied_whole_and_by_range(s3: Any, bucket: str) -> None:
     source = {"CopySource": f"{bucket}/source"}
     first = s3.upload_part_copy(**upload, PartNumber=1, **source)["CopyPartResult"]
     last = s3.upload_part_copy(**upload, PartNumber=2, **source, CopySourceRange="bytes=100-200")["CopyPartResult"]
-    parts = [{"PartNumber": 1, "ETag": first["ETag"]}, {"PartNumber": 2, "ETag": last["ETag"]}]
-    complete(s3, upload, parts)
+    kept = [{name: part[name] for name in ("ETag", "ChecksumCRC32")} for part in (first, last)]
+    complete(s3, upload, [{"PartNumber": number, **part} for number, part in enumerate(kept, 1)])
     s3.delete_object(Bucket=bucket, Key="source")
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == body + body[100:201]
     nested = begin(s3, bucket)
@@ -162,3 +163,13 @@ def test_a_bad_range_of_a_source_is_refused(s3: Any, bucket: str, span: str, ref
     upload = begin(s3, bucket)
     source = {"CopySource": f"{bucket}/source", "CopySourceRange": span}
     assert refusal(s3.upload_part_copy, **upload, PartNumber=1, **source) == refused
+
+
+def test_an_upload_is_aborted_only_if_it_was_initiated_when_the_client_says(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    initiated = s3.list_multipart_uploads(Bucket=bucket)["Uploads"][0]["Initiated"]
+    other = initiated - timedelta(days=1)
+    assert refusal(s3.abort_multipart_upload, **upload, IfMatchInitiatedTime=other) == (412, "PreconditionFailed")
+    assert "Uploads" in s3.list_multipart_uploads(Bucket=bucket)
+    s3.abort_multipart_upload(**upload, IfMatchInitiatedTime=initiated)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
