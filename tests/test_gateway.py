@@ -81,6 +81,19 @@ def test_users_see_and_touch_only_what_is_theirs(server: RunningServer, data: Pa
         assert refusal(alice.list_buckets) == (403, "InvalidAccessKeyId")
 
 
+def test_what_an_admin_puts_into_a_bucket_is_its_owners(server: RunningServer, data: Path, s3: Any) -> None:
+    user = command(data, "user", "create", "carol", "--display-name", "Carol")
+    command(data, "bucket", "create", "of-carol", "--owner", "carol")
+    s3.put_object(Bucket="of-carol", Key="key", Body=b"x")
+    lists = (
+        s3.list_objects(Bucket="of-carol")["Contents"],
+        s3.list_objects_v2(Bucket="of-carol", FetchOwner=True)["Contents"],
+        s3.list_object_versions(Bucket="of-carol")["Versions"],
+    )
+    for (entry,) in lists:
+        assert entry["Owner"] == {"ID": user["canonical_id"], "DisplayName": "Carol"}
+
+
 def test_nobody_is_let_in_without_a_rule(server: RunningServer) -> None:
     anonymous = boto3.client(
         "s3", endpoint_url=server.s3, region_name="us-east-1", config=Config(signature_version=UNSIGNED)

@@ -46,6 +46,12 @@ _select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.ow
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
 _hold = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True))
 _seize = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
+_owner_by_controls = Prepared(
+    select(users.c.canonical_id, users.c.display_name, bucket_configurations.c.document)
+    .join_from(buckets, users, buckets.c.owner_id == users.c.id)
+    .join(bucket_configurations, bucket_configurations.c.bucket_id == buckets.c.id)
+    .where(buckets.c.id == bindparam("bucket_id"), bucket_configurations.c.kind == "OwnershipControls")
+)
 _any_object = Prepared(select(objects.c.key).where(objects.c.bucket_id == bindparam("bucket_id")).limit(1))
 
 
@@ -60,6 +66,18 @@ def hold(conn: Connection, bucket_id: int) -> str:
     if row is None:
         raise NoSuchBucket()
     return str(row[0])
+
+
+def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None:
+    """Canonical id and display name of the bucket's owner if it owns every object, None if each writer owns its own.
+
+    "Bucket owner enforced: … the bucket owner automatically owns and has full control over every object" (Amazon S3
+    User Guide, "Controlling ownership of objects"). Whoever wrote an object stays in its row all the same.
+    """
+    row = _owner_by_controls.one_or_none(conn, bucket_id=bucket_id)
+    if row is None or json.loads(row[2])["Rules"][0]["ObjectOwnership"] != "BucketOwnerEnforced":
+        return None
+    return row[0], row[1]
 
 
 def seize(conn: Connection, bucket_id: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text, tuple_
 
+from s3gw.metadata import buckets
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import objects, uploads, users
 
@@ -260,6 +261,12 @@ _owner = Prepared(select(users.c.canonical_id, users.c.display_name).where(users
 
 
 def owners(conn: Connection, user_ids: set[str]) -> dict[str, tuple[str, str]]:
-    """user id -> (canonical id, display name), for the Owner elements of a page."""
+    """user id -> (canonical id, display name)."""
     rows = {user_id: _owner.one_or_none(conn, user_id=user_id) for user_id in user_ids}
     return {user_id: (row[0], row[1]) for user_id, row in rows.items() if row is not None}
+
+
+def object_owners(conn: Connection, bucket_id: int, writers: set[str]) -> dict[str, tuple[str, str]]:
+    """As `owners`, for the Owner elements of a page: whom an object belongs to, by the user id of who wrote it."""
+    of_all = buckets.owner_of_objects(conn, bucket_id)
+    return owners(conn, writers) if of_all is None else dict.fromkeys(writers, of_all)

@@ -84,7 +84,7 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.key,
         sum(part.size for part in chosen),
         etag,
-        upload.owner_id,
+        upload.initiator_id,
         upload.storage_class,
         len(chosen),
         algorithm,

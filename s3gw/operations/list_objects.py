@@ -124,7 +124,7 @@ def _current_page(
     page = listing.list_current(
         conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=max(at_least, prefix), limit=limit
     )
-    return page, listing.owners(conn, {row[7] for row in page.rows}) if with_owners else {}
+    return page, listing.object_owners(conn, bucket_id, {row[7] for row in page.rows}) if with_owners else {}
 
 
 def _last_key(page: Page) -> str:
@@ -194,7 +194,7 @@ def _versions_page(
         if at_least:
             start = (at_least, listing.BEFORE_VERSIONS)
     page = listing.list_versions(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
-    return page, listing.owners(conn, {row[10] for row in page.rows}), continued
+    return page, listing.object_owners(conn, bucket_id, {row[10] for row in page.rows}), continued
 
 
 def _version_rows(page: Page, owners: Owners, continued: str | None) -> list[VersionRow]:
