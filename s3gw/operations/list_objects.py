@@ -13,6 +13,7 @@ from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
 from s3gw.wire.list_encoder import ObjectRows, PrefixRows, VersionRow, VersionRows, url_encode
+from s3gw.wire.xml import can_carry
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -48,6 +49,17 @@ def wants_url_encoding(input: Mapping[str, Any]) -> bool:
     return encoding == "url"
 
 
+def _check_attributes(input: Mapping[str, Any]) -> None:
+    """RestoreStatus, the only one there is, is of archived objects: none has it."""
+    for name in input.get("OptionalObjectAttributes", ()):
+        if name != "RestoreStatus":
+            raise InvalidArgument(
+                "Invalid attribute name specified.",
+                ArgumentName="x-amz-optional-object-attributes",
+                ArgumentValue=name,
+            )
+
+
 def url_encode_members(output: Output, *names: str) -> None:
     """encoding-type=url: keys may hold characters that XML 1.0 can't carry."""
     for name in names:
@@ -69,6 +81,7 @@ def seek(last: str, prefix: str, delimiter: str) -> tuple[str, str]:
 
 
 async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> Output:
+    _check_attributes(input)
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
     token = input.get("ContinuationToken")
@@ -101,6 +114,7 @@ def _decode_token(token: str) -> str:
 
 
 async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output:
+    _check_attributes(input)
     prefix, delimiter, marker = input.get("Prefix", ""), input.get("Delimiter", ""), input.get("Marker", "")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
     page, owners = await ctx.services.database.scan(
@@ -112,7 +126,9 @@ async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output
     if page.is_truncated and delimiter:
         output["NextMarker"] = _last_key(page)
     if encode:
-        url_encode_members(output, "Delimiter", "Marker", "NextMarker")  # not Prefix: botocore doesn't decode it here
+        url_encode_members(output, "Delimiter", "Marker", "NextMarker")
+        if not can_carry(prefix):  # AWS encodes every Prefix, but botocore asks for it and doesn't decode this one
+            url_encode_members(output, "Prefix")
     output["Contents"] = ObjectRows(page.rows, owners, encode)
     return output
 
@@ -146,6 +162,7 @@ def _page_output(ctx: Context, input: Mapping[str, Any], page: Page, limit: int)
 
 
 async def list_object_versions(ctx: Context, input: ListObjectVersionsRequestTypeDef) -> Output:
+    _check_attributes(input)
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     key_marker, version_marker = input.get("KeyMarker", ""), input.get("VersionIdMarker")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)

@@ -19,6 +19,7 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # XML 1.0 can't carry most control characters at all; AWS writes references to them, and so do we: nothing better can be
 # said, and clients that want to read such keys ask for encoding-type=url. A raw CR would be read as LF.
 _SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NOT_PLAIN = re.compile("[^ !#-%'-;=?-~]")  # most text has nothing else, and a set of ASCII is searched fastest
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -26,6 +27,11 @@ _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 def escape(text: str) -> str:
     """For element text and attribute values in double quotes."""
     return _SPECIAL.sub(_reference, text) if _NOT_PLAIN.search(text) else text
+
+
+def can_carry(text: str) -> bool:
+    """Whether the text can be said in XML 1.0 at all."""
+    return _NOT_IN_XML.search(text) is None
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -78,8 +84,12 @@ def error_document(
     host_id: str,
     details: Mapping[str, str] | None = None,
 ) -> bytes:
-    """AWS's error document, which has no namespace. `details` stand between Message and Resource, as on AWS."""
+    """AWS's error document, which has no namespace. `details` stand between Message and Resource, as on AWS.
+
+    What XML can't carry becomes U+FFFD: an error that no parser takes tells nothing, and nobody reads keys from errors.
+    """
     fields = {"Code": code, "Message": message, **(details or {}), "Resource": resource}
     fields |= {"RequestId": request_id, "HostId": host_id}
-    content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items() if text is not None)
+    texts = {name: _NOT_IN_XML.sub("\ufffd", text) for name, text in fields.items() if text is not None}
+    content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in texts.items())
     return f"{DECLARATION}<Error>{content}</Error>".encode()

@@ -136,7 +136,15 @@ def test_encoding_type_url_encodes_keys_and_prefixes(server: RunningServer, odd:
         assert element in answer.body, element
     control = fetch(server, odd, encoding_type="url", prefix="\x01", **query)
     assert b"<Key>%01</Key>" in control.body
+    assert b"<Prefix>%01</Prefix>" in control.body
     assert b"<Key>a%26%3C%3E%27%22</Key>" in answer.body
+
+
+def test_boto3_reads_lists_and_errors_with_control_characters(s3: Any, odd: str) -> None:
+    assert s3.list_objects(Bucket=odd, Prefix="\x01")["Contents"][0]["Key"] == "\x01"
+    assert s3.list_objects(Bucket=odd, Prefix="a ")["Prefix"] == "a "
+    assert refusal(s3.get_object, Bucket=odd, Key="no\x01") == (404, "NoSuchKey")
+    assert refusal(s3.put_object, Bucket=odd, Key="key", Tagging="a=%00") == (400, "InvalidTag")
 
 
 def test_markers_of_control_characters_are_encoded_too(server: RunningServer, odd: str) -> None:

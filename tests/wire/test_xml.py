@@ -74,6 +74,6 @@ def test_the_error_document_has_no_namespace() -> None:
     document = xml.error_document("NoSuchKey", "No <key>", "/b/k\x01", "id", "host", {"Key": "k&"})
     assert document == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>No &lt;key&gt;</Message>'
-        b"<Key>k&amp;</Key><Resource>/b/k&#x1;</Resource><RequestId>id</RequestId><HostId>host</HostId></Error>"
+        b"<Key>k&amp;</Key><Resource>/b/k\xef\xbf\xbd</Resource><RequestId>id</RequestId><HostId>host</HostId></Error>"
     )
     assert b"Resource" not in xml.error_document("A", "", None, "id", "host")
