@@ -22,6 +22,12 @@ from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CopyObjectRequestTypeDef, RenameObjectRequestTypeDef
 
+# No object has annotations: to copy them and to exclude them is the same.
+_DIRECTIVES = (
+    ("MetadataDirective", "metadata", ("COPY", "REPLACE")),
+    ("TaggingDirective", "tagging", ("COPY", "REPLACE")),
+    ("AnnotationDirective", "object-annotation", ("COPY", "EXCLUDE")),
+)
 _LARGEST_SOURCE = 5 * 1024**3
 
 
@@ -115,10 +121,10 @@ def _retain(conn: Connection, content_id: int | None) -> int:
 
 
 def _check_directives(input: Any) -> None:
-    for member, header in (("MetadataDirective", "metadata"), ("TaggingDirective", "tagging")):
-        if input.get(member, "COPY") not in ("COPY", "REPLACE"):
+    for member, header, values in _DIRECTIVES:
+        if input.get(member, "COPY") not in values:
             raise InvalidArgument(
-                f"Unknown {header} directive.",
+                f"Unknown {header.removeprefix('object-')} directive.",
                 ArgumentName=f"x-amz-{header}-directive",
                 ArgumentValue=input[member],
             )

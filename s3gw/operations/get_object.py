@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import InvalidArgument, InvalidPart, MethodNotAllowed, NoSuchKey, NoSuchVersion, S3Error
+from s3gw.errors import (
+    InvalidArgument,
+    InvalidPart,
+    InvalidRequest,
+    MethodNotAllowed,
+    NoSuchKey,
+    NoSuchVersion,
+    S3Error,
+)
 from s3gw.metadata import objects
 from s3gw.metadata.contents import INLINE, Content
 from s3gw.metadata.objects import ObjectVersion
@@ -95,7 +103,8 @@ def answer(
     if "Range" in input and not if_range_holds(ctx.request.headers.get("if-range"), version):
         input = {name: value for name, value in input.items() if name != "Range"}
     ranged = "Range" in input or "PartNumber" in input
-    output = describe(ctx, version, with_checksum=input.get("ChecksumMode") == "ENABLED" and not ranged)
+    wants_checksum = _wants_checksum(input)
+    output = describe(ctx, version, with_checksum=wants_checksum and not ranged)
     _check_conditions(ctx, input, version, output)
     span = ByteRange(0, version.size)
     if ranged:
@@ -107,7 +116,7 @@ def answer(
                 ctx.status = 206
         if "PartNumber" in input and version.parts_count is not None:
             output["PartsCount"] = version.parts_count
-            if input.get("ChecksumMode") == "ENABLED":
+            if wants_checksum:
                 output.update(_part_checksum(input["PartNumber"], version, content))
     output["ContentLength"] = span.length
     for override, member in _RESPONSE_OVERRIDES.items():
@@ -116,6 +125,17 @@ def answer(
     if "ResponseExpires" in input:
         output["ExpiresString"], output["Expires"] = None, input["ResponseExpires"]
     return output, span
+
+
+def _wants_checksum(input: Mapping[str, Any]) -> bool:
+    mode = input.get("ChecksumMode")
+    if mode not in (None, "ENABLED"):
+        raise InvalidArgument(
+            "Value for x-amz-checksum-mode header is invalid.",
+            ArgumentName="x-amz-checksum-mode",
+            ArgumentValue=mode,
+        )
+    return mode is not None
 
 
 def _check_conditions(ctx: Context, input: Mapping[str, Any], version: ObjectVersion, output: Output) -> None:
@@ -132,7 +152,7 @@ def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | N
     if "PartNumber" not in input:
         return parse_range(input["Range"], version.size)
     if "Range" in input:
-        raise InvalidArgument("Cannot specify both Range header and partNumber query parameter")
+        raise InvalidRequest("Cannot specify both Range header and partNumber query parameter")
     number = input["PartNumber"]
     if not 1 <= number <= 10_000:
         raise InvalidArgument(

@@ -11,6 +11,7 @@ _ACCEPTED: dict[str, frozenset[str]] = {
     "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
     "x-amz-server-side-encryption-bucket-key-enabled": frozenset(("false", "False")),
+    "x-amz-bypass-governance-retention": frozenset(("false", "False")),
     "x-amz-mfa": frozenset(),
     "x-amz-request-payer": frozenset(),
     "x-amz-write-offset-bytes": frozenset(),

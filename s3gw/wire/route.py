@@ -91,6 +91,7 @@ def route(request: Request) -> Operation:
             if request.arguments:
                 _check_part(row.operation, request)
                 _check_version(row.operation, request)
+                _check_list_type(row.operation, request)
             return row.operation
     if method == "POST" and kind == "bucket" and subresource is None:
         return _form(request)
@@ -137,6 +138,16 @@ def _check_version(operation: Operation, request: Request) -> None:
             "This operation does not accept a version-id.",
             ArgumentName="versionId",
             ArgumentValue=request.arguments["versionId"],
+        )
+
+
+def _check_list_type(operation: Operation, request: Request) -> None:
+    """A list of a type to come isn't one of the first."""
+    if operation.name == "ListObjects" and request.arguments.get("list-type", "1") != "1":
+        raise InvalidArgument(
+            "Invalid List Type specified in Request",
+            ArgumentName="list-type",
+            ArgumentValue=request.arguments["list-type"],
         )
 
 

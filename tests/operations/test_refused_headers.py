@@ -51,6 +51,7 @@ HEADERS = {
     "x-amz-request-payer": "requester",
     "x-amz-mfa": "serial 123456",
     "x-amz-write-offset-bytes": "1",
+    "x-amz-bypass-governance-retention": "true",
 }
 
 
@@ -79,7 +80,31 @@ def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, b
     for header, value in {
         "x-amz-acl": "private",
         "x-amz-server-side-encryption-bucket-key-enabled": "false",
+        "x-amz-bypass-governance-retention": "false",
         "x-amz-unknown-to-everybody": "1",
     }.items():
         assert send(server, "PUT", f"/{bucket}/key", **{header: value}).status == 200, header
     assert send(server, "PUT", f"/{bucket}/key", **{"x-amz-acl": "bucket-owner-full-control"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header", "valid"),
+    [
+        ("GET", "", "x-amz-optional-object-attributes", "RestoreStatus"),
+        ("GET", "?list-type=2", "x-amz-optional-object-attributes", "RestoreStatus"),
+        ("GET", "?versions", "x-amz-optional-object-attributes", "RestoreStatus"),
+        ("GET", "/source", "x-amz-checksum-mode", "ENABLED"),
+        ("HEAD", "/source", "x-amz-checksum-mode", "ENABLED"),
+        ("PUT", "/copy", "x-amz-object-annotation-directive", "COPY"),
+        ("PUT", "/copy", "x-amz-object-annotation-directive", "EXCLUDE"),
+    ],
+)
+def test_a_value_that_the_model_does_not_have_is_refused(
+    server: RunningServer, s3: Any, bucket: str, method: str, path: str, header: str, valid: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="source")
+    headers = {"x-amz-copy-source": f"{bucket}/source"} if path == "/copy" else {}
+    assert send(server, method, f"/{bucket}{path}", **headers, **{header: valid}).status == 200
+    refused = send(server, method, f"/{bucket}{path}", **headers, **{header: "Nonsense"})
+    assert refused.status == 400
+    assert method == "HEAD" or refused.refusal == (400, "InvalidArgument")

@@ -117,6 +117,12 @@ def test_a_write_that_names_a_version_is_refused(name: str) -> None:
     assert caught.value.details == {"ArgumentName": "versionId", "ArgumentValue": "abc"}
 
 
+@pytest.mark.parametrize("value", ["3", "", "two"])
+def test_a_list_type_that_is_not_known_is_refused(value: str) -> None:
+    with pytest.raises(InvalidArgument, match="Invalid List Type"):
+        route(request("GET", "/bucket", f"list-type={value}"))
+
+
 @pytest.mark.parametrize("query", ["", "acl", "tagging", "legal-hold", "retention"])
 def test_a_version_may_be_named_where_the_model_has_it(query: str) -> None:
     for method in ("GET", "PUT") if query else ("GET", "HEAD", "DELETE"):
