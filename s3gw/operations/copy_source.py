@@ -18,7 +18,11 @@ def parse_copy_source(header: str) -> CopySource:
     """`/bucket/key?versionId=id`, the part before `?` URL-encoded, the first slash optional."""
     if header.startswith("arn:"):
         raise NotImplemented("Access points are not supported.", Header="x-amz-copy-source")
-    path, _, version_id = header.partition("?versionId=")
+    path, names_version, version_id = header.partition("?versionId=")
+    if names_version and not version_id:
+        raise InvalidArgument(
+            "Version id cannot be the empty string", ArgumentName="versionId", ArgumentValue=version_id
+        )
     try:
         decoded = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:

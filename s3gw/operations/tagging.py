@@ -84,7 +84,9 @@ def _to_json(tags: list[dict[str, str]]) -> str | None:
     return json.dumps([[tag["Key"], tag["Value"]] for tag in tags], separators=(",", ":")) if tags else None
 
 
-def _checked_version(version: objects.ObjectVersion | None, version_id: str | None, key: str) -> objects.ObjectVersion:
+def _checked_version(
+    ctx: Context, version: objects.ObjectVersion | None, version_id: str | None, key: str
+) -> objects.ObjectVersion:
     if version is None:
         missing: S3Error = NoSuchKey(Key=key) if version_id is None else NoSuchVersion(Key=key, VersionId=version_id)
         raise missing
@@ -92,7 +94,7 @@ def _checked_version(version: objects.ObjectVersion | None, version_id: str | No
         headers = {"x-amz-delete-marker": "true"}
         if version_id is None:
             raise NoSuchKey(Key=key, headers=headers)
-        raise MethodNotAllowed(Method="GET", ResourceType="DeleteMarker", headers=headers)
+        raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
     return version
 
 
@@ -109,14 +111,14 @@ async def _set_tags(ctx: Context, key: str, version_id: str | None, tags: str | 
     found = await ctx.services.database.write(
         objects.set_tags, ctx.the_bucket.id, key, version_id, tags, keys=(ctx.lock_key(key),)
     )
-    version = _checked_version(found, version_id, key)
+    version = _checked_version(ctx, found, version_id, key)
     return {"VersionId": version.version_id} if ctx.the_bucket.versioning else {}
 
 
 async def get_object_tagging(ctx: Context, input: GetObjectTaggingRequestTypeDef) -> Output:
     key, version_id = input["Key"], input.get("VersionId")
     found = await ctx.services.database.read(objects.find, ctx.the_bucket.id, key, version_id)
-    version = _checked_version(found, version_id, key)
+    version = _checked_version(ctx, found, version_id, key)
     pairs = json.loads(version.tags) if version.tags else []
     output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}
     if ctx.the_bucket.versioning:

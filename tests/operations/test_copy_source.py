@@ -14,7 +14,6 @@ from s3gw.operations.copy_source import CopySource, parse_copy_source, parse_ren
         ("bucket/k%C3%A4%20%3F+x", CopySource("bucket", "kä ?+x", None)),
         ("bucket%2Fkey", CopySource("bucket", "key", None)),
         ("bucket/key?versionId=abc", CopySource("bucket", "key", "abc")),
-        ("bucket/key?versionId=", CopySource("bucket", "key", None)),
     ],
 )
 def test_copy_source_names_bucket_key_and_version(header: str, expected: CopySource) -> None:
@@ -25,6 +24,11 @@ def test_copy_source_names_bucket_key_and_version(header: str, expected: CopySou
 def test_copy_source_without_bucket_or_key_is_an_invalid_argument(header: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_copy_source(header)
+
+
+def test_an_empty_version_of_a_copy_source_is_not_the_latest() -> None:
+    with pytest.raises(InvalidArgument, match="Version id cannot be the empty string"):
+        parse_copy_source("bucket/key?versionId=")
 
 
 def test_copy_source_that_is_an_access_point_is_not_implemented() -> None:

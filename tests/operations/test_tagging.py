@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
@@ -81,6 +83,19 @@ def test_tagging_of_what_is_not_there_is_refused(s3: Any, versioned: str) -> Non
     assert refusal(s3.delete_object_tagging, **where) == (404, "NoSuchKey")
     assert refusal(s3.get_object_tagging, **where, VersionId="A" * 32) == (404, "NoSuchVersion")
     assert refusal(s3.get_object_tagging, **where, VersionId="nonsense") == (400, "InvalidArgument")
+
+
+def test_tagging_of_a_delete_marker_is_refused_by_the_method_that_was_sent(
+    server: RunningServer, s3: Any, versioned: str
+) -> None:
+    marker = s3.delete_object(Bucket=versioned, Key="key")["VersionId"]
+    body = b"<Tagging><TagSet/></Tagging>"
+    for method in ("GET", "PUT", "DELETE"):
+        headers = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()} if method == "PUT" else {}
+        path = f"/{versioned}/key?tagging&versionId={marker}"
+        answer = send(server, method, path, body if method == "PUT" else b"", **headers)
+        assert answer.refusal == (405, "MethodNotAllowed")
+        assert f"<Method>{method}</Method>".encode() in answer.body
 
 
 @pytest.mark.parametrize(
