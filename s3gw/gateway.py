@@ -47,17 +47,23 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, send)
         try:
-            await self._answer(exchange, scope, receive)
+            await self._answer_or_refuse(exchange, scope, receive)
         except ClientDisconnected:
             exchange.status = 499  # nobody is there to answer; the log says so
+        finally:
+            log.access(exchange)
+
+    async def _answer_or_refuse(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
+        try:
+            await self._answer(exchange, scope, receive)
+        except ClientDisconnected:
+            raise
         except Exception as error:
             if exchange.is_started:
                 exchange.was_aborted = True
                 _logger.error("aborted %s %s", exchange.request_id, exchange.operation, exc_info=error)
                 raise  # the server drops the connection, so the client sees that the body isn't whole
             await exchange.refuse(_as_s3_error(error, exchange))
-        finally:
-            log.access(exchange)
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         services = self.services

@@ -35,8 +35,8 @@ _THREAD_FROM = 64 * 1024
 _LENGTH_DIGITS = 18
 
 
-class ClientDisconnected(Exception):
-    """The client went away before its body had ended; there is nobody to answer."""
+class ClientDisconnected(OSError):
+    """The client went away in the middle of its body or of its answer; there is nobody to answer."""
 
 
 class BodySettings(Protocol):

@@ -8,26 +8,40 @@ from __future__ import annotations
 
 import http
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from s3gw.auth.payload import ClientDisconnected
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
 
 
 class Cycle(RequestResponseCycle):
-    """ASGI's `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError."""
+    """ASGI's `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError.
+
+    "If send() is called on a closed connection the server should raise a server-specific subclass of OSError" (ASGI's
+    HTTP specification, 2.4): an application that isn't told reads a long object to its end for nobody.
+    """
 
     close: Callable[[], None]  # the connection's way to end itself after this answer
     _head = b""  # until it is written
     _left: int | None = None  # bytes that the content-length still promises; None: the body is sent in chunks
 
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        with suppress(ClientDisconnected):  # where an application lets it pass, uvicorn would answer with a 500
+            await super().run_asgi(app)
+
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
-            return
+            raise ClientDisconnected()
         if self.response_complete:
             raise RuntimeError("the answer is complete already")
         if message["type"] == "http.response.start":

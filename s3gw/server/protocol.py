@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
 from s3gw.exchange import MOST_DISCARDED
@@ -83,6 +83,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(owner.config, cast("ServerState", owner), {}, loop)
         self._settings = owner.settings
         self._on_end = on_end
+        self._answering: RequestResponseCycle | None = None  # the others are in the pipeline
         self._deadline = math.inf  # for the head that we wait for
         self._in_head = False
         self._is_lingering = False
@@ -99,6 +100,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._answering is not None:  # uvicorn tells the last cycle, which may still wait for its turn
+            self._answering.disconnected = True
         self.end()
 
     def end(self) -> None:
@@ -170,6 +173,10 @@ class Connection(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _complete_scope(self) -> None:
         url = httptools.parse_url(self.url)

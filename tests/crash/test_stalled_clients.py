@@ -21,6 +21,7 @@ import pytest
 
 from tests.crash.client import BUCKET, Client, InProcess, open_gateway, scope_of
 from tests.crash.sockets import RawClient, eventually, open_chunks, random_body, resident_memory, stored
+from tests.gateways import client_of
 from tests.servers import RunningServer, running_server
 
 _MIB = 1 << 20
@@ -132,6 +133,31 @@ def test_a_client_that_vanishes_in_the_middle_of_a_download_leaves_nothing_open(
     assert eventually(lambda: sys.platform != "linux" or len(open_chunks(server)) > 0)
     reader.close(reset=reset)
     assert eventually(lambda: not open_chunks(server))
+    (line,) = _access_lines(server, "path=/bucket/download", "status=499")[-1:]
+    assert 0 < int(line.partition(" bytes=")[2].split()[0]) < len(body)
+    assert " error " not in server.log.read_text()
+
+
+def test_a_long_answer_that_nobody_waits_for_is_given_up(server: RunningServer) -> None:
+    """What is made of copies may be far larger than what anybody has sent."""
+    s3, where = client_of(server), {"Bucket": BUCKET, "Key": "long"}
+    s3.put_object(Bucket=BUCKET, Key="source", Body=random_body(16 * _MIB))
+    upload = where | {"UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    parts = []
+    for number in range(1, 257):
+        copied = s3.upload_part_copy(**upload, PartNumber=number, CopySource=f"{BUCKET}/source")
+        parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    reader = RawClient(server)
+    reader.begin("GET", "long")
+    assert reader.socket.recv(100).startswith(b"HTTP/1.1 200")
+    reader.close()
+    assert eventually(lambda: bool(_access_lines(server, "path=/bucket/long ", "status=499")), within=1)
+
+
+def _access_lines(server: RunningServer, *fields: str) -> list[str]:
+    lines = server.log.read_text().splitlines()
+    return [line for line in lines if all(field in line for field in fields)]
 
 
 async def _vanish_in_upload(gateway: InProcess) -> None:

@@ -136,3 +136,27 @@ async def test_an_application_that_breaks_the_rules_is_told(messages: list[Messa
     sent = b"".join(transport.writes)
     assert b"abcde" not in sent
     assert transport.is_closed or sent.endswith((b"\r\n\r\nabcd", b"Internal Server Error"))
+
+
+@pytest.mark.parametrize("requests", [1, 3], ids=["alone", "before others"])
+async def test_an_application_is_told_that_its_client_has_gone(requests: int) -> None:
+    told: list[OSError] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        try:
+            while True:
+                await send(body(b"abcd", True))
+                await asyncio.sleep(0)
+        except OSError as error:
+            told.append(error)
+            raise  # nobody is answered with an error, and nothing is reported
+
+    connection = Connection(Connections(app, Settings()), lambda: None, asyncio.get_running_loop())
+    connection.connection_made(Transport())
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n" * requests)
+    await asyncio.sleep(0.01)
+    (task,) = connection.server_state.tasks
+    connection.connection_lost(None)
+    await asyncio.wait_for(task, 5)
+    assert len(told) == 1
