@@ -13,6 +13,7 @@ from s3gw.blobs.open_reads import OpenReads
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
+from s3gw.documents import Documents
 from s3gw.metadata.database import open_database
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
     try:
         store = FilesystemStore(blob_folder(settings))
         open_reads = OpenReads()
+        documents = Documents(settings.upload_memory // 8, settings.max_xml_body, settings.body_timeout)
         async with open_incarnation(database, settings.data, role, open_reads) as incarnation:
             writer = BodyWriter(
                 database,
@@ -58,12 +60,14 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 open_reads,
                 inline_limit=settings.inline_limit,
                 chunk_size=settings.chunk_size,
-                memory=settings.upload_memory,
+                memory=settings.upload_memory - documents.memory,
             )
             reader = ContentReader(database, store)
             credentials = open_credentials(settings)
             try:
-                yield Services(settings, database, store, writer, reader, open_reads, incarnation, credentials)
+                yield Services(
+                    settings, database, store, writer, reader, open_reads, incarnation, credentials, documents
+                )
             finally:
                 await writer.close()
                 await reader.close()

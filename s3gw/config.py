@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         7, description="Days after which an unfinished upload is aborted."
     )
     upload_memory: Annotated[int, Field(ge=4 * MIB)] = Field(
-        256 * MIB, description="Memory that the uploads of one process may hold together."
+        256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."
     )
 
     # Limits of a request

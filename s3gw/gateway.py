@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -125,14 +126,14 @@ class Gateway:
     async def _decode(
         self, ctx: Context, operation: str, row: Row, authentication: Authentication, receive: Receive
     ) -> Any:
-        document = None
+        decode = _CODECS[operation].decode
         if row.body != "none":
             settings = ctx.services.settings
             limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
             ctx.body = VerifyingBody(receive, ctx.request, authentication, settings, limit)
             if row.body == "xml":
-                document = await ctx.body.read_all(limit)
-        return _CODECS[operation].decode(ctx.request, document)
+                return await ctx.services.documents.decode(ctx.body, partial(decode, ctx.request))
+        return decode(ctx.request, None)
 
 
 def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:

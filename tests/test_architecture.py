@@ -31,7 +31,7 @@ ORDER = (
     ("exchange",),
     ("operations",),
     ("context",),
-    ("incarnation",),
+    ("documents", "incarnation"),
     ("config",),
     ("blobs",),
     ("auth",),

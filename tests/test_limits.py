@@ -40,6 +40,7 @@ from tests.raw_requests import connect, head, read_answer, send, send_on
 from tests.server import test_protocol as protocol
 from tests.servers import RunningServer, running_server
 from tests.wire import test_aws_chunked as aws_chunked
+from tests.wire import test_codec as codec
 from tests.wire import test_target as target
 
 ROOT = Path(__file__).parent.parent
@@ -72,6 +73,8 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
     "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.copy_object._LARGEST_SOURCE": copies.test_a_source_of_more_than_5_gib_is_copied_by_parts_only,
     "wire.target.MAX_KEY_BYTES": target.test_a_key_of_1024_bytes_is_the_longest,
+    "wire.decode._MOST_ITEMS": codec.test_a_list_that_is_longer_than_any_that_is_valid_is_malformed,
+    "wire.decode._MOST_PARTS": codec.test_a_list_that_is_longer_than_any_that_is_valid_is_malformed,
     "wire.aws_chunked._MAX_SIZE_DIGITS": aws_chunked.test_malformed_bodies_are_refused,
 }
 
@@ -361,7 +364,7 @@ def many(server: RunningServer, s3: Any) -> str:
     return "many"
 
 
-@limit("operations.list_objects._MOST", "operations.delete_objects._MOST_KEYS")
+@limit("operations.list_objects._MOST")
 def test_a_page_and_a_delete_have_at_most_1000_keys(s3: Any, many: str) -> None:
     for most in ({}, {"MaxKeys": 1000}, {"MaxKeys": 1001}):
         page = s3.list_objects_v2(Bucket=many, **most)
@@ -480,7 +483,7 @@ def test_every_limit_among_the_settings_has_a_test() -> None:
 
 def test_every_limit_among_the_constants_has_a_test() -> None:
     limits = set(constants(("auth", "operations", "wire"), re.compile("_?(MAX|MIN|MOST|LARGEST|LONGEST)(_|$)")))
-    assert {"operations.delete_objects._MOST_KEYS", "wire.target.MAX_KEY_BYTES"} < limits
+    assert {"wire.decode._MOST_ITEMS", "wire.target.MAX_KEY_BYTES"} < limits
     assert limits - _TESTED - set(ELSEWHERE) == set()
 
 

@@ -77,6 +77,14 @@ class VerifyingBody:
         algorithm = self._expected.algorithm
         return None if algorithm is None else algorithm.name
 
+    def may_exceed(self, size: int) -> bool:
+        return self._is_open_ended if self.size is None else self.size > size
+
+    def refuse_more_than(self, limit: int) -> None:
+        """Before a byte is read. Raises MaxMessageLengthExceeded."""
+        if self.size is not None and self.size > limit:
+            raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
+
     async def read(self) -> bytes:
         """The next piece, or b"" at the verified end. Pieces are as large as the server hands them on (64 to 256 KiB).
 
@@ -94,8 +102,7 @@ class VerifyingBody:
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body with its digests checked; empty when the request has none. Raises MaxMessageLengthExceeded."""
-        if self.size is not None and self.size > limit:
-            raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
+        self.refuse_more_than(limit)
         pieces, length = [], 0
         while piece := await self._next_piece():
             length += len(piece)

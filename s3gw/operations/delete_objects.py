@@ -15,8 +15,6 @@ from s3gw.wire.target import check_key_length
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DeleteObjectRequestTypeDef, DeleteObjectsRequestTypeDef
 
-# "The request can contain a list of up to 1,000 keys" (API Reference, DeleteObjects).
-_MOST_KEYS = 1000
 # So many are deleted in one transaction; other writers go between two.
 _BATCH = 100
 
@@ -56,7 +54,7 @@ def _delete(
 
 async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
     entries = list(input["Delete"]["Objects"])
-    if not 1 <= len(entries) <= _MOST_KEYS or not all(entry["Key"] for entry in entries):
+    if not entries or not all(entry["Key"] for entry in entries):
         raise MalformedXML()
     deleted: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []

@@ -29,6 +29,10 @@ _INTEGER_MAXIMUM = {"integer": 2**31 - 1, "long": 2**63 - 1}
 _IGNORED_WHEN_INVALID = {"if-modified-since", "if-unmodified-since"}
 # Refused by their handlers with a better word than MalformedXML.
 _OPEN_ENUMS = {"BucketLocationConstraint", "Event"}
+# "The request can contain a list of up to 1,000 keys" (DeleteObjects), and no list but that of an upload's parts is
+# longer. What is over is refused before a dict is made of each item.
+_MOST_ITEMS = 1000
+_MOST_PARTS = 10_000
 
 
 def compile_decoder(operation: Operation) -> Decoder:
@@ -236,7 +240,7 @@ def _structure(shape: Shape) -> ElementReader:
     body = {name: member for name, member in shape.members.items() if member.location is None}
     attributes = [(name, member.wire_name.rpartition(":")[2]) for name, member in body.items() if member.attribute]
     readers = {
-        member.wire_name: (name, member.flattened and member.shape.kind == "list", _element_reader(member))
+        member.wire_name: (name, _most_items(member) if member.flattened else 0, _element_reader(member))
         # Where two members are one element (Event and Events of the old notification), the list wins.
         for name, member in sorted(body.items(), key=lambda item: item[1].flattened)
         if not member.attribute
@@ -249,9 +253,12 @@ def _structure(shape: Shape) -> ElementReader:
             entry = readers.get(xml.local_name(child))
             if entry is None:
                 continue
-            name, repeated, reader = entry
-            if repeated:
-                found.setdefault(name, []).append(reader(child))
+            name, most, reader = entry
+            if most:
+                items = found.setdefault(name, [])
+                if len(items) == most:
+                    raise MalformedXML
+                items.append(reader(child))
             elif name in found:
                 raise MalformedXML
             else:
@@ -266,6 +273,13 @@ def _structure(shape: Shape) -> ElementReader:
         return found
 
     return read
+
+
+def _most_items(member: Member) -> int:
+    """0: it isn't a list, and stands once."""
+    if member.shape.kind != "list":
+        return 0
+    return _MOST_PARTS if member.shape.name == "CompletedPartList" else _MOST_ITEMS
 
 
 def _element_reader(member: Member) -> ElementReader:
@@ -289,7 +303,10 @@ def _item_name(shape: Shape) -> str:
 
 def _wrapped_list(item: ElementReader, item_name: str) -> ElementReader:
     def read(element: xml.Element) -> list[Any]:
-        return [item(child) for child in element if xml.local_name(child) == item_name]
+        children = [child for child in element if xml.local_name(child) == item_name]
+        if len(children) > _MOST_ITEMS:
+            raise MalformedXML
+        return [item(child) for child in children]
 
     return read
 

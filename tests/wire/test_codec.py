@@ -286,3 +286,20 @@ def test_a_policy_is_text() -> None:
     with pytest.raises(InvalidArgument):
         codec("PutBucketPolicy").decode(request, b"\xff")
     assert codec("GetBucketPolicy").encode({"Policy": "{}"}).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "item", "most"),
+    [
+        ("DeleteObjects", "<Delete>%s</Delete>", "<Object><Key>k</Key></Object>", 1000),
+        ("PutBucketTagging", "<Tagging><TagSet>%s</TagSet></Tagging>", "<Tag><Key>k</Key><Value/></Tag>", 1000),
+        ("CompleteMultipartUpload", "<CompleteMultipartUpload>%s</CompleteMultipartUpload>", "<Part/>", 10_000),
+    ],
+)
+def test_a_list_that_is_longer_than_any_that_is_valid_is_malformed(
+    name: str, document: str, item: str, most: int
+) -> None:
+    request = Request.from_scope(example_scope(operations()[name]))
+    codec(name).decode(request, (document % (item * most)).encode())
+    with pytest.raises(MalformedXML):
+        codec(name).decode(request, (document % (item * (most + 1))).encode())

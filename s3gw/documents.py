@@ -1,0 +1,57 @@
+"""The XML bodies of requests: how many large ones a process holds at a time, and where they are decoded.
+
+A small one is read and decoded at once: a connection holds as much by itself. A large one needs a turn, which ends
+within a bounded time, so that clients that stall keep nobody waiting for ever; it is decoded in a thread, because the
+event loop has other clients. What a document means is wire/decode.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from s3gw.auth.payload import VerifyingBody
+from s3gw.errors import RequestTimeout, SlowDown
+
+LARGE = 64 * 1024  # bytes
+
+T = TypeVar("T")
+
+
+class Documents:
+    """Large documents that hold at most `memory` bytes, but one always may; of at most `largest` bytes each.
+
+    `patience`: seconds that one may wait for its turn, and that a turn may last until its body has come.
+    """
+
+    def __init__(self, memory: int, largest: int, patience: float) -> None:
+        most = max(1, memory // largest)
+        self.memory = most * largest
+        self._largest, self._patience = largest, patience
+        self._turns = asyncio.Semaphore(most)
+        self._decoding = asyncio.Lock()  # a tree is larger than its text, and threads would wait for each other anyway
+
+    async def decode(self, body: VerifyingBody, decode: Callable[[bytes], T]) -> T:
+        """Raises what `read_all` and `decode` raise, and SlowDown."""
+        if not body.may_exceed(LARGE):
+            return decode(await body.read_all(self._largest))
+        body.refuse_more_than(self._largest)
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise SlowDown() from None
+        try:
+            return await self._decode_large(body, decode)
+        finally:
+            self._turns.release()
+
+    async def _decode_large(self, body: VerifyingBody, decode: Callable[[bytes], T]) -> T:
+        try:
+            async with asyncio.timeout(self._patience):
+                document = await body.read_all(self._largest)
+        except TimeoutError:
+            raise RequestTimeout() from None
+        async with self._decoding:
+            return await asyncio.to_thread(decode, document)
