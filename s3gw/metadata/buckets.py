@@ -137,11 +137,16 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def delete_bucket(conn: Connection, bucket_id: int) -> None:
-    """Delete a bucket without versions, delete markers and uploads (the caller aborts those: they don't keep it)."""
-    seize(conn, bucket_id)
+def refuse_objects(conn: Connection, bucket_id: int) -> None:
+    """Raises BucketNotEmpty when there is a version or a delete marker."""
     if _any_object.one_or_none(conn, bucket_id=bucket_id):
         raise BucketNotEmpty()
+
+
+def delete_bucket(conn: Connection, bucket_id: int) -> None:
+    """Delete a bucket without versions, delete markers and uploads (uploads.py aborts those: they don't keep it)."""
+    seize(conn, bucket_id)
+    refuse_objects(conn, bucket_id)
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
 

@@ -16,6 +16,8 @@ from s3gw.metadata import buckets, contents
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import parts, uploads
 
+_STEP = 100  # uploads and parts that are deleted in one transaction; a single upload goes whole
+
 
 class Upload(NamedTuple):
     upload_id: str
@@ -63,7 +65,9 @@ _list_parts = Prepared(
 )
 _delete_parts = Prepared(delete(parts).where(parts.c.upload_id == bindparam("upload_id")))
 _delete_upload = Prepared(delete(uploads).where(_this_upload))
-_of_bucket = Prepared(select(uploads.c.upload_id).where(uploads.c.bucket_id == bindparam("bucket_id")))
+_of_bucket = Prepared(
+    select(uploads.c.upload_id).where(uploads.c.bucket_id == bindparam("bucket_id")).limit(bindparam("batch"))
+)
 _expired = Prepared(
     select(uploads.c.upload_id)
     .where(uploads.c.initiated_at < bindparam("before"))
@@ -114,26 +118,43 @@ def seize(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
     return find(conn, bucket_id, key, upload_id)
 
 
-def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> None:
-    """Delete a seized upload. The counts of the `kept` part numbers pass on to the object's part list."""
-    for part in list_parts(conn, upload_id):
+def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
+    """Delete a seized upload and say how many parts it had.
+
+    The counts of the `kept` part numbers pass on to the object's part list.
+    """
+    removed = list_parts(conn, upload_id)
+    for part in removed:
         if part.part_number not in kept:
             contents.release(conn, part.content_id)
     _delete_parts.run(conn, upload_id=upload_id)
     _delete_upload.run(conn, upload_id=upload_id)
+    return len(removed)
 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
     return [row[0] for row in _expired.all(conn, before=before, batch=limit)]
 
 
-def abort_all(conn: Connection, bucket_id: int) -> None:
-    """The uploads of a bucket that is being deleted."""
-    for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id):
-        abort(conn, upload_id)
+def abort(conn: Connection, upload_id: str) -> int:
+    """Delete an upload with all its parts and say how many; nothing happens when it is gone already."""
+    if _seize.one_or_none(conn, upload_id=upload_id) is None:
+        return 0
+    return remove(conn, upload_id, frozenset())
 
 
-def abort(conn: Connection, upload_id: str) -> None:
-    """Delete an upload with all its parts; nothing happens when it is gone already."""
-    if _seize.one_or_none(conn, upload_id=upload_id) is not None:
-        remove(conn, upload_id, frozenset())
+def delete_bucket(conn: Connection, bucket_id: int) -> bool:
+    """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone.
+
+    A bucket with unfinished uploads counts as empty, as on AWS: each step aborts some, and other writers go between
+    two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
+    """
+    buckets.seize(conn, bucket_id)
+    buckets.refuse_objects(conn, bucket_id)
+    removed = 0
+    for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id, batch=_STEP):
+        removed += 1 + abort(conn, upload_id)
+        if removed >= _STEP:
+            return False
+    buckets.delete_bucket(conn, bucket_id)
+    return True

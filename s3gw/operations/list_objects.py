@@ -108,7 +108,7 @@ def _decode_token(token: str) -> str:
         key = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         key = ""
-    if not key:
+    if not key or "\0" in key:  # no key has it, and PostgreSQL takes no text that does
         raise InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token")
     return key
 

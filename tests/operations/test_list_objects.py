@@ -165,6 +165,7 @@ def test_markers_of_control_characters_are_encoded_too(server: RunningServer, od
         {"encoding_type": "base64"},
         {"list_type": "2", "continuation_token": "nonsense!"},
         {"list_type": "2", "continuation_token": "/w=="},
+        {"list_type": "2", "continuation_token": "YQBi"},
         {"versions": "", "version_id_marker": "null"},
         {"versions": "", "key_marker": "a", "version_id_marker": "nonsense"},
     ],
