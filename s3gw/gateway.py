@@ -78,9 +78,9 @@ class Gateway:
         authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
         if authentication.is_presigned:
             request = exchange.request = with_hoisted_headers(request)
+        exchange.principal = authentication.principal
         refuse_unserved_headers(request.headers)
         ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
-        exchange.principal = ctx.principal
         await self._authorize(ctx, operation, row)
         input = await self._decode(ctx, operation, row, authentication, receive)
         output = await row.handler(ctx, input)

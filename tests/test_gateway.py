@@ -288,3 +288,17 @@ def test_every_served_operation_is_listed(data: Path, server: RunningServer) -> 
     served = {entry["operation"] for entry in entries if entry["served"]}
     assert served == set(OPERATIONS)
     assert len(entries) == 116
+
+
+def test_who_asked_for_what_is_not_served_stands_in_the_log(server: RunningServer) -> None:
+    refused = send(server, "PUT", "/public/named", b"x", **{"x-amz-acl": "public-read"})
+    assert refused.status == 501
+    request_id = refused.headers["x-amz-request-id"]
+
+    def line() -> str:
+        return next((line for line in server.log.read_text().splitlines() if request_id in line), "")
+
+    until = time.monotonic() + 5
+    while not line() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert " user=admin " in line()

@@ -7,8 +7,11 @@ small GET costs. Here both are one write, and one look at the whole head keeps f
 from __future__ import annotations
 
 import http
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -20,6 +23,20 @@ if TYPE_CHECKING:
 
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+
+
+@lru_cache(maxsize=1)
+def _standing_lines(second: int) -> bytes:
+    return b"date: %s\r\nserver: s3gw\r\n" % formatdate(second, usegmt=True).encode()
+
+
+def standing_lines() -> bytes:
+    """Date and Server of an answer that begins now.
+
+    "An origin server with a clock MUST NOT generate a Last-Modified date that is later than the server's time of
+    message origination (Date)" (RFC 9110, 8.8.2.1): so the time isn't that of the request's head, nor of a timer.
+    """
+    return _standing_lines(int(time.time()))
 
 
 class Cycle(RequestResponseCycle):
@@ -56,7 +73,7 @@ class Cycle(RequestResponseCycle):
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = [b"%s: %s\r\n" % header for header in (*self.default_headers, *headers)]
+        lines = [b"%s: %s\r\n" % header for header in headers]
         named = dict(headers)
         if b"content-length" in named:
             self._left = int(named[b"content-length"])
@@ -71,7 +88,7 @@ class Cycle(RequestResponseCycle):
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise RuntimeError("a header of the answer has a line end in it")
-        self._head = b"%s%s\r\n" % (_STATUS_LINES[status], head)
+        self._head = b"%s%s%s\r\n" % (_STATUS_LINES[status], standing_lines(), head)
 
     def _continue(self, body: bytes | memoryview, more: bool) -> None:
         if self.scope["method"] == "HEAD":

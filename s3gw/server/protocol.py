@@ -13,17 +13,17 @@ import logging
 import math
 import sys
 from collections.abc import Callable
-from email.utils import formatdate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from s3gw import log
 from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
-from s3gw.exchange import MOST_DISCARDED
-from s3gw.server.cycle import Cycle
+from s3gw.exchange import MOST_DISCARDED, Exchange
+from s3gw.server.cycle import Cycle, standing_lines
 from s3gw.wire.xml import error_document
 
 if TYPE_CHECKING:
@@ -47,20 +47,15 @@ class Connections:
         self.settings = settings
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.default_headers: list[tuple[bytes, bytes]] = []
+        self.default_headers: list[tuple[bytes, bytes]] = []  # cycle.py knows what every answer has
         self.total_requests = 0
         self.config = Config(
             app, http=Connection, loop="none", ws="none", lifespan="off", interface="asgi3",
             log_config=None, access_log=False, proxy_headers=False, server_header=False,
         )  # fmt: skip
         self.config.load()
-        self.stamp_date()
-
-    def stamp_date(self) -> None:
-        self.default_headers = [(b"date", formatdate(usegmt=True).encode()), (b"server", b"s3gw")]
 
     def tick(self, now: float) -> None:
-        self.stamp_date()
         for connection in list(self.connections):
             connection.check_deadlines(now)
 
@@ -268,11 +263,17 @@ class Connection(HttpToolsProtocol):
         self._linger()
 
     def _write_refusal(self, error: S3Error) -> None:
-        document = error_document(error.code, error.message, "/", "", "s3gw", error.details)
-        head = [b"HTTP/1.1 %d Bad Request\r\n" % error.status]
-        headers = [*self.server_state.default_headers, (b"content-type", b"application/xml"), (b"connection", b"close")]
-        head += [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write(b"".join([*head, b"content-length: %d\r\n\r\n" % len(document), document]))
+        exchange = Exchange({"method": "-", "raw_path": b"-", "client": self.client}, _send_nothing)
+        request_id = exchange.request_id
+        document = error_document(error.code, error.message, "/", request_id, "s3gw", error.details)
+        head = (
+            b"HTTP/1.1 %d Bad Request\r\n%scontent-type: application/xml\r\nconnection: close\r\n"
+            b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\ncontent-length: %d\r\n\r\n"
+        )
+        values = (error.status, standing_lines(), request_id.encode(), len(document))
+        self.transport.write(head % values + document)
+        exchange.status, exchange.bytes_sent = error.status, len(document)
+        log.access(exchange)
 
     def close(self) -> None:
         """After an answer that is the last."""
@@ -292,6 +293,10 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+
+async def _send_nothing(message: Any) -> None:
+    raise AssertionError("a refused connection has no application that sends")
 
 
 def _nothing() -> None:

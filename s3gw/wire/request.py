@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from s3gw.errors import BadRequest
 from s3gw.wire.target import Target, parse_target, percent_decode
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -38,7 +39,7 @@ class Request(NamedTuple):
     ) -> Request:
         """From an ASGI scope. `domains` come from `normal_domains`, `trusted_proxies` are CIDRs.
 
-        Raises InvalidURI, InvalidBucketName or KeyTooLongError.
+        Raises BadRequest, InvalidURI, InvalidBucketName or KeyTooLongError.
         """
         headers = join_headers(scope["headers"])
         peer = scope.get("client")
@@ -88,13 +89,17 @@ def with_hoisted_headers(request: Request) -> Request:
 
 
 def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Names as ASGI gives them: already in lower case."""
+    """Names as ASGI gives them: already in lower case. Raises BadRequest."""
     pairs = list(pairs)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
     if len(headers) == len(pairs):
         return headers
     headers = {}
     for raw_name, raw_value in pairs:
+        # "A server MUST respond with a 400 status code to any request message that contains more than one Host header
+        # field line" (RFC 9112, 3.2): a proxy may have looked at the other one.
+        if raw_name == b"host" and "host" in headers:
+            raise BadRequest("There is more than one Host header.")
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers

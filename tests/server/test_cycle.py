@@ -76,6 +76,13 @@ async def test_head_and_body_leave_in_one_write() -> None:
     assert not transport.is_closed
 
 
+async def test_the_date_is_that_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for now, date in ((1e9 + 0.9, b"01:46:40"), (1e9 + 1, b"01:46:41")):
+        monkeypatch.setattr("s3gw.server.cycle.time.time", lambda now=now: now)
+        transport, _ = await answer(start(FOUR), body(b"abcd"))
+        assert b"\r\ndate: Sun, 09 Sep 2001 %s GMT\r\n" % date in transport.writes[0]
+
+
 async def test_a_large_body_is_not_copied_behind_its_head() -> None:
     data = bytes(1 << 20)
     transport, _ = await answer(start((b"content-length", b"%d" % len(data))), body(data[:99], True), body(data[99:]))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from s3gw import log
 from s3gw.config import Settings
 from s3gw.exchange import MOST_DISCARDED
 from s3gw.server.protocol import Connection, Connections
@@ -192,6 +193,22 @@ async def test_what_is_not_http_is_refused_in_s3_s_words() -> None:
         answer = await closes(reader)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"<Code>BadRequest</Code>" in answer
+
+
+async def test_a_refusal_without_a_request_has_an_id_that_the_log_has_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"nonsense\r\n\r\n")
+        answer = await closes(reader)
+        request_id = answer.partition(b"<RequestId>")[2].partition(b"</RequestId>")[0]
+        assert len(request_id) == 16
+        assert b"x-amz-request-id: %s\r\n" % request_id in answer
+        log.flush()
+        line = capsys.readouterr().err
+        assert request_id.decode() in line
+        assert "400" in line
 
 
 async def test_a_broken_chunk_is_a_client_that_has_gone() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from s3gw.errors import InvalidURI
+from s3gw.errors import BadRequest, InvalidURI
 from s3gw.wire.request import Request, is_trusted, parse_query
 from s3gw.wire.target import Target
 
@@ -29,6 +29,11 @@ def request(*headers: tuple[bytes, bytes], client: str | None = "10.0.0.1", **sc
 def test_duplicate_headers_are_joined_with_a_comma() -> None:
     made = request((b"x-a", b"1"), (b"x-b", b"\xe9"), (b"x-a", b"2"))
     assert made.headers == {"host": "inner:9000", "x-a": "1,2", "x-b": "é"}
+
+
+def test_a_second_host_is_a_bad_request() -> None:
+    with pytest.raises(BadRequest):
+        request((b"host", b"other"))
 
 
 def test_query_arguments_keep_their_order_and_the_first_value_counts() -> None:
