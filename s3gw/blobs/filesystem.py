@@ -20,6 +20,7 @@ _LOCATION = re.compile(r"[0-9A-Za-z_-]{1,120}-[0-9a-f]{8,16}", re.ASCII)
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
 # Made last: where it exists, everything else was flushed.
 _COMPLETE = ".complete"
+_IDENTITY = ".identity"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,6 +48,30 @@ class FilesystemStore:
             for name in os.listdir(os.path.join(self._folder, shard)):
                 if _LOCATION.fullmatch(name):
                     yield name
+
+    def identity(self) -> str | None:
+        """The name that was given to this folder with `identify`."""
+        try:
+            with open(os.path.join(self._folder, _IDENTITY), encoding="ascii") as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return None
+
+    def identify(self, name: str) -> str:
+        """Name this folder, durably, unless it has a name; gives the name that it has then."""
+        scratch = os.path.join(self._folder, f"{_IDENTITY}.{os.getpid()}.{name}")
+        with open(os.open(scratch, _CREATE, 0o600), "w", encoding="ascii") as file:
+            file.write(f"{name}\n")
+            file.flush()
+            flush(file.fileno())
+        try:
+            os.link(scratch, os.path.join(self._folder, _IDENTITY))
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(scratch)
+        flush_folder(self._folder)
+        return self.identity() or name
 
     def _path(self, location: str) -> str:
         if _LOCATION.fullmatch(location) is None:
@@ -142,17 +167,23 @@ def flush_folder(path: str) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """With the parents that are missing, each flushed into the one above it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        flush_folder(str(path.parent))
+
+
 def _make_folders(folder: Path) -> None:
     """Idempotent, and safe beside another process that does the same."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for shard in _SHARDS:
         (folder / shard).mkdir(exist_ok=True)
     for shard in _SHARDS:
         flush_folder(os.path.join(folder, shard))
-    # A parent found existing may have been made by one who died before flushing: the next two are flushed always.
-    parents = {folder, folder.parent, folder.parent.parent, *(path.parent for path in made)}
-    for path in sorted(parents, key=lambda path: len(path.parts), reverse=True):
+    # A parent found existing may have been made by one who died before flushing.
+    for path in (folder, folder.parent, folder.parent.parent):
         flush_folder(str(path))
     (folder / _COMPLETE).touch()
     flush_folder(str(folder))

@@ -9,7 +9,7 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import buckets, identities
+from s3gw.metadata import buckets, identities, uploads
 from s3gw.metadata.database import Connection, now
 from s3gw.wire.target import valid_bucket_name
 
@@ -102,7 +102,10 @@ def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete an empty bucket."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(_delete, name)) | {"deleted": True}, as_json)
+        bucket = metadata.read(_find, name)
+        while not metadata.write(uploads.delete_bucket, bucket.id):
+            pass
+        show(describe(bucket) | {"deleted": True}, as_json)
 
 
 def _find(conn: Connection, name: str) -> buckets.Bucket:
@@ -139,12 +142,6 @@ def _update(conn: Connection, name: str, owner: str | None, versioning: str | No
     if versioning is not None:
         buckets.set_versioning(conn, bucket.id, versioning)
     return _find(conn, name)
-
-
-def _delete(conn: Connection, name: str) -> buckets.Bucket:
-    bucket = _find(conn, name)
-    buckets.delete_bucket(conn, bucket.id)
-    return bucket
 
 
 def _state(text: str) -> str:

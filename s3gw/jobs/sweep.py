@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw.incarnation import bury_the_dead, remove_lock
 from s3gw.metadata import blobs, processes
-from s3gw.metadata.database import Connection
 
 if TYPE_CHECKING:
     from s3gw.context import Services
@@ -27,12 +26,10 @@ async def sweep(services: Services, payload: Any, progress: Callable[[Any], None
     dead = await bury_the_dead(services.database, services.settings.data)
     removed = 0
     if dead:
+        names = {process.incarnation for process in dead}
         files = services.store.locations()
         while listed := await asyncio.to_thread(_next, files):
-            # Asked after the listing: whoever wrote one of these and lives was registered before. One that was declared
-            # dead and forgotten, but woke up and wrote, is not among them either.
-            living = await services.database.scan(_living)
-            locations = [location for location in listed if blobs.incarnation_of(location) not in living]
+            locations = [location for location in listed if blobs.incarnation_of(location) in names]
             unnamed = await services.database.scan(blobs.unnamed, locations)
             await asyncio.to_thread(_unlink, services, unnamed)
             removed += len(unnamed)
@@ -44,10 +41,6 @@ async def sweep(services: Services, payload: Any, progress: Callable[[Any], None
 
 def _next(files: Iterator[str]) -> list[str]:
     return list(islice(files, _BATCH))
-
-
-def _living(conn: Connection) -> frozenset[str]:
-    return frozenset(process.incarnation for process in processes.list_processes(conn) if not process.is_dead)
 
 
 def _unlink(services: Services, locations: list[str]) -> None:

@@ -25,7 +25,8 @@ CACHED_STATEMENTS = 512
 # fmt: off
 _NETWORK = frozenset((
     "nfs", "nfs3", "nfs4", "cifs", "smbfs", "smb2", "smb3", "afs", "auristorfs", "ceph", "coda", "gfs", "gfs2",
-    "glusterfs", "gpfs", "lustre", "beegfs", "ncpfs", "ocfs2", "orangefs", "pvfs2", "davfs", "davfs2", "sshfs"
+    "glusterfs", "gpfs", "lustre", "beegfs", "ncpfs", "ocfs2", "orangefs", "pvfs2", "davfs", "davfs2", "sshfs", "9p",
+    "afpfs", "webdav", "vboxsf", "prl_fs", "acfs", "fuse"
 ))
 _LOCAL_FUSE = frozenset((
     "fuse-overlayfs", "fuseblk", "ntfs-3g", "exfat", "mergerfs", "bindfs", "gocryptfs", "encfs", "zfs", "lxcfs"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from typing import TYPE_CHECKING
@@ -16,9 +17,9 @@ from s3gw import log
 from s3gw.app import blob_folder, open_credentials
 from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
 from s3gw.auth.passwords import hash_password
-from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.filesystem import FilesystemStore, make_folder
 from s3gw.errors import S3Error
-from s3gw.metadata import buckets, identities
+from s3gw.metadata import buckets, identities, store_identity
 from s3gw.metadata.database import (
     Connection,
     Database,
@@ -33,23 +34,46 @@ from s3gw.server import child
 from s3gw.wire.target import valid_bucket_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from s3gw.config import Settings
 
 _LOCK = "first-start"  # nodes of a cluster may start together
+_CHECK = "check --database-url (S3GW_DATABASE_URL) and --data (S3GW_DATA)"
 
 
-def make_folders(settings: Settings) -> None:
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    FilesystemStore(blob_folder(settings))
+def make_folders(settings: Settings) -> FilesystemStore:
+    make_folder(settings.data.absolute())
+    return FilesystemStore(blob_folder(settings))
+
+
+async def check_identity(database: Database, store: FilesystemStore, folder: Path) -> None:
+    """Raises UnsuitableDatabase unless the database is the one that names the blobs of the folder.
+
+    Beside another one, every chunk would be a file that no row names, for the sweep to remove. A database that knows no
+    identity is new, or older than identities.
+    """
+    identity, known = store.identity(), await database.read(store_identity.known)
+    if known is None:
+        if any(True for _ in store.locations()) and not await database.read(identities.has_users):
+            raise UnsuitableDatabase(f"{folder} holds the objects of another database: this one is empty; {_CHECK}")
+        identity = identity or store.identify(secrets.token_hex(16))
+        known = await database.write(store_identity.adopt, identity, keys=(_LOCK,))
+    if identity != known:
+        raise UnsuitableDatabase(
+            f"{folder} belongs to another database: its identity is {identity or 'none'}, the database's is {known};"
+            f" {_CHECK}"
+        )
 
 
 async def prepare(settings: Settings) -> dict[str, str]:
     """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
-    make_folders(settings)
+    store = make_folders(settings)
     with unreachable_is_unavailable():
         migrate(settings.database_url, settings.data)
     database = open_database(settings.database_url, settings.data)
     try:
+        await check_identity(database, store, blob_folder(settings))
         if await database.read(identities.has_users):
             await check_credentials(database, open_credentials(settings))
             return {}
@@ -121,6 +145,7 @@ _REFUSALS = (
 
 def main() -> int:
     settings, control = child.enter()
+    os.umask(0o077)  # for the database, whose files SQLite makes
     log.configure(settings.log_format, settings.access_log)
     try:
         answer = asyncio.run(prepare(settings))

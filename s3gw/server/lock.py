@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from s3gw.blobs.filesystem import make_folder
+
 FILE_NAME = "server.lock"
 
 
@@ -22,7 +24,7 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
 
     `patience` is how long to wait, in seconds: the children of a killed server need a moment to die.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(data.absolute())
     descriptor = os.open(data / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience
     while True:

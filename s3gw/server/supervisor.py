@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from s3gw.server import listeners, messages
@@ -34,15 +33,16 @@ class StartFailed(Exception):
 
 
 class Supervisor:
-    """`settings` is the JSON form of config.Settings; `report` is called once, when the server is ready."""
+    """`settings` is the JSON form of config.Settings. What is told, and when, is `teller`'s."""
 
-    def __init__(self, settings: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, settings: dict[str, Any], teller: Teller) -> None:
         self.settings = settings
-        self._report = report
+        self._teller = teller
         self._selector = selectors.DefaultSelector()
         self._handover = Handover()
         self._listeners: dict[bytes, socket.socket] = {}
         self._is_accepting = False
+        self._is_preparing = True
         self._prepared: dict[str, str] | None = None
         self._is_ready = False
         self._stop_by: float | None = None
@@ -91,12 +91,16 @@ class Supervisor:
         answer = self._preparation.read_all()
         if answer is None:
             return
+        self._is_preparing = False
         self._selector.unregister(self._preparation.control)
         self._preparation.wait()
         prepared = json.loads(answer or b'{"error": ""}')  # nothing: it crashed, and its traceback is out
         if "error" in prepared:
             raise StartFailed(prepared["error"])
         self._prepared = prepared
+        self._teller.tell_credentials(prepared)  # now: they are stored, and nothing would ever show them again
+        if self._stop_by is not None:
+            return
         for slot in self._slots():
             if slot.process is not None:
                 slot.process.send(messages.GO)
@@ -122,7 +126,7 @@ class Supervisor:
         self._start(self._jobs)  # not before: start-up has better use for the processor
         scheme = "https" if self.settings["tls_cert"] else "http"
         self._accept_from_listeners(True)
-        self._report(
+        self._teller.tell_ready(
             {
                 "s3": listeners.url_of(self._listeners[messages.S3], scheme),
                 "admin": listeners.url_of(self._listeners[messages.ADMIN], scheme),
@@ -208,7 +212,7 @@ class Supervisor:
         for listener in self._listeners.values():
             listener.close()
         self._handover.close()
-        self._preparation.kill()
+        # A preparation goes on to its end, for what it may have to tell.
         for slot in self._slots():
             slot.start_at = None
             if slot.process is not None and not slot.process.send(messages.DRAIN):
@@ -218,7 +222,9 @@ class Supervisor:
         assert self._stop_by is not None
         if now > self._stop_by:
             self._kill_all()
-        return all(slot.process is None or slot.process.poll() is not None for slot in self._slots())
+        return not self._is_preparing and all(
+            slot.process is None or slot.process.poll() is not None for slot in self._slots()
+        )
 
     def _kill_all(self) -> None:
         for process in (self._preparation, *(slot.process for slot in self._slots())):
@@ -236,17 +242,6 @@ def _tell(message: str) -> None:
     print(f"s3gw: {message}", file=sys.stderr, flush=True)
 
 
-def report_text(facts: dict[str, Any]) -> None:
-    _tell_credentials(facts, sys.stdout)
-    print(f"S3 API:   {facts['s3']}\nJSON API: {facts['admin']}", flush=True)
-
-
-def report_json(facts: dict[str, Any]) -> None:
-    """One line for programs; the lines for people go to standard error."""
-    _tell_credentials(facts, sys.stderr)
-    print(json.dumps(facts), flush=True)
-
-
 _CREDENTIALS = {
     "access_key_id": "Access key ID",
     "secret_access_key": "Secret access key",
@@ -254,10 +249,20 @@ _CREDENTIALS = {
 }
 
 
-def _tell_credentials(facts: dict[str, Any], stream: Any) -> None:
-    for name, label in _CREDENTIALS.items():
-        if name in facts:
-            print(f"{label}: {facts[name]}", file=stream, flush=True)
+class Teller:
+    """Lines for people on standard output; with --json one line for programs there, and those for people elsewhere."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def tell_credentials(self, facts: dict[str, Any]) -> None:
+        for name, label in _CREDENTIALS.items():
+            if name in facts:
+                print(f"{label}: {facts[name]}", file=sys.stderr if self._as_json else sys.stdout, flush=True)
+
+    def tell_ready(self, facts: dict[str, Any]) -> None:
+        lines = json.dumps(facts) if self._as_json else f"S3 API:   {facts['s3']}\nJSON API: {facts['admin']}"
+        print(lines, flush=True)
 
 
 def main() -> int:
@@ -268,8 +273,8 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     as_json = document["json"]
     try:
-        return Supervisor(document["settings"], report_json if as_json else report_text).run()
-    except (DataFolderInUse, listeners.CannotListen, StartFailed) as error:
+        return Supervisor(document["settings"], Teller(as_json)).run()
+    except (DataFolderInUse, listeners.CannotListen, StartFailed, OSError) as error:
         if str(error):
             print(json.dumps({"error": str(error)}) if as_json else f"s3gw: {error}", file=sys.stderr, flush=True)
         return 1

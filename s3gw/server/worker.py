@@ -77,9 +77,12 @@ class Worker:
                 return
             if message == messages.DRAIN:
                 self._draining.set()
-            elif message in self._listeners and descriptors:
+            elif message in self._listeners:
                 self._notify(messages.TAKEN)
-                self._start(message, socket.socket(fileno=descriptors[0]))
+                if descriptors:
+                    self._start(message, socket.socket(fileno=descriptors[0]))
+                else:  # we are out of descriptors: the supervisor's copy is the last, and it closes that now
+                    self._notify(messages.CLOSED[message])
             elif not message:
                 os._exit(1)  # the supervisor is gone, and with it the lock on the data folder
 

@@ -1,0 +1,22 @@
+"""SQL of the store's identity: the name that a database and its folder of blobs share (server/first_start.py)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from s3gw.metadata.database import Connection, insert_on_conflict
+from s3gw.metadata.schema import settings
+
+_NAME = "store"
+
+
+def known(conn: Connection) -> str | None:
+    """None in a database that was never started with."""
+    value: str | None = conn.execute(select(settings.c.value).where(settings.c.name == _NAME)).scalar_one_or_none()
+    return value
+
+
+def adopt(conn: Connection, identity: str) -> str | None:
+    """Know this one, unless another is known; gives the one that is known then."""
+    conn.execute(insert_on_conflict(settings).values(name=_NAME, value=identity).on_conflict_do_nothing())
+    return known(conn)
