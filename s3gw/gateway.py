@@ -18,7 +18,7 @@ from s3gw.auth.authenticate import Authentication, authenticate
 from s3gw.auth.authorize import Need, is_allowed, require
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.context import Context, Services
-from s3gw.errors import AccessDenied, InternalError, NoSuchBucket, S3Error, ServiceUnavailable
+from s3gw.errors import AccessDenied, InternalError, InvalidRequest, NoSuchBucket, S3Error, ServiceUnavailable
 from s3gw.exchange import Exchange
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
@@ -28,11 +28,14 @@ from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.refused_headers import refuse_unserved_headers, unserved_operation
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
+from s3gw.wire.decode import Decoder
+from s3gw.wire.model import operations
 from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import route
 from s3gw.wire.target import MAX_KEY_BYTES, check_key_length, normal_domains
 
 _CODECS = {name: codec(name) for name in OPERATIONS}
+_CHECKSUM_REQUIRED = frozenset(name for name in OPERATIONS if operations()[name].checksum_required)
 _logger = logging.getLogger("s3gw.gateway")
 
 
@@ -132,8 +135,21 @@ class Gateway:
             limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
             ctx.body = VerifyingBody(receive, ctx.request, authentication, settings, limit)
             if row.body == "xml":
-                return await ctx.services.documents.decode(ctx.body, partial(decode, ctx.request))
+                needs_checksum = operation in _CHECKSUM_REQUIRED
+                return await ctx.services.documents.decode(ctx.body, partial(_decode, ctx, decode, needs_checksum))
         return decode(ctx.request, None)
+
+
+def _decode(ctx: Context, decode: Decoder, needs_checksum: bool, document: bytes) -> Any:
+    if needs_checksum and document:
+        _require_checksum(ctx.the_body, ctx.request)
+    return decode(ctx.request, document)
+
+
+def _require_checksum(body: VerifyingBody, request: Request) -> None:
+    """A signed hash of the payload isn't enough on AWS either."""
+    if "content-md5" not in request.headers and body.checksum_algorithm is None:
+        raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 
 
 def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import socket
 from typing import NamedTuple
@@ -19,6 +21,11 @@ UNSIGNED_BODY = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
 
 
 Key = tuple[str, str]
+
+
+def content_md5(body: bytes) -> dict[str, str]:
+    """The header that some operations demand."""
+    return {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
 
 
 class _Signer(S3SigV4Auth):

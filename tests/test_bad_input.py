@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.gateways import refusal
-from tests.raw_requests import UNSIGNED_BODY, connect, head, read_answer, send, send_on
+from tests.raw_requests import UNSIGNED_BODY, connect, content_md5, head, read_answer, send, send_on
 from tests.servers import RunningServer
 
 MIB = 1024 * 1024
@@ -86,14 +86,15 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_malformed_or_hostile_xml_is_refused_at_once(server: RunningServer, bucket: str, name: str) -> None:
+    document, md5 = DOCUMENTS[name], content_md5(DOCUMENTS[name])
     started = time.monotonic()
     for path in (f"/{bucket}?tagging", f"/{bucket}?versioning", f"/{bucket}/key?tagging"):
-        answer = send(server, "PUT", path, DOCUMENTS[name])
+        answer = send(server, "PUT", path, document, **md5)
         assert answer.refusal == MALFORMED, path
         assert b"root:" not in answer.body
     for path in (f"/{bucket}?delete", f"/{bucket}/key?uploadId=x"):
-        assert send(server, "POST", path, DOCUMENTS[name]).refusal == MALFORMED
-    assert send(server, "PUT", f"/{bucket}-x", DOCUMENTS[name]).refusal == MALFORMED
+        assert send(server, "POST", path, document, **md5).refusal == MALFORMED
+    assert send(server, "PUT", f"/{bucket}-x", document).refusal == MALFORMED
     assert time.monotonic() - started < 15
     assert send(server, "HEAD", f"/{bucket}-x").status == 404
 
@@ -106,8 +107,9 @@ def test_a_document_that_is_missing_or_too_long_is_refused(server: RunningServer
 
 
 def test_hostile_xml_does_not_make_the_workers_grow(server: RunningServer, bucket: str) -> None:
+    document = DOCUMENTS["a million elements"]
     for _ in range(10):
-        assert send(server, "PUT", f"/{bucket}?tagging", DOCUMENTS["a million elements"]).refusal == MALFORMED
+        assert send(server, "PUT", f"/{bucket}?tagging", document, **content_md5(document)).refusal == MALFORMED
     peaks = [int(words[1]) for pid in children_of(server) for words in status_of(pid) if words[:1] == ["VmHWM:"]]
     assert max(peaks, default=0) < 400 * 1024  # KiB; one such tree has about 50 MiB
 

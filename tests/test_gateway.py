@@ -27,7 +27,7 @@ from s3gw.metadata.database import open_database
 from s3gw.metadata.schema import blobs, contents, objects, uploads
 from s3gw.operations.table import OPERATIONS
 from tests.gateways import client_of, refusal
-from tests.raw_requests import read_answer, send, send_example, send_on, signed
+from tests.raw_requests import content_md5, read_answer, send, send_example, send_on, signed
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
 
@@ -199,11 +199,13 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><T
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "refused"),
     [
-        ("PUT", "/public?tagging", b"<Tagging>", {}, (400, "MalformedXML")),
+        ("PUT", "/public?tagging", b"<Tagging>", content_md5(b"<Tagging>"), (400, "MalformedXML")),
         ("PUT", "/public?tagging", b"", {}, (400, "MissingRequestBodyError")),
-        ("PUT", "/public?tagging", ENTITIES, {}, (400, "MalformedXML")),
+        ("PUT", "/public?tagging", ENTITIES, content_md5(ENTITIES), (400, "MalformedXML")),
         ("PUT", "/public?tagging", b"<" + b"a" * 2_200_000, {}, (400, "MaxMessageLengthExceeded")),
-        ("PUT", "/public?tagging", b"<Other/>", {}, (400, "MalformedXML")),
+        ("PUT", "/public?tagging", b"<Other/>", content_md5(b"<Other/>"), (400, "MalformedXML")),
+        ("PUT", "/public?tagging", b"<Tagging/>", {}, (400, "InvalidRequest")),
+        ("PUT", "/public?versioning", b"<VersioningConfiguration/>", {}, (400, "InvalidRequest")),
         ("PUT", "/public/" + "k" * 1025, b"x", {}, (400, "KeyTooLongError")),
         ("PUT", "/public/a%00b", b"x", {}, (400, "InvalidURI")),
         ("PUT", "/public/a%ffb", b"x", {}, (400, "InvalidURI")),

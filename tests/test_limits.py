@@ -36,7 +36,7 @@ from tests.gateways import client_of, refusal
 from tests.jobs import test_expire_uploads as expiry
 from tests.operations import test_copies as copies
 from tests.operations import test_tagging as tagging
-from tests.raw_requests import connect, head, read_answer, send, send_on
+from tests.raw_requests import connect, content_md5, head, read_answer, send, send_on
 from tests.server import test_protocol as protocol
 from tests.servers import RunningServer, running_server
 from tests.wire import test_aws_chunked as aws_chunked
@@ -295,7 +295,8 @@ def test_a_document_is_at_most_so_many_bytes(server: RunningServer, s3: Any) -> 
     assert refused.refusal == (400, "MaxMessageLengthExceeded")
     assert f"<MaxMessageLengthBytes>{XML}</MaxMessageLengthBytes>".encode() in refused.body
     assert refusal(s3.get_bucket_tagging, Bucket=BUCKET) == (404, "NoSuchTagSet")
-    assert send(server, "PUT", f"/{BUCKET}?tagging", tag_document(XML)).status == 200
+    document = tag_document(XML)
+    assert send(server, "PUT", f"/{BUCKET}?tagging", document, **content_md5(document)).status == 200
     s3.delete_bucket_tagging(Bucket=BUCKET)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.gateways import refusal
-from tests.raw_requests import Answer, send
+from tests.operations.test_put_object import checksum
+from tests.raw_requests import Answer, content_md5, send
 from tests.servers import RunningServer
 
 FAILED = (412, "PreconditionFailed")
@@ -22,8 +21,7 @@ def delete(s3: Any, bucket: str, *objects: dict[str, Any], **options: Any) -> An
 
 def post(server: RunningServer, bucket: str, document: str) -> Answer:
     body = document.encode()
-    md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
-    return send(server, "POST", f"/{bucket}?delete", body, **{"Content-MD5": md5})
+    return send(server, "POST", f"/{bucket}?delete", body, **content_md5(body))
 
 
 def versions(s3: Any, bucket: str) -> list[tuple[str, str]]:
@@ -136,13 +134,24 @@ def test_a_malformed_batch_deletes_nothing(server: RunningServer, s3: Any, versi
     assert versions(s3, versioned) == before
 
 
+def test_a_batch_without_md5_and_checksum_deletes_nothing(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a")
+    body = b"<Delete><Object><Key>a</Key></Object></Delete>"
+    refused = send(server, "POST", f"/{bucket}?delete", body)
+    assert refused.refusal == (400, "InvalidRequest")
+    assert b"Missing required header for this request: Content-MD5 OR x-amz-checksum-*" in refused.body
+    assert s3.head_object(Bucket=bucket, Key="a")
+    crc32 = {"x-amz-checksum-crc32": checksum("CRC32", body)}
+    assert send(server, "POST", f"/{bucket}?delete", body, **crc32).status == 200
+
+
 def test_a_batch_that_does_not_match_its_content_md5_deletes_nothing(
     server: RunningServer, s3: Any, bucket: str
 ) -> None:
     s3.put_object(Bucket=bucket, Key="a")
     body = b"<Delete><Object><Key>a</Key></Object></Delete>"
-    md5 = base64.b64encode(hashlib.md5(b"other").digest()).decode()
-    assert send(server, "POST", f"/{bucket}?delete", body, **{"Content-MD5": md5}).refusal == (400, "BadDigest")
+    other = content_md5(b"other")
+    assert send(server, "POST", f"/{bucket}?delete", body, **other).refusal == (400, "BadDigest")
     assert s3.head_object(Bucket=bucket, Key="a")
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 import pytest
 
 from tests.gateways import refusal
-from tests.raw_requests import send
+from tests.raw_requests import content_md5, send
 from tests.servers import RunningServer
 
 
@@ -91,9 +89,8 @@ def test_tagging_of_a_delete_marker_is_refused_by_the_method_that_was_sent(
     marker = s3.delete_object(Bucket=versioned, Key="key")["VersionId"]
     body = b"<Tagging><TagSet/></Tagging>"
     for method in ("GET", "PUT", "DELETE"):
-        headers = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()} if method == "PUT" else {}
-        path = f"/{versioned}/key?tagging&versionId={marker}"
-        answer = send(server, method, path, body if method == "PUT" else b"", **headers)
+        path, sent = f"/{versioned}/key?tagging&versionId={marker}", body if method == "PUT" else b""
+        answer = send(server, method, path, sent, **content_md5(sent))
         assert answer.refusal == (405, "MethodNotAllowed")
         assert f"<Method>{method}</Method>".encode() in answer.body
 
@@ -111,5 +108,6 @@ def test_tagging_of_a_delete_marker_is_refused_by_the_method_that_was_sent(
 def test_a_malformed_tag_set_changes_nothing(server: RunningServer, s3: Any, bucket: str, document: str) -> None:
     s3.put_object(Bucket=bucket, Key="key", Tagging="key00=0")
     for path in (f"/{bucket}?tagging", f"/{bucket}/key?tagging"):
-        assert send(server, "PUT", path, document.encode()).refusal == (400, "MalformedXML")
+        refused = send(server, "PUT", path, document.encode(), **content_md5(document.encode()))
+        assert refused.refusal == (400, "MalformedXML")
     assert s3.get_object_tagging(Bucket=bucket, Key="key")["TagSet"] == tag_set(1)
