@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from s3gw.errors import MissingSecurityHeader, NotImplemented, S3Error
 
-# header -> the values that ask for nothing beyond what is served
+# header -> the values that ask for nothing beyond what is served. x-amz-bypass-governance-retention isn't among them:
+# no version is retained (object lock is refused), so a delete that would bypass that is served in full.
 _ACCEPTED: dict[str, frozenset[str]] = {
     "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
     "x-amz-server-side-encryption-bucket-key-enabled": frozenset(("false", "False")),
-    "x-amz-bypass-governance-retention": frozenset(("false", "False")),
     "x-amz-mfa": frozenset(),
     "x-amz-request-payer": frozenset(),
     "x-amz-write-offset-bytes": frozenset(),

@@ -51,7 +51,6 @@ HEADERS = {
     "x-amz-request-payer": "requester",
     "x-amz-mfa": "serial 123456",
     "x-amz-write-offset-bytes": "1",
-    "x-amz-bypass-governance-retention": "true",
 }
 
 
@@ -80,7 +79,6 @@ def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, b
     for header, value in {
         "x-amz-acl": "private",
         "x-amz-server-side-encryption-bucket-key-enabled": "false",
-        "x-amz-bypass-governance-retention": "false",
         "x-amz-unknown-to-everybody": "1",
     }.items():
         assert send(server, "PUT", f"/{bucket}/key", **{header: value}).status == 200, header
@@ -108,3 +106,9 @@ def test_a_value_that_the_model_does_not_have_is_refused(
     refused = send(server, method, f"/{bucket}{path}", **headers, **{header: "Nonsense"})
     assert refused.status == 400
     assert method == "HEAD" or refused.refusal == (400, "InvalidArgument")
+
+
+def test_a_delete_may_bypass_a_retention_that_nothing_has(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key")
+    s3.delete_object(Bucket=bucket, Key="key", BypassGovernanceRetention=True)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
