@@ -103,7 +103,8 @@ def answer(
     if "Range" in input and not if_range_holds(ctx.request.headers.get("if-range"), version):
         input = {name: value for name, value in input.items() if name != "Range"}
     ranged = "Range" in input or "PartNumber" in input
-    wants_checksum = _wants_checksum(input)
+    # Any other mode asks for none: the C++ SDK sends one that isn't in the model with each ranged read, to AWS too.
+    wants_checksum = input.get("ChecksumMode") == "ENABLED"
     output = describe(ctx, version, with_checksum=wants_checksum and not ranged)
     _check_conditions(ctx, input, version, output)
     span = ByteRange(0, version.size)
@@ -125,17 +126,6 @@ def answer(
     if "ResponseExpires" in input:
         output["ExpiresString"], output["Expires"] = None, input["ResponseExpires"]
     return output, span
-
-
-def _wants_checksum(input: Mapping[str, Any]) -> bool:
-    mode = input.get("ChecksumMode")
-    if mode not in (None, "ENABLED"):
-        raise InvalidArgument(
-            "Value for x-amz-checksum-mode header is invalid.",
-            ArgumentName="x-amz-checksum-mode",
-            ArgumentValue=mode,
-        )
-    return mode is not None
 
 
 def _check_conditions(ctx: Context, input: Mapping[str, Any], version: ObjectVersion, output: Output) -> None:

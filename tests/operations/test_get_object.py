@@ -161,6 +161,15 @@ def test_a_checksum_is_told_of_the_whole_and_not_of_a_range(s3: Any, bucket: str
     assert "ChecksumSHA256" not in s3.get_object(**where, Range="bytes=0-9")
 
 
+@pytest.mark.parametrize("mode", ["NOT_SET", "DISABLED", ""])
+def test_a_checksum_mode_that_is_not_enabled_asks_for_no_checksum(
+    server: RunningServer, s3: Any, bucket: str, mode: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc", ChecksumAlgorithm="SHA256")
+    answer = send(server, "GET", f"/{bucket}/key", **{"x-amz-checksum-mode": mode})
+    assert (answer.status, answer.headers["x-amz-checksum-sha256"]) == (200, None)
+
+
 def test_what_a_delete_marker_hides_is_told_by_headers(server: RunningServer, s3: Any, versioned: str) -> None:
     s3.put_object(Bucket=versioned, Key="key", Body=b"abc")
     marker = s3.delete_object(Bucket=versioned, Key="key")["VersionId"]

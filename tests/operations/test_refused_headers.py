@@ -91,8 +91,6 @@ def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, b
         ("GET", "", "x-amz-optional-object-attributes", "RestoreStatus"),
         ("GET", "?list-type=2", "x-amz-optional-object-attributes", "RestoreStatus"),
         ("GET", "?versions", "x-amz-optional-object-attributes", "RestoreStatus"),
-        ("GET", "/source", "x-amz-checksum-mode", "ENABLED"),
-        ("HEAD", "/source", "x-amz-checksum-mode", "ENABLED"),
         ("PUT", "/copy", "x-amz-object-annotation-directive", "COPY"),
         ("PUT", "/copy", "x-amz-object-annotation-directive", "EXCLUDE"),
     ],
@@ -104,8 +102,7 @@ def test_a_value_that_the_model_does_not_have_is_refused(
     headers = {"x-amz-copy-source": f"{bucket}/source"} if path == "/copy" else {}
     assert send(server, method, f"/{bucket}{path}", **headers, **{header: valid}).status == 200
     refused = send(server, method, f"/{bucket}{path}", **headers, **{header: "Nonsense"})
-    assert refused.status == 400
-    assert method == "HEAD" or refused.refusal == (400, "InvalidArgument")
+    assert refused.refusal == (400, "InvalidArgument")
 
 
 def test_a_delete_may_bypass_a_retention_that_nothing_has(s3: Any, bucket: str) -> None:
