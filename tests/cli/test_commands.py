@@ -16,8 +16,9 @@ from s3gw.app import open_credentials
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
-from s3gw.metadata import identities, jobs
+from s3gw.metadata import buckets, identities, jobs, uploads
 from s3gw.metadata.database import open_database
+from s3gw.metadata.uploads import Upload
 from s3gw.server.first_start import prepare
 from s3gw.wire.model import operations
 
@@ -194,6 +195,25 @@ def test_a_bucket_is_created_listed_changed_and_deleted(ask: Ask, run: Command) 
     assert "owns 2 buckets" in refusal(run("user", "delete", "alice"))
     assert ask("bucket", "delete", "pictures")["deleted"] is True
     assert "BucketAlreadyOwnedByYou" in refusal(run("bucket", "create", "music", "--owner", "alice"))
+
+
+def test_a_bucket_with_unfinished_uploads_is_deleted_with_them(ask: Ask, data: Path) -> None:
+    bucket = ask("bucket", "create", "pictures")
+    assert bucket["name"] == "pictures"
+
+    async def begin_uploads() -> None:
+        database = open_database(None, data)
+        found = await database.read(buckets.find, "pictures")
+        assert found is not None
+        for number in range(120):  # more than one step
+            owner, of_upload = found.owner_id, (None, None, None, None, None)
+            upload = Upload(f"{number:064}", found.id, "key", 1, owner, owner, "STANDARD", *of_upload)
+            await database.write(uploads.begin, upload)
+        await database.close()
+
+    asyncio.run(begin_uploads())
+    assert ask("bucket", "delete", "pictures")["deleted"] is True
+    assert ask("bucket", "list") == []
 
 
 def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedPro
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     return subprocess.run(
         [*command, "--admin-listen", "127.0.0.1:0", *options],
-        cwd=data.parent,
+        cwd=data.parent if data.parent.is_dir() else data.parents[1],
         env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
         capture_output=True,
         text=True,
@@ -100,6 +100,50 @@ def test_the_first_start_prints_what_it_made_up_once(tmp_path: Path) -> None:
     with running_server(data, **given) as server:
         assert "secret_access_key" not in server.facts
         assert "Secret access key" not in server.log.read_text()
+
+
+def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, "--admin-listen", "127.0.0.1:0"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert eventually((tmp_path / "data" / "s3gw.db").exists)
+        process.send_signal(signal.SIGTERM)
+        printed = process.stdout.read()
+        assert process.wait(30) == 0
+    assert re.findall("^[A-Z][a-z ]+(?:ID|key|password)", printed, re.M) == [
+        "Access key ID", "Secret access key", "Admin password"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ["file", "file/data"])
+def test_a_folder_that_can_not_be_used_is_one_line(tmp_path: Path, data: str) -> None:
+    (tmp_path / "file").touch()
+    refused = serve(tmp_path / data)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+
+
+def test_the_database_is_its_owners_alone(server: RunningServer) -> None:
+    files = list(Path(server.facts["data"]).glob("s3gw.db*"))
+    assert len(files) > 2
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
+def test_after_running_out_of_descriptors_all_is_as_before(tmp_path: Path) -> None:
+    few = ("sh", "-c", 'ulimit -n 60; exec "$@"', "sh")
+    with running_server(tmp_path / "data", "--workers", "1", under=few) as server:
+        address = ("127.0.0.1", urlsplit(server.s3).port or 0)
+        before = connections_of(server.process.pid)
+        with ExitStack() as opened:
+            for _ in range(100):
+                opened.enter_context(socket.create_connection(address, 20))
+            time.sleep(0.5)
+        assert eventually(lambda: connections_of(server.process.pid) == before)
+        for _ in range(8):
+            with socket.create_connection(address, 20) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: s3\r\nConnection: close\r\n\r\n")
+                assert b"".join(iter(lambda: client.recv(65536), b"")).startswith(b"HTTP/1.1 403")
 
 
 def test_what_the_environment_gives_is_not_printed(tmp_path: Path) -> None:

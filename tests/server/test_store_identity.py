@@ -1,0 +1,86 @@
+"""A database and a folder of blobs belong together: beside another database every chunk is a file that no row names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from s3gw.blobs.filesystem import FilesystemStore
+from tests.postgresql import Server
+from tests.server.test_supervisor import serve
+from tests.servers import ROOT_KEY, RunningServer, running_server
+
+BODY = os.urandom(100_000)
+BUCKETS = {"S3GW_BUCKETS": "bucket"}
+
+
+def s3(server: RunningServer) -> Any:
+    return boto3.client(
+        "s3", endpoint_url=server.s3, region_name="us-east-1", aws_access_key_id=ROOT_KEY[0],
+        aws_secret_access_key=ROOT_KEY[1], config=Config(s3={"addressing_style": "path"}),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder whose server has stored an object, and stopped."""
+    folder = tmp_path / "data"
+    with running_server(folder, **BUCKETS) as server:
+        s3(server).put_object(Bucket="bucket", Key="key", Body=BODY)
+    return folder
+
+
+def stored(data: Path) -> list[str]:
+    return list(FilesystemStore(data / "blobs").locations())
+
+
+def is_refused(data: Path, word: str, **settings: str) -> bool:
+    files = stored(data)
+    refused = serve(data, **settings)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    return word in refused.stderr and stored(data) == files
+
+
+def test_a_new_database_beside_blobs_of_another_is_refused(data: Path, tmp_path: Path) -> None:
+    assert is_refused(data, "another database", S3GW_DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
+    with running_server(data) as server:
+        assert s3(server).get_object(Bucket="bucket", Key="key")["Body"].read() == BODY
+
+
+def test_the_database_of_another_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    with running_server(other):
+        pass
+    assert is_refused(data, "identity", S3GW_DATABASE_URL=f"sqlite:///{other}/s3gw.db")
+
+
+def test_a_second_folder_for_a_database_is_refused(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "master.key", tmp_path / "master.key")
+    settings = {"S3GW_DATABASE_URL": f"sqlite:///{data}/s3gw.db", "S3GW_MASTER_KEY_FILE": str(tmp_path / "master.key")}
+    with running_server(data):
+        assert is_refused(tmp_path / "second", "none", **settings)
+
+
+def test_a_start_that_ended_before_the_database_knew_the_name_is_taken_up(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path / "data" / "blobs")
+    assert store.identify("a" * 32) == "a" * 32
+    assert store.identify("b" * 32) == "a" * 32
+    for _ in range(2):
+        with running_server(tmp_path / "data"):
+            assert store.identity() == "a" * 32
+
+
+def test_nodes_that_share_folder_and_database_agree(tmp_path: Path, postgresql: Server) -> None:
+    settings = {"S3GW_DATABASE_URL": postgresql.url(postgresql.create_database())}
+    with running_server(tmp_path / "one", **settings):
+        pass
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    with running_server(tmp_path / "one", **settings), running_server(tmp_path / "two", **settings) as second:
+        s3(second).create_bucket(Bucket="bucket")
