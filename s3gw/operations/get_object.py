@@ -18,7 +18,7 @@ from s3gw.errors import (
 from s3gw.metadata import objects
 from s3gw.metadata.contents import INLINE, Content
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.operations.object_fields import describe
+from s3gw.operations.object_fields import checksum_members, describe
 from s3gw.operations.preconditions import check_read, if_range_holds
 from s3gw.operations.ranges import ByteRange, parse_range
 
@@ -88,7 +88,7 @@ def readable(ctx: Context, version: ObjectVersion | None, input: Mapping[str, An
         headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version.version_id}
         if version_id is None:
             raise NoSuchKey(Key=input["Key"], headers=headers)
-        headers["last-modified"] = describe(ctx, version, with_checksum=False)["LastModified"].strftime(_HTTP_DATE)
+        headers["last-modified"] = describe(ctx, version)["LastModified"].strftime(_HTTP_DATE)
         raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
     return version
 
@@ -102,16 +102,17 @@ def answer(
     """All of the answer but the body, and which bytes that body is."""
     if "Range" in input and not if_range_holds(ctx.request.headers.get("if-range"), version):
         input = {name: value for name, value in input.items() if name != "Range"}
-    ranged = "Range" in input or "PartNumber" in input
     # Any other mode asks for none: the C++ SDK sends one that isn't in the model with each ranged read, to AWS too.
     wants_checksum = input.get("ChecksumMode") == "ENABLED"
-    output = describe(ctx, version, with_checksum=wants_checksum and not ranged)
+    output = describe(ctx, version)
     _check_conditions(ctx, input, version, output)
     span = ByteRange(0, version.size)
-    if ranged:
+    is_whole = True
+    if "Range" in input or "PartNumber" in input:
         part = _span(input, version, content)
         if part is not None:
             span = part
+            is_whole = "PartNumber" in input and version.parts_count is None  # the object is its own first part
             if span.length:  # there is no way to write an empty range (RFC 9110 section 14.4)
                 output["ContentRange"] = span.content_range(version.size)
                 ctx.status = 206
@@ -119,6 +120,8 @@ def answer(
             output["PartsCount"] = version.parts_count
             if wants_checksum:
                 output.update(_part_checksum(input["PartNumber"], version, content))
+    if wants_checksum and is_whole and version.checksum is not None:
+        output.update(checksum_members(version))
     output["ContentLength"] = span.length
     for override, member in _RESPONSE_OVERRIDES.items():
         if override in input:
@@ -168,7 +171,7 @@ def _part_checksum(number: int, version: ObjectVersion, content: Content | None)
 
 
 def _part_span(content: Content, number: int, count: int) -> ByteRange:
-    """Parts count from 1 in the order of the object, as AWS's partNumber of a read does."""
+    """By the number that the part was uploaded with."""
     offset = 0
     for part in content.parts:
         if part.part_number == number:

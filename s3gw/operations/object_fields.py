@@ -95,7 +95,7 @@ def user_metadata_of(metadata: Mapping[str, str] | None, limit: int) -> str | No
     return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
 
 
-def describe(ctx: Context, version: ObjectVersion, *, with_checksum: bool) -> Output:
+def describe(ctx: Context, version: ObjectVersion) -> Output:
     """The members that GetObject and HeadObject have in common."""
     output: Output = {
         "AcceptRanges": "bytes",
@@ -113,8 +113,6 @@ def describe(ctx: Context, version: ObjectVersion, *, with_checksum: bool) -> Ou
         output["StorageClass"] = version.storage_class
     if ctx.the_bucket.versioning:
         output["VersionId"] = version.version_id
-    if with_checksum and version.checksum is not None:
-        output.update(checksum_members(version))
     return output
 
 
