@@ -281,7 +281,7 @@ _NULL_VERSION = "Guide, Working with objects in a versioning-suspended bucket: t
 DIFFERENCES = {
     "objects put_object: KeyTooLongError, not 200": "Guide, Naming objects: at most 1,024 bytes",
     "ranges get_object: 200, not 206": "RFC 9110, 14.2: a unit that isn't known is ignored",
-    "ranges get_object: ChecksumCRC32": "API, GetObject: the checksum is that of the object, and a range is a part of it",
+    "ranges get_object: ChecksumCRC32": "API, GetObject: the checksum is that of the object, a range is a part",
     "ranges get_object: InvalidPart, not 416": "API, Error responses: InvalidPart, a part that could not be found",
     "conditional_reads get_object: 200, not PreconditionFailed": "RFC 9110, 13.1.1: * is any object; API, GetObject:"
     " If-Match that is true outdoes If-Unmodified-Since that is false",
