@@ -23,6 +23,8 @@ _COMPLETE = ".complete"
 _IDENTITY = ".identity"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
+_DIRECT = getattr(os, "O_DIRECT", 0)  # Linux
+_PAGE = 4096  # no disk has larger ones, but see `append`
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -80,16 +82,32 @@ class FilesystemStore:
 
 
 class FileSink:
-    """See `BlobSink`."""
+    """See `BlobSink`.
+
+    Whole pages go past the page cache: they must be on the disk before they are acknowledged anyhow, and fresh pages
+    of memory cost more than MD5 (bench/README.md). From the first piece on that isn't made of whole pages, a file's end
+    at the latest, it is written as any other.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = os.open(path, _CREATE, 0o600)
+        self._is_direct: bool | None = None  # until the first piece
 
     def append(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
+        are_pages = len(rest) % _PAGE == 0
+        if self._is_direct is None:
+            self._is_direct = are_pages and _set_direct(self._fd, True)
+        elif self._is_direct and not are_pages:
+            self._is_direct = _set_direct(self._fd, False)
         while len(rest):
-            rest = rest[os.write(self._fd, rest) :]
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except OSError as error:
+                if error.errno != errno.EINVAL or not self._is_direct:
+                    raise
+                self._is_direct = _set_direct(self._fd, False)  # the disk's pages are larger, or data is between two
 
     def commit(self) -> None:
         flush(self._fd)
@@ -148,6 +166,16 @@ class FileSource:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _set_direct(fd: int, wanted: bool) -> bool:
+    """Whether what is written from now on goes past the page cache. Not every file system can do that."""
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT if wanted else flags & ~_DIRECT)
+    except OSError:
+        return False
+    return wanted and bool(_DIRECT)
 
 
 def flush(fd: int) -> None:

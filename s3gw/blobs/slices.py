@@ -7,6 +7,7 @@ holder gives back within a bounded time (chunked_body.py: a slice is never held 
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections import deque
 
 SLICE = 512 * 1024
@@ -22,12 +23,12 @@ class SlicePool:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> memoryview:
-        """Wait for a slice. Its bytes are anything."""
+        """Wait for a slice: SLICE bytes of anything, at the beginning of a page, which filesystem.py asks for."""
         if self.free and not self._waiting:
             self.free -= 1
         else:
             await self._turn()
-        return self._kept.pop() if self._kept else memoryview(bytearray(SLICE))
+        return self._kept.pop() if self._kept else memoryview(mmap.mmap(-1, SLICE))
 
     async def _turn(self) -> None:
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

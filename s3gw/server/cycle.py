@@ -1,7 +1,8 @@
-"""One request and its answer on a connection: uvicorn's cycle, but the head goes out with the beginning of the body.
+"""One request and its answer on a connection: uvicorn's cycle, with fewer steps for the bytes.
 
 uvicorn writes the head by itself and looks at each header with two regular expressions, which was a tenth of what a
-small GET costs. Here both are one write, and one look at the whole head keeps foreign lines out of it.
+small GET costs. Here the head goes out with the beginning of the body, in one write, and one look at the whole head
+keeps foreign lines out of it. And what has been received is handed on as it came, where uvicorn copies it twice.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from s3gw.auth.payload import ClientDisconnected
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+    from uvicorn._types import ASGI3Application, HTTPDisconnectEvent, HTTPRequestEvent
 
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
@@ -40,19 +42,45 @@ def standing_lines() -> bytes:
 
 
 class Cycle(RequestResponseCycle):
-    """ASGI's `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError.
+    """ASGI's `receive` and `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError.
 
     "If send() is called on a closed connection the server should raise a server-specific subclass of OSError" (ASGI's
     HTTP specification, 2.4): an application that isn't told reads a long object to its end for nobody.
     """
 
     close: Callable[[], None]  # the connection's way to end itself after this answer
+    _received: bytes | bytearray = b""  # of the request's body, until the application asks
     _head = b""  # until it is written
     _left: int | None = None  # bytes that the content-length still promises; None: the body is sent in chunks
 
     async def run_asgi(self, app: ASGI3Application) -> None:
         with suppress(ClientDisconnected):  # where an application lets it pass, uvicorn would answer with a 500
             await super().run_asgi(app)
+
+    def take(self, piece: bytes) -> None:
+        """A piece of the request's body."""
+        if not self._received:
+            self._received = piece
+        elif isinstance(self._received, bytes):
+            self._received = bytearray(self._received + piece)
+        else:
+            self._received += piece  # not quadratic, whatever the number of pieces
+        if len(self._received) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.message_event.set()
+
+    async def receive(self) -> HTTPRequestEvent | HTTPDisconnectEvent:
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self.disconnected and not self.response_complete:
+            self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        received, self._received = self._received, b""
+        return {"type": "http.request", "body": bytes(received), "more_body": self.more_body}
 
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:

@@ -186,7 +186,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._discarded += len(body)
         else:
-            super().on_body(body)
+            cast("Cycle", self.cycle).take(body)
 
     def on_response_complete(self) -> None:
         if not self.transport.is_closing() and not self._is_lingering:

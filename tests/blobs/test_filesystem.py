@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.store import BlobCorrupt
+from tests.blobs.bodies import random_bytes
 from tests.blobs.conformance import HERE, BlobStoreConformance, write
 
 
@@ -87,6 +90,51 @@ def test_macos_flushes_the_drive_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fcntl, "fcntl", lambda fd, command: calls.append(command))
     write(store, HERE, b"x")
     assert calls == [51, 51]
+
+
+PAGES = memoryview(mmap.mmap(-1, 64 * 1024))  # at the beginning of a page, as slices are
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="O_DIRECT and RWF_NOWAIT are Linux's")
+def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    PAGES[:] = data = random_bytes(len(PAGES))
+    sink = store.create(HERE)
+    for piece in (PAGES, PAGES, PAGES[:100], PAGES[:8192]):
+        sink.append(piece)
+    sink.commit()
+    source, page = store.open(HERE), memoryview(bytearray(4096))
+    assert [source.read_cached(page, 2 * len(PAGES) + offset) for offset in (0, 4096)] == [True, True]
+    assert not source.read_cached(page, 0)
+    source.close()
+    assert (tmp_path / "01" / HERE).read_bytes() == data + data + data[:100] + data[:8192]
+
+
+@pytest.mark.parametrize("pieces", [(PAGES[1:4097], PAGES), (PAGES[100:8292], PAGES[4096:8192], PAGES[:5])])
+def test_pages_between_two_of_memory_are_written_all_the_same(tmp_path: Path, pieces: tuple[memoryview, ...]) -> None:
+    PAGES[:] = random_bytes(len(PAGES))
+    sink = FilesystemStore(tmp_path).create(HERE)
+    for piece in pieces:
+        sink.append(piece)
+    sink.commit()
+    assert (tmp_path / "01" / HERE).read_bytes() == b"".join(pieces)
+
+
+def test_a_file_system_that_writes_only_through_the_cache_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(fd: int, command: int, flags: int = 0) -> int:
+        if command == fcntl.F_SETFL:
+            raise OSError(errno.EINVAL, "no O_DIRECT here")
+        return 0
+
+    monkeypatch.setattr(fcntl, "fcntl", refuses)
+    PAGES[:] = data = random_bytes(len(PAGES))
+    sink = FilesystemStore(tmp_path).create(HERE)
+    sink.append(PAGES)
+    sink.append(b"end")
+    sink.commit()
+    assert (tmp_path / "01" / HERE).read_bytes() == data + b"end"
 
 
 def test_an_unreadable_sector_is_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,31 @@ async def answer(
     return transport, refusals
 
 
+@pytest.mark.parametrize("pieces", [[b"whole"], [b"two", b"pieces"], [b"1", b"2", b"3", b"4", b"5"], []])
+async def test_what_has_come_is_received_at_once(pieces: list[bytes]) -> None:
+    """Whatever the number of pieces: in chunks, each of them comes by itself from the parser."""
+    messages: list[Message] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while not messages or messages[-1].get("more_body"):
+            messages.append(await receive())
+        await send(start(status=204))
+        await send(body())
+        messages.append(await receive())
+
+    connection = Connection(Connections(app, Settings()), lambda: None, asyncio.get_running_loop())
+    connection.connection_made(Transport())
+    head = b"PUT / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection.data_received(head + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces))
+    await asyncio.sleep(0)
+    connection.data_received(b"3\r\nend\r\n0\r\n\r\n")
+    await asyncio.wait(connection.server_state.tasks)
+    received = [message.get("body", b"") for message in messages if message["type"] == "http.request"]
+    assert received == ([b"".join(pieces), b"end"] if pieces else [b"end"])
+    assert all(type(piece) is bytes for piece in received)
+    assert messages[-1] == {"type": "http.disconnect"}
+
+
 FOUR = (b"content-length", b"4")
 
 

@@ -134,12 +134,13 @@ def test_after_running_out_of_descriptors_all_is_as_before(tmp_path: Path) -> No
     few = ("sh", "-c", 'ulimit -n 60; exec "$@"', "sh")
     with running_server(tmp_path / "data", "--workers", "1", under=few) as server:
         address = ("127.0.0.1", urlsplit(server.s3).port or 0)
-        before = connections_of(server.process.pid)
+        pids = [server.process.pid, *server.facts["worker_pids"]]
+        before = [connections_of(pid) for pid in pids]
         with ExitStack() as opened:
             for _ in range(100):
                 opened.enter_context(socket.create_connection(address, 20))
             time.sleep(0.5)
-        assert eventually(lambda: connections_of(server.process.pid) == before)
+        assert eventually(lambda: [connections_of(pid) for pid in pids] == before)
         for _ in range(8):
             with socket.create_connection(address, 20) as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: s3\r\nConnection: close\r\n\r\n")
