@@ -1,6 +1,6 @@
 """LIST: the CPU time of a page, and that a page of a million keys costs no more than one of ten thousand.
 
-Also how long GETs take beside a LIST, which reads in a thread of the same process.
+Also how long GETs take beside a LIST in the same process.
 """
 
 from __future__ import annotations

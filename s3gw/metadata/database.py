@@ -198,7 +198,7 @@ class Database(ABC):
 
     @abstractmethod
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Reads of more than a few rows: in a thread of their own. A statement may take a second."""
+        """Reads of more than a few rows, which may take a second. `fn` may be run twice."""
 
     @abstractmethod
     async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:

@@ -1,23 +1,27 @@
-"""SQLite: point reads inline on the event loop, scans in threads, writes through the one writer thread.
+"""SQLite: reads on the event loop, scans too while they are short, writes through the one writer thread.
 
 A prepared point read takes less time than handing it to a thread, and most of that is taking and giving back the lock
 of a read transaction. So all point reads of one turn of the event loop share one: it begins with the first of them and
 is ended by a callback that is queued at that moment. Whatever runs before that callback was queued before the
 transaction began, so everything that it may know of was committed before, and is seen. Because all of a turn see the
 same state, they also share the answers of `look_up`: under load a key and a bucket are read once for many requests.
-A scan is one transaction too, of a second at most.
+
+A scan is a transaction of its own. In a thread a page costs twice the CPU, because two threads then compete for the
+interpreter; so it is tried on the event loop, one a turn. What takes longer there, since the disk has to be waited for,
+is begun again in a thread, where it may take a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
 from s3gw.metadata.sqlite_connection import ScanConnection, SQLiteConnection, make_engine
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 from s3gw.metadata.sqlite_writer import Writer
@@ -25,7 +29,12 @@ from s3gw.metadata.sqlite_writer import Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SCAN_THREADS = 4
+SCAN_THREADS = 2
+_TRIED_SECONDS = 0.01  # on the event loop; a page of what is cached takes one to three milliseconds
+# After so many in a row that took longer, as on a cold disk, others aren't tried for a while, that doubles with each.
+# Not after the first: the threads would then be so busy that what is tried beside them took longer too.
+_MOST_SLOW = 4
+_LEAST_PAUSE, _MOST_PAUSE = 0.01, 1.0
 
 
 class SQLiteDatabase(Database):
@@ -42,6 +51,10 @@ class SQLiteDatabase(Database):
         # Whose turn the open transaction of `_inline` belongs to, and what was looked up in it.
         self._turn_of: asyncio.AbstractEventLoop | None = None
         self._looked_up: dict[Any, Any] = {}
+        self._tried = ScanConnection(self._readers, _TRIED_SECONDS)
+        self._trying = asyncio.Lock()
+        self._slow_in_a_row = 0
+        self._try_from = 0.0  # of the monotonic clock
         self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
         self._local = threading.local()
         self._scan_connections: list[ScanConnection] = []
@@ -74,15 +87,25 @@ class SQLiteDatabase(Database):
             self._inline.end()
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def run() -> T:
-            conn = self._scan_connection()
-            conn.begin()
-            try:
-                return fn(conn, *args, **kwargs)
-            finally:
-                conn.end()
+        def run(conn: Connection) -> T:
+            return fn(conn, *args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(self._scanners, run)
+        async with self._trying:
+            if time.monotonic() >= self._try_from:
+                try:
+                    result = self._tried.scan(run)
+                    self._slow_in_a_row = 0
+                    return result
+                except DatabaseUnavailable:
+                    self._slow_in_a_row += 1
+                    if self._slow_in_a_row >= _MOST_SLOW:
+                        pause = _LEAST_PAUSE * 2 ** min(self._slow_in_a_row - _MOST_SLOW, 10)
+                        self._try_from = time.monotonic() + min(pause, _MOST_PAUSE)
+                finally:
+                    await asyncio.sleep(0)  # the others' turn
+        return await asyncio.get_running_loop().run_in_executor(
+            self._scanners, lambda: self._scan_connection().scan(run)
+        )
 
     def _scan_connection(self) -> ScanConnection:
         conn: ScanConnection | None = getattr(self._local, "connection", None)
@@ -105,7 +128,7 @@ class SQLiteDatabase(Database):
         self._scanners.shutdown()
         # The last connection to close checkpoints the WAL and removes it.
         with self._lock.held():
-            for conn in (self._inline, *self._scan_connections):
+            for conn in (self._inline, self._tried, *self._scan_connections):
                 conn.close()
             self._writer.close()
         self._lock.close()

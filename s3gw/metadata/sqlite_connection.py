@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import CursorResult, Engine, Executable, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -16,9 +16,13 @@ from s3gw.metadata.database import Connection, DatabaseUnavailable, Prepared
 from s3gw.metadata.sqlite_files import connect
 
 MAX_SCAN_SECONDS = 1.0
-_PROGRESS_INSTRUCTIONS = 100_000  # about a millisecond
+# Between two looks at the clock, which need the interpreter's lock: about a millisecond; or 50 µs, in which a cold disk
+# is waited for some 25 times at most.
+_INSTRUCTIONS, _FEW_INSTRUCTIONS = 100_000, 5_000
 # https://www.sqlite.org/rescode.html: BUSY LOCKED NOMEM READONLY INTERRUPT IOERR FULL CANTOPEN PROTOCOL
 _UNAVAILABLE = frozenset((5, 6, 7, 8, 9, 10, 13, 14, 15))
+
+T = TypeVar("T")
 
 
 class SQLiteConnection(Connection):
@@ -93,16 +97,23 @@ def unavailable(error: BaseException | None) -> BaseException:
 
 
 class ScanConnection(SQLiteConnection):
-    """Ends a scan that takes longer than a second: it would keep the WAL from being reset."""
+    """Ends a scan that takes longer than `seconds`. A long one would keep the WAL from being reset."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, seconds: float | None = None) -> None:
         super().__init__(engine)
+        self._seconds = seconds
         self._deadline = 0.0
-        self.driver.set_progress_handler(lambda: time.monotonic() > self._deadline, _PROGRESS_INSTRUCTIONS)
+        instructions = _INSTRUCTIONS if seconds is None else _FEW_INSTRUCTIONS
+        self.driver.set_progress_handler(lambda: time.monotonic() > self._deadline, instructions)
 
-    def begin(self) -> None:
-        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
-        super().begin()
+    def scan(self, run: Callable[[Connection], T]) -> T:
+        """`run` in one transaction."""
+        self._deadline = time.monotonic() + (MAX_SCAN_SECONDS if self._seconds is None else self._seconds)
+        self.begin()
+        try:
+            return run(self)
+        finally:
+            self.end()
 
 
 def make_engine(path: Path, *, writes: bool) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, text
 
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata import sqlite_writer
@@ -286,6 +287,7 @@ async def test_the_write_ahead_log_stays_bounded_under_constant_reads_and_writes
     monkeypatch.setattr(sqlite_writer, "TRUNCATE_BYTES", 2 << 20)
     database._writer._next_truncate = 2 << 20
     stop = threading.Event()
+    database._try_from = math.inf  # all scans in threads
 
     async def scan() -> None:
         while not stop.is_set():
@@ -308,6 +310,29 @@ def _slowly(conn: Connection) -> None:
         time.sleep(0.0005)
 
 
+async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
+    database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 1.0)
+    threads: list[bool] = []
+
+    def count_to(conn: Connection, most: int) -> int:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        counting = (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :most) SELECT max(i) FROM n"
+        )
+        return int(conn.execute(text(counting), {"most": most}).scalar_one())
+
+    assert await database.scan(count_to, 100) == 100
+    assert threads == [False]
+    for _ in range(5):
+        assert await database.scan(count_to, 500_000) == 500_000
+    assert threads == [False] + 4 * [False, True] + [True]  # the last wasn't tried on the event loop
+    await asyncio.sleep(1.0)
+    assert await database.scan(count_to, 100) == 100
+    assert not threads[-1]
+
+
 async def test_a_scan_longer_than_its_limit_is_ended(database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s3gw.metadata.sqlite_connection.MAX_SCAN_SECONDS", 0.05)
     endless = Prepared(
@@ -316,8 +341,6 @@ async def test_a_scan_longer_than_its_limit_is_ended(database: SQLiteDatabase, m
     await database.write(_put, "a")
 
     def count_for_ever(conn: Connection) -> None:
-        from sqlalchemy import text
-
         forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
         conn.execute(text(forever))
 
