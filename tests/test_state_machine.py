@@ -30,7 +30,7 @@ from tests.gateways import client_of
 from tests.s3_model import etag_of
 from tests.servers import running_server
 
-EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "8"))
 MIN_PART = 1024
 # Parts are small, bodies have several chunks all the same, and the ETags of copies are AWS's.
 SETTINGS = {"S3GW_MIN_PART": str(MIN_PART), "S3GW_CHUNK_SIZE": str(64 * 1024), "S3GW_COPY_ETAG": "aws"}

@@ -78,7 +78,16 @@ def server(environment: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
         process.stdout.close()
 
 
-def test_wheel_holds_code_migrations_and_licence_and_nothing_else(wheel: Path) -> None:
+def test_an_installed_wheel_is_complete_and_serves(
+    wheel: Path, environment: Path, server: dict[str, Any], tmp_path: Path
+) -> None:
+    """One test: in parallel, each of several would build and install its own."""
+    holds_code_migrations_and_licence_and_nothing_else(wheel)
+    assert len(json.loads(run(environment / "s3gw", "operations", "--json", cwd=tmp_path))) == 116
+    serves(server)
+
+
+def holds_code_migrations_and_licence_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"s3gw"}
     packed = {name for name in names if name.startswith("s3gw/_migrations/")}
@@ -89,7 +98,7 @@ def test_wheel_holds_code_migrations_and_licence_and_nothing_else(wheel: Path) -
     assert not any(name.endswith((".pyc", ".db")) for name in names)
 
 
-def test_installed_wheel_serves(server: dict[str, Any]) -> None:
+def serves(server: dict[str, Any]) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=server["s3"],
@@ -106,8 +115,3 @@ def test_installed_wheel_serves(server: dict[str, Any]) -> None:
     assert client.get_object(Bucket="wheel", Key="large")["Body"].read() == with_chunks
     assert [item["Key"] for item in client.list_objects_v2(Bucket="wheel")["Contents"]] == ["large", "small"]
     client.close()
-
-
-def test_installed_wheel_has_the_command_line(environment: Path, tmp_path: Path) -> None:
-    operations = json.loads(run(environment / "s3gw", "operations", "--json", cwd=tmp_path))
-    assert len(operations) == 116

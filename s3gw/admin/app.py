@@ -17,12 +17,12 @@ _PATIENCE = 5.0  # seconds that the database has to answer
 def build_admin_app(database: Database, blobs: Path) -> FastAPI:
     app = FastAPI(title="s3gw", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=["GET", "HEAD"])
     async def readyz(response: Response) -> dict[str, str]:
         """It can serve: the database is reachable and blobs can be written."""
         checks = {

@@ -6,10 +6,12 @@ A command's module is imported when it is called, so that `serve` doesn't load w
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from s3gw import __version__
 
 _COMMANDS = {
     "serve": "Serve S3 and the JSON API.",
@@ -43,8 +45,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"s3gw {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _s3gw() -> None:
+def _s3gw(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """An S3-compatible object store that one command starts."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import re
 from collections.abc import Callable
@@ -282,6 +283,11 @@ def test_help_names_every_command() -> None:
     text = CliRunner().invoke(app, ["--help"]).output
     for command in ("serve", "config", "operations", "user", "key", "bucket", "job"):
         assert f"  {command} " in text
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"s3gw {importlib.metadata.version('s3gw')}\n")
 
 
 @pytest.mark.parametrize("words", [("config",), ("user", "list"), ("key", "list", "admin"), ("job", "list")])

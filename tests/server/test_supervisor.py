@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -162,6 +163,9 @@ def test_ready_means_that_requests_are_answered(server: RunningServer) -> None:
     assert server.get(f"{server.admin}/healthz") == (200, b'{"status":"ok"}')
     assert server.get(f"{server.admin}/readyz") == (200, b'{"database":"ok","blobs":"ok"}')
     assert server.get(f"{server.admin}/readyz/")[0] == 404
+    for path in ("/healthz", "/readyz"):
+        with urlopen(Request(f"{server.admin}{path}", method="HEAD")) as answer:
+            assert (answer.status, answer.read()) == (200, b"")
     status, body = server.get(server.s3)
     assert status == 403
     assert b"<Code>AccessDenied</Code>" in body
