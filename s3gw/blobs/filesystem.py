@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from s3gw.blobs.store import BlobCorrupt, BlobNotFound
@@ -158,6 +159,11 @@ class FileSource:
             return os.preadv(self._fd, [buffer], offset, _NOWAIT) == len(buffer)
         except OSError:  # EAGAIN: not in the page cache. Other errors are found again by who waits.
             return False
+
+    def expect(self, offset: int, length: int) -> None:
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            with suppress(OSError):
+                os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

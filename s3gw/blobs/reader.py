@@ -94,7 +94,9 @@ class ContentReader:
             if blob is None:
                 yield _Step(None, cast(bytes, data), 0, 0, True)
                 continue
-            extent, chunk = cast(Extent, data), StoredChunk(self._store, blob)
+            extent = cast(Extent, data)
+            expected = (extent.offset, extent.length) if extent.length > PIECE else None
+            chunk = StoredChunk(self._store, blob, expected)
             position, end = extent.offset, extent.offset + extent.length
             while position < end:
                 # Pieces end where blocks do, so that no block is read twice.

@@ -40,6 +40,9 @@ class BlobSource(Protocol):
     def read_cached(self, buffer: memoryview, offset: int) -> bool:
         """As `read_into` if that takes no waiting for a disk or network, else False. For the event loop."""
 
+    def expect(self, offset: int, length: int) -> None:
+        """These bytes will be read, in order: a store may begin to fetch them. Doesn't wait, and raises nothing."""
+
     def close(self) -> None:
         """May be called again."""
 

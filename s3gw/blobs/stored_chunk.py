@@ -14,10 +14,11 @@ _STEP = 1024 * 1024
 
 
 class StoredChunk:
-    """One open chunk file."""
+    """One chunk file. What is `expected` of it, as offset and length, is fetched ahead of the reads."""
 
-    def __init__(self, store: BlobStore, blob: Blob) -> None:
+    def __init__(self, store: BlobStore, blob: Blob, expected: tuple[int, int] | None = None) -> None:
         self.blob = blob
+        self._expected = expected
         self._store = store
         self._source: BlobSource | None = None
         self._blocks = b""
@@ -63,6 +64,8 @@ class StoredChunk:
     def _open(self) -> None:
         source = self._store.open(self.blob.location)
         try:
+            if self._expected is not None:
+                source.expect(*self._expected)
             buffer = bytearray(list_size(self.blob.size))
             source.read_into(memoryview(buffer), self.blob.size)
             blocks = bytes(buffer)
@@ -86,7 +89,7 @@ class StoredChunk:
 
 def is_intact(store: BlobStore, blob: Blob) -> bool:
     """Read and verify all of a stored chunk."""
-    chunk = StoredChunk(store, blob)
+    chunk = StoredChunk(store, blob, (0, blob.size))
     buffer = memoryview(bytearray(min(_STEP, block_count(blob.size) * BLOCK)))
     try:
         for offset in range(0, blob.size, _STEP):

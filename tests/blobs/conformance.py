@@ -52,6 +52,16 @@ class BlobStoreConformance:
         with pytest.raises(BlobCorrupt):
             read(store, HERE, offset, length)
 
+    @pytest.mark.parametrize(("offset", "length"), [(0, 1000), (500, 10**9), (10**9, 1), (0, 0)])
+    def test_any_expectation_is_harmless(self, store: BlobStore, offset: int, length: int) -> None:
+        data = random_bytes(1000)
+        write(store, HERE, data)
+        source, buffer = store.open(HERE), bytearray(1000)
+        source.expect(offset, length)
+        source.read_into(memoryview(buffer), 0)
+        assert buffer == data
+        source.close()
+
     def test_a_location_that_was_never_written_is_not_found(self, store: BlobStore) -> None:
         with pytest.raises(BlobNotFound):
             store.open(HERE)

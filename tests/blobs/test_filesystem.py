@@ -7,6 +7,7 @@ import fcntl
 import mmap
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,24 @@ def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(tmp_path:
     assert not source.read_cached(page, 0)
     source.close()
     assert (tmp_path / "01" / HERE).read_bytes() == data + data + data[:100] + data[:8192]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_what_is_expected_is_fetched(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    PAGES[:] = data = random_bytes(len(PAGES))
+    sink = store.create(HERE)
+    sink.append(PAGES)
+    sink.commit()
+    source, page = store.open(HERE), memoryview(bytearray(4096))
+    source.expect(8192, 4096)
+    started = time.monotonic()
+    while not source.read_cached(page, 8192):
+        assert time.monotonic() < started + 20
+        time.sleep(0.01)
+    assert page == data[8192:12288]
+    source.close()
+    source.expect(0, 1)  # of a file that is closed: nothing
 
 
 @pytest.mark.parametrize("pieces", [(PAGES[1:4097], PAGES), (PAGES[100:8292], PAGES[4096:8192], PAGES[:5])])
