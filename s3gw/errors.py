@@ -111,6 +111,13 @@ class IllegalLocationConstraintException(S3Error):
     default_message = "The specified location-constraint is not valid."
 
 
+class IdempotencyParameterMismatch(S3Error):
+    status = 400
+    default_message = (
+        "Parameters on this idempotent request are inconsistent with parameters used in previous request(s)."
+    )
+
+
 class IncompleteBody(S3Error):
     status = 400
     default_message = "You did not provide the number of bytes specified by the Content-Length HTTP header."

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.jobs.expire_uploads import expire_uploads
+from s3gw.jobs.forget_client_tokens import forget_client_tokens
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
@@ -29,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "unlink": Kind(unlink, attempts=20),
     "sweep": Kind(sweep, every=60),
     "expire_uploads": Kind(expire_uploads, every=3600),
+    "forget_client_tokens": Kind(forget_client_tokens, every=3600),
 }
 
 for _name, _kind in KINDS.items():

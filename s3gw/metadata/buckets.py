@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
 from s3gw.metadata.database import Connection, Prepared
-from s3gw.metadata.schema import bucket_configurations, buckets, objects, users
+from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, objects, users
 
 
 class Bucket(NamedTuple):
@@ -148,6 +148,7 @@ def delete_bucket(conn: Connection, bucket_id: int) -> None:
     seize(conn, bucket_id)
     refuse_objects(conn, bucket_id)
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
+    conn.execute(delete(client_tokens).where(client_tokens.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
 
 

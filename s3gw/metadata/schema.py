@@ -203,6 +203,17 @@ parts = Table(
     sqlite_with_rowid=False,
 )
 
+# Requests that succeeded under a ClientToken of the client's, so that one that is repeated succeeds and does nothing.
+client_tokens = Table(
+    "client_tokens",
+    metadata,
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
+    Column("token", BytewiseText, primary_key=True),
+    Column("request", Text, nullable=False),  # the digest of its parameters
+    Column("created_at", BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
 # What an object or part contains: immutable and counted. `refs` counts the objects, parts and part lists that point
 # here. At zero an inline row is deleted at once; the others are left to the reaper, which notes in `released_at` the
 # epoch (metadata/processes.py) in which it saw them.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.context import Context, Output
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
-from s3gw.metadata import contents, objects
+from s3gw.metadata import buckets, client_tokens, contents, objects
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
@@ -29,6 +30,8 @@ _DIRECTIVES = (
     ("AnnotationDirective", "object-annotation", ("COPY", "EXCLUDE")),
 )
 _LARGEST_SOURCE = 5 * 1024**3
+# "A unique string with a max of 64 ASCII characters in the ASCII range of 33 - 126" (RenameObject).
+_CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 
 
 class Computed(NamedTuple):
@@ -201,13 +204,25 @@ async def _compute(ctx: Context, input: Any) -> Computed | None:
 
 async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Output:
     source = parse_rename_source(input["RenameSource"], ctx.the_bucket.name)
-    keys = tuple({ctx.lock_key(input["Key"]), ctx.lock_key(source)})
-    await ctx.services.database.write(_rename, ctx, input, source, keys=keys)
+    keys = {ctx.lock_key(input["Key"]), ctx.lock_key(source)}
+    token = input.get("ClientToken")
+    if token is not None:
+        if not _CLIENT_TOKEN.fullmatch(token):
+            raise InvalidArgument(
+                "A client token has 1 to 64 characters from ! to ~.",
+                ArgumentName="x-amz-client-token",
+                ArgumentValue=token,
+            )
+        keys.add(f"{ctx.the_bucket.id} client token {token}")
+    await ctx.services.database.write(_rename, ctx, input, source, token, keys=tuple(keys))
     return {}
 
 
-def _rename(conn: Connection, ctx: Context, input: Any, source: str) -> None:
+def _rename(conn: Connection, ctx: Context, input: Any, source: str, token: str | None) -> None:
     """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
+    buckets.hold(conn, ctx.the_bucket.id)
+    if token is not None and client_tokens.was_done(conn, ctx.the_bucket.id, token, input):
+        return
     original = objects.find(conn, ctx.the_bucket.id, source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=source)

@@ -299,7 +299,10 @@ async def test_the_real_kinds_run(process: Process, monkeypatch: pytest.MonkeyPa
     async with running(process):
         found = await until_all(
             process,
-            lambda found: len(found) == 3 and all(job.state == QUEUED and job.run_at > job.created_at for job in found),
+            lambda found: (
+                len(found) == len(periodic)
+                and all(job.state == QUEUED and job.run_at > job.created_at for job in found)
+            ),
         )
-    assert {job.kind for job in found} == periodic == {"reap", "sweep", "expire_uploads"}
-    assert [job.error for job in found] == [None] * 3
+    assert {job.kind for job in found} == periodic == {"reap", "sweep", "expire_uploads", "forget_client_tokens"}
+    assert [job.error for job in found] == [None] * 4
