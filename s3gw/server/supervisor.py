@@ -117,7 +117,7 @@ class Supervisor:
             self._selector.unregister(process.control)
             return
         process.recipient.hear(data or b"")
-        if not self._is_ready and all(worker.is_ready for worker in self._workers):
+        if self._stop_by is None and not self._is_ready and all(worker.is_ready for worker in self._workers):
             self._become_ready()
 
     def _become_ready(self) -> None:

@@ -118,6 +118,28 @@ def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, "--admin-listen", "127.0.0.1:0", "--workers", "1"], cwd=tmp_path, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+
+        def workers() -> list[int]:
+            return [pid for pid, command in children(process.pid).items() if "server.worker" in command]
+
+        assert eventually(lambda: bool(workers()))
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Access key ID")  # all is prepared, and the worker was told to go
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        os.kill(worker, signal.SIGCONT)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
+
+
 @pytest.mark.parametrize("data", ["file", "file/data"])
 def test_a_folder_that_can_not_be_used_is_one_line(tmp_path: Path, data: str) -> None:
     (tmp_path / "file").touch()
