@@ -7,8 +7,8 @@ transaction began, so everything that it may know of was committed before, and i
 same state, they also share the answers of `look_up`: under load a key and a bucket are read once for many requests.
 
 A scan is a transaction of its own. In a thread a page costs twice the CPU, because two threads then compete for the
-interpreter; so it is tried on the event loop, one a turn. What takes longer there, since the disk has to be waited for,
-is begun again in a thread, where it may take a second.
+interpreter; so it is tried on the event loop, one a turn. What waits for the disk too long is begun again in a thread,
+where it may take a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
-from s3gw.metadata.sqlite_connection import ScanConnection, SQLiteConnection, make_engine
+from s3gw.metadata.sqlite_connection import ScanConnection, SQLiteConnection, TriedScanConnection, make_engine
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 from s3gw.metadata.sqlite_writer import Writer
 
@@ -30,7 +30,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SCAN_THREADS = 2
-_TRIED_SECONDS = 0.01  # on the event loop; a page of what is cached takes one to three milliseconds
 # After so many in a row that took longer, as on a cold disk, others aren't tried for a while, that doubles with each.
 # Not after the first: the threads would then be so busy that what is tried beside them took longer too.
 _MOST_SLOW = 4
@@ -51,7 +50,7 @@ class SQLiteDatabase(Database):
         # Whose turn the open transaction of `_inline` belongs to, and what was looked up in it.
         self._turn_of: asyncio.AbstractEventLoop | None = None
         self._looked_up: dict[Any, Any] = {}
-        self._tried = ScanConnection(self._readers, _TRIED_SECONDS)
+        self._tried = TriedScanConnection(self._readers)
         self._trying = asyncio.Lock()
         self._slow_in_a_row = 0
         self._try_from = 0.0  # of the monotonic clock

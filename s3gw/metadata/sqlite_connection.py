@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ MAX_SCAN_SECONDS = 1.0
 # Between two looks at the clock, which need the interpreter's lock: about a millisecond; or 50 µs, in which a cold disk
 # is waited for some 25 times at most.
 _INSTRUCTIONS, _FEW_INSTRUCTIONS = 100_000, 5_000
+_TRIED_SECONDS, _MOST_TRIED_SECONDS = 0.01, 0.05  # a page of what is cached takes 1 to 3 ms
+_WHO = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 # https://www.sqlite.org/rescode.html: BUSY LOCKED NOMEM READONLY INTERRUPT IOERR FULL CANTOPEN PROTOCOL
 _UNAVAILABLE = frozenset((5, 6, 7, 8, 9, 10, 13, 14, 15))
 
@@ -97,23 +100,49 @@ def unavailable(error: BaseException | None) -> BaseException:
 
 
 class ScanConnection(SQLiteConnection):
-    """Ends a scan that takes longer than `seconds`. A long one would keep the WAL from being reset."""
+    """Ends a scan that takes longer than a second: it would keep the WAL from being reset."""
 
-    def __init__(self, engine: Engine, seconds: float | None = None) -> None:
+    _instructions = _INSTRUCTIONS
+
+    def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._seconds = seconds
         self._deadline = 0.0
-        instructions = _INSTRUCTIONS if seconds is None else _FEW_INSTRUCTIONS
-        self.driver.set_progress_handler(lambda: time.monotonic() > self._deadline, instructions)
+        self.driver.set_progress_handler(self._is_late, self._instructions)
 
     def scan(self, run: Callable[[Connection], T]) -> T:
         """`run` in one transaction."""
-        self._deadline = time.monotonic() + (MAX_SCAN_SECONDS if self._seconds is None else self._seconds)
+        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
         self.begin()
         try:
             return run(self)
         finally:
             self.end()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+class TriedScanConnection(ScanConnection):
+    """For the event loop: ends a scan that waits for the disk longer than 10 ms, or takes 50 for another reason.
+
+    Where threads compete for the processor, time alone says little of the disk.
+    """
+
+    _instructions = _FEW_INSTRUCTIONS
+
+    def scan(self, run: Callable[[Connection], T]) -> T:
+        self._began, self._reads = time.monotonic(), _disk_reads()
+        return super().scan(run)
+
+    def _is_late(self) -> bool:
+        seconds = time.monotonic() - self._began
+        return seconds > _TRIED_SECONDS and (seconds > _MOST_TRIED_SECONDS or _disk_reads() != self._reads)
+
+
+def _disk_reads() -> int:
+    """How often this thread (on macOS: this process) has waited for a page that was on the disk."""
+    usage = resource.getrusage(_WHO)
+    return usage.ru_majflt + usage.ru_inblock
 
 
 def make_engine(path: Path, *, writes: bool) -> Engine:

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -310,23 +312,35 @@ def _slowly(conn: Connection) -> None:
         time.sleep(0.0005)
 
 
+def _count_to(threads: list[bool], conn: Connection, most: int) -> int:
+    """Takes about 100 ns each. Notes whether it runs in a thread."""
+    threads.append(threading.current_thread() is not threading.main_thread())
+    counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :most) SELECT max(i) FROM n"
+    return int(conn.execute(text(counting), {"most": most}).scalar_one())
+
+
+async def test_a_scan_that_waits_for_the_disk_is_ended_sooner(
+    database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3gw.metadata.sqlite_connection._MOST_TRIED_SECONDS", 60.0)
+    threads: list[bool] = []
+    assert await database.scan(partial(_count_to, threads), 500_000) == 500_000
+    assert threads == [False]
+    monkeypatch.setattr("s3gw.metadata.sqlite_connection._disk_reads", count().__next__)
+    assert await database.scan(partial(_count_to, threads), 500_000) == 500_000
+    assert threads == [False, False, True]
+
+
 async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 1.0)
     threads: list[bool] = []
-
-    def count_to(conn: Connection, most: int) -> int:
-        threads.append(threading.current_thread() is not threading.main_thread())
-        counting = (
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :most) SELECT max(i) FROM n"
-        )
-        return int(conn.execute(text(counting), {"most": most}).scalar_one())
-
+    count_to = partial(_count_to, threads)
     assert await database.scan(count_to, 100) == 100
     assert threads == [False]
     for _ in range(5):
-        assert await database.scan(count_to, 500_000) == 500_000
+        assert await database.scan(count_to, 1_500_000) == 1_500_000
     assert threads == [False] + 4 * [False, True] + [True]  # the last wasn't tried on the event loop
     await asyncio.sleep(1.0)
     assert await database.scan(count_to, 100) == 100
