@@ -10,7 +10,7 @@ CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run check lint test bench compat image format clean
+.PHONY: help run check lint test soak bench compat image format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ test: .venv/.installed ## the whole test suite in parallel, with coverage; insta
 	$(BIN)/coverage combine --quiet; \
 	$(BIN)/coverage report || outcome=$$(( outcome ? outcome : 2 )); \
 	exit $$outcome
+
+# S3GW_SOAK_SECONDS is how long the soak itself lasts on each database.
+soak: .venv/.installed ## what takes long and rarely fails: half an hour of mixed load, every byte compared, and more
+	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
+	S3GW_SOAK_SECONDS=$${S3GW_SOAK_SECONDS:-1800} exec $(BIN)/python -m pytest -m soak $(ARGS)
 
 bench: .venv/.installed ## the table of the cost budget; PEERS="minio versitygw" measures those too; ARGS=--quick
 	@sh scripts/install-wrk.sh

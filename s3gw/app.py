@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw.auth.credentials import MASTER_KEY_FILE, Credentials, MasterKeyError, load_master_key, parse_master_key
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
@@ -50,14 +50,14 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
     database = open_database(settings.database_url, settings.data)
     try:
         store = FilesystemStore(blob_folder(settings))
-        open_reads = OpenReads()
+        pins = ReadPins()
         documents = Documents(settings.upload_memory // 8, settings.max_xml_body, settings.body_timeout)
-        async with open_incarnation(database, settings.data, role, open_reads) as incarnation:
+        async with open_incarnation(database, settings.data, role, pins) as incarnation:
             writer = BodyWriter(
                 database,
                 store,
                 incarnation.name,
-                open_reads,
+                pins,
                 inline_limit=settings.inline_limit,
                 chunk_size=settings.chunk_size,
                 memory=settings.upload_memory - documents.memory,
@@ -65,9 +65,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             reader = ContentReader(database, store)
             credentials = open_credentials(settings)
             try:
-                yield Services(
-                    settings, database, store, writer, reader, open_reads, incarnation, credentials, documents
-                )
+                yield Services(settings, database, store, writer, reader, pins, incarnation, credentials, documents)
             finally:
                 await writer.close()
                 await reader.close()

@@ -16,7 +16,7 @@ from s3gw.wire.request import Request
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
     from s3gw.auth.payload import VerifyingBody
-    from s3gw.blobs.open_reads import OpenReads
+    from s3gw.blobs.read_pins import ReadPins
     from s3gw.blobs.reader import ContentReader
     from s3gw.blobs.store import BlobStore
     from s3gw.blobs.writer import BodyWriter
@@ -37,7 +37,7 @@ class Services:
     store: BlobStore
     writer: BodyWriter
     reader: ContentReader
-    open_reads: OpenReads
+    pins: ReadPins
     incarnation: Incarnation
     credentials: Credentials
     documents: Documents

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from s3gw.auth.payload import VerifyingBody
 from s3gw.errors import RequestTimeout, SlowDown
+from s3gw.threads import in_thread
 
 LARGE = 64 * 1024  # bytes
 
@@ -54,4 +55,4 @@ class Documents:
         except TimeoutError:
             raise RequestTimeout() from None
         async with self._decoding:
-            return await asyncio.to_thread(decode, document)
+            return await in_thread(None, decode, document)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from s3gw.auth.principal import ANONYMOUS, Principal
+from s3gw.blobs.open_content import OpenContent
 from s3gw.context import Context, Output
 from s3gw.errors import S3Error
 from s3gw.wire.codec import Codec
@@ -56,29 +57,30 @@ class Exchange:
         self._send = send
 
     async def send_output(self, ctx: Context, output: Output, codec: Codec) -> None:
-        """Answer with the output of a handler. Its `Body` is bytes, or an iterator whose first piece goes first."""
+        """Answer with the output of a handler. Its `Body` is bytes, or opened content, which is closed here."""
         body = output.pop("Body", None)
-        encoded = codec.encode(output)
-        headers = encoded.headers
-        if ctx.headers:
-            headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in ctx.headers]
-        status = ctx.status or encoded.status
-        if body is None or isinstance(body, bytes | memoryview):
-            await self._send_whole(status, headers, body if body is not None else encoded.body)
-        else:
-            await self._send_pieces(status, headers, body)
-
-    async def _send_pieces(self, status: int, headers: Headers, pieces: AsyncIterator[bytes | memoryview]) -> None:
         try:
-            piece = await anext(pieces, b"")  # a body that can't even begin is an error, not a broken answer
-            await self._start(status, headers)
-            while piece:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-                self.bytes_sent += len(piece)
-                piece = await anext(pieces, b"")
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            encoded = codec.encode(output)
+            headers = encoded.headers
+            if ctx.headers:
+                headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in ctx.headers]
+            status = ctx.status or encoded.status
+            if isinstance(body, OpenContent):
+                await self._send_pieces(status, headers, body)
+            else:
+                await self._send_whole(status, headers, body if body is not None else encoded.body)
         finally:
-            await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
+            if isinstance(body, OpenContent):
+                await body.aclose()
+
+    async def _send_pieces(self, status: int, headers: Headers, pieces: OpenContent) -> None:
+        piece = await anext(pieces, b"")  # a body that can't even begin is an error, not a broken answer
+        await self._start(status, headers)
+        while piece:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            self.bytes_sent += len(piece)
+            piece = await anext(pieces, b"")
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def refuse(self, error: S3Error) -> None:
         headers: Headers = [

@@ -1,8 +1,8 @@
 """This process's identity: a name that no other process ever had, a lock that lives as long as it does, a heartbeat.
 
 Locations of blobs begin with the name. The lock tells on one machine whether the process lives, the heartbeat tells it
-in a cluster; each beat publishes in which epoch the oldest open read began. A process that was declared dead must stop:
-what it writes may be swept away.
+in a cluster; each beat publishes the epoch of the oldest pin, and what the lasting ones need (blobs/read_pins.py). A
+process that was declared dead must stop: what it writes may be swept away.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3gw.blobs.open_reads import OpenReads
-from s3gw.metadata import processes
+from s3gw.blobs.read_pins import Needs, ReadPins, needs_of
+from s3gw.metadata import pins, processes
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
 from s3gw.metadata.processes import Process
 
@@ -52,7 +52,7 @@ async def open_incarnation(
     database: Database,
     data: Path,
     role: str,
-    open_reads: OpenReads,
+    read_pins: ReadPins,
     on_death: Callable[[], None] = lambda: os._exit(1),
 ) -> AsyncIterator[Incarnation]:
     """Live as a new incarnation. `on_death` is called when another process has declared this one dead."""
@@ -61,8 +61,8 @@ async def open_incarnation(
     descriptor = os.open(_lock_file(data, name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        open_reads.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
-        beating = asyncio.create_task(Heart(database, name, open_reads).beat_until_death(on_death))
+        read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
+        beating = asyncio.create_task(Heart(database, name, read_pins).beat_until_death(on_death))
         try:
             yield Incarnation(name)
         finally:
@@ -82,9 +82,11 @@ class Heart:
     A commit costs a flush of the disk. An idle store therefore rests: the epoch stands still while nothing is released.
     """
 
-    def __init__(self, database: Database, name: str, open_reads: OpenReads) -> None:
-        self._database, self._name, self._open_reads = database, name, open_reads
-        self._published, self._published_at = open_reads.epoch, time.monotonic()
+    def __init__(self, database: Database, name: str, read_pins: ReadPins) -> None:
+        self._database, self._name, self._pins = database, name, read_pins
+        self._published, self._published_at = read_pins.epoch, time.monotonic()
+        # What the database holds of us for certain; and what it may hold, because the outcome of a write is unknown.
+        self._stored = self._may_be_stored = Needs()
 
     async def beat_until_death(self, on_death: Callable[[], None]) -> None:
         while True:
@@ -99,13 +101,34 @@ class Heart:
 
     async def beat(self) -> bool:
         """False: this process was declared dead."""
-        self._open_reads.epoch, lives = await self._database.read(processes.look, self._name)
-        oldest, at = self._open_reads.oldest(), time.monotonic()
-        if lives and (oldest != self._published or at - self._published_at >= _REST):
+        self._pins.epoch, lives = await self._database.read(processes.look, self._name)
+        if not lives or not await self._publish_needs():
+            return False
+        oldest, at = self._pins.oldest(), time.monotonic()
+        if oldest != self._published or at - self._published_at >= _REST:
             # Taken before the write is queued: whatever begins meanwhile begins in no earlier epoch.
             lives = await self._database.write(processes.heartbeat, self._name, oldest)
             self._published, self._published_at = oldest, at
+        await self._withdraw_needs()
         return lives
+
+    async def _publish_needs(self) -> bool:
+        """Publish what the lasting pins need; only then do their epochs no longer count. False: declared dead."""
+        lasting = self._pins.lasting()
+        for batch in needs_of(lasting).without(self._stored).batches(pins.BATCH):
+            self._may_be_stored = self._may_be_stored.with_all(batch)
+            if not await self._database.write(pins.publish, self._name, batch.contents, batch.blobs):
+                return False
+            self._stored = self._stored.with_all(batch)
+        for pin in lasting:
+            pin.is_published = True
+        return True
+
+    async def _withdraw_needs(self) -> None:
+        for batch in self._may_be_stored.without(needs_of(self._pins.lasting())).batches(pins.BATCH):
+            self._stored = self._stored.without(batch)
+            await self._database.write(pins.withdraw, self._name, batch.contents, batch.blobs)
+            self._may_be_stored = self._may_be_stored.without(batch)
 
 
 async def bury_the_dead(database: Database, data: Path) -> list[Process]:

@@ -12,10 +12,11 @@ from zlib import crc32
 
 from s3gw.blobs.chunk import ChunkHasher
 from s3gw.blobs.chunked_body import choose
+from s3gw.blobs.read_pins import needs_of
 from s3gw.blobs.store import BlobCorrupt, BlobNotFound
 from s3gw.blobs.stored_chunk import StoredChunk
 from s3gw.jobs import reaper as reaping
-from s3gw.metadata import blobs, contents, objects, processes
+from s3gw.metadata import blobs, contents, objects, pins, processes
 from s3gw.metadata.contents import ContentLost, Extent, manifest
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject
@@ -37,19 +38,24 @@ def upload(name: str, process: str, key: str, data: bytes) -> Actor:
     digest, block_list = hasher.finish()
 
     def write_file(world: Gateway, conn: Connection, local: Local) -> Local:
-        began = _begin(world, process)
         sink = world.store.create(location)
         sink.append(data + block_list)
         sink.commit()
-        return began
+        return {}
+
+    def begin(world: Gateway, conn: Connection, local: Local) -> Local:
+        return _begin(world, process)
 
     def find_row(world: Gateway, conn: Connection, local: Local) -> Local:
+        local["pin"].keep_blob(digest)
         return {**local, "stored": blobs.find(conn, digest)}
 
     def verify(world: Gateway, conn: Connection, local: Local) -> Local:
         chunk = choose(world.store, local["stored"], digest, location, len(data))
         if chunk.location is None:
             world.store.delete(location)
+        else:
+            local["pin"].close()
         return _without(local, "stored") | {"chunk": chunk}
 
     def commit(world: Gateway, conn: Connection, local: Local) -> Local:
@@ -62,10 +68,10 @@ def upload(name: str, process: str, key: str, data: bytes) -> Actor:
         locations = [location, *filter(None, [local["chunk"].replaces])]
         for unnamed in blobs.unnamed(conn, locations):
             world.store.delete(unnamed)
-        world.reads[process].end(local["token"])
+        local["pin"].close()
         return {"stored": local["stored"]}
 
-    return Actor(name, process, (write_file, find_row, verify, commit, settle))
+    return Actor(name, process, (write_file, begin, find_row, verify, commit, settle))
 
 
 def stopped(conn: Connection) -> int:
@@ -74,7 +80,7 @@ def stopped(conn: Connection) -> int:
 
 
 def _begin(world: Gateway, process: str) -> Local:
-    return {"token": world.reads[process].begin(), "began": world.reads[process].epoch}
+    return {"pin": world.pins[process].open(), "began": world.pins[process].epoch}
 
 
 def _without(local: Local, name: str) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def read(name: str, process: str, key: str) -> Actor:
     def lose(world: Gateway, conn: Connection, local: Local, chunk: StoredChunk | None = None) -> Jump:
         _, lives = processes.look(conn, process)
         assert not lives or (chunk is not None and world.is_bad(chunk.blob.location)), "an open read lost its bytes"
-        world.reads[process].end(local["token"])
+        local["pin"].close()
         return Jump(END, {"bytes": None})
 
     def begin(world: Gateway, conn: Connection, local: Local) -> Local:
@@ -126,8 +132,9 @@ def read(name: str, process: str, key: str) -> Actor:
     def load(world: Gateway, conn: Connection, local: Local) -> Local | Jump:
         found, content = objects.find_with_content(conn, world.bucket_id, key)
         if found is None or content is None:
-            world.reads[process].end(local["token"])
+            local["pin"].close()
             return Jump(END, {"bytes": None})
+        local["pin"].keep_content(content.id)
         return {**local, "etag": found.etag, "digest": content.extents[0].digest}
 
     def locate(world: Gateway, conn: Connection, local: Local) -> Local | Jump:
@@ -142,7 +149,7 @@ def read(name: str, process: str, key: str) -> Actor:
         except (BlobNotFound, BlobCorrupt):
             return local
         assert world.etag_of(given) == local["etag"], "wrong bytes"
-        world.reads[process].end(local["token"])
+        local["pin"].close()
         return Jump(END, {"bytes": given})
 
     def locate_again(world: Gateway, conn: Connection, local: Local) -> Local | Jump:
@@ -161,16 +168,28 @@ def heart(process: str, beats: int = 2) -> Actor:
     """As incarnation.py does it."""
 
     def look(world: Gateway, conn: Connection, local: Local) -> Local | Jump:
-        world.reads[process].epoch, lives = processes.look(conn, process)
+        world.pins[process].epoch, lives = processes.look(conn, process)
         if not lives:
             world.kill(process)
-        return {"oldest": world.reads[process].oldest()}
+        return {"lasting": tuple(world.pins[process].lasting())}
+
+    def publish_needs(world: Gateway, conn: Connection, local: Local) -> Local:
+        if pins.publish(conn, process, *needs_of(local["lasting"])):
+            for pin in local["lasting"]:
+                pin.is_published = True
+        return {"oldest": world.pins[process].oldest()}
 
     def publish(world: Gateway, conn: Connection, local: Local) -> Local:
         processes.heartbeat(conn, process, local["oldest"])
         return {}
 
-    return Actor(f"heart of {process}", process, (look, publish) * beats, frozenset({"publish"}))
+    def withdraw(world: Gateway, conn: Connection, local: Local) -> Local:
+        needed = needs_of(world.pins[process].lasting())
+        pins.withdraw(conn, process, *world.published(conn, process).without(needed))
+        return {}
+
+    steps = (look, publish_needs, publish, withdraw) * beats
+    return Actor(f"heart of {process}", process, steps, frozenset({"publish_needs", "publish", "withdraw"}))
 
 
 def reaper(name: str = "reaper") -> Actor:

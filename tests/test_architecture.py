@@ -36,7 +36,7 @@ ORDER = (
     ("blobs",),
     ("auth",),
     ("metadata", "wire"),
-    ("errors", "console"),
+    ("errors", "threads", "console"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from s3gw import incarnation
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.read_pins import ReadPins
 from s3gw.incarnation import Heart, bury_the_dead, lock_folder, open_incarnation, remove_lock
+from s3gw.metadata import pins as published_pins
 from s3gw.metadata import processes, schema
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
 from s3gw.metadata.processes import Process
@@ -27,8 +28,8 @@ _HOLD = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcn
 
 
 @pytest.fixture
-def reads() -> OpenReads:
-    return OpenReads()
+def pins() -> ReadPins:
+    return ReadPins()
 
 
 @pytest.fixture(autouse=True)
@@ -66,11 +67,11 @@ async def register(database: Database, name: str = "other", silent: bool = False
 
 
 async def test_each_incarnation_has_a_name_of_its_own_that_a_location_may_begin_with(
-    database: Database, tmp_path: Path, reads: OpenReads
+    database: Database, tmp_path: Path, pins: ReadPins
 ) -> None:
     names = []
     for _ in range(2):
-        async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        async with open_incarnation(database, tmp_path, "worker", pins) as alive:
             names.append(alive.name)
             process = (await known(database))[alive.name]
             assert (process.role, process.pid, process.is_dead) == ("worker", os.getpid(), 0)
@@ -79,8 +80,8 @@ async def test_each_incarnation_has_a_name_of_its_own_that_a_location_may_begin_
     assert [process.is_dead for process in (await known(database)).values()] == [1, 1]
 
 
-async def test_who_lives_is_not_buried(database: Database, tmp_path: Path, reads: OpenReads) -> None:
-    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+async def test_who_lives_is_not_buried(database: Database, tmp_path: Path, pins: ReadPins) -> None:
+    async with open_incarnation(database, tmp_path, "worker", pins) as alive:
         await database.write(lambda conn: conn.execute(update(schema.processes).values(heartbeat_at=1)) and None)
         assert await bury_the_dead(database, tmp_path) == []  # its lock counts, not its silence
         assert not (await known(database))[alive.name].is_dead
@@ -111,37 +112,37 @@ async def test_another_machine_is_taken_for_dead_only_after_a_minute_of_silence(
 
 
 async def test_a_heart_publishes_the_epoch_of_the_oldest_open_read(
-    database: Database, tmp_path: Path, reads: OpenReads
+    database: Database, tmp_path: Path, pins: ReadPins
 ) -> None:
-    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
-        heart = Heart(database, alive.name, reads)
-        token = reads.begin()
+    async with open_incarnation(database, tmp_path, "worker", pins) as alive:
+        heart = Heart(database, alive.name, pins)
+        pin = pins.open()
         await database.write(processes.end_epoch)
         assert await heart.beat()
-        assert reads.epoch == 1
+        assert pins.epoch == 1
         assert (await known(database))[alive.name].oldest_open == 0
-        later = reads.begin()
-        reads.end(token)
+        later = pins.open()
+        pin.close()
         await database.write(processes.end_epoch)
         assert await heart.beat()
         assert (await known(database))[alive.name].oldest_open == 1
-        reads.end(later)
+        later.close()
         assert await heart.beat()
         assert (await known(database))[alive.name].oldest_open == 2
 
 
-async def test_a_process_begins_in_the_present_epoch(database: Database, tmp_path: Path, reads: OpenReads) -> None:
+async def test_a_process_begins_in_the_present_epoch(database: Database, tmp_path: Path, pins: ReadPins) -> None:
     for _ in range(3):
         await database.write(processes.end_epoch)
-    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
-        assert reads.epoch == (await known(database))[alive.name].oldest_open == 3
+    async with open_incarnation(database, tmp_path, "worker", pins) as alive:
+        assert pins.epoch == (await known(database))[alive.name].oldest_open == 3
 
 
 async def test_a_heart_at_rest_writes_only_now_and_then(
-    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, pins: ReadPins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+    async with open_incarnation(database, tmp_path, "worker", pins) as alive:
         write = database.write
 
         async def count(fn: Any, *args: Any, **kwargs: Any) -> Any:
@@ -149,33 +150,33 @@ async def test_a_heart_at_rest_writes_only_now_and_then(
             return await write(fn, *args, **kwargs)
 
         monkeypatch.setattr(database, "write", count)
-        heart = Heart(database, alive.name, reads)
-        with_reads = reads.begin()
+        heart = Heart(database, alive.name, pins)
+        open_pin = pins.open()
         for _ in range(5):
             assert await heart.beat()
         assert written == []
         monkeypatch.setattr(incarnation, "_REST", 0.0)
         assert await heart.beat()
         assert written == [processes.heartbeat]
-        reads.end(with_reads)
+        open_pin.close()
 
 
 async def test_a_process_that_was_declared_dead_hears_of_it_and_stops(
-    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, pins: ReadPins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(incarnation, "BEAT", 0.01)
     died = asyncio.Event()
-    async with open_incarnation(database, tmp_path, "worker", reads, died.set) as alive:
+    async with open_incarnation(database, tmp_path, "worker", pins, died.set) as alive:
         await asyncio.sleep(0.05)
         assert not died.is_set()
         await database.write(processes.mark_dead, alive.name)
         await asyncio.wait_for(died.wait(), 20)
         await database.write(processes.forget, alive.name)
-        assert not await Heart(database, alive.name, reads).beat()
+        assert not await Heart(database, alive.name, pins).beat()
 
 
 async def test_a_heart_outlives_a_database_that_is_away(
-    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, pins: ReadPins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(incarnation, "BEAT", 0.01)
     outcomes, beaten = iter([DatabaseUnavailable("away")]), asyncio.Event()
@@ -187,32 +188,79 @@ async def test_a_heart_outlives_a_database_that_is_away(
         return True
 
     monkeypatch.setattr(Heart, "beat", beat)
-    async with open_incarnation(database, tmp_path, "worker", reads):
+    async with open_incarnation(database, tmp_path, "worker", pins):
         await asyncio.wait_for(beaten.wait(), 20)
 
 
 async def test_who_can_not_say_goodbye_lets_go_of_the_lock(
-    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, pins: ReadPins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(conn: Connection, name: str) -> bool:
         raise DatabaseUnavailable("away")
 
     with monkeypatch.context() as patch:
         patch.setattr(processes, "mark_dead", refuse)
-        async with open_incarnation(database, tmp_path, "worker", reads) as alive:
+        async with open_incarnation(database, tmp_path, "worker", pins) as alive:
             pass
     assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == [alive.name]
 
 
 async def test_who_can_not_register_lets_go_of_the_lock(
-    database: Database, tmp_path: Path, reads: OpenReads, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, pins: ReadPins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> int:
         raise DatabaseUnavailable("away")
 
     monkeypatch.setattr(processes, "register", refuse)
     with pytest.raises(DatabaseUnavailable):
-        async with open_incarnation(database, tmp_path, "worker", reads):
+        async with open_incarnation(database, tmp_path, "worker", pins):
             pass
     (lock,) = lock_folder(tmp_path).iterdir()
     assert incarnation._holds_its_lock(tmp_path, lock.stem) is False
+
+
+async def test_what_lasting_pins_need_is_published_before_their_epoch_is_let_go(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting, written = ReadPins(lasting=0), []
+    async with open_incarnation(database, tmp_path, "worker", lasting) as alive:
+        heart, write = Heart(database, alive.name, lasting), database.write
+
+        async def record(fn: Any, *args: Any, **kwargs: Any) -> Any:
+            written.append((fn, *args[1:]))
+            return await write(fn, *args, **kwargs)
+
+        monkeypatch.setattr(database, "write", record)
+        read, upload = lasting.open(), lasting.open()
+        read.keep_content(7)
+        upload.keep_blob(b"digest")
+        await write(processes.end_epoch)
+        assert await heart.beat()
+        publish, beat = (published_pins.publish, {7}, {b"digest"}), (processes.heartbeat, 1)
+        assert written == [publish, beat]
+        assert await heart.beat()
+        assert written == [publish, beat]
+        read.close()
+        assert await heart.beat()
+        assert written[2:] == [(published_pins.withdraw, {7}, set())]
+        upload.close()
+
+
+async def test_many_pins_are_published_in_batches(database: Database, tmp_path: Path) -> None:
+    lasting = ReadPins(lasting=0)
+    async with open_incarnation(database, tmp_path, "worker", lasting) as alive:
+        heart = Heart(database, alive.name, lasting)
+        opened = [lasting.open() for _ in range(2 * published_pins.BATCH + 1)]
+        for number, pin in enumerate(opened):
+            pin.keep_content(number)
+        assert await heart.beat()
+        assert await database.read(_pinned) == list(range(len(opened)))
+        for pin in opened[1:]:
+            pin.close()
+        assert await heart.beat()
+        assert await database.read(_pinned) == [0]
+
+
+def _pinned(conn: Connection) -> list[int]:
+    column = schema.content_pins.c.content_id
+    return list(conn.execute(select(column).order_by(column)).scalars())

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, Table, literal_column, select, text, union_all
+from sqlalchemy import Select, Table, bindparam, literal_column, select, text, union_all
 
 from s3gw.blobs import filesystem
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.read_pins import Needs, Pin, ReadPins
 from s3gw.blobs.stored_chunk import StoredChunk, is_intact
 from s3gw.jobs.reaper import _Released as Released
-from s3gw.metadata import blobs, buckets, contents, identities, processes, schema
+from s3gw.metadata import blobs, buckets, contents, identities, pins, processes, schema
 from s3gw.metadata.database import Connection, Database, Prepared
 from tests.actors import SHARD, copy, death, delete, heart, late_sweep, read, reaper, sweep, upload
 from tests.explorer import Actor, Explorer, Jump, Local
@@ -37,7 +37,7 @@ class Gateway:
 
     def __init__(self, store: FilesystemStore, folder: Path) -> None:
         self.store, self._folder = store, folder / SHARD
-        self.reads: dict[str, OpenReads] = {}
+        self.pins: dict[str, ReadPins] = {}
         self.bucket_id = 0
         self._dead: frozenset[str] = frozenset()
         self._bad: frozenset[str] = frozenset()  # locations
@@ -50,7 +50,7 @@ class Gateway:
         )
         for name in (OLD, *living):
             processes.register(conn, name, "worker", "here", 1)
-            self.reads[name] = OpenReads()
+            self.pins[name] = ReadPins(lasting=0)  # each may be published at any time
         for actor in preceding:
             self.run(conn, actor)
         self.kill(OLD)
@@ -88,17 +88,28 @@ class Gateway:
     def locations(self) -> list[str]:
         return list(self._files())
 
+    def published(self, conn: Connection, process: str) -> Needs:
+        of_process = [row for row in _PINS.all(conn) if row[0] == process]
+        return Needs(
+            frozenset(row[1] for row in of_process if row[1]), frozenset(row[2] for row in of_process if row[2])
+        )
+
     # What the explorer asks
 
     def remember(self) -> Any:
-        reads = {name: (opened.epoch, dict(opened._began)) for name, opened in self.reads.items()}
-        return reads, self._files(), self._dead
+        pins = {
+            name: (opened.epoch, [(pin, pin.content, pin.blob, pin.is_published) for pin in opened._open])
+            for name, opened in self.pins.items()
+        }
+        return pins, self._files(), self._dead
 
     def restore(self, memory: Any) -> None:
-        reads, files, self._dead = memory
-        for name, (epoch, began) in reads.items():
-            self.reads[name].epoch = epoch
-            self.reads[name]._began = dict(began)
+        pins, files, self._dead = memory
+        for name, (epoch, opened) in pins.items():
+            self.pins[name].epoch = epoch
+            self.pins[name]._open = {pin for pin, *_ in opened}
+            for pin, content, blob, is_published in opened:
+                pin.content, pin.blob, pin.is_published = content, blob, is_published
         now = self._files()
         for location in now.keys() - files.keys():
             self._path(location).unlink()
@@ -106,16 +117,20 @@ class Gateway:
             self._path(location).write_bytes(files[location])
 
     def dump(self, conn: Connection) -> Any:
-        rows: dict[str, list[Any]] = {kind: [] for kind in "cbops"}
+        rows: dict[str, list[Any]] = {kind: [] for kind in "cbopsn"}
         for kind, *row in _DUMP.all(conn):
             rows[kind].append(tuple(row))
+        rows["n"] = sorted(_PINS.all(conn))
         return rows
 
     def fingerprint(self, dump: Any, locals: Sequence[Local]) -> Hashable:
         """Everything that decides what can happen. Of the numbers of contents and of epochs, only the order does."""
         rank = {row[1]: number for number, row in enumerate(dump["c"])}
-        known = [{name: _plain(value, rank) for name, value in local.items() if name != "token"} for local in locals]
-        reads = [(opened.epoch, *sorted(opened._began.values())) for opened in self.reads.values()]
+        known = [{name: _plain(value, rank) for name, value in local.items()} for local in locals]
+        held = [sorted((_plain(pin, rank), pin.epoch) for pin in opened._open) for opened in self.pins.values()]
+        reads = [
+            (opened.epoch, *(epoch for _, epoch in pins)) for opened, pins in zip(self.pins.values(), held, strict=True)
+        ]
         epochs = [
             [row[4] for row in dump["c"]],
             [row[3] for row in dump["b"]],
@@ -133,6 +148,8 @@ class Gateway:
                 [(row[0], row[2]) for row in dump["p"]],
                 [[order.get(epoch) for epoch in some] for some in epochs],
                 [sorted(local.items()) for local in known],
+                [[plain for plain, _ in pins] for pins in held],
+                [(process, rank.get(content_id), digest) for process, content_id, digest in dump["n"]],
                 sorted(self._files()),
                 sorted(self._dead),
             )
@@ -153,14 +170,14 @@ class Gateway:
 
     def check_end(self, conn: Connection, locals: Mapping[str, Local]) -> None:
         """Beat, bury, sweep and reap to the end: files and rows match, and every count is right."""
-        for name, opened in self.reads.items():
+        for name, opened in self.pins.items():
             if self.lives(name):
                 assert len(opened) == 0, f"{name} has left a read open"
             else:
                 self.run(conn, sweep("sweep", name))
         for _ in range(3):
             self.run(conn, reaper())
-            for name in filter(self.lives, self.reads):
+            for name in filter(self.lives, self.pins):
                 self.run(conn, heart(name, beats=1))
         dump = self.dump(conn)
         self.check(dump)
@@ -200,7 +217,19 @@ _DUMP = Prepared(
 _EPOCHS = ("began", "oldest")  # what actors know that are such
 
 
+_PINS = Prepared(
+    union_all(
+        select(schema.content_pins.c.incarnation, schema.content_pins.c.content_id, literal_column("''").label("d")),
+        select(schema.blob_pins.c.incarnation, literal_column("0"), schema.blob_pins.c.digest),
+    )
+)
+
+
 def _plain(value: Any, rank: Mapping[int, int]) -> Any:
+    if isinstance(value, Pin):
+        return repr((rank.get(value.content or 0), value.blob, value.is_published))
+    if isinstance(value, tuple) and value and isinstance(value[0], Pin):
+        return [_plain(pin, rank) for pin in value]
     if isinstance(value, StoredChunk):
         return value.blob
     if isinstance(value, Released):
@@ -264,6 +293,12 @@ def test_two_at_once(explore: Explore, pair: tuple[str, str]) -> None:
     assert explore(_ACTORS[pair[0]](ONE), _ACTORS[pair[1]](TWO), preceding=[_first()]).ends > 0
 
 
+_SQL_OF_BOTH = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
+
+
+@_SQL_OF_BOTH
 @pytest.mark.parametrize("name", _ACTORS)
 def test_one_beside_the_reaper_of_what_was_deleted_before(explore: Explore, name: str) -> None:
     """What is uploaded was there, but nobody counts on it any more."""
@@ -274,12 +309,14 @@ def test_one_beside_the_reaper_of_what_was_deleted_before(explore: Explore, name
     assert explore(_ACTORS[name](ONE), heart(ONE), reaper(), preceding=before).states > 50
 
 
+@_SQL_OF_BOTH
 @pytest.mark.parametrize("name", ["upload the same", "copy", "read"])
 def test_one_beside_a_delete_and_the_reaper(explore: Explore, name: str) -> None:
     actor = _ACTORS[name](ONE)
     assert explore(actor, delete("delete", "jobs", "k"), heart(ONE), reaper(), preceding=[_first()]).states > 200
 
 
+@_SQL_OF_BOTH
 def test_two_reapers(explore: Explore, gateway: Gateway) -> None:
     """One has lost its lease and doesn't know it yet. What was deleted has been marked before."""
 
@@ -320,6 +357,27 @@ def test_a_reaper_that_ignores_open_reads_is_found(explore: Explore, monkeypatch
     monkeypatch.setattr(processes, "floor", lambda conn: 10**9)
     with pytest.raises(AssertionError, match="an open read lost its bytes"):
         explore(_ACTORS["read"](ONE), delete("delete", "jobs", "k"), reaper(), preceding=[_first()])
+
+
+def test_a_heart_that_lets_go_of_an_epoch_before_the_needs_are_published_is_found(
+    explore: Explore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pins, "publish", lambda conn, *needs: True)
+    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper()
+    with pytest.raises(AssertionError, match="an open read lost its bytes"):
+        explore(*actors, preceding=[_first()])
+
+
+def test_a_reaper_that_ignores_pins_is_found(explore: Explore, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpinned = Prepared(
+        select(schema.contents.c.id)
+        .where(schema.contents.c.refs == 0, schema.contents.c.released_at < bindparam("floor"))
+        .limit(bindparam("batch"))
+    )
+    monkeypatch.setattr(contents, "_released_before", unpinned)
+    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper()
+    with pytest.raises(AssertionError, match="an open read lost its bytes"):
+        explore(*actors, preceding=[_first()])
 
 
 def test_a_commit_that_trusts_a_process_declared_dead_is_found(

@@ -28,7 +28,7 @@ from s3gw.wire import xml
 from s3gw.wire.aws_chunked import MAX_LINE, MAX_TRAILERS
 from tests.auth import test_authenticate as authentication
 from tests.auth.clients import EXAMPLE_TIME, AuthSettings, authenticated
-from tests.blobs import test_slices as slices
+from tests.blobs import test_upload_buffers as upload_buffers
 from tests.crash import test_slow_clients as slow_clients
 from tests.crash.client import BUCKET, open_gateway
 from tests.crash.sockets import RawClient, eventually, stored
@@ -63,7 +63,7 @@ def limit(*names: str) -> Callable[[Test], Test]:
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
     "upload_expiry": expiry.test_only_uploads_older_than_the_setting_are_aborted,
-    "upload_memory": slices.test_the_budget_is_never_exceeded,
+    "upload_memory": upload_buffers.test_the_budget_is_never_exceeded,
     "header_timeout": slow_clients.test_a_client_that_does_not_finish_its_head_is_let_go,
     "body_timeout": slow_clients.test_a_client_that_stops_in_its_body_hears_request_timeout_and_leaves_nothing,
     "send_timeout": slow_clients.test_a_client_that_does_not_read_its_answer_is_let_go,

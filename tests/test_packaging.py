@@ -18,7 +18,7 @@ import yaml
 import s3gw
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {"help", "run", "check", "lint", "test", "bench", "compat", "image", "format", "clean"}
+TARGETS = {"help", "run", "check", "lint", "soak", "test", "bench", "compat", "image", "format", "clean"}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

@@ -24,6 +24,7 @@ from s3gw.errors import (
     RequestTimeout,
     SignatureDoesNotMatch,
 )
+from s3gw.threads import in_thread
 from s3gw.wire.aws_chunked import NEED_DATA, ChunkEnd, ChunkStart, Data, Decoder, End
 from s3gw.wire.checksums import Hasher
 from s3gw.wire.request import Request
@@ -114,7 +115,7 @@ class VerifyingBody:
             if length < _THREAD_FROM:
                 self._hash_and_verify(body)
             else:
-                await asyncio.to_thread(self._hash_and_verify, body)
+                await in_thread(None, self._hash_and_verify, body)
         return body
 
     def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
@@ -163,7 +164,7 @@ class VerifyingBody:
     async def _decode(self, piece: bytes, is_last: bool) -> bytes:
         assert self._decoder is not None
         if self._decoder.signer is not None and len(piece) >= _THREAD_FROM:
-            return await asyncio.to_thread(self._decoder.feed, piece, is_last)
+            return await in_thread(None, self._decoder.feed, piece, is_last)
         return self._decoder.feed(piece, is_last)
 
     def _check_limit(self, size: int) -> None:

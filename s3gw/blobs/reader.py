@@ -16,6 +16,8 @@ from typing import NamedTuple, TypeVar, cast
 
 from s3gw.blobs.buffers import BufferPool
 from s3gw.blobs.chunk import BLOCK
+from s3gw.blobs.open_content import OpenContent, Piece
+from s3gw.blobs.read_pins import Pin
 from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobStore
 from s3gw.blobs.stored_chunk import StoredChunk
 from s3gw.metadata import blobs, layout
@@ -23,6 +25,7 @@ from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import INLINE, MANIFEST, Content, CorruptContent, load_children
 from s3gw.metadata.database import Database
 from s3gw.metadata.layout import Extent
+from s3gw.threads import in_thread
 
 PIECE = 256 * 1024  # stays in a core's cache from the disk's pages through BLAKE3 to the socket
 _BUFFERS = 128  # kept for the next reads; more are made as needed
@@ -31,7 +34,6 @@ _POINT_READ = 2  # children; more are read in a thread
 _CHILDREN = 16  # loaded at once; a child's layout has at most half a megabyte
 _MAX_DEPTH = 4  # of part lists in part lists; see contents.copy_range
 
-Piece = bytes | memoryview
 T = TypeVar("T")
 
 
@@ -58,8 +60,13 @@ class ContentReader:
         self._buffers = BufferPool(PIECE, _BUFFERS)
         self._threads = ThreadPoolExecutor(max(8, 2 * (os.cpu_count() or 1)), "s3gw-read")
 
+    def open(self, content: Content, pin: Pin, offset: int, length: int) -> OpenContent:
+        """A range of a content, for an owner who closes it. It owns the pin, opened before the content was found."""
+        pin.keep_content(content.id)
+        return OpenContent(self.read(content, offset, length), pin)
+
     async def read(self, content: Content, offset: int = 0, length: int | None = None) -> AsyncGenerator[Piece, None]:
-        """Pieces of a range (by default all) of a content that is kept by `OpenReads`.
+        """Pieces of a range (by default all) of a content that a pin keeps.
 
         A piece may be a view of a buffer; the buffer is used again when no view of it exists. Raises
         CorruptContent. Close the generator when it isn't read to its end.
@@ -147,25 +154,16 @@ class ContentReader:
                 cached = chunk.read_cached(data, step.offset, step.length)
                 if cached is not None:
                     return cached
-            return await self._read_in_thread(chunk, data, step)
+            return await in_thread(self._threads, chunk.read, data, step.offset, step.length)
         except (BlobNotFound, BlobCorrupt) as error:
             blob = await self._database.read(blobs.find, chunk.blob.digest)
             if blob is None or blob.location == chunk.blob.location:
                 raise CorruptContent(str(error)) from error
             chunk.move(blob)
         try:
-            return await self._read_in_thread(chunk, data, step)
+            return await in_thread(self._threads, chunk.read, data, step.offset, step.length)
         except (BlobNotFound, BlobCorrupt) as error:
             raise CorruptContent(str(error)) from error
-
-    async def _read_in_thread(self, chunk: StoredChunk, buffer: memoryview, step: _Step) -> memoryview:
-        loop = asyncio.get_running_loop()
-        reading = loop.run_in_executor(self._threads, chunk.read, buffer, step.offset, step.length)
-        try:
-            return await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            await asyncio.wait([reading])  # the caller closes the file
-            raise
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

@@ -32,7 +32,10 @@ class BlobSink(Protocol):
 
 
 class BlobSource(Protocol):
-    """A file being read. Its bytes stay readable when the location is deleted meanwhile."""
+    """A file being read. Its bytes stay readable when the location is deleted meanwhile.
+
+    It is closed by `close`, or when nobody refers to it any more.
+    """
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill all of the buffer with the bytes at `offset`. BlobCorrupt: there are too few, or unreadable."""

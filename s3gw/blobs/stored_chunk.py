@@ -1,7 +1,7 @@
 """A chunk that lies in a store, read with verification.
 
 The file is opened and its list of block digests verified once, by the first read; after that a read costs the blocks
-it touches. For one thread at a time; knows neither database nor event loop.
+it touches. For one thread at a time, but `close` may come while a thread reads; knows neither database nor event loop.
 """
 
 from __future__ import annotations
@@ -33,11 +33,9 @@ class StoredChunk:
 
         Raises BlobNotFound, and BlobCorrupt when anything isn't what its digest says.
         """
-        if self._source is None:
-            self._open()
-        assert self._source is not None, "opened above"
+        source = self._source or self._open()
         start, whole = self._blocks_around(buffer, offset, length)
-        self._source.read_into(whole, start)
+        source.read_into(whole, start)
         return self._verified(whole, start, offset, length)
 
     def read_cached(self, buffer: memoryview, offset: int, length: int) -> memoryview | None:
@@ -61,7 +59,7 @@ class StoredChunk:
             raise BlobCorrupt(f"{self.blob.location}: a block at {start} isn't what was stored")
         return whole[offset - start : offset - start + length]
 
-    def _open(self) -> None:
+    def _open(self) -> BlobSource:
         source = self._store.open(self.blob.location)
         try:
             if self._expected is not None:
@@ -74,7 +72,8 @@ class StoredChunk:
         except BaseException:
             source.close()
             raise
-        self._source, self._blocks = source, blocks
+        self._blocks, self._source = blocks, source
+        return source
 
     def move(self, blob: Blob) -> None:
         """Go on with the same bytes at another location."""
@@ -82,9 +81,8 @@ class StoredChunk:
         self.blob = blob
 
     def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        """Let go of the file. Whoever lets go last closes it: a thread may be reading it for a cancelled request."""
+        self._source = None
 
 
 def is_intact(store: BlobStore, blob: Blob) -> bool:

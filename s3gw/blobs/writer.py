@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from s3gw.blobs.chunked_body import ChunkedBody, Hasher, WriteServices
-from s3gw.blobs.open_reads import OpenReads
-from s3gw.blobs.slices import SlicePool
+from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.store import BlobStore
+from s3gw.blobs.upload_buffers import UploadBuffers
 from s3gw.metadata import blobs
 from s3gw.metadata.contents import NewContent, inline
 from s3gw.metadata.database import Database, DatabaseUnavailable
@@ -53,7 +53,7 @@ class BodyWriter:
         database: Database,
         store: BlobStore,
         incarnation: str,
-        open_reads: OpenReads,
+        pins: ReadPins,
         *,
         inline_limit: int = INLINE_LIMIT,
         chunk_size: int = CHUNK_SIZE,
@@ -62,12 +62,12 @@ class BodyWriter:
         cores = os.cpu_count() or 1
         counter = count(1)
         self.inline_limit = inline_limit
-        self.slices = SlicePool(memory)
-        self._open_reads = open_reads
+        self.buffers = UploadBuffers(memory)
         self._services = WriteServices(
             database,
             store,
-            self.slices,
+            pins,
+            self.buffers,
             ThreadPoolExecutor(max(2, cores), "s3gw-hash"),
             ThreadPoolExecutor(max(8, 2 * cores), "s3gw-disk"),
             lambda: f"{incarnation}-{next(counter):08x}",
@@ -79,21 +79,21 @@ class BodyWriter:
         """The context in which a body is stored and registered; see the top of this file."""
         return Storing(self, body, hashers or {})
 
-    async def receive(self, body: Body, hashers: Mapping[str, Hasher]) -> tuple[StoredBody, list[str]]:
-        """Read a body to its end. Gives it and the locations that were written. `storing` is the way to call this."""
+    async def receive(self, body: Body, hashers: Mapping[str, Hasher]) -> tuple[StoredBody, ChunkedBody | None]:
+        """Read a body to its end, in chunks unless it is small. `storing` is the way to call this."""
         pieces: list[bytes] = []
         size = 0
         while size <= self.inline_limit:
             piece = await body.read()
             if not piece:
-                return _inline(b"".join(pieces), hashers), []
+                return _inline(b"".join(pieces), hashers), None
             pieces.append(piece)
             size += len(piece)
         return await self._receive_chunks(pieces, body, hashers)
 
     async def _receive_chunks(
         self, pieces: list[bytes], body: Body, hashers: Mapping[str, Hasher]
-    ) -> tuple[StoredBody, list[str]]:
+    ) -> tuple[StoredBody, ChunkedBody]:
         chunked = ChunkedBody(self._services, hashers)
         try:
             while pieces:
@@ -105,7 +105,7 @@ class BodyWriter:
             await self._see_through(chunked.discard())
             raise
         checksums = {name: hasher.digest() for name, hasher in hashers.items()}
-        return StoredBody(content, content.size, md5, checksums), chunked.locations
+        return StoredBody(content, content.size, md5, checksums), chunked
 
     async def settle(self, locations: list[str]) -> None:
         """Remove those of the files that no row names. Only when nothing can name them any more."""
@@ -137,28 +137,20 @@ class BodyWriter:
         self._services.hashing.shutdown()
         self._services.disk.shutdown()
 
-    @property
-    def open_reads(self) -> OpenReads:
-        return self._open_reads
-
 
 class Storing:
-    """From the first byte of a body to the known outcome of its transaction. An upload counts as an open read."""
+    """From the first byte of a body to the known outcome of its transaction."""
 
     def __init__(self, writer: BodyWriter, body: Body, hashers: Mapping[str, Hasher]) -> None:
         self._writer, self._body, self._hashers = writer, body, hashers
+        self._chunked: ChunkedBody | None = None
         self._locations: list[str] = []
-        self._token = 0
 
     async def __aenter__(self) -> StoredBody:
-        self._token = self._writer.open_reads.begin()
-        try:
-            stored, written = await self._writer.receive(self._body, self._hashers)
-        except BaseException:
-            self._writer.open_reads.end(self._token)
-            raise
-        bad = [chunk.replaces for chunk in stored.content.chunks if chunk.replaces is not None]
-        self._locations = written + bad
+        stored, self._chunked = await self._writer.receive(self._body, self._hashers)
+        if self._chunked is not None:
+            bad = [chunk.replaces for chunk in stored.content.chunks if chunk.replaces is not None]
+            self._locations = self._chunked.locations + bad
         return stored
 
     async def __aexit__(
@@ -168,7 +160,8 @@ class Storing:
             if self._locations and _is_known(error):
                 await self._writer.settle(self._locations)
         finally:
-            self._writer.open_reads.end(self._token)
+            if self._chunked is not None:
+                self._chunked.close()
 
 
 def _is_known(error: BaseException | None) -> bool:

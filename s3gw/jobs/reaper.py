@@ -5,17 +5,24 @@ counts up (metadata/processes.py). It works in two transactions of which the fir
 
 1. Mark. It looks for what is released with a plain read, so that what it finds was committed and is visible to
    everybody. The transaction after that marks these rows with the present epoch E and begins epoch E + 1.
-2. Delete. Rows marked E go when the floor is above E, that is, when every live process has published that all of its
-   open reads began in epoch E + 1 or later.
+2. Delete. Rows marked E that no published pin names go when the floor is above E, that is, when every live process has
+   published that all of its other pins were opened in epoch E + 1 or later.
 
-A read is given the newest epoch that its process has seen, before it reads the row that says what to read. One that
-began in epoch E + 1 or later therefore began after the release was visible, and can't have found what was released. One
-that began earlier holds the floor at E or below. So the moment of a release is of no importance: a stamp taken in its
-own transaction would come before its commit, and a read that begins between the two sees the old row.
+A read opens a pin, which is given the newest epoch that its process has seen, before it reads the row that says what to
+read. One of epoch E + 1 or later was therefore opened after the release was visible, and its read can't have found what
+was released. One of an earlier epoch holds the floor at E or below. So the moment of a release is of no importance: a
+stamp taken in its own transaction would come before its commit, and a read that begins between the two sees the old
+row.
 
-Uploads count as reads, so a stored chunk that an upload has verified instead of writing it again is still there when it
-commits, or the commit finds its row gone and the client is told to try again. A dead process would hold the floor for
-ever, so the reaper first declares dead who died.
+A read that lasts must not hold the floor for as long as its client likes. After some seconds its process publishes
+the content that it reads (metadata/pins.py), and after that commit no longer counts the pin's epoch. Until then the pin
+held the floor, so the content was not unwound; from then on the content's row is passed over, and while a content isn't
+unwound its counts keep all that it consists of. A transaction that sees the risen floor sees the published pins too,
+because they were committed first and each statement reads what was committed when it began.
+
+An upload opens a pin for each stored chunk that it verifies instead of writing it again, before it looks for the row of
+the chunk; so the chunk is still there when the upload commits, or the commit finds its row gone and the client is told
+to try again. A dead process would hold the floor and its pins for ever, so the reaper first declares dead who died.
 
 The locations of deleted rows are written into a job by the same transaction and unlinked after it. Work is cut into
 transactions of about ten milliseconds, so writers hardly notice.

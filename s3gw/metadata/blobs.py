@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, null, select, update
 
+from s3gw.metadata import pins
 from s3gw.metadata.database import Connection, Prepared, insert_on_conflict
 from s3gw.metadata.schema import blobs
 
@@ -45,7 +46,7 @@ _insert_or_count = Prepared(
     .values({name: bindparam(name) for name in ("digest", "location", "size")} | {"refs": 1})
     .on_conflict_do_update(index_elements=[blobs.c.digest], set_={"refs": blobs.c.refs + 1, "released_at": null()})
 )
-_is_released = (blobs.c.refs == 0, blobs.c.released_at < bindparam("floor"))
+_is_released = (blobs.c.refs == 0, blobs.c.released_at < bindparam("floor"), pins.BLOB_IS_FREE)
 _released = select(blobs.c.digest).where(*_is_released).order_by(blobs.c.released_at).limit(bindparam("batch"))
 # The conditions stand twice: PostgreSQL looks at the outer ones again when another transaction has changed the row.
 _delete_released = Prepared(
@@ -102,7 +103,7 @@ def mark(conn: Connection, digests: Iterable[bytes], epoch: int) -> None:
 
 
 def delete_blobs_released_before(conn: Connection, floor: int, limit: int) -> Sequence[str]:
-    """Delete rows marked in an epoch before `floor`. Gives the locations to unlink after the commit."""
+    """Delete rows marked in an epoch before `floor` and not pinned. Gives the locations to unlink after the commit."""
     return [row[0] for row in _delete_released.all(conn, floor=floor, batch=limit)]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from s3gw.errors import InvalidRequest
-from s3gw.metadata import blobs, layout, processes
+from s3gw.metadata import blobs, layout, pins, processes
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.layout import INLINE, MANIFEST, PARTS, Extent, Part, content_digest
 from s3gw.metadata.schema import contents
@@ -110,7 +110,7 @@ _unmarked = Prepared(
 )
 _released_before = Prepared(
     select(contents.c.id)
-    .where(contents.c.refs == 0, contents.c.released_at < bindparam("floor"))
+    .where(contents.c.refs == 0, contents.c.released_at < bindparam("floor"), pins.CONTENT_IS_FREE)
     .order_by(contents.c.released_at)
     .limit(bindparam("batch"))
 )
@@ -323,7 +323,7 @@ def mark(conn: Connection, content_ids: Iterable[int], epoch: int) -> None:
 
 
 def contents_released_before(conn: Connection, floor: int, limit: int) -> list[int]:
-    """Contents marked in an epoch before `floor`, oldest first, for `unwind`."""
+    """Contents marked in an epoch before `floor` and not pinned, oldest first, for `unwind`."""
     return [row[0] for row in _released_before.all(conn, floor=floor, batch=limit)]
 
 

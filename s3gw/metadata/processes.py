@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, update
 
 from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
-from s3gw.metadata.schema import processes, settings
+from s3gw.metadata.schema import blob_pins, content_pins, processes, settings
 
 
 class Process(NamedTuple):
@@ -91,11 +91,15 @@ def list_processes(conn: Connection) -> list[Process]:
 
 
 def mark_dead(conn: Connection, incarnation: str, silent_since: int | None = None) -> bool:
-    """Declare a process dead; with `silent_since`, only if it hasn't been heard of since then."""
+    """Declare a process dead; with `silent_since`, only if it hasn't been heard of since then. Its pins go with it."""
     statement = update(processes).where(processes.c.incarnation == incarnation, processes.c.is_dead == 0)
     if silent_since is not None:
         statement = statement.where(processes.c.heartbeat_at < silent_since)
-    return conn.execute(statement.values(is_dead=1)).rowcount == 1
+    if conn.execute(statement.values(is_dead=1)).rowcount != 1:
+        return False
+    for table in (content_pins, blob_pins):
+        conn.execute(delete(table).where(table.c.incarnation == incarnation))
+    return True
 
 
 def forget(conn: Connection, incarnation: str) -> None:

@@ -259,6 +259,23 @@ processes = Table(
     Column("is_dead", SmallInteger, nullable=False),
 )
 
+# What lasting reads and uploads of a process need: the reaper passes over it (metadata/pins.py).
+content_pins = Table(
+    "content_pins",
+    metadata,
+    Column("content_id", BigInteger, primary_key=True),
+    Column("incarnation", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+blob_pins = Table(
+    "blob_pins",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("incarnation", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 jobs = Table(
     "jobs",
     metadata,

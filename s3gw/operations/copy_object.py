@@ -190,8 +190,9 @@ async def _compute(ctx: Context, input: Any) -> Computed | None:
     algorithm, as_aws = input.get("ChecksumAlgorithm"), ctx.services.settings.copy_etag == "aws"
     if algorithm is None and not as_aws:
         return None
-    async with ctx.services.open_reads.reading():
+    with ctx.services.pins.open() as pin:
         original, content = await ctx.services.database.read(find_source_with_content, ctx, input["CopySource"])
+        pin.keep_content(content.id)
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag

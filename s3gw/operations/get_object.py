@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
@@ -36,22 +36,17 @@ _RESPONSE_OVERRIDES = {
 
 async def get_object(ctx: Context, input: GetObjectRequestTypeDef) -> Output:
     services = ctx.services
-    reading = services.open_reads.begin()  # before the row is read: what it names is kept until `end`
-    try:
+    with services.pins.open() as pin:  # before the row is read
         version, content = await services.database.read(
             objects.find_with_content, ctx.the_bucket.id, input["Key"], input.get("VersionId")
         )
         version = readable(ctx, version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
         output, span = answer(ctx, input, version, content)
-    except BaseException:
-        services.open_reads.end(reading)
-        raise
-    if content.form == INLINE:
-        services.open_reads.end(reading)  # the bytes are here already
-        output["Body"] = content.layout[span.offset : span.offset + span.length]
-    else:
-        output["Body"] = _until_end(ctx, reading, services.reader.read(content, span.offset, span.length))
+        if content.form == INLINE:
+            output["Body"] = content.layout[span.offset : span.offset + span.length]
+        else:
+            output["Body"] = services.reader.open(content, pin.pass_on(), span.offset, span.length)
     return output
 
 
@@ -66,14 +61,6 @@ async def head_object(ctx: Context, input: HeadObjectRequestTypeDef) -> Output:
     version = readable(ctx, found, input)
     output, _ = answer(ctx, input, version, content)
     return output
-
-
-async def _until_end(ctx: Context, reading: int, body: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    try:
-        async for piece in body:
-            yield piece
-    finally:
-        ctx.services.open_reads.end(reading)
 
 
 def readable(ctx: Context, version: ObjectVersion | None, input: Mapping[str, Any]) -> ObjectVersion:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 
 from s3gw.context import Context
 from s3gw.errors import InvalidRequest
 from s3gw.metadata.contents import Content
+from s3gw.threads import in_thread
 from s3gw.wire.checksums import ALGORITHMS
 
 
@@ -20,7 +20,7 @@ async def checksum_of_content(ctx: Context, content: Content, offset: int, lengt
     hasher = known.hasher()
     if length:
         async for piece in ctx.services.reader.read(content, offset, length):
-            await asyncio.to_thread(hasher.update, piece)
+            await in_thread(None, hasher.update, piece)
     return base64.b64encode(hasher.digest()).decode()
 
 
@@ -28,5 +28,5 @@ async def md5_of_content(ctx: Context, content: Content, offset: int, length: in
     hasher = hashlib.md5(usedforsecurity=False)
     if length:
         async for piece in ctx.services.reader.read(content, offset, length):
-            await asyncio.to_thread(hasher.update, piece)
+            await in_thread(None, hasher.update, piece)
     return hasher.hexdigest()

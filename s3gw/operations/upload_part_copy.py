@@ -56,8 +56,9 @@ async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) ->
 async def _plan(ctx: Context, input: Any) -> _Plan:
     database = ctx.services.database
     upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], input["UploadId"])
-    async with ctx.services.open_reads.reading():
+    with ctx.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, ctx, input["CopySource"])
+        pin.keep_content(content.id)
         span = _span(input.get("CopySourceRange"), original, ctx.services.settings.max_put)
         whole = span.length == original.size
         etag = original.etag if whole and "-" not in original.etag else None

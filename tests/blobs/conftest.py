@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.metadata import contents, schema
@@ -29,7 +29,7 @@ class Room:
     database: Database
     store: FilesystemStore
     folder: Path
-    open_reads: OpenReads = field(default_factory=OpenReads)
+    pins: ReadPins = field(default_factory=ReadPins)
 
     def __post_init__(self) -> None:
         asyncio.run(self.database.write(_register, "first", "second"))
@@ -38,7 +38,7 @@ class Room:
 
     def new_writer(self, incarnation: str, memory: int = 64 * 2**20) -> BodyWriter:
         return BodyWriter(
-            self.database, self.store, incarnation, self.open_reads, inline_limit=1024, chunk_size=CHUNK, memory=memory
+            self.database, self.store, incarnation, self.pins, inline_limit=1024, chunk_size=CHUNK, memory=memory
         )
 
     async def put(self, data: bytes, writer: BodyWriter | None = None) -> Content:
@@ -75,4 +75,4 @@ def room(database: Database, tmp_path: Path) -> Iterator[Room]:
     yield made
     asyncio.run(made.writer.close())
     asyncio.run(made.reader.close())
-    assert len(made.open_reads) == 0
+    assert len(made.pins) == 0

@@ -140,7 +140,11 @@ async def test_a_read_that_is_given_up_closes_its_file(room: Room, monkeypatch: 
     pieces = room.reader.read(content)
     await anext(pieces)
     await pieces.aclose()
-    assert [source._fd for source in opened] == [-1]
+    del pieces
+    (fd,) = [source._fd for source in opened]
+    opened.clear()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
 
 
 async def test_a_read_cancelled_in_the_middle_ends(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +198,7 @@ async def test_bytes_are_the_same_from_cache_and_disk(
 ) -> None:
     if not is_cached:
         monkeypatch.setattr(filesystem, "_NOWAIT", 0)
-    big = BodyWriter(room.database, room.store, "second", room.open_reads)
+    big = BodyWriter(room.database, room.store, "second", room.pins)
     data = random_bytes(9_000_000)
     async with big.storing(body_of(data, 200_000)) as stored:
         content = await room.add(stored.content)
@@ -234,7 +238,7 @@ async def test_a_short_range_reads_its_blocks_and_the_list_alone(room: Room, mon
 
 
 async def test_pieces_that_are_kept_are_not_overwritten(room: Room, tmp_path: Path) -> None:
-    big = BodyWriter(room.database, room.store, "second", room.open_reads)
+    big = BodyWriter(room.database, room.store, "second", room.pins)
     data = random_bytes(9_000_000)
     async with big.storing(body_of(data, 200_000)) as stored:
         await room.database.write(_register_and_insert, stored.content)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
+from typing import Any
 
 import pytest
 
-from s3gw.blobs.slices import SLICE
+from s3gw.blobs.chunked_body import BodyMixedUp, ChunkedBody
+from s3gw.blobs.upload_buffers import BUFFER, BufferMisused, UploadBuffer
 from s3gw.blobs.writer import BodyWriter
 from s3gw.errors import BadDigest, IncompleteBody
 from s3gw.metadata import blobs, contents
@@ -125,7 +128,7 @@ async def test_a_cancelled_upload_leaves_nothing(room: Room, sent: int) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert room.files() == []
-    assert room.writer.slices.free == 64 * 2**20 // SLICE
+    assert room.writer.buffers.free == 64 * 2**20 // BUFFER
 
 
 async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +145,7 @@ async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monke
         async with room.writer.storing(body_of(random_bytes(20 * CHUNK))):
             pytest.fail("there was no space")
     assert room.files() == []
-    assert room.writer.slices.free == 64 * 2**20 // SLICE
+    assert room.writer.buffers.free == 64 * 2**20 // BUFFER
 
 
 async def test_the_same_bytes_are_stored_once(room: Room) -> None:
@@ -238,15 +241,74 @@ async def test_a_chunk_reaped_while_nobody_counted_on_it_is_inserted_by_the_uplo
     assert await room.get(content) == data
 
 
-async def test_an_upload_holds_the_reaper_back_until_its_outcome_is_known(room: Room) -> None:
-    async with room.writer.storing(body_of(b"x")):
-        assert len(room.open_reads) == 1
-    assert len(room.open_reads) == 0
+async def test_an_upload_pins_the_stored_chunks_it_counts_on_until_its_outcome_is_known(room: Room) -> None:
+    known, new = random_bytes(CHUNK), random_bytes(CHUNK, 1)
+    content = await room.put(known)
+    async with room.writer.storing(body_of(known + new)):
+        assert [pin.blob for pin in room.pins.lasting()] == [] and len(room.pins) == 1
+        assert [pin.blob for pin in room.pins._open] == [content.extents[0].digest]
+    assert len(room.pins) == 0
+
+
+async def test_an_upload_that_fails_lets_go_of_the_stored_chunks_it_counted_on(room: Room) -> None:
+    known = random_bytes(2 * CHUNK)
+    await room.put(known)
+    pieces = [known[first : first + BLOCK] for first in range(0, len(known), BLOCK)]
+    with pytest.raises(RuntimeError, match="gone"):
+        async with room.writer.storing(PiecedBody(pieces, RuntimeError("gone"))):
+            pass
+    assert len(room.pins) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("method", ["_write", "_hash"])
+async def test_an_upload_whose_memory_changes_under_it_ends_and_leaves_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Whatever the reason, what was received isn't what was written (or hashed): no row may name it."""
+    work = getattr(ChunkedBody, method)
+
+    def spoil(self: ChunkedBody, *args: Any) -> None:
+        memory = args[-1]
+        memory[len(memory) // 2] ^= 1
+        work(self, *args)
+        memory[len(memory) // 2] ^= 1
+
+    monkeypatch.setattr(ChunkedBody, method, spoil)
+    with pytest.raises(BodyMixedUp):
+        async with room.writer.storing(body_of(random_bytes(3 * CHUNK))):
+            pass
+    assert room.files() == []
+    assert room.writer.buffers.free == 64 * 2**20 // BUFFER
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_upload_whose_buffer_was_given_back_by_another_ends(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = ChunkedBody._write
+    loop = asyncio.get_running_loop()
+
+    def give_back_too_early(self: ChunkedBody, *args: Any) -> None:
+        monkeypatch.setattr(ChunkedBody, "_write", write)
+        (buffer,) = [lent for lent in gc.get_objects() if isinstance(lent, UploadBuffer) and lent.readers]
+        asyncio.run_coroutine_threadsafe(give_back(buffer), loop).result()
+        write(self, *args)
+
+    async def give_back(buffer: UploadBuffer) -> None:
+        room.writer.buffers.give_back(buffer)
+
+    monkeypatch.setattr(ChunkedBody, "_write", give_back_too_early)
+    with pytest.raises((BufferMisused, ValueError)):
+        async with room.writer.storing(body_of(random_bytes(CHUNK))):
+            pass
+    assert room.files() == []
+    assert room.writer.buffers.free == 64 * 2**20 // BUFFER
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_clients_that_stall_do_not_hold_up_others(room: Room) -> None:
-    small = BodyWriter(room.database, room.store, "second", room.open_reads, memory=4 * SLICE)
+    small = BodyWriter(room.database, room.store, "second", room.pins, memory=4 * BUFFER)
     stalling = [StallingBody([random_bytes(300_000, seed)]) for seed in range(20)]
 
     async def upload(body: StallingBody) -> int:
@@ -259,9 +321,9 @@ async def test_clients_that_stall_do_not_hold_up_others(room: Room) -> None:
     async with asyncio.timeout(10):
         async with small.storing(body_of(data)) as stored:
             assert stored.md5 == hashlib.md5(data).hexdigest()
-        slices = [await small.slices.take() for _ in range(4)]  # all of them came back
-    for memory in slices:
-        small.slices.give_back(memory)
+        buffers = [await small.buffers.take() for _ in range(4)]  # all of them came back
+    for buffer in buffers:
+        small.buffers.give_back(buffer)
     for body in stalling:
         body.resumed.set()
     assert await asyncio.gather(*uploads) == [300_000] * 20
@@ -275,13 +337,13 @@ async def test_an_upload_holds_at_most_two_mebibytes(room: Room) -> None:
 
     class Watched(PiecedBody):
         async def read(self) -> bytes:
-            free.append(room.writer.slices.free)
+            free.append(room.writer.buffers.free)
             return await super().read()
 
     data = random_bytes(6_000_000)
     async with room.writer.storing(Watched(data[first : first + 50_000] for first in range(0, len(data), 50_000))):
         pass
-    assert 64 * 2**20 - min(free) * SLICE <= 2 * 2**20
+    assert 64 * 2**20 - min(free) * BUFFER <= 2 * 2**20
 
 
 async def test_a_layout_with_a_replaced_chunk_survives_a_second_repair(room: Room) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from s3gw import incarnation
 from s3gw.blobs import filesystem
 from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.open_reads import OpenReads
+from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
@@ -94,13 +94,13 @@ async def process(database: Database, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(incarnation, "BEAT", 3600)
     for flush in ("flush", "flush_folder"):  # no power is lost here
         monkeypatch.setattr(filesystem, flush, lambda where: os.stat(where))
-    folder, reads = tmp_path / "blobs", OpenReads()
+    folder, pins = tmp_path / "blobs", ReadPins(lasting=0)
     store = FilesystemStore(folder)
-    async with open_incarnation(database, tmp_path, "jobs", reads) as alive:
-        writer = BodyWriter(database, store, alive.name, reads, inline_limit=1000)
+    async with open_incarnation(database, tmp_path, "jobs", pins) as alive:
+        writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
         settings = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7))
-        services = Services(settings, database, store, writer, reader, reads, alive, *cast(Any, (None, None)))
-        yield Process(services, Heart(database, alive.name, reads), folder)
+        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None)))
+        yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()

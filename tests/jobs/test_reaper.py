@@ -7,16 +7,16 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.incarnation import Heart, bury_the_dead
 from s3gw.jobs import reaper
 from s3gw.jobs.reaper import reap, unlink
-from s3gw.metadata import blobs, contents, processes, schema
+from s3gw.metadata import blobs, contents, pins, processes, schema
 from s3gw.metadata.contents import Part, part_list
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from tests.blobs.bodies import random_bytes
+from tests.blobs.bodies import body_of, random_bytes
 from tests.jobs.conftest import BODY, Process, ignore
 
 pytestmark = pytest.mark.anyio
@@ -44,13 +44,97 @@ async def test_what_is_counted_stays(process: Process) -> None:
 
 async def test_an_open_read_keeps_what_it_has_found(process: Process) -> None:
     content = await process.put()
-    token = process.services.open_reads.begin()
+    pin = process.services.pins.open()
     await process.database.write(contents.release, content.id)
     await process.reap(5)
     assert await process.get(content) == BODY
-    process.services.open_reads.end(token)
+    pin.close()
     await process.reap(4)
     assert process.files() == []
+
+
+async def test_a_lasting_read_keeps_its_own_and_holds_up_nothing_else(process: Process) -> None:
+    read, other = await process.put(), await process.put(random_bytes(2000, 1))
+    pin = process.services.pins.open()
+    pin.keep_content(read.id)
+    assert await process.heart.beat()
+    for content in (read, other):
+        await process.database.write(contents.release, content.id)
+    await process.reap(4)
+    assert await process.get(read) == BODY
+    assert await process.leftovers() == (1, 1, 0)
+    pin.close()
+    await process.reap(4)
+    assert await process.leftovers() == NOTHING
+    assert process.files() == []
+
+
+async def test_a_lasting_read_of_parts_keeps_every_part(process: Process) -> None:
+    children = [await process.put(random_bytes(2000, seed)) for seed in range(3)]
+    parts = [Part(number, child.id, child.size, child.digest) for number, child in enumerate(children, 1)]
+    whole = await process.database.write(lambda conn: contents.insert(conn, part_list(parts), takes_over=True))
+    pin = process.services.pins.open()
+    pin.keep_content(whole)
+    await process.database.write(contents.release, whole)
+    await process.reap(5)
+    assert await process.get(await process.database.read(contents.load, whole)) == b"".join(
+        random_bytes(2000, seed) for seed in range(3)
+    )
+    pin.close()
+    await process.reap(5)
+    assert await process.leftovers() == NOTHING
+
+
+async def test_a_lasting_upload_keeps_the_stored_chunk_it_counts_on(process: Process) -> None:
+    content = await process.put()
+    async with process.services.writer.storing(body_of(BODY)) as stored:
+        await process.database.write(contents.release, content.id)
+        await process.reap(5)
+        assert await process.leftovers() == (0, 1, 0)
+        again = await process.database.write(lambda conn: contents.insert(conn, stored.content))
+    assert await process.get(await process.database.read(contents.load, again)) == BODY
+
+
+async def test_a_pin_that_could_not_be_published_still_holds_its_epoch(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = await process.put()
+    pin = process.services.pins.open()
+    pin.keep_content(content.id)
+    publish = pins.publish
+
+    def lose(conn: Connection, *args: Any) -> bool:
+        publish(conn, *args)
+        raise DatabaseUnavailable("away")
+
+    await process.database.write(contents.release, content.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(pins, "publish", lose)
+        for _ in range(5):
+            await reap(process.services, None, ignore)
+            with pytest.raises(DatabaseUnavailable):
+                await process.heart.beat()
+    assert await process.leftovers() == (1, 1, 0)
+    await process.reap(5)
+    assert await process.get(content) == BODY
+    pin.close()
+    await process.reap(4)
+    assert await process.leftovers() == NOTHING
+
+
+async def test_the_pins_of_a_process_go_with_it(process: Process) -> None:
+    content = await process.put()
+    await process.database.write(processes.register, "other", "worker", "here", 1)
+    assert await process.database.write(pins.publish, "other", [content.id], [content.extents[0].digest])
+    await process.database.write(contents.release, content.id)
+    await process.database.write(processes.heartbeat, "other", 100)
+    await process.reap(5)
+    assert await process.leftovers() == (1, 1, 0)
+    (process.services.settings.data / "processes" / "other.lock").touch()  # nobody holds it
+    await process.reap(5)
+    assert await process.leftovers() == NOTHING
+    assert not await process.database.write(pins.publish, "other", [content.id], [])
+    assert await process.database.read(lambda conn: conn.execute(select(schema.content_pins)).all()) == []
 
 
 async def test_a_read_that_begins_between_a_release_and_its_commit_keeps_what_it_finds(process: Process) -> None:
@@ -65,13 +149,13 @@ async def test_a_read_that_begins_between_a_release_and_its_commit_keeps_what_it
 
     releasing = asyncio.create_task(process.database.write(release_slowly))
     await asyncio.to_thread(released.wait, 20)
-    token = process.services.open_reads.begin()
+    pin = process.services.pins.open()
     assert await process.database.read(contents.load, content.id) == content
     may_commit.set()
     await releasing
     await process.reap(5)
     assert await process.get(content) == BODY
-    process.services.open_reads.end(token)
+    pin.close()
     await process.reap(4)
     assert await process.leftovers() == NOTHING
 
@@ -210,7 +294,7 @@ async def test_batches_adapt_to_the_time_they_take(process: Process) -> None:
 async def test_the_reaper_of_another_process_waits_for_our_heart(process: Process) -> None:
     content = await process.put()
     await process.database.write(contents.release, content.id)
-    other = Heart(process.database, "other", process.services.open_reads)
+    other = Heart(process.database, "other", process.services.pins)
     assert not await other.beat()  # it was never registered
     for _ in range(5):
         await reap(process.services, None, ignore)

@@ -334,6 +334,7 @@ async def test_a_scan_that_waits_for_the_disk_is_ended_sooner(
 async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("s3gw.metadata.sqlite_connection.MAX_SCAN_SECONDS", 60.0)  # whatever else runs here
     monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 1.0)
     threads: list[bool] = []
     count_to = partial(_count_to, threads)

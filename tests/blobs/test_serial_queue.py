@@ -1,4 +1,4 @@
-"""Lanes: in order, one at a time, and nothing after a failure."""
+"""Serial queues: in order, one at a time, and nothing after a failure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from s3gw.blobs.lane import Lane
+from s3gw.blobs.serial_queue import SerialQueue
 
 
-def test_jobs_of_a_lane_run_in_order_beside_other_lanes() -> None:
+def test_jobs_of_a_queue_run_in_order_beside_other_queues() -> None:
     with ThreadPoolExecutor(4) as executor:
-        lanes = [Lane(executor) for _ in range(5)]
-        seen: list[list[int]] = [[] for _ in lanes]
+        queues = [SerialQueue(executor) for _ in range(5)]
+        seen: list[list[int]] = [[] for _ in queues]
         futures = [
-            lane.submit(lambda number=number, done=done: done.append(number))  # type: ignore[misc]
+            queue.submit(lambda number=number, done=done: done.append(number))  # type: ignore[misc]
             for number in range(200)
-            for lane, done in zip(lanes, seen, strict=True)
+            for queue, done in zip(queues, seen, strict=True)
         ]
         for future in futures:
             future.result()
@@ -27,17 +27,17 @@ def test_jobs_of_a_lane_run_in_order_beside_other_lanes() -> None:
 def test_after_a_failure_nothing_runs() -> None:
     ran: list[int] = []
     with ThreadPoolExecutor(2) as executor:
-        lane = Lane(executor)
-        bad = lane.submit(lambda: 1 // 0)
-        later = lane.submit(lambda: ran.append(1))
+        queue = SerialQueue(executor)
+        bad = queue.submit(lambda: 1 // 0)
+        later = queue.submit(lambda: ran.append(1))
         for future in (bad, later):
             with pytest.raises(ZeroDivisionError):
                 future.result()
     assert ran == []
-    assert isinstance(lane.error, ZeroDivisionError)
+    assert isinstance(queue.error, ZeroDivisionError)
 
 
-def test_a_failed_lane_drops_what_has_not_begun() -> None:
+def test_a_failed_queue_drops_what_has_not_begun() -> None:
     begun, go = threading.Event(), threading.Event()
 
     def job() -> int:
@@ -46,10 +46,10 @@ def test_a_failed_lane_drops_what_has_not_begun() -> None:
         return 1
 
     with ThreadPoolExecutor(1) as executor:
-        lane = Lane(executor)
-        running, waiting = lane.submit(job), lane.submit(lambda: 2)
+        queue = SerialQueue(executor)
+        running, waiting = queue.submit(job), queue.submit(lambda: 2)
         begun.wait()
-        lane.fail(RuntimeError("given up"))
+        queue.fail(RuntimeError("given up"))
         go.set()
         assert running.result() == 1
         with pytest.raises(RuntimeError, match="given up"):
