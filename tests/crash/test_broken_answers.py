@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from s3gw import gateway as gateway_module
 from tests.crash.client import BUCKET, Client, open_gateway
 from tests.crash.sockets import RawClient, random_body
 from tests.servers import RunningServer, running_server
@@ -104,3 +106,23 @@ def test_sigterm_lets_an_upload_and_a_download_in_flight_come_to_their_end(tmp_p
 async def _read(data: Path, key: str) -> bytes:
     async with open_gateway(data) as gateway:
         return (await gateway.request("GET", f"{BUCKET}/{key}")).body
+
+
+def test_an_answer_whose_head_can_not_be_encoded_keeps_no_pin(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The body was opened, but nobody has begun to read it."""
+
+    async def check() -> None:
+        async with open_gateway(tmp_path / "data", sqlite_template) as gateway:
+            assert (await gateway.request("PUT", f"{BUCKET}/k", bytes(100_000))).is_success
+
+            def fail(output: Any) -> Any:
+                raise RuntimeError("a header that can't be written")
+
+            codec = gateway_module._CODECS["GetObject"]
+            monkeypatch.setitem(gateway_module._CODECS, "GetObject", codec._replace(encode=fail))
+            assert (await gateway.request("GET", f"{BUCKET}/k")).status == 500
+            assert len(gateway.services.pins) == 0
+
+    asyncio.run(check())
