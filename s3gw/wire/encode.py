@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from s3gw.wire.element_order import in_order
 from s3gw.wire.headers import encode_metadata, header_bytes, http_date, iso_date
 from s3gw.wire.model import NAMESPACE, Member, Operation, Shape
 from s3gw.wire.xml import DECLARATION, escape
@@ -199,11 +200,8 @@ def _location_body(output: Output) -> bytes:
 
 
 def _structure(shape: Shape) -> Writer:
-    fields = tuple(
-        (name, _element_writer(member))
-        for name, member in shape.members.items()
-        if member.location is None and not member.attribute
-    )
+    elements = (member for member in shape.members.values() if member.location is None and not member.attribute)
+    fields = tuple((member.name, _element_writer(member)) for member in in_order(shape, elements))
 
     def write(value: Output, append: Append) -> None:
         get = value.get

@@ -83,7 +83,7 @@ def _owner(owner_id: str | None, name: str | None) -> str:
     if owner_id is None:
         return ""
     display = "" if name is None else f"<DisplayName>{escape(name)}</DisplayName>"
-    return f"<Owner>{display}<ID>{escape(owner_id)}</ID></Owner>"
+    return f"<Owner><ID>{escape(owner_id)}</ID>{display}</Owner>"
 
 
 def _checksum(algorithm: str | None, kind: str | None) -> str:
@@ -147,7 +147,7 @@ class ObjectRows(Rendered):
         """What stands before and behind the size of an object: the same for most of a page."""
         return (
             f"{_checksum(algorithm, kind)}<Size>",
-            f"</Size><StorageClass>{storage_class}</StorageClass>{_owner(*self._owner_of(owner))}</Contents>",
+            f"</Size>{_owner(*self._owner_of(owner))}<StorageClass>{storage_class}</StorageClass></Contents>",
         )
 
     def _owner_of(self, owner: str | None) -> tuple[str | None, str | None]:
@@ -232,11 +232,11 @@ class VersionRows(Rendered):
                 f"<LastModified>{iso_from_microseconds(modified)}</LastModified>"
             )
             if marker:
-                pieces.append(f"<DeleteMarker>{owner}{place}</DeleteMarker>")
+                pieces.append(f"<DeleteMarker>{place}{owner}</DeleteMarker>")
                 continue
             pieces.append(
-                f"<Version><ETag>{escape_etag(etag or '')}</ETag>{_checksum(algorithm, kind)}<Size>{size}</Size>"
-                f"<StorageClass>{storage_class}</StorageClass>{place}{owner}</Version>"
+                f"<Version>{place}<ETag>{escape_etag(etag or '')}</ETag>{_checksum(algorithm, kind)}"
+                f"<Size>{size}</Size>{owner}<StorageClass>{storage_class}</StorageClass></Version>"
             )
         return "".join(pieces)
 

@@ -118,8 +118,8 @@ def test_every_answer_whose_members_stand_in_the_root_has_a_root_of_its_own() ->
         (
             "ListObjects",
             {"Prefix": "", "Marker": "", "NextMarker": None, "IsTruncated": False},
-            "<ListBucketResult {}><IsTruncated>false</IsTruncated><Marker></Marker>"
-            "<Prefix></Prefix></ListBucketResult>",
+            "<ListBucketResult {}><Prefix></Prefix><Marker></Marker>"
+            "<IsTruncated>false</IsTruncated></ListBucketResult>",
         ),
         (
             "GetBucketAcl",
