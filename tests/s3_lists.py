@@ -12,13 +12,16 @@ from tests.s3_uploads import BucketWithUploads
 Item = tuple[str, Any]
 
 
-def rolled_up(entries: Iterable[Item], prefix: str, delimiter: str, marker: str) -> list[Item]:
-    """A common prefix stands for all its keys, so it doesn't come again behind itself."""
+def rolled_up(
+    entries: Iterable[Item], prefix: str, delimiter: str, marker: str, *, is_start_after: bool = False
+) -> list[Item]:
+    """A common prefix doesn't come again behind itself, nor behind a marker inside it."""
     items: list[Item] = []
     for key, entry in entries:
         head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
         common = prefix + head + found
-        if not key.startswith(prefix) or (found and common == marker):
+        is_passed = common == marker if is_start_after else marker.startswith(common)
+        if not key.startswith(prefix) or (found and is_passed):
             continue
         if not found:
             items.append((key, entry))
@@ -47,10 +50,10 @@ class ListedBucket(BucketWithUploads):
     def _keys(self) -> list[str]:
         return sorted((key for key, stack in self.stacks.items() if stack), key=str.encode)
 
-    def _current_items(self, prefix: str, delimiter: str, marker: str) -> list[Item]:
+    def _current_items(self, prefix: str, delimiter: str, marker: str, is_start_after: bool = False) -> list[Item]:
         found = ((key, self.current(key)) for key in self._keys() if key.encode() > marker.encode())
         entries = [(key, described(key, version)) for key, version in found if version is not None]
-        return rolled_up(entries, prefix, delimiter, marker)
+        return rolled_up(entries, prefix, delimiter, marker, is_start_after=is_start_after)
 
     def list_objects(self, *, Prefix: str = "", Delimiter: str = "", Marker: str = "", MaxKeys: int = 1000) -> Answer:
         items = self._current_items(Prefix, Delimiter, Marker)
@@ -71,7 +74,7 @@ class ListedBucket(BucketWithUploads):
         MaxKeys: int = 1000,
     ) -> Answer:
         after = self._tokens[ContinuationToken] if ContinuationToken else StartAfter
-        items = self._current_items(Prefix, Delimiter, after)
+        items = self._current_items(Prefix, Delimiter, after, is_start_after=True)
         answer = page_of(items, MaxKeys, "Contents") | {"Prefix": Prefix, "MaxKeys": MaxKeys}
         answer["KeyCount"] = min(MaxKeys, len(items))
         told = {"Delimiter": Delimiter, "StartAfter": StartAfter, "ContinuationToken": ContinuationToken}
@@ -96,7 +99,7 @@ class ListedBucket(BucketWithUploads):
             first = ids.index(VersionIdMarker) + 1 if VersionIdMarker and key == KeyMarker else 0
             if key.encode() > KeyMarker.encode() or first:
                 entries += [(key, version) for version in self.stacks[key][first:]]
-        items = rolled_up(entries, Prefix, Delimiter, "" if VersionIdMarker else KeyMarker)
+        items = rolled_up(entries, Prefix, Delimiter, KeyMarker)
         page = items[:MaxKeys]
         answer = page_of([(key, version and True) for key, version in items], MaxKeys, "entries")
         answer.pop("entries", None)
@@ -130,14 +133,13 @@ class ListedBucket(BucketWithUploads):
         entries.sort(key=lambda entry: entry[0].encode())
         after = next((n for n, (_, entry) in enumerate(entries, 1) if entry["UploadId"] == UploadIdMarker), 0)
         entries = entries[after:] if after else [item for item in entries if item[0].encode() > KeyMarker.encode()]
-        items = rolled_up(entries, Prefix, Delimiter, "" if UploadIdMarker else KeyMarker)
+        items = rolled_up(entries, Prefix, Delimiter, KeyMarker)
         answer = page_of(items, MaxUploads, "Uploads") | {"Prefix": Prefix, "MaxUploads": MaxUploads}
         answer |= {"KeyMarker": KeyMarker, "UploadIdMarker": UploadIdMarker}
         if Delimiter:
             answer["Delimiter"] = Delimiter
-        if items[:MaxUploads]:
-            answer["NextKeyMarker"], last = items[:MaxUploads][-1]
-            answer["NextUploadIdMarker"] = last["UploadId"] if last else ""
+        answer["NextKeyMarker"], last = items[:MaxUploads][-1] if items[:MaxUploads] else ("", None)
+        answer["NextUploadIdMarker"] = last["UploadId"] if last else ""
         return answer
 
     def list_parts(self, *, Key: str, UploadId: str, PartNumberMarker: int = 0, MaxParts: int = 1000) -> Answer:

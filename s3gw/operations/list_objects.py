@@ -67,17 +67,19 @@ def url_encode_members(output: Output, *names: str) -> None:
             output[name] = url_encode(output[name])
 
 
-def seek(last: str, prefix: str, delimiter: str) -> tuple[str, str]:
-    """Where a page after `last` begins: (after, at least). A common prefix stands for all the keys it rolls up."""
-    ends_at = len(last) - len(delimiter)
-    if (
-        delimiter
-        and ends_at >= len(prefix)
-        and last.startswith(prefix)
-        and last.find(delimiter, len(prefix)) == ends_at
-    ):
-        return "", listing.after_prefix(last)
-    return last, ""
+def rolled_up(marker: str, prefix: str, delimiter: str) -> str:
+    """The common prefix that the marker is or lies in; "" if there is none."""
+    stop = marker.find(delimiter, len(prefix)) if delimiter and marker.startswith(prefix) else -1
+    return marker[: stop + len(delimiter)] if stop >= 0 else ""
+
+
+def begin_after(marker: str, prefix: str, delimiter: str) -> str:
+    """Where a page behind `marker` begins, "" if the marker says it: behind the common prefix that it is or lies in.
+
+    That prefix stands for all the keys it rolls up, so it isn't listed behind one of them.
+    """
+    common = rolled_up(marker, prefix, delimiter)
+    return listing.after_prefix(common) if common else ""
 
 
 async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> Output:
@@ -85,9 +87,12 @@ async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> O
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
     token = input.get("ContinuationToken")
-    after = _decode_token(token) if token else input.get("StartAfter", "")
+    after = input.get("StartAfter", "") if token is None else _decode_token(token)
+    # Unlike a marker, start-after may lie inside a common prefix that is listed all the same, if a key of it follows.
+    # A token never does: it is a key of the page before, or a common prefix.
+    at_least = begin_after(after, prefix, delimiter) if after == rolled_up(after, prefix, delimiter) else ""
     page, owners = await ctx.services.database.scan(
-        _current_page, ctx.the_bucket.id, prefix, delimiter, after, limit, bool(input.get("FetchOwner"))
+        _current_page, ctx.the_bucket.id, prefix, delimiter, after, at_least, limit, bool(input.get("FetchOwner"))
     )
     output = _page_output(ctx, input, page, limit)
     output["KeyCount"] = len(page.rows) + len(page.common_prefixes)
@@ -117,8 +122,9 @@ async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output
     _check_attributes(input)
     prefix, delimiter, marker = input.get("Prefix", ""), input.get("Delimiter", ""), input.get("Marker", "")
     limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    at_least = begin_after(marker, prefix, delimiter)
     page, owners = await ctx.services.database.scan(
-        _current_page, ctx.the_bucket.id, prefix, delimiter, marker, limit, True
+        _current_page, ctx.the_bucket.id, prefix, delimiter, marker, at_least, limit, True
     )
     output = _page_output(ctx, input, page, limit)
     output["Marker"] = marker
@@ -134,11 +140,17 @@ async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output
 
 
 def _current_page(
-    conn: Connection, bucket_id: int, prefix: str, delimiter: str, after: str, limit: int, with_owners: bool
+    conn: Connection,
+    bucket_id: int,
+    prefix: str,
+    delimiter: str,
+    after: str,
+    at_least: str,
+    limit: int,
+    with_owners: bool,
 ) -> tuple[Page, Owners]:
-    after, at_least = seek(after, prefix, delimiter)
     page = listing.list_current(
-        conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=max(at_least, prefix), limit=limit
+        conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
     )
     return page, listing.object_owners(conn, bucket_id, {row[7] for row in page.rows}) if with_owners else {}
 
@@ -197,6 +209,7 @@ def _versions_page(
     version_marker: str | None,
     limit: int,
 ) -> tuple[Page, Owners, str | None]:
+    """The third is the key whose latest version stands before the page: what still comes of it isn't its latest."""
     start = (key_marker, listing.AFTER_VERSIONS) if key_marker else ("", listing.BEFORE_VERSIONS)
     continued = None
     if version_marker:
@@ -205,11 +218,12 @@ def _versions_page(
             start = (key_marker, listing.BEFORE_VERSIONS)  # some may come twice, none is left out
         else:
             start = (key_marker, sequence)
-            continued = key_marker  # the versions still to come of this key aren't its latest
-    else:
-        _, at_least = seek(key_marker, prefix, delimiter)
-        if at_least:
-            start = (at_least, listing.BEFORE_VERSIONS)
+            latest = objects.latest(conn, bucket_id, key_marker)
+            # The marker's version may have been deleted since, and all that were newer.
+            continued = key_marker if latest is not None and latest.sequence <= sequence else None
+    at_least = begin_after(key_marker, prefix, delimiter)
+    if at_least:
+        start = (at_least, listing.BEFORE_VERSIONS)
     page = listing.list_versions(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
     return page, listing.object_owners(conn, bucket_id, {row[10] for row in page.rows}), continued
 

@@ -12,7 +12,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.list_objects import Owners, page_size, seek, url_encode_members, wants_url_encoding
+from s3gw.operations.list_objects import Owners, begin_after, page_size, url_encode_members, wants_url_encoding
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated
 from s3gw.operations.received_body import receive_body
@@ -197,10 +197,9 @@ async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsReques
         "CommonPrefixes": PrefixRows(page.common_prefixes, encode),
         "Uploads": [_upload(row, owners, encode) for row in page.rows],
     }
-    if isinstance(page.last, str):
-        output["NextKeyMarker"], output["NextUploadIdMarker"] = page.last, ""
-    elif page.last is not None:
-        output["NextKeyMarker"], output["NextUploadIdMarker"] = page.last[0], page.last[1]
+    last = page.last or ""
+    is_prefix = isinstance(last, str)
+    output["NextKeyMarker"], output["NextUploadIdMarker"] = last if is_prefix else last[0], "" if is_prefix else last[1]
     if encode:
         url_encode_members(output, "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
     return output
@@ -213,8 +212,8 @@ def _uploads_page(
     start = ("", listing.BEFORE_UPLOADS)
     if key_marker:
         start = (key_marker, upload_marker or listing.AFTER_UPLOADS)
-        _, at_least = seek(key_marker, prefix, delimiter)
-        if at_least and not upload_marker:
+        at_least = begin_after(key_marker, prefix, delimiter)
+        if at_least:
             start = (at_least, listing.BEFORE_UPLOADS)
     page = listing.list_uploads(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
     return page, listing.owners(conn, {user for row in page.rows for user in (row[6], row[7])})

@@ -100,6 +100,24 @@ def test_start_after_may_lie_inside_a_common_prefix(s3: Any, odd: str) -> None:
     assert prefixes(page) == []
 
 
+def test_a_marker_inside_a_common_prefix_is_behind_all_of_it(s3: Any, versioned: str) -> None:
+    for key in ("f/r", "f/s/1", "f/s/2", "f/t"):
+        version_id = s3.put_object(Bucket=versioned, Key=key)["VersionId"]
+        s3.create_multipart_upload(Bucket=versioned, Key=key)
+    within = {"Bucket": versioned, "Prefix": "f/", "Delimiter": "/"}
+    page = s3.list_objects(**within, Marker="f/s/1")
+    assert (prefixes(page), keys(page)) == ([], ["f/t"])
+    for marker in ({}, {"VersionIdMarker": version_id}):
+        page = s3.list_object_versions(**within, KeyMarker="f/s/1", **marker)
+        assert (prefixes(page), keys(page, "Versions")) == ([], ["f/t"])
+    upload_id = s3.list_multipart_uploads(Bucket=versioned)["Uploads"][1]["UploadId"]
+    for marker in ({}, {"UploadIdMarker": upload_id}):
+        page = s3.list_multipart_uploads(**within, KeyMarker="f/s/1", **marker)
+        assert (prefixes(page), keys(page, "Uploads")) == ([], ["f/t"])
+    page = s3.list_objects(**within, Marker="f/r")
+    assert (prefixes(page), keys(page)) == (["f/s/"], ["f/t"])
+
+
 def test_a_token_outranks_start_after(s3: Any, odd: str) -> None:
     token = s3.list_objects_v2(Bucket=odd, MaxKeys=2)["NextContinuationToken"]
     page = s3.list_objects_v2(Bucket=odd, ContinuationToken=token, StartAfter="z", MaxKeys=1)

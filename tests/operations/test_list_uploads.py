@@ -51,6 +51,11 @@ def test_markers_and_prefixes_narrow_the_uploads(s3: Any, bucket: str, uploads: 
     assert listed(s3.list_multipart_uploads(Bucket=bucket, MaxUploads=0)) == []
 
 
+def test_next_markers_of_uploads_are_there_and_empty_where_there_is_none(server: RunningServer, bucket: str) -> None:
+    body = send(server, "GET", f"/{bucket}?uploads").body
+    assert b"<NextKeyMarker></NextKeyMarker><NextUploadIdMarker></NextUploadIdMarker>" in body
+
+
 def test_an_upload_is_listed_with_what_it_was_begun_with(s3: Any, bucket: str) -> None:
     s3.create_multipart_upload(Bucket=bucket, Key="key", StorageClass="STANDARD_IA", ChecksumAlgorithm="CRC32C")
     page = s3.list_multipart_uploads(Bucket=bucket)

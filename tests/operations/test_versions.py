@@ -91,6 +91,19 @@ def test_a_page_goes_on_behind_a_null_version_that_is_gone(s3: Any, bucket: str)
     assert [key for key, _, _ in versions(s3, bucket, **marker)] == ["b"]
 
 
+def test_the_version_behind_a_marker_that_is_gone_is_told_to_be_the_latest(s3: Any, versioned: str) -> None:
+    ids = [s3.put_object(Bucket=versioned, Key="key")["VersionId"] for _ in range(4)][::-1]
+    marker = {"KeyMarker": "key", "VersionIdMarker": ids[1]}
+    assert versions(s3, versioned, **marker) == [("key", ids[2], False), ("key", ids[3], False)]
+    s3.delete_object(Bucket=versioned, Key="key", VersionId=ids[1])
+    assert versions(s3, versioned, **marker) == [("key", ids[2], False), ("key", ids[3], False)]
+    s3.delete_object(Bucket=versioned, Key="key", VersionId=ids[0])
+    assert versions(s3, versioned, **marker) == [("key", ids[2], True), ("key", ids[3], False)]
+    for version_id in ids[2:]:
+        s3.delete_object(Bucket=versioned, Key="key", VersionId=version_id)
+    assert versions(s3, versioned, **marker) == []
+
+
 def test_tags_belong_to_a_version(s3: Any, versioned: str) -> None:
     where = {"Bucket": versioned, "Key": "key"}
     first = s3.put_object(**where)["VersionId"]
