@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
+from xml.etree import ElementTree
 
 import pytest
 
@@ -156,6 +157,22 @@ def test_encoding_type_url_encodes_keys_and_prefixes(server: RunningServer, odd:
     assert b"<Key>%01</Key>" in control.body
     assert b"<Prefix>%01</Prefix>" in control.body
     assert b"<Key>a%26%3C%3E%27%22</Key>" in answer.body
+
+
+@pytest.mark.parametrize("prefix", ["a b/", "é", "a+b", "a%2Fb", "100%", '&<"', "\x01", "\r"])
+def test_the_prefix_of_v1_is_what_was_asked_for_when_it_is_decoded(
+    server: RunningServer, odd: str, prefix: str
+) -> None:
+    """As the Java SDK does with an answer of encoding-type=url."""
+    body = fetch(server, odd, encoding_type="url", prefix=prefix).body
+    assert unquote_plus(ElementTree.fromstring(body).findtext("{*}Prefix") or "") == prefix
+
+
+@pytest.mark.parametrize("prefix", ["a b/", "é", '&<"'])
+def test_boto3_which_does_not_decode_the_prefix_of_v1_is_told_the_one_it_asked_for(
+    s3: Any, odd: str, prefix: str
+) -> None:
+    assert s3.list_objects(Bucket=odd, Prefix=prefix)["Prefix"] == prefix
 
 
 def test_boto3_reads_lists_and_errors_with_control_characters(s3: Any, odd: str) -> None:
