@@ -3,6 +3,9 @@
 uvicorn writes the head by itself and looks at each header with two regular expressions, which was a tenth of what a
 small GET costs. Here the head goes out with the beginning of the body, in one write, and one look at the whole head
 keeps foreign lines out of it. And what has been received is handed on as it came, where uvicorn copies it twice.
+
+ASGI's names of headers are in lower case, AWS's are not, and there are clients that compare them as they are (libs3,
+and with it htslib, finds no ETag then): so they are written as AWS writes them.
 """
 
 from __future__ import annotations
@@ -25,11 +28,22 @@ if TYPE_CHECKING:
 
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+# x-amz-… isn't among them: AWS writes those in lower case.
+_NAMES = """
+Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Headers Access-Control-Allow-Methods
+Access-Control-Allow-Origin Access-Control-Expose-Headers Access-Control-Max-Age Age Allow Cache-Control Connection
+Content-Disposition Content-Encoding Content-Language Content-Length Content-Location Content-Range
+Content-Security-Policy Content-Type Cross-Origin-Embedder-Policy Cross-Origin-Opener-Policy
+Cross-Origin-Resource-Policy Date ETag Expires Keep-Alive Last-Modified Link Location Permissions-Policy Pragma
+Referrer-Policy Retry-After Server Set-Cookie Strict-Transport-Security Trailer Transfer-Encoding Upgrade Vary Via
+WWW-Authenticate X-Content-Type-Options X-Frame-Options
+"""
+_SPELLED = {name.lower().encode(): name.encode() for name in _NAMES.split()}
 
 
 @lru_cache(maxsize=1)
 def _standing_lines(second: int) -> bytes:
-    return b"date: %s\r\nserver: s3gw\r\n" % formatdate(second, usegmt=True).encode()
+    return b"Date: %s\r\nServer: s3gw\r\n" % formatdate(second, usegmt=True).encode()
 
 
 def standing_lines() -> bytes:
@@ -101,18 +115,19 @@ class Cycle(RequestResponseCycle):
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        lines = [b"%s: %s\r\n" % header for header in headers]
+        spelled = _SPELLED.get
+        lines = [b"%s: %s\r\n" % (spelled(name, name), value) for name, value in headers]
         named = dict(headers)
         if b"content-length" in named:
             self._left = int(named[b"content-length"])
         if named.get(b"connection") == b"close":
             self.keep_alive = False
         elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            lines.append(b"Connection: close\r\n")
         if self.scope["method"] == "HEAD" or status in (204, 304):
             self._left = 0
         elif self._left is None:
-            lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(b"Transfer-Encoding: chunked\r\n")
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise RuntimeError("a header of the answer has a line end in it")

@@ -143,6 +143,7 @@ class Connection(HttpToolsProtocol):
         if self._is_replaying:
             return
         name = name.lower()
+        value = value.strip(b" \t")  # "A field value does not include leading or trailing whitespace" (RFC 9110, 5.5)
         self.headers.append((name, value))
         if name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
@@ -267,8 +268,8 @@ class Connection(HttpToolsProtocol):
         request_id = exchange.request_id
         document = error_document(error.code, error.message, "/", request_id, "s3gw", error.details)
         head = (
-            b"HTTP/1.1 %d Bad Request\r\n%scontent-type: application/xml\r\nconnection: close\r\n"
-            b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\ncontent-length: %d\r\n\r\n"
+            b"HTTP/1.1 %d Bad Request\r\n%sContent-Type: application/xml\r\nConnection: close\r\n"
+            b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\nContent-Length: %d\r\n\r\n"
         )
         values = (error.status, standing_lines(), request_id.encode(), len(document))
         self.transport.write(head % values + document)

@@ -95,17 +95,27 @@ async def test_head_and_body_leave_in_one_write() -> None:
     transport, _ = await answer(start(FOUR, (b"etag", b'"x"')), body(b"abcd"))
     (written,) = transport.writes
     head, _, content = written.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
-    assert head.endswith(b'\r\ncontent-length: 4\r\netag: "x"')
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nDate: ")
+    assert head.endswith(b'\r\nContent-Length: 4\r\nETag: "x"')
     assert content == b"abcd"
     assert not transport.is_closed
+
+
+async def test_names_of_headers_are_spelled_as_aws_spells_them() -> None:
+    names = b"ETag Content-Type Last-Modified Accept-Ranges Content-Range WWW-Authenticate Location Allow Retry-After"
+    kept = b"x-amz-request-id x-amz-meta-etag x-of-nobody"
+    given = [(name.lower(), b"1") for name in (names + b" " + kept).split()]
+    transport, _ = await answer(start(*given), body(b"abcd"))
+    lines = b"".join(transport.writes).partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    standing = b"Date Server " + names + b" " + kept + b" Transfer-Encoding"
+    assert [line.partition(b": ")[0] for line in lines] == standing.split()
 
 
 async def test_the_date_is_that_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     for now, date in ((1e9 + 0.9, b"01:46:40"), (1e9 + 1, b"01:46:41")):
         monkeypatch.setattr("s3gw.server.cycle.time.time", lambda now=now: now)
         transport, _ = await answer(start(FOUR), body(b"abcd"))
-        assert b"\r\ndate: Sun, 09 Sep 2001 %s GMT\r\n" % date in transport.writes[0]
+        assert b"\r\nDate: Sun, 09 Sep 2001 %s GMT\r\n" % date in transport.writes[0]
 
 
 async def test_a_large_body_is_not_copied_behind_its_head() -> None:
@@ -118,7 +128,7 @@ async def test_a_large_body_is_not_copied_behind_its_head() -> None:
 async def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
     transport, _ = await answer(start(), body(b"abc", True), body(b"", True), body(b"de"))
     head, _, content = b"".join(transport.writes).partition(b"\r\n\r\n")
-    assert head.endswith(b"transfer-encoding: chunked")
+    assert head.endswith(b"Transfer-Encoding: chunked")
     assert content == b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
 
@@ -131,7 +141,7 @@ async def test_some_answers_have_no_body(method: bytes, status: int) -> None:
 
 async def test_the_head_of_a_HEAD_keeps_its_length() -> None:
     transport, _ = await answer(start(FOUR), body(b"abcd"), method=b"HEAD")
-    assert b"".join(transport.writes).endswith(b"content-length: 4\r\n\r\n")
+    assert b"".join(transport.writes).endswith(b"Content-Length: 4\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +149,7 @@ async def test_the_head_of_a_HEAD_keeps_its_length() -> None:
 )
 async def test_a_connection_that_is_not_kept_says_so_once(headers: Any, version: bytes) -> None:
     transport, _ = await answer(start(FOUR, *headers), body(b"abcd"), version=version)
-    assert b"".join(transport.writes).count(b"connection: close\r\n") == 1
+    assert b"".join(transport.writes).count(b"Connection: close\r\n") == 1
     assert transport.is_closed
 
 

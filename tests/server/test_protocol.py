@@ -28,8 +28,10 @@ class App:
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
         self.outcomes: list[str] = []
+        self.headers: list[tuple[bytes, bytes]] = []  # of the last request
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.headers = scope["headers"]
         received, more = 0, scope["path"] != "/refuse"
         while more:
             message = await receive()
@@ -106,7 +108,15 @@ async def test_a_request_is_answered_and_the_connection_kept() -> None:
             writer.write(GET)
             head, body = await read_answer(reader)
             assert body == b"0 bytes"
-            assert b"server: s3gw\r\n" in head
+            assert b"Server: s3gw\r\n" in head
+
+
+async def test_blanks_around_the_value_of_a_header_are_not_part_of_it() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: s3\r\nA:x y \t \r\nB: \t x\r\nC:  \r\nD:\r\n\r\n")
+        await read_answer(reader)
+        assert dict(server.app.headers) == {b"host": b"s3", b"a": b"x y", b"b": b"x", b"c": b"", b"d": b""}
 
 
 async def test_a_connection_that_stays_silent_is_closed() -> None:
@@ -358,5 +368,5 @@ async def test_draining_closes_what_is_idle_and_finishes_what_is_in_flight() -> 
         assert await closes(idle) == b""
         server.app.may_go_on.set()
         answer = await closes(busy)
-        assert b"connection: close" in answer
+        assert b"Connection: close" in answer
         assert answer.endswith(b"0 bytes")
