@@ -39,6 +39,11 @@ class AccessDenied(S3Error):
     default_message = "Access Denied"
 
 
+class AccessForbidden(S3Error):
+    status = 403
+    default_message = "CORSResponse: CORS is not enabled for this bucket."
+
+
 class AccountProblem(S3Error):
     status = 403
     default_message = "There is a problem with your account that prevents the operation from completing successfully."
@@ -111,6 +116,11 @@ class IllegalLocationConstraintException(S3Error):
     default_message = "The specified location-constraint is not valid."
 
 
+class IllegalVersioningConfigurationException(S3Error):
+    status = 400
+    default_message = "The Versioning element must be specified"
+
+
 class IdempotencyParameterMismatch(S3Error):
     status = 400
     default_message = (
@@ -141,6 +151,11 @@ class InvalidArgument(S3Error):
 class InvalidBucketName(S3Error):
     status = 400
     default_message = "The specified bucket is not valid."
+
+
+class InvalidBucketOwnerAWSAccountID(S3Error):
+    status = 400
+    default_message = "The value of the expected bucket owner parameter must be an AWS account ID."
 
 
 class InvalidChunkSizeError(S3Error):

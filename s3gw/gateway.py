@@ -7,6 +7,7 @@ Semantics belong into operations/, bytes into wire/.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from functools import partial
 from typing import Any
@@ -18,24 +19,34 @@ from s3gw.auth.authenticate import Authentication, authenticate
 from s3gw.auth.authorize import Need, is_allowed, require
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.context import Context, Services
-from s3gw.errors import AccessDenied, InternalError, InvalidRequest, NoSuchBucket, S3Error, ServiceUnavailable
+from s3gw.errors import (
+    AccessDenied,
+    InternalError,
+    InvalidBucketOwnerAWSAccountID,
+    InvalidRequest,
+    NoSuchBucket,
+    S3Error,
+    ServiceUnavailable,
+)
 from s3gw.exchange import Exchange
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.contents import ContentLost
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.operations.copy_source import parse_copy_source
-from s3gw.operations.refused_headers import refuse_unserved_headers, unserved_operation
+from s3gw.operations.refused_headers import needs_of_unserved, refuse_unserved_headers, unserved_operation
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
 from s3gw.wire.decode import Decoder
-from s3gw.wire.model import operations
+from s3gw.wire.model import Operation
 from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import route
 from s3gw.wire.target import MAX_KEY_BYTES, check_key_length, normal_domains
 
 _CODECS = {name: codec(name) for name in OPERATIONS}
-_CHECKSUM_REQUIRED = frozenset(name for name in OPERATIONS if operations()[name].checksum_required)
+# AWS's model asks the client for a checksum in more operations; these are the ones where the server insists.
+_CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketTagging"))
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _logger = logging.getLogger("s3gw.gateway")
 
 
@@ -74,47 +85,51 @@ class Gateway:
         request = exchange.request = Request.from_scope(scope, self._domains, self._trusted_proxies)
         if self._max_key < MAX_KEY_BYTES and request.target.key is not None:
             check_key_length(request.target.key, self._max_key)
-        operation = exchange.operation = route(request).name
-        row = OPERATIONS.get(operation)
-        if row is None:
-            raise unserved_operation(operation, request.headers)
+        operation = route(request)
+        exchange.operation = operation.name
+        row = OPERATIONS.get(operation.name)
         authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
         if authentication.is_presigned:
             request = exchange.request = with_hoisted_headers(request)
         exchange.principal = authentication.principal
-        refuse_unserved_headers(request.headers)
         ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
-        await self._authorize(ctx, operation, row)
-        input = await self._decode(ctx, operation, row, authentication, receive)
+        await self._authorize(ctx, operation, needs_of_unserved(operation) if row is None else row.needs)
+        if row is None:
+            raise unserved_operation(operation, request)
+        refuse_unserved_headers(request.headers)
+        input = await self._decode(ctx, operation.name, row, authentication, receive)
         output = await row.handler(ctx, input)
-        await exchange.send_output(ctx, output, _CODECS[operation])
+        await exchange.send_output(ctx, output, _CODECS[operation.name])
 
     async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
         return await self.services.database.look_up(identities.find_access_key, access_key_id)
 
-    async def _authorize(self, ctx: Context, operation: str, row: Row) -> None:
-        """Resolve the buckets that the request names, and ask for each need of the operation's row."""
-        target = ctx.request.target
-        if target.bucket is not None and operation != "CreateBucket":
+    async def _authorize(self, ctx: Context, operation: Operation, needs: tuple[Need, ...]) -> None:
+        """Resolve the buckets that the request names, and ask for each of the operation's needs."""
+        target, headers = ctx.request.target, ctx.request.headers
+        if target.bucket is not None and operation.name != "CreateBucket" and operation.path is None:
             ctx.bucket = await self._bucket(ctx, target.bucket, "x-amz-expected-bucket-owner")
-        copy_source = ctx.request.headers.get("x-amz-copy-source")
-        if copy_source is not None:
-            source = parse_copy_source(copy_source)
+        versioned = {"source": False, "object": "versionId" in ctx.request.arguments}
+        if "x-amz-copy-source" in headers:
+            source = parse_copy_source(headers["x-amz-copy-source"])
+            versioned["source"] = source.version_id is not None
             ctx.source_bucket = await self._bucket(ctx, source.bucket, "x-amz-source-expected-bucket-owner")
-        for need in row.needs:
-            if need.header is None or need.header in ctx.request.headers:
-                self._require(ctx, need)
+        for need in needs:
+            if need.header is None or need.header in headers:
+                self._require(ctx, need, need.versioned if versioned.get(need.on) else None)
 
     async def _bucket(self, ctx: Context, name: str, owner_header: str) -> Bucket:
+        expected = ctx.request.headers.get(owner_header)
+        if expected is not None and not _ACCOUNT_ID.fullmatch(expected):
+            raise InvalidBucketOwnerAWSAccountID(Header=owner_header)
         bucket = await self.services.database.look_up(buckets.find, name)
         if bucket is None:
             raise NoSuchBucket(BucketName=name)
-        expected = ctx.request.headers.get(owner_header)
         if expected is not None and expected != bucket.owner_account_id:
             raise AccessDenied()
         return bucket
 
-    def _require(self, ctx: Context, need: Need) -> None:
+    def _require(self, ctx: Context, need: Need, of_version: str | None) -> None:
         if need.on == "keys":
             bucket = ctx.the_bucket
             ctx.allowed = lambda action, key: is_allowed(ctx.principal, action, bucket)
@@ -122,9 +137,7 @@ class Gateway:
                 raise AccessDenied()
             return
         bucket_acted_on = {"service": None, "source": ctx.source_bucket}.get(need.on, ctx.bucket)
-        names_version = need.on != "source" and "versionId" in ctx.request.arguments
-        action = need.versioned if need.versioned and names_version else need.action
-        require(ctx.principal, action, bucket_acted_on)
+        require(ctx.principal, of_version or need.action, bucket_acted_on)
 
     async def _decode(
         self, ctx: Context, operation: str, row: Row, authentication: Authentication, receive: Receive

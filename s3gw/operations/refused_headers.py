@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.errors import MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.auth.authorize import Need
+from s3gw.errors import AccessForbidden, MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.wire.model import Operation
+from s3gw.wire.request import Request
+from s3gw.wire.route import CORS_PREFLIGHT, POST_OBJECT
 
-# header -> the values that ask for nothing beyond what is served. x-amz-bypass-governance-retention isn't among them:
-# no version is retained (object lock is refused), so a delete that would bypass that is served in full.
+# header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
+# is off aren't among them: x-amz-bypass-governance-retention (no version is retained, because object lock is refused),
+# x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
 _ACCEPTED: dict[str, frozenset[str]] = {
     "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
     "x-amz-server-side-encryption-bucket-key-enabled": frozenset(("false", "False")),
-    "x-amz-mfa": frozenset(),
-    "x-amz-request-payer": frozenset(),
     "x-amz-write-offset-bytes": frozenset(),
     "x-amz-bucket-namespace": frozenset(("global",)),
 }
@@ -27,12 +30,27 @@ _ACL_HEADERS = ("x-amz-acl", "x-amz-grant-")
 _PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 
 
-def unserved_operation(operation: str, headers: Mapping[str, str]) -> S3Error:
+def needs_of_unserved(operation: Operation) -> tuple[Need, ...]:
+    """What isn't served is told only to those who might be served: AWS answers 403 and 404 before anything else.
+
+    A preflight is sent without credentials, and those of a form are in its body.
+    """
+    if operation in (CORS_PREFLIGHT, POST_OBJECT):
+        return ()
+    return (Need(f"s3:{operation.name}", "service" if operation.path is not None else operation.kind),)
+
+
+def unserved_operation(operation: Operation, request: Request) -> S3Error:
     """ACLs come in x-amz-acl, in x-amz-grant-… or as a document; to a request with none AWS says which it misses."""
+    headers = request.headers
+    if operation == CORS_PREFLIGHT:
+        return AccessForbidden(
+            Method=headers.get("access-control-request-method"), ResourceType=request.target.kind.upper()
+        )
     has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-    if operation in _PUT_ACL and not has_body and not any(name.startswith(_ACL_HEADERS) for name in headers):
+    if operation.name in _PUT_ACL and not has_body and not any(name.startswith(_ACL_HEADERS) for name in headers):
         return MissingSecurityHeader(MissingHeaderName="x-amz-acl")
-    return NotImplemented(f"{operation} is not implemented.", Operation=operation)
+    return NotImplemented(f"{operation.name} is not implemented.", Operation=operation.name)
 
 
 def refuse_unserved_headers(headers: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from s3gw.context import Context, Output
-from s3gw.errors import MalformedXML, NotImplemented
+from s3gw.errors import IllegalVersioningConfigurationException, NotImplemented
 from s3gw.metadata import buckets
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 async def put_bucket_versioning(ctx: Context, input: PutBucketVersioningRequestTypeDef) -> Output:
     configuration = input["VersioningConfiguration"]
     status = configuration.get("Status")
-    if status not in ("Enabled", "Suspended"):
-        raise MalformedXML()
-    if configuration.get("MFADelete", "Disabled") != "Disabled" or "MFA" in input:
+    if status is None:
+        raise IllegalVersioningConfigurationException()
+    if configuration.get("MFADelete", "Disabled") != "Disabled":
         raise NotImplemented("MFA delete is not supported.")
     bucket = ctx.the_bucket
     await ctx.services.database.write(buckets.set_versioning, bucket.id, status, keys=(f"bucket/{bucket.name}",))

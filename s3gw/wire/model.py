@@ -72,7 +72,6 @@ class Operation:
     required_headers: tuple[str, ...] = ()
     input: Shape | None = None
     output: Shape | None = None
-    checksum_required: bool = False
     yields_to: str | None = None
     aliases: tuple[str, ...] = ()
     path: str | None = None  # a fixed path that looks like a bucket's
@@ -138,9 +137,6 @@ def _operation(
         required_headers=_required(request, "header"),
         input=request,
         output=response,
-        checksum_required=bool(
-            definition.get("httpChecksumRequired") or definition.get("httpChecksum", {}).get("requestChecksumRequired")
-        ),
         yields_to=yields_to,
         aliases=aliases,
         path=None if "{" in path or path == "/" else path,

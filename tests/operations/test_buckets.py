@@ -67,7 +67,10 @@ def test_versioning_is_off_then_enabled_then_suspended(s3: Any, bucket: str) -> 
     for status in ("Enabled", "Suspended"):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == status
-    assert refusal(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={})[1] == "MalformedXML"
+    refused = refusal(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={})
+    assert refused == (400, "IllegalVersioningConfigurationException")
+    misspelled = refusal(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "enabled"})
+    assert misspelled == (400, "MalformedXML")
     mfa = {"Status": "Enabled", "MFADelete": "Enabled"}
     assert refusal(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=mfa) == (501, "NotImplemented")
 

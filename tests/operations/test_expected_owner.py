@@ -24,6 +24,15 @@ def test_another_owner_than_the_buckets_is_refused(server: RunningServer, s3: An
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"x"
 
 
-def test_an_owner_that_is_no_account_is_refused(server: RunningServer, bucket: str) -> None:
-    wrong = send(server, "GET", f"/{bucket}", **{"x-amz-expected-bucket-owner": "not an account"})
-    assert wrong.refusal == (403, "AccessDenied")
+@pytest.mark.parametrize("path", ["{bucket}", "no-such-bucket-here"])
+@pytest.mark.parametrize("owner", ["not an account", "1" * 11, "1" * 13, ""])
+def test_an_owner_that_is_no_account_is_an_argument_that_is_none(
+    server: RunningServer, bucket: str, owner: str, path: str
+) -> None:
+    wrong = send(server, "GET", f"/{path.format(bucket=bucket)}", **{"x-amz-expected-bucket-owner": owner})
+    assert wrong.refusal == (400, "InvalidBucketOwnerAWSAccountID")
+
+
+def test_the_owner_of_a_source_that_is_no_account_is_refused_too(server: RunningServer, bucket: str) -> None:
+    headers = {"x-amz-copy-source": f"{bucket}/key", "x-amz-source-expected-bucket-owner": "x"}
+    assert send(server, "PUT", f"/{bucket}/copy", **headers).refusal == (400, "InvalidBucketOwnerAWSAccountID")

@@ -65,7 +65,6 @@ def test_headers_metadata_tags_and_class_come_back(s3: Any, bucket: str) -> None
         ("StorageClass", "GLACIER", "NotImplemented"),
         ("ACL", "public-read", "NotImplemented"),
         ("ServerSideEncryption", "AES256", "NotImplemented"),
-        ("RequestPayer", "requester", "NotImplemented"),
         ("Metadata", {"x": "y" * 2048}, "MetadataTooLarge"),
         ("Tagging", "a=1&a=2", "InvalidTag"),
         ("Tagging", "aws:x=1", "InvalidTag"),

@@ -9,7 +9,7 @@ import pytest
 from s3gw.operations.table import OPERATIONS
 from s3gw.wire.model import operations
 from tests.raw_requests import send, send_example
-from tests.servers import RunningServer
+from tests.servers import ROOT_KEY, RunningServer
 
 UNSERVED = sorted(name for name, row in operations().items() if row.yields_to is None and name not in OPERATIONS)
 
@@ -23,6 +23,41 @@ def test_an_operation_that_is_not_served_answers_501_by_its_name(
     if operations()[name].method != "HEAD":
         assert answer.refusal == (501, "NotImplemented")
         assert name.encode() in answer.body
+
+
+@pytest.mark.parametrize("name", UNSERVED)
+def test_who_may_not_ask_for_an_operation_is_not_told_that_it_is_not_served(
+    server: RunningServer, bucket: str, name: str
+) -> None:
+    answer = send_example(server, bucket, name, key=None, **{"x-amz-acl": "private"})
+    assert answer.status == 403
+    if operations()[name].kind != "service" and operations()[name].path is None:
+        assert send_example(server, "no-such-bucket-here", name).status == 404
+
+
+def test_a_header_that_is_not_served_is_refused_after_the_signature_and_the_bucket(
+    server: RunningServer, bucket: str
+) -> None:
+    encrypted = {"x-amz-server-side-encryption": "aws:kms"}
+    assert send(server, "PUT", f"/{bucket}/key", key=None, **encrypted).refusal == (403, "AccessDenied")
+    wrong = send(server, "PUT", f"/{bucket}/key", key=(ROOT_KEY[0], "wrong"), **encrypted)
+    assert wrong.refusal == (403, "SignatureDoesNotMatch")
+    assert send(server, "PUT", "/no-such-bucket-here/key", **encrypted).refusal == (404, "NoSuchBucket")
+    assert send(server, "PUT", f"/{bucket}/key", **encrypted).refusal == (501, "NotImplemented")
+
+
+def test_a_preflight_finds_a_bucket_without_cors(server: RunningServer, bucket: str) -> None:
+    asked = {"Origin": "http://example.com", "Access-Control-Request-Method": "GET"}
+    answer = send(server, "OPTIONS", f"/{bucket}/key", key=None, **asked)
+    assert answer.refusal == (403, "AccessForbidden")
+    assert b"<Method>GET</Method><ResourceType>OBJECT</ResourceType>" in answer.body
+    absent = send(server, "OPTIONS", "/no-such-bucket-here/key", key=None, **asked)
+    assert absent.refusal == (404, "NoSuchBucket")
+
+
+def test_a_form_whose_signature_is_in_its_body_is_not_served(server: RunningServer, bucket: str) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert send(server, "POST", f"/{bucket}", b"--x--", key=None, **form).refusal == (501, "NotImplemented")
 
 
 @pytest.mark.parametrize("path", ["", "/key"])
@@ -48,8 +83,6 @@ HEADERS = {
     "x-amz-object-lock-mode": "GOVERNANCE",
     "x-amz-object-lock-legal-hold": "ON",
     "x-amz-object-lock-retain-until-date": "2030-01-01T00:00:00Z",
-    "x-amz-request-payer": "requester",
-    "x-amz-mfa": "serial 123456",
     "x-amz-write-offset-bytes": "1",
 }
 
@@ -79,6 +112,8 @@ def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, b
     for header, value in {
         "x-amz-acl": "private",
         "x-amz-server-side-encryption-bucket-key-enabled": "false",
+        "x-amz-request-payer": "requester",
+        "x-amz-mfa": "serial 123456",
         "x-amz-unknown-to-everybody": "1",
     }.items():
         assert send(server, "PUT", f"/{bucket}/key", **{header: value}).status == 200, header

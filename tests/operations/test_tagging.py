@@ -67,6 +67,17 @@ def test_an_object_has_10_tags_at_most_and_a_bucket_50(s3: Any, bucket: str) -> 
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tag_set(50)
 
 
+def test_the_tags_of_an_object_need_no_checksum_and_those_of_a_bucket_do(
+    server: RunningServer, s3: Any, bucket: str
+) -> None:
+    """AWS's model asks its clients for one in both."""
+    s3.put_object(Bucket=bucket, Key="key")
+    document = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    assert send(server, "PUT", f"/{bucket}/key?tagging", document).status == 200
+    assert s3.get_object_tagging(Bucket=bucket, Key="key")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    assert send(server, "PUT", f"/{bucket}?tagging", document).refusal == (400, "InvalidRequest")
+
+
 def test_tagging_changes_neither_etag_nor_time(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"x")
     before = s3.head_object(Bucket=bucket, Key="key")
