@@ -20,6 +20,13 @@ def test_a_bucket_is_created_listed_found_and_deleted(s3: Any, bucket: str) -> N
 
 def test_creating_an_own_bucket_again_succeeds_in_us_east_1(s3: Any, bucket: str) -> None:
     assert s3.create_bucket(Bucket=bucket)["Location"] == f"/{bucket}"
+    assert s3.create_bucket(Bucket=bucket)["BucketArn"] == f"arn:aws:s3:::{bucket}"
+
+
+def test_creating_an_own_bucket_again_with_tags_is_a_conflict(s3: Any, bucket: str) -> None:
+    tagged = {"Bucket": bucket, "CreateBucketConfiguration": {"Tags": [{"Key": "a", "Value": "b"}]}}
+    assert refusal(s3.create_bucket, **tagged) == (409, "BucketAlreadyOwnedByYou")
+    assert refusal(s3.get_bucket_tagging, Bucket=bucket) == (404, "NoSuchTagSet")
 
 
 @pytest.mark.parametrize("name", ["ab.", "Abc", "a_b", "192.168.0.1", "xn--abc", "abc-s3alias", "a..b"])
@@ -78,7 +85,8 @@ def test_versioning_is_off_then_enabled_then_suspended(s3: Any, bucket: str) -> 
 def test_bucket_tags_are_put_read_and_deleted(s3: Any, bucket: str) -> None:
     assert refusal(s3.get_bucket_tagging, Bucket=bucket) == (404, "NoSuchTagSet")
     tags = [{"Key": "team", "Value": "a b"}, {"Key": "zone", "Value": ""}]
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    put = s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    assert put["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": []})
     assert refusal(s3.get_bucket_tagging, Bucket=bucket)[1] == "NoSuchTagSet"
