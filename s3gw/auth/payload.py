@@ -201,12 +201,15 @@ class _ChunkedContent:
                     _check(signer, signer.string_for_chunk(self._hash.hexdigest()), self._signature)
                     self._hash = hashlib.sha256()
             elif type(event) is End:
-                self.trailers = event.trailers
-                if signer is not None and event.signature:
-                    _check(signer, signer.string_for_trailers(event.trailers), event.signature)
-        if is_last:
-            decoder.close()
+                self._end(event)
+        if is_last and (end := decoder.close()) is not None:
+            self._end(end)
         return content[0].tobytes() if len(content) == 1 else b"".join(content)
+
+    def _end(self, event: End) -> None:
+        self.trailers = event.trailers
+        if self.signer is not None and event.signature:
+            _check(self.signer, self.signer.string_for_trailers(event.trailers), event.signature)
 
 
 def _check(signer: ChunkSigner, text: str, signature: str) -> None:

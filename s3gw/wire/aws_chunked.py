@@ -90,12 +90,20 @@ class Decoder:
     def next_event(self) -> Event:
         return _READERS[self.state](self)
 
-    def close(self) -> None:
-        """The body has ended. Clients differ on the last CRLF of a body that announces no trailers."""
-        if self.state is State.TRAILERS and not self._has_trailers and not self._buffered:
+    def close(self) -> End | None:
+        """The body has ended. Gives its end if the last line, which is empty, was left out, as some clients do."""
+        if self.state is State.TRAILERS and not self._buffered and self._has_all_trailers:
             self.state = State.DONE
+            return End(self._trailers, self._trailer_signature)
         if self.state is not State.DONE:
             raise IncompleteBody("The request body terminated unexpectedly")
+        return None
+
+    @property
+    def _has_all_trailers(self) -> bool:
+        if not self._has_trailers:
+            return True
+        return bool(self._trailer_signature if self._signed else self._trailers)
 
     @property
     def _buffered(self) -> int:

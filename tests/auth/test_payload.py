@@ -253,6 +253,13 @@ def test_the_trailers_must_be_what_was_announced(trailers: bytes, header: str, c
     assert error_of(lambda: stored(chunked(b"hello", trailers, x_amz_trailer=header))).code == code
 
 
+def test_a_body_that_ends_with_its_trailers_and_no_empty_line_is_verified_too() -> None:
+    cut = example("with trailer", TRAILED_BODY.removesuffix(b"\r\n"))
+    assert asyncio.run(stored(cut)) == asyncio.run(stored(example("with trailer", TRAILED_BODY)))
+    forged = example("with trailer", TRAILED_BODY.removesuffix(b"\r\n").replace(b"sOO8/Q==", b"AAAAAA=="))
+    assert error_of(lambda: stored(forged)).code == "SignatureDoesNotMatch"
+
+
 def test_trailers_need_a_body_that_can_have_them() -> None:
     header = {"x-amz-trailer": "x-amz-checksum-crc32"}
     assert error_of(lambda: plain(b"hello", header)).code == "MalformedTrailerError"

@@ -44,8 +44,7 @@ def decode(pieces: list[bytes], size: int, signed: bool, trailers: bool) -> tupl
             elif isinstance(event, End):
                 end = event
         assert decoder._buffered <= MAX_LINE
-    decoder.close()
-    return content, signatures, end
+    return content, signatures, decoder.close() or end
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -66,8 +65,17 @@ def test_a_body_cut_anywhere_before_its_end_is_incomplete(name: str) -> None:
             decode([body[:end]], 5, signed, trailers)
 
 
-def test_the_last_line_end_may_be_left_out_where_no_trailers_are_announced() -> None:
-    assert decode([PLAIN.removesuffix(b"\r\n")], 5, True, False)[0] == b"hello"
+@pytest.mark.parametrize("name", ["signed", "unsigned", "signed with trailer"])
+def test_the_empty_line_at_the_end_may_be_left_out(name: str) -> None:
+    body, signed, trailers, signatures, values, signature = BODIES[name]
+    expected = (b"hello", signatures, End(values, signature))
+    assert decode([body.removesuffix(b"\r\n")], 5, signed, trailers) == expected
+
+
+def test_trailers_that_were_announced_and_never_came_are_missed() -> None:
+    for body, signed in ((b"5\r\nhello\r\n0\r\n", False), (SIGNED[: SIGNED.index(b"x-amz-trailer")], True)):
+        with pytest.raises(IncompleteBody):
+            decode([body], 5, signed, True)
 
 
 def test_an_empty_content_is_one_last_chunk() -> None:
