@@ -29,6 +29,8 @@ _INTEGER_MAXIMUM = {"integer": 2**31 - 1, "long": 2**63 - 1}
 _IGNORED_WHEN_INVALID = {"if-modified-since", "if-unmodified-since"}
 # Refused by their handlers with a better word than MalformedXML.
 _OPEN_ENUMS = {"BucketLocationConstraint", "Event"}
+# SDKs send these in lower case too (`enabled`, `crc32`), and AWS takes them.
+_ENUMS_IN_ANY_CASE = {"ChecksumAlgorithm", "ChecksumMode", "ChecksumType"}
 # "The request can contain a list of up to 1,000 keys" (DeleteObjects), and no list but that of an upload's parts is
 # longer. What is over is refused before a dict is made of each item.
 _MOST_ITEMS = 1000
@@ -123,7 +125,7 @@ def _text_reader(member: Member) -> TextReader | None:
             return _optional_date
         return _optional_date if name == "expires" else _date
     if kind == "string":
-        return None
+        return _in_any_case(member.shape.enum) if member.shape.name in _ENUMS_IN_ANY_CASE else None
     return {"integer": _integer, "long": _long, "boolean": _boolean, "list": _list}[kind]
 
 
@@ -163,6 +165,12 @@ def _date(name: str, text: str) -> datetime:
     if value is None:
         raise InvalidArgument(f"Invalid date in {name}", ArgumentName=name, ArgumentValue=text)
     return value
+
+
+def _in_any_case(values: frozenset[str]) -> TextReader:
+    """A value of the model as the model spells it; another one stays, for the handler to refuse."""
+    spelled = {value.upper(): value for value in values}
+    return lambda name, text: spelled.get(text.upper(), text)
 
 
 def _optional_date(name: str, text: str) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.gateways import refusal
+from tests.raw_requests import send
+from tests.servers import RunningServer
 
 MIB = 1024 * 1024
 PARTS = [os.urandom(5 * MIB), os.urandom(5 * MIB + 1), os.urandom(1000)]
@@ -31,6 +33,21 @@ def put_parts(s3: Any, upload: dict[str, Any], bodies: list[bytes], **arguments:
 
 def complete(s3: Any, upload: dict[str, Any], parts: list[dict[str, Any]], **arguments: Any) -> Any:
     return s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **arguments)
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), [("crc32", "full_object"), ("Sha256", "Composite")])
+def test_enumerations_about_checksums_are_taken_in_any_case(
+    server: RunningServer, s3: Any, bucket: str, algorithm: str, kind: str
+) -> None:
+    asked = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": kind}
+    begun = send(server, "POST", f"/{bucket}/key?uploads", **asked)
+    told = (begun.headers["x-amz-checksum-algorithm"], begun.headers["x-amz-checksum-type"])
+    assert told == (algorithm.upper(), kind.upper())
+    put = s3.put_object(Bucket=bucket, Key="key", Body=b"x", ChecksumAlgorithm=algorithm.upper())
+    read = send(server, "GET", f"/{bucket}/key", **{"x-amz-checksum-mode": "enabled"})
+    assert read.headers[f"x-amz-checksum-{algorithm.lower()}"] == put[f"Checksum{algorithm.upper()}"]
+    copied = send(server, "PUT", f"/{bucket}/copy", **{"x-amz-copy-source": f"{bucket}/key", **asked})
+    assert f"<Checksum{algorithm.upper()}>".encode() in copied.body
 
 
 def test_parts_become_an_object_that_is_read_whole_by_range_and_by_part(s3: Any, bucket: str) -> None:
