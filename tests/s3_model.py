@@ -150,14 +150,19 @@ class Bucket:
             answer["ContentRange"] = f"bytes {first}-{end - 1}/{size}"
         return answer | {"Body": version.body[first:end], "ContentLength": end - first}
 
+    def _tagged(self, key: str, version_id: str | None) -> Version:
+        if version_id is None and self.stacks.get(key) and self.current(key) is None:
+            raise Refused(405, "MethodNotAllowed")
+        return self.find(key, version_id)
+
     def get_object_tagging(self, *, Key: str, VersionId: str | None = None) -> Answer:
-        version = self.find(Key, VersionId)
+        version = self._tagged(Key, VersionId)
         return {"TagSet": [{"Key": name, "Value": value} for name, value in version.tags.items()]} | self._id(version)
 
     def put_object_tagging(
         self, *, Key: str, Tagging: Mapping[str, list[Mapping[str, str]]], VersionId: str | None = None
     ) -> Answer:
-        version = self.find(Key, VersionId)
+        version = self._tagged(Key, VersionId)
         stack = self.stacks[Key]
         tags = {tag["Key"]: tag["Value"] for tag in Tagging["TagSet"]}
         stack[stack.index(version)] = replace(version, tags=tags)

@@ -285,14 +285,28 @@ def new_version_id(sequence: int) -> str:
     return base64.urlsafe_b64encode(struct.pack(">q", sequence) + os.urandom(16)).decode()
 
 
-def _sequence_of(version_id: str) -> int:
+# Sequences are times before 1970 in microseconds, or a little below the one they stand on; no clock is this far.
+_LEAST_SEQUENCE = -(1 << 56)
+
+
+def is_version_id(text: str) -> bool:
+    """Whether it can be one of ours; the rest was made up, or is another store's."""
+    return text == NULL_VERSION or _LEAST_SEQUENCE < _sequence_in(text) < 0
+
+
+def _sequence_in(version_id: str) -> int:
+    """0 if there is none in it."""
     try:
         raw = base64.b64decode(version_id.encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, UnicodeEncodeError):
         raw = b""
-    if len(raw) != 24:
-        raise InvalidArgument("Invalid version id specified", ArgumentName="versionId", ArgumentValue=version_id)
-    return int(struct.unpack_from(">q", raw)[0])
+    return int(struct.unpack_from(">q", raw)[0]) if len(raw) == 24 else 0
+
+
+def _sequence_of(version_id: str, argument: str = "versionId") -> int:
+    if not is_version_id(version_id):
+        raise InvalidArgument("Invalid version id specified", ArgumentName=argument, ArgumentValue=version_id)
+    return _sequence_in(version_id)
 
 
 def sequence_of_marker(conn: Connection, bucket_id: int, key: str, version_id: str) -> int | None:
@@ -301,6 +315,6 @@ def sequence_of_marker(conn: Connection, bucket_id: int, key: str, version_id: s
     None when that is a null version which has been deleted since: nobody can tell any more where it stood.
     """
     if version_id != NULL_VERSION:
-        return _sequence_of(version_id)
+        return _sequence_of(version_id, "version-id-marker")
     found = _find_null(conn, bucket_id, key)
     return None if found is None else found.sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import AccessDenied, MalformedXML, S3Error
+from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import Precondition, Stored
@@ -90,6 +90,8 @@ def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
     if ctx.allowed is None or not ctx.allowed(action, key):
         raise AccessDenied()
     check_key_length(key, ctx.services.settings.max_key)
+    if version_id is not None and not objects.is_version_id(version_id):
+        raise NoSuchVersion()  # InvalidArgument would be about the whole request
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
     return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, precondition)
 

@@ -75,7 +75,7 @@ def readable(ctx: Context, version: ObjectVersion | None, input: Mapping[str, An
         headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version.version_id}
         if version_id is None:
             raise NoSuchKey(Key=input["Key"], headers=headers)
-        headers["last-modified"] = describe(ctx, version)["LastModified"].strftime(_HTTP_DATE)
+        headers |= {"allow": "DELETE", "last-modified": describe(ctx, version)["LastModified"].strftime(_HTTP_DATE)}
         raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
     return version
 

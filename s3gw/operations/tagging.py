@@ -38,42 +38,63 @@ if TYPE_CHECKING:
 _ALLOWED = re.compile(r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+\-=.:/@]*")
 _MOST_OF_AN_OBJECT = 10
 _MOST_OF_A_BUCKET = 50
+_RESERVED = {
+    "Object": "Your TagKey cannot be prefixed with aws:",
+    "Bucket": "System tags cannot be added/updated by requester",
+}
 
 
 def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = _MOST_OF_AN_OBJECT) -> list[dict[str, str]]:
     """The tag set if it meets AWS's rules; raises InvalidTag."""
     checked: dict[str, str] = {}
+    kind = "Object" if most == _MOST_OF_AN_OBJECT else "Bucket"
     for tag in tags:
         key, value = tag.get("Key", ""), tag.get("Value", "")
-        if not key or len(key) > 128 or not _ALLOWED.fullmatch(key):
+        if not _is_key(key):
             raise InvalidTag("The TagKey you have provided is invalid", TagKey=key)
-        if len(value) > 256 or not _ALLOWED.fullmatch(value):
+        if not _is_value(value):
             raise InvalidTag("The TagValue you have provided is invalid", TagKey=key, TagValue=value)
         if key.startswith("aws:"):
-            raise InvalidTag("System tags cannot be added/updated by requester", TagKey=key)
+            raise InvalidTag(_RESERVED[kind], TagKey=key)
         if key in checked:
             raise InvalidTag("Cannot provide multiple Tags with the same key", TagKey=key)
         checked[key] = value
     if len(checked) > most:
-        kind = "Object" if most == _MOST_OF_AN_OBJECT else "Bucket"
         raise InvalidTag(f"{kind} tags cannot be greater than {most}")
     return [{"Key": key, "Value": value} for key, value in sorted(checked.items())]
 
 
+def _is_key(text: str) -> bool:
+    return 0 < len(text) <= 128 and _ALLOWED.fullmatch(text) is not None
+
+
+def _is_value(text: str) -> bool:
+    return len(text) <= 256 and _ALLOWED.fullmatch(text) is not None
+
+
 def tags_of_header(header: str | None) -> str | None:
-    """`x-amz-tagging` (URL query parameters) as the JSON kept with the object."""
+    """`x-amz-tagging` (URL query parameters) as the JSON kept with the object.
+
+    A tag that is none, or stands twice, is InvalidArgument here, and InvalidTag in the document of PutObjectTagging.
+    """
     if not header:
         return None
     try:
         pairs = parse_qsl(header, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:
-        raise InvalidArgument(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"
-            " name duplicates.",
-            ArgumentName="x-amz-tagging",
-            ArgumentValue=header,
-        ) from None
+        raise _malformed_header(header) from None
+    if len(dict(pairs)) < len(pairs) or not all(_is_key(key) and _is_value(value) for key, value in pairs):
+        raise _malformed_header(header)
     return _to_json(checked_tags({"Key": key, "Value": value} for key, value in pairs))
+
+
+def _malformed_header(header: str) -> InvalidArgument:
+    return InvalidArgument(
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name"
+        " duplicates.",
+        ArgumentName="x-amz-tagging",
+        ArgumentValue=header,
+    )
 
 
 def tag_count(tags: str | None) -> int:
@@ -91,9 +112,7 @@ def _checked_version(
         missing: S3Error = NoSuchKey(Key=key) if version_id is None else NoSuchVersion(Key=key, VersionId=version_id)
         raise missing
     if version.is_delete_marker:
-        headers = {"x-amz-delete-marker": "true"}
-        if version_id is None:
-            raise NoSuchKey(Key=key, headers=headers)
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version.version_id, "allow": "DELETE"}
         raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
     return version
 

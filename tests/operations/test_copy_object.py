@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from s3gw.metadata.objects import new_version_id
 from tests.gateways import refusal
 from tests.operations.test_put_object import in_threads
 
@@ -120,8 +121,10 @@ def test_an_older_version_is_restored_by_copying_it_onto_its_key(s3: Any, versio
     got = s3.get_object(**where)
     assert (got["Body"].read(), got["Metadata"]) == (LARGE, {"m": "old"})
     assert len(s3.list_object_versions(Bucket=versioned)["Versions"]) == 3
-    missing = {**where, "VersionId": "A" * 32}
+    missing = {**where, "VersionId": new_version_id(-1_000_000)}
     assert refusal(s3.copy_object, **where, CopySource=missing) == (404, "NoSuchVersion")
+    unknown = {**where, "VersionId": "A" * 32}
+    assert refusal(s3.copy_object, **where, CopySource=unknown) == (400, "InvalidArgument")
 
 
 def test_the_null_version_can_be_the_source(s3: Any, bucket: str) -> None:

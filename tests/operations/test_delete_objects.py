@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from s3gw.metadata.objects import new_version_id
 from tests.gateways import refusal
 from tests.operations.test_put_object import checksum
 from tests.raw_requests import Answer, content_md5, send
@@ -34,7 +35,10 @@ def test_deleting_what_is_not_there_succeeds(s3: Any, bucket: str) -> None:
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert not {"DeleteMarker", "VersionId"} & set(answer)
     assert s3.delete_object(Bucket=bucket, Key="nope", VersionId="null")["VersionId"] == "null"
-    assert refusal(s3.delete_object, Bucket=bucket, Key="nope", VersionId="nonsense") == (400, "InvalidArgument")
+    absent = new_version_id(-1_000_000)
+    assert s3.delete_object(Bucket=bucket, Key="nope", VersionId=absent)["VersionId"] == absent
+    for unknown in ("nonsense", "A" * 32, "3L4kqtJlcpXroDTDmJ-rmSpXd3dIbrHY"):
+        assert refusal(s3.delete_object, Bucket=bucket, Key="nope", VersionId=unknown) == (400, "InvalidArgument")
 
 
 def test_a_delete_of_a_missing_key_in_a_versioned_bucket_leaves_a_marker(s3: Any, versioned: str) -> None:
@@ -72,12 +76,14 @@ def test_refused_entries_do_not_hinder_the_others(s3: Any, versioned: str) -> No
         versioned,
         {"Key": "kept", "VersionId": kept, "ETag": '"other"'},
         {"Key": "kept", "VersionId": "nonsense"},
+        {"Key": "kept", "VersionId": "A" * 32},
         {"Key": "k" * 1025},
         {"Key": "gone", "VersionId": gone},
     )
     assert [(error["Key"][:4], error["Code"]) for error in answer["Errors"]] == [
         ("kept", "PreconditionFailed"),
-        ("kept", "InvalidArgument"),
+        ("kept", "NoSuchVersion"),
+        ("kept", "NoSuchVersion"),
         ("kkkk", "KeyTooLongError"),
     ]
     assert answer["Errors"][0]["VersionId"] == kept

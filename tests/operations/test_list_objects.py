@@ -179,7 +179,7 @@ def test_boto3_reads_lists_and_errors_with_control_characters(s3: Any, odd: str)
     assert s3.list_objects(Bucket=odd, Prefix="\x01")["Contents"][0]["Key"] == "\x01"
     assert s3.list_objects(Bucket=odd, Prefix="a ")["Prefix"] == "a "
     assert refusal(s3.get_object, Bucket=odd, Key="no\x01") == (404, "NoSuchKey")
-    assert refusal(s3.put_object, Bucket=odd, Key="key", Tagging="a=%00") == (400, "InvalidTag")
+    assert refusal(s3.put_object, Bucket=odd, Key="key", Tagging="a=%00") == (400, "InvalidArgument")
 
 
 def test_markers_of_control_characters_are_encoded_too(server: RunningServer, odd: str) -> None:

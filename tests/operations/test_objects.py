@@ -66,7 +66,7 @@ def test_headers_metadata_tags_and_class_come_back(s3: Any, bucket: str) -> None
         ("ACL", "public-read", "NotImplemented"),
         ("ServerSideEncryption", "AES256", "NotImplemented"),
         ("Metadata", {"x": "y" * 2048}, "MetadataTooLarge"),
-        ("Tagging", "a=1&a=2", "InvalidTag"),
+        ("Tagging", "a=1&a=2", "InvalidArgument"),
         ("Tagging", "aws:x=1", "InvalidTag"),
         ("Tagging", "&".join(f"t{number}=1" for number in range(11)), "InvalidTag"),
         ("ContentMD5", "AAAA", "InvalidDigest"),

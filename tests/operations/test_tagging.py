@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from s3gw.metadata.objects import new_version_id
 from tests.gateways import refusal
 from tests.raw_requests import content_md5, send
 from tests.servers import RunningServer
@@ -56,6 +57,17 @@ def test_a_tag_beyond_the_limits_is_refused_and_changes_nothing(s3: Any, bucket:
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == kept
 
 
+@pytest.mark.parametrize(
+    "header", ["a=1&a=2", "=x", "k!=x", "k=a%0Ab", "k%", "k=%ff", f"{'k' * 129}=", f"k={'v' * 257}"]
+)
+def test_a_tag_of_a_header_that_is_none_or_double_is_an_argument_that_is_none(
+    s3: Any, bucket: str, header: str
+) -> None:
+    for call in (s3.put_object, s3.create_multipart_upload):
+        assert refusal(call, Bucket=bucket, Key="key", Tagging=header) == (400, "InvalidArgument")
+    assert refusal(s3.put_object, Bucket=bucket, Key="key", Tagging="aws:x=1") == (400, "InvalidTag")
+
+
 def test_an_object_has_10_tags_at_most_and_a_bucket_50(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="key")
     s3.put_object_tagging(Bucket=bucket, Key="key", Tagging={"TagSet": tag_set(10)})
@@ -90,18 +102,21 @@ def test_tagging_of_what_is_not_there_is_refused(s3: Any, versioned: str) -> Non
     where = {"Bucket": versioned, "Key": "nope"}
     assert refusal(s3.get_object_tagging, **where) == (404, "NoSuchKey")
     assert refusal(s3.delete_object_tagging, **where) == (404, "NoSuchKey")
-    assert refusal(s3.get_object_tagging, **where, VersionId="A" * 32) == (404, "NoSuchVersion")
+    assert refusal(s3.get_object_tagging, **where, VersionId=new_version_id(-1_000_000)) == (404, "NoSuchVersion")
     assert refusal(s3.get_object_tagging, **where, VersionId="nonsense") == (400, "InvalidArgument")
 
 
+@pytest.mark.parametrize("version", ["&versionId={}", ""])
 def test_tagging_of_a_delete_marker_is_refused_by_the_method_that_was_sent(
-    server: RunningServer, s3: Any, versioned: str
+    server: RunningServer, s3: Any, versioned: str, version: str
 ) -> None:
     marker = s3.delete_object(Bucket=versioned, Key="key")["VersionId"]
     body = b"<Tagging><TagSet/></Tagging>"
     for method in ("GET", "PUT", "DELETE"):
-        path, sent = f"/{versioned}/key?tagging&versionId={marker}", body if method == "PUT" else b""
+        path, sent = f"/{versioned}/key?tagging{version.format(marker)}", body if method == "PUT" else b""
         answer = send(server, method, path, sent, **content_md5(sent))
+        assert (answer.headers["x-amz-delete-marker"], answer.headers["x-amz-version-id"]) == ("true", marker)
+        assert answer.headers["Allow"] == "DELETE"
         assert answer.refusal == (405, "MethodNotAllowed")
         assert f"<Method>{method}</Method>".encode() in answer.body
 
