@@ -1,8 +1,8 @@
 """The AWS errors: one class per code, with its status and message.
 
 Raised where the fact is known, rendered in one place (gateway.py). `details` become elements of the error document
-beside Code, Message, Resource and RequestId, as AWS names them (BucketName, ArgumentName, CanonicalRequest, …).
-Codes, statuses and messages: Amazon S3 API Reference, "Error responses".
+between Message and RequestId, as AWS names them (BucketName, ArgumentName, CanonicalRequest, …). Codes and statuses:
+Amazon S3 API Reference, "Error responses". Messages are those of S3's servers, which aren't always the documented ones.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class AuthorizationQueryParametersError(S3Error):
 
 class BadDigest(S3Error):
     status = 400
-    default_message = "The Content-MD5 or checksum value that you specified did not match what the server received."
+    default_message = "The Content-MD5 you specified did not match what we received."
 
 
 class BadRequest(S3Error):
@@ -79,31 +79,27 @@ class BucketAlreadyExists(S3Error):
 
 class BucketAlreadyOwnedByYou(S3Error):
     status = 409
-    default_message = "The bucket that you tried to create already exists, and you own it."
+    default_message = "Your previous request to create the named bucket succeeded and you already own it."
 
 
 class BucketNotEmpty(S3Error):
     status = 409
-    default_message = "The bucket that you tried to delete is not empty."
+    default_message = "The bucket you tried to delete is not empty"
 
 
 class ConditionalRequestConflict(S3Error):
     status = 409
-    default_message = (
-        "A conflicting operation occurred. If using PutObject you can retry the request. If using "
-        "multipart upload you should initiate another CreateMultipartUpload request and re-upload each "
-        "part."
-    )
+    default_message = "The conditional request cannot succeed due to a conflicting operation against this resource."
 
 
 class EntityTooLarge(S3Error):
     status = 400
-    default_message = "Your proposed upload exceeds the maximum allowed object size."
+    default_message = "Your proposed upload exceeds the maximum allowed size"
 
 
 class EntityTooSmall(S3Error):
     status = 400
-    default_message = "Your proposed upload is smaller than the minimum allowed object size."
+    default_message = "Your proposed upload is smaller than the minimum allowed size"
 
 
 class ExpiredToken(S3Error):
@@ -130,7 +126,7 @@ class IdempotencyParameterMismatch(S3Error):
 
 class IncompleteBody(S3Error):
     status = 400
-    default_message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
+    default_message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
 
 
 class InternalError(S3Error):
@@ -140,7 +136,7 @@ class InternalError(S3Error):
 
 class InvalidAccessKeyId(S3Error):
     status = 403
-    default_message = "The AWS access key ID that you provided does not exist in our records."
+    default_message = "The AWS Access Key Id you provided does not exist in our records."
 
 
 class InvalidArgument(S3Error):
@@ -155,7 +151,7 @@ class InvalidBucketName(S3Error):
 
 class InvalidBucketOwnerAWSAccountID(S3Error):
     status = 400
-    default_message = "The value of the expected bucket owner parameter must be an AWS account ID."
+    default_message = "The value of the expected bucket owner parameter must be an AWS Account ID..."
 
 
 class InvalidChunkSizeError(S3Error):
@@ -165,22 +161,22 @@ class InvalidChunkSizeError(S3Error):
 
 class InvalidDigest(S3Error):
     status = 400
-    default_message = "The Content-MD5 or checksum value that you specified is not valid."
+    default_message = "The Content-MD5 you specified was invalid."
 
 
 class InvalidEncryptionAlgorithmError(S3Error):
     status = 400
-    default_message = "The encryption request that you specified is not valid. The valid value is AES256."
+    default_message = "The Encryption request you specified is not valid. Supported value: AES256."
 
 
 class InvalidLocationConstraint(S3Error):
     status = 400
-    default_message = "The specified location (Region) constraint is not valid."
+    default_message = "The specified location-constraint is not valid"
 
 
 class InvalidObjectState(S3Error):
     status = 403
-    default_message = "The operation is not valid for the current state of the object."
+    default_message = "The operation is not valid for the object's storage class"
 
 
 class InvalidPart(S3Error):
@@ -198,9 +194,7 @@ class InvalidPartNumber(S3Error):
 
 class InvalidPartOrder(S3Error):
     status = 400
-    default_message = (
-        "The list of parts was not in ascending order. The parts list must be specified in order by part number."
-    )
+    default_message = "The list of parts was not in ascending order. Parts must be ordered by part number."
 
 
 class InvalidRange(S3Error):
@@ -225,7 +219,7 @@ class InvalidSecurity(S3Error):
 
 class InvalidStorageClass(S3Error):
     status = 400
-    default_message = "The storage class that you specified is not valid."
+    default_message = "The storage class you specified is not valid"
 
 
 class InvalidTag(S3Error):
@@ -235,22 +229,22 @@ class InvalidTag(S3Error):
 
 class InvalidToken(S3Error):
     status = 400
-    default_message = "The provided token is malformed or otherwise not valid."
+    default_message = "The provided token is malformed or otherwise invalid."
 
 
 class InvalidURI(S3Error):
     status = 400
-    default_message = "The specified URI couldn't be parsed."
+    default_message = "Couldn't parse the specified URI."
 
 
 class KeyTooLongError(S3Error):
     status = 400
-    default_message = "Your key is too long."
+    default_message = "Your key is too long"
 
 
 class MalformedACLError(S3Error):
     status = 400
-    default_message = "The ACL that you provided was not well formed or did not validate against our published schema."
+    default_message = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
 class MalformedPOSTRequest(S3Error):
@@ -267,17 +261,17 @@ class MalformedTrailerError(S3Error):
 
 class MalformedXML(S3Error):
     status = 400
-    default_message = "The XML that you provided was not well formed or did not validate against our published schema."
+    default_message = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
 class MaxMessageLengthExceeded(S3Error):
     status = 400
-    default_message = "Your request was too large."
+    default_message = "Your request was too big."
 
 
 class MetadataTooLarge(S3Error):
     status = 400
-    default_message = "Your metadata headers exceed the maximum allowed metadata size."
+    default_message = "Your metadata headers exceed the maximum allowed metadata size"
 
 
 class MethodNotAllowed(S3Error):
@@ -292,7 +286,7 @@ class MissingContentLength(S3Error):
 
 class MissingRequestBodyError(S3Error):
     status = 400
-    default_message = "Request body is empty."
+    default_message = "Request Body is empty"
 
 
 class MissingSecurityHeader(S3Error):
@@ -302,7 +296,7 @@ class MissingSecurityHeader(S3Error):
 
 class NoSuchBucket(S3Error):
     status = 404
-    default_message = "The specified bucket does not exist."
+    default_message = "The specified bucket does not exist"
 
 
 class NoSuchBucketPolicy(S3Error):
@@ -323,8 +317,8 @@ class NoSuchTagSet(S3Error):
 class NoSuchUpload(S3Error):
     status = 404
     default_message = (
-        "The specified multipart upload does not exist. The upload ID might not be valid, or the "
-        "multipart upload might have been aborted or completed."
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+        "aborted or completed."
     )
 
 
@@ -335,7 +329,7 @@ class NoSuchVersion(S3Error):
 
 class NotImplemented(S3Error):
     status = 501
-    default_message = "A header or query you provided implies functionality that is not implemented."
+    default_message = "A header you provided implies functionality that is not implemented"
 
 
 class NotModified(S3Error):
@@ -345,14 +339,16 @@ class NotModified(S3Error):
 
 class OperationAborted(S3Error):
     status = 409
-    default_message = "A conflicting conditional operation is currently in progress against this resource. Try again."
+    default_message = (
+        "A conflicting conditional operation is currently in progress against this resource. Please try again."
+    )
 
 
 class PermanentRedirect(S3Error):
     status = 301
     default_message = (
-        "The bucket that you are attempting to access must be addressed using the specified endpoint. "
-        "Send all future requests to this endpoint."
+        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send "
+        "all future requests to this endpoint."
     )
 
 
@@ -373,7 +369,10 @@ class RequestTimeTooSkewed(S3Error):
 
 class RequestTimeout(S3Error):
     status = 400
-    default_message = "Your socket connection to the server was not read from or written to within the timeout period."
+    default_message = (
+        "Your socket connection to the server was not read from or written to within the timeout period. Idle"
+        " connections will be closed."
+    )
 
 
 class ServiceUnavailable(S3Error):
@@ -407,7 +406,8 @@ class UnexpectedContent(S3Error):
 class UserKeyMustBeSpecified(S3Error):
     status = 400
     default_message = (
-        "The bucket POST must contain the specified field name. If it is specified, check the order of the fields."
+        "The bucket POST must contain the specified field name.  If it is specified, please check the order "
+        "of the fields."
     )
 
 

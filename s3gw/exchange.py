@@ -91,8 +91,7 @@ class Exchange:
         if error.status in _BODILESS or self.scope["method"] == "HEAD":
             await self._send_whole(error.status, headers, None)
             return
-        resource = self.scope.get("path", "/")
-        document = error_document(error.code, error.message, resource, self.request_id, self._host_id(), error.details)
+        document = error_document(error.code, error.message, self.request_id, self._host_id(), error.details)
         headers.append((b"content-type", b"application/xml"))
         await self._send_whole(error.status, headers, document)
 

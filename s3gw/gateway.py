@@ -34,13 +34,18 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.contents import ContentLost
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.operations.copy_source import parse_copy_source
-from s3gw.operations.refused_headers import needs_of_unserved, refuse_unserved_headers, unserved_operation
+from s3gw.operations.refused_headers import (
+    needs_of_unserved,
+    preflight_refusal,
+    refuse_unserved_headers,
+    unserved_operation,
+)
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.wire.codec import codec
 from s3gw.wire.decode import Decoder
 from s3gw.wire.model import Operation
 from s3gw.wire.request import Request, with_hoisted_headers
-from s3gw.wire.route import route
+from s3gw.wire.route import CORS_PREFLIGHT, route
 from s3gw.wire.target import MAX_KEY_BYTES, check_key_length, normal_domains
 
 _CODECS = {name: codec(name) for name in OPERATIONS}
@@ -88,6 +93,8 @@ class Gateway:
         operation = route(request)
         exchange.operation = operation.name
         row = OPERATIONS.get(operation.name)
+        if operation == CORS_PREFLIGHT:  # which is sent without credentials
+            raise await self._preflight_refusal(request)
         authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
         if authentication.is_presigned:
             request = exchange.request = with_hoisted_headers(request)
@@ -100,6 +107,11 @@ class Gateway:
         input = await self._decode(ctx, operation.name, row, authentication, receive)
         output = await row.handler(ctx, input)
         await exchange.send_output(ctx, output, _CODECS[operation.name])
+
+    async def _preflight_refusal(self, request: Request) -> S3Error:
+        bucket = request.target.bucket
+        found = None if bucket is None else await self.services.database.look_up(buckets.find, bucket)
+        return preflight_refusal(request, found)
 
     async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
         return await self.services.database.look_up(identities.find_access_key, access_key_id)
@@ -121,7 +133,7 @@ class Gateway:
     async def _bucket(self, ctx: Context, name: str, owner_header: str) -> Bucket:
         expected = ctx.request.headers.get(owner_header)
         if expected is not None and not _ACCOUNT_ID.fullmatch(expected):
-            raise InvalidBucketOwnerAWSAccountID(Header=owner_header)
+            raise InvalidBucketOwnerAWSAccountID(f"{InvalidBucketOwnerAWSAccountID.default_message} [{expected}]")
         bucket = await self.services.database.look_up(buckets.find, name)
         if bucket is None:
             raise NoSuchBucket(BucketName=name)
@@ -166,6 +178,8 @@ def _require_checksum(body: VerifyingBody, request: Request) -> None:
 
 
 def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:
+    if isinstance(error, NoSuchBucket) and exchange.request is not None and exchange.request.target.bucket:
+        error.details.setdefault("BucketName", exchange.request.target.bucket)  # metadata/ knows it by its number
     if isinstance(error, S3Error):
         return error
     if isinstance(error, (DatabaseUnavailable, ContentLost)):

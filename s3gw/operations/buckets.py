@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from s3gw.context import Context, Output
 from s3gw.errors import (
     BucketAlreadyOwnedByYou,
+    BucketNotEmpty,
     IllegalLocationConstraintException,
     InvalidArgument,
     InvalidBucketName,
@@ -32,12 +33,17 @@ if TYPE_CHECKING:
     )
 
 _MOST_BUCKETS = 10_000
+_NOT_EMPTY_OF_VERSIONS = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
 # us-east-1 is the region without a name; eu-west-1 has an older one.
 _ALIASES = {"EU": "eu-west-1"}
 
 
 def timestamp(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def _arn(bucket: str) -> str:
+    return f"arn:aws:s3:::{bucket}"
 
 
 async def list_buckets(ctx: Context, input: ListBucketsRequestTypeDef) -> Output:
@@ -62,6 +68,7 @@ async def list_buckets(ctx: Context, input: ListBucketsRequestTypeDef) -> Output
                 "Name": bucket.name,
                 "CreationDate": timestamp(bucket.created_at),
                 "BucketRegion": bucket.region,
+                "BucketArn": _arn(bucket.name),
             }
             for bucket in found[:limit]
         ],
@@ -108,7 +115,7 @@ async def create_bucket(ctx: Context, input: CreateBucketRequestTypeDef) -> Outp
         # returns 200 OK" (API Reference, CreateBucket).
         if settings.region != "us-east-1" or tags:  # an answer of 200 would say that it has those tags
             raise
-    return {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
+    return {"Location": f"/{name}", "BucketArn": _arn(name)}
 
 
 def _create(conn: Connection, name: str, ctx: Context, defaults: str, tags: list[dict[str, str]]) -> int:
@@ -135,14 +142,19 @@ def _check_location(constraint: str | None, region: str) -> None:
 
 
 async def head_bucket(ctx: Context, input: HeadBucketRequestTypeDef) -> Output:
-    return {"BucketRegion": ctx.the_bucket.region, "AccessPointAlias": False}
+    bucket = ctx.the_bucket
+    return {"BucketArn": _arn(bucket.name), "BucketRegion": bucket.region, "AccessPointAlias": False}
 
 
 async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Output:
     bucket = ctx.the_bucket
     write, keys = ctx.services.database.write, (f"bucket/{bucket.name}",)
-    while not await write(uploads.delete_bucket, bucket.id, keys=keys):
-        pass
+    try:
+        while not await write(uploads.delete_bucket, bucket.id, keys=keys):
+            pass
+    except BucketNotEmpty:
+        message = _NOT_EMPTY_OF_VERSIONS if bucket.versioning else None
+        raise BucketNotEmpty(message, BucketName=bucket.name) from None
     return {}
 
 

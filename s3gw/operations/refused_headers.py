@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from s3gw.auth.authorize import Need
-from s3gw.errors import AccessForbidden, MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.errors import AccessForbidden, BadRequest, MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.metadata.buckets import Bucket
 from s3gw.wire.model import Operation
 from s3gw.wire.request import Request
-from s3gw.wire.route import CORS_PREFLIGHT, POST_OBJECT
+from s3gw.wire.route import POST_OBJECT
 
 # header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
 # is off aren't among them: x-amz-bypass-governance-retention (no version is retained, because object lock is refused),
@@ -33,20 +34,27 @@ _PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 def needs_of_unserved(operation: Operation) -> tuple[Need, ...]:
     """What isn't served is told only to those who might be served: AWS answers 403 and 404 before anything else.
 
-    A preflight is sent without credentials, and those of a form are in its body.
+    The credentials of a form are in its body.
     """
-    if operation in (CORS_PREFLIGHT, POST_OBJECT):
+    if operation == POST_OBJECT:
         return ()
     return (Need(f"s3:{operation.name}", "service" if operation.path is not None else operation.kind),)
+
+
+def preflight_refusal(request: Request, bucket: Bucket | None) -> S3Error:
+    """What AWS answers to OPTIONS where no bucket has a CORS configuration."""
+    if "origin" not in request.headers:
+        return BadRequest("Insufficient information. Origin request header needed.")
+    return AccessForbidden(
+        None if bucket is not None else "CORSResponse: Bucket not found",
+        Method=request.headers.get("access-control-request-method", request.method),
+        ResourceType=request.target.kind.upper(),
+    )
 
 
 def unserved_operation(operation: Operation, request: Request) -> S3Error:
     """ACLs come in x-amz-acl, in x-amz-grant-… or as a document; to a request with none AWS says which it misses."""
     headers = request.headers
-    if operation == CORS_PREFLIGHT:
-        return AccessForbidden(
-            Method=headers.get("access-control-request-method"), ResourceType=request.target.kind.upper()
-        )
     has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
     if operation.name in _PUT_ACL and not has_body and not any(name.startswith(_ACL_HEADERS) for name in headers):
         return MissingSecurityHeader(MissingHeaderName="x-amz-acl")

@@ -266,7 +266,7 @@ class Connection(HttpToolsProtocol):
     def _write_refusal(self, error: S3Error) -> None:
         exchange = Exchange({"method": "-", "raw_path": b"-", "client": self.client}, _send_nothing)
         request_id = exchange.request_id
-        document = error_document(error.code, error.message, "/", request_id, "s3gw", error.details)
+        document = error_document(error.code, error.message, request_id, "s3gw", error.details)
         head = (
             b"HTTP/1.1 %d Bad Request\r\n%sContent-Type: application/xml\r\nConnection: close\r\n"
             b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\nContent-Length: %d\r\n\r\n"

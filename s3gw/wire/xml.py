@@ -77,19 +77,15 @@ def attribute(element: Element, local: str) -> str | None:
 
 
 def error_document(
-    code: str,
-    message: str,
-    resource: str | None,
-    request_id: str,
-    host_id: str,
-    details: Mapping[str, str] | None = None,
+    code: str, message: str, request_id: str, host_id: str, details: Mapping[str, str] | None = None
 ) -> bytes:
-    """AWS's error document, which has no namespace. `details` stand between Message and Resource, as on AWS.
+    """AWS's error document, which has no namespace. `details` stand between Message and RequestId, as on AWS.
+
+    The documented Resource isn't there: S3's servers write none.
 
     What XML can't carry becomes U+FFFD: an error that no parser takes tells nothing, and nobody reads keys from errors.
     """
-    fields = {"Code": code, "Message": message, **(details or {}), "Resource": resource}
-    fields |= {"RequestId": request_id, "HostId": host_id}
-    texts = {name: _NOT_IN_XML.sub("\ufffd", text) for name, text in fields.items() if text is not None}
+    fields = {"Code": code, "Message": message, **(details or {}), "RequestId": request_id, "HostId": host_id}
+    texts = {name: _NOT_IN_XML.sub("\ufffd", text) for name, text in fields.items()}
     content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in texts.items())
     return f"{DECLARATION}<Error>{content}</Error>".encode()

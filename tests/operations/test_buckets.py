@@ -10,7 +10,8 @@ from tests.gateways import refusal
 
 
 def test_a_bucket_is_created_listed_found_and_deleted(s3: Any, bucket: str) -> None:
-    assert bucket in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]
+    arns = {entry["Name"]: entry["BucketArn"] for entry in s3.list_buckets()["Buckets"]}
+    assert arns[bucket] == s3.head_bucket(Bucket=bucket)["BucketArn"] == f"arn:aws:s3:::{bucket}"
     assert s3.head_bucket(Bucket=bucket)["BucketRegion"] == "us-east-1"
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
     s3.delete_bucket(Bucket=bucket)
