@@ -134,10 +134,9 @@ class ListedBucket(BucketWithUploads):
         after = next((n for n, (_, entry) in enumerate(entries, 1) if entry["UploadId"] == UploadIdMarker), 0)
         entries = entries[after:] if after else [item for item in entries if item[0].encode() > KeyMarker.encode()]
         items = rolled_up(entries, Prefix, Delimiter, KeyMarker)
-        answer = page_of(items, MaxUploads, "Uploads") | {"Prefix": Prefix, "MaxUploads": MaxUploads}
+        answer = page_of(items, MaxUploads, "Uploads") | {"MaxUploads": MaxUploads}
         answer |= {"KeyMarker": KeyMarker, "UploadIdMarker": UploadIdMarker}
-        if Delimiter:
-            answer["Delimiter"] = Delimiter
+        answer |= {name: value for name, value in {"Prefix": Prefix, "Delimiter": Delimiter}.items() if value}
         answer["NextKeyMarker"], last = items[:MaxUploads][-1] if items[:MaxUploads] else ("", None)
         answer["NextUploadIdMarker"] = last["UploadId"] if last else ""
         return answer

@@ -6,6 +6,7 @@ into one part list and the upload into an object, in one transaction (metadata/o
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from s3gw.metadata import buckets, contents
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import parts, uploads
 
+_UPLOAD_ID = re.compile("[0-9a-f]{64}")
 _STEP = 100  # uploads and parts that are deleted in one transaction; a single upload goes whole
 
 
@@ -93,6 +95,15 @@ def find(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
     if upload is None or upload.bucket_id != bucket_id or upload.key != key:
         raise NoSuchUpload(UploadId=upload_id)
     return upload
+
+
+def is_marker(conn: Connection, bucket_id: int, key: str, upload_id: str) -> bool:
+    """Whether a page of uploads can go on behind it: that of an upload of this key, which may be gone since."""
+    row = _find.one_or_none(conn, upload_id=upload_id)
+    if row is None:
+        return _UPLOAD_ID.fullmatch(upload_id) is not None
+    upload = Upload._make(row)
+    return upload.bucket_id == bucket_id and upload.key == key
 
 
 def put_part(conn: Connection, part: UploadedPart) -> None:

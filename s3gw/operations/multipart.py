@@ -189,7 +189,7 @@ async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsReques
         "Bucket": ctx.the_bucket.name,
         "KeyMarker": key_marker,
         "UploadIdMarker": upload_marker if key_marker else "",
-        "Prefix": prefix,
+        "Prefix": prefix or None,
         "Delimiter": delimiter or None,
         "MaxUploads": limit,
         "EncodingType": input.get("EncodingType"),
@@ -211,6 +211,10 @@ def _uploads_page(
     """ "If key-marker is not specified, the upload-id-marker parameter is ignored." (API Reference)"""
     start = ("", listing.BEFORE_UPLOADS)
     if key_marker:
+        if upload_marker and not uploads.is_marker(conn, bucket_id, key_marker, upload_marker):
+            raise InvalidArgument(
+                "Invalid uploadId marker", ArgumentName="upload-id-marker", ArgumentValue=upload_marker
+            )
         start = (key_marker, upload_marker or listing.AFTER_UPLOADS)
         at_least = begin_after(key_marker, prefix, delimiter)
         if at_least:

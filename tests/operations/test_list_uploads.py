@@ -44,8 +44,15 @@ def test_markers_and_prefixes_narrow_the_uploads(s3: Any, bucket: str, uploads: 
     assert listed(s3.list_multipart_uploads(Bucket=bucket, KeyMarker="a/1")) == uploads[3:]
     within = {"KeyMarker": "a/1", "UploadIdMarker": uploads[1][1]}
     assert listed(s3.list_multipart_uploads(Bucket=bucket, **within)) == uploads[2:]
-    ignored = s3.list_multipart_uploads(Bucket=bucket, UploadIdMarker=uploads[5][1])
+    of_another = {"KeyMarker": "a/1", "UploadIdMarker": uploads[0][1]}
+    for marker in (of_another, {"KeyMarker": "a/1", "UploadIdMarker": "nonsense"}):
+        assert refusal(s3.list_multipart_uploads, Bucket=bucket, **marker) == (400, "InvalidArgument")
+    s3.abort_multipart_upload(Bucket=bucket, Key="a/1", UploadId=uploads[1][1])
+    assert listed(s3.list_multipart_uploads(Bucket=bucket, **within)) == uploads[2:]
+    uploads.pop(1)
+    ignored = s3.list_multipart_uploads(Bucket=bucket, UploadIdMarker=uploads[4][1])
     assert listed(ignored) == uploads
+    assert "Prefix" not in ignored
     page = s3.list_multipart_uploads(Bucket=bucket, Prefix="c/", Delimiter="/")
     assert [entry["Prefix"] for entry in page["CommonPrefixes"]] == ["c/d/"]
     assert listed(s3.list_multipart_uploads(Bucket=bucket, MaxUploads=0)) == []
