@@ -12,8 +12,7 @@ from s3gw.wire.request import Request
 from s3gw.wire.route import POST_OBJECT
 
 # header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
-# is off aren't among them: x-amz-bypass-governance-retention (no version is retained, because object lock is refused),
-# x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
+# is off aren't among them: x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
 _ACCEPTED: dict[str, frozenset[str]] = {
     "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
