@@ -87,7 +87,8 @@ class Gateway:
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         services = self.services
-        request = exchange.request = Request.from_scope(scope, self._domains, self._trusted_proxies)
+        sent = Request.from_scope(scope, self._domains, self._trusted_proxies)
+        request = exchange.request = with_hoisted_headers(sent) if sent.arguments else sent
         if self._max_key < MAX_KEY_BYTES and request.target.key is not None:
             check_key_length(request.target.key, self._max_key)
         operation = route(request)
@@ -95,9 +96,7 @@ class Gateway:
         row = OPERATIONS.get(operation.name)
         if operation == CORS_PREFLIGHT:  # which is sent without credentials
             raise await self._preflight_refusal(request)
-        authentication = await authenticate(request, self._find_access_key, services.credentials, services.settings)
-        if authentication.is_presigned:
-            request = exchange.request = with_hoisted_headers(request)
+        authentication = await authenticate(sent, self._find_access_key, services.credentials, services.settings)
         exchange.principal = authentication.principal
         ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
         await self._authorize(ctx, operation, needs_of_unserved(operation) if row is None else row.needs)

@@ -57,7 +57,7 @@ class RunningServer:
 @contextmanager
 def running_server(data: Path, *options: str, under: Sequence[str] = (), **settings: str) -> Iterator[RunningServer]:
     """Two workers and a known root key, unless `options` or `settings` say otherwise. `under` is a tracer's command."""
-    command = [*under, sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--json"]
+    command = [*under, sys.executable, "-P", "-m", "s3gw", "serve", "--data", str(data), "--json"]
     defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--workers": "2"}
     for name, value in defaults.items():
         if name not in options:
@@ -68,7 +68,7 @@ def running_server(data: Path, *options: str, under: Sequence[str] = (), **setti
         process = subprocess.Popen(
             [*command, *options],
             cwd=data.parent,
-            env=environment(**(known | {"PYTHONPATH": os.pathsep.join(sys.path)} | settings)),
+            env=environment(**(known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | settings)),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

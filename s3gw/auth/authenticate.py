@@ -164,7 +164,7 @@ class _SigV2(NamedTuple):
             request.method, headers, claim.date, bucket, request.raw_path, request.query_string
         ):
             if sigv4.is_same(sigv2.sign(secret, text), claim.signature):
-                return _optional_payload(request.headers)
+                return _optional_payload(headers)
             first = first or text
         raise SignatureDoesNotMatch(
             AWSAccessKeyId=claim.access_key_id,
@@ -251,7 +251,9 @@ def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV
     _check_expiry(seconds, expires, settings, now)
     _refuse_token(arguments.get("X-Amz-Security-Token") or headers.get("x-amz-security-token"))
     signed = sigv4.parse_signed_headers(signed_headers, _malformed_query)
-    sigv4.require_signed(headers, signed.set)
+    # That nobody knows the body needn't be signed: it is what a URL that doesn't say it means.
+    is_known = headers.get("x-amz-content-sha256", sigv4.UNSIGNED_PAYLOAD) != sigv4.UNSIGNED_PAYLOAD
+    sigv4.require_signed(headers, signed.set if is_known else signed.set | {"x-amz-content-sha256"})
     payload_hash = (
         headers.get("x-amz-content-sha256") or arguments.get("X-Amz-Content-Sha256") or sigv4.UNSIGNED_PAYLOAD
     )

@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from s3gw.errors import AccessDenied, InvalidArgument
+from s3gw.wire.request import is_hoisted_by_v2
+from s3gw.wire.route import table
 
 SCHEME = "AWS "
 
@@ -25,7 +28,6 @@ _NAMES = (
     "response-content-language response-content-type response-expires"
 )
 _SUBRESOURCES = frozenset(_NAMES.split())
-_HOISTED = ("content-md5", "content-type")
 
 
 class Claim(NamedTuple):
@@ -57,11 +59,7 @@ def parse_query(arguments: Mapping[str, str]) -> Claim:
 
 def hoisted_headers(headers: Mapping[str, str], query: Sequence[tuple[str, str]]) -> dict[str, str]:
     """The headers of a presigned request: who presigns moves those that count into the query."""
-    moved = {
-        name.lower(): _on_the_wire(value)
-        for name, value in query
-        if name.lower() in _HOISTED or name.lower().startswith("x-amz-")
-    }
+    moved = {name.lower(): _on_the_wire(value) for name, value in query if is_hoisted_by_v2(name.lower())}
     return {**moved, **headers}
 
 
@@ -95,15 +93,21 @@ def strings_to_sign(
 
 def _subresources(query_string: bytes) -> str:
     """Decoded, and sorted by name; `?acl` and `?acl=` stay different."""
-    found = []
+    found, signed = [], _signed_subresources()
     for field in query_string.split(b"&"):
         raw_name, equals, raw_value = field.replace(b"+", b" ").partition(b"=")
         name = unquote_to_bytes(raw_name).decode("latin-1")
-        if name in _SUBRESOURCES:
+        if name in signed:
             value = unquote_to_bytes(raw_value).decode("latin-1")
             found.append((name, f"{name}={value}" if equals else name))
     found.sort(key=itemgetter(0))
     return "?" + "&".join([text for _, text in found]) if found else ""
+
+
+@lru_cache(maxsize=1)
+def _signed_subresources() -> frozenset[str]:
+    """With those that came after SigV2: a URL signed for an object must not be good for, say, `?renameObject`."""
+    return _SUBRESOURCES | table().subresources
 
 
 def _on_the_wire(value: str) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, HTTPDisconnectEvent, HTTPRequestEvent
 
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
 # x-amz-… isn't among them: AWS writes those in lower case.
 _NAMES = """
 Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Headers Access-Control-Allow-Methods
@@ -131,7 +131,7 @@ class Cycle(RequestResponseCycle):
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise RuntimeError("a header of the answer has a line end in it")
-        self._head = b"%s%s%s\r\n" % (_STATUS_LINES[status], standing_lines(), head)
+        self._head = b"%s%s%s\r\n" % (STATUS_LINES[status], standing_lines(), head)
 
     def _continue(self, body: bytes | memoryview, more: bool) -> None:
         if self.scope["method"] == "HEAD":

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from s3gw.server.handover import Recipient
 
+# -P: modules aren't looked for in the folder that the server happens to be started in, where anybody may have put some.
+PYTHON = (sys.executable, "-P", "-m")
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 10.0  # seconds before a process that died is started again
 _HEALTHY_AFTER = 30.0  # seconds; one that lived so long starts without delay
 
@@ -34,7 +36,7 @@ class Process:
         try:
             with theirs:
                 popen = subprocess.Popen(
-                    [sys.executable, "-m", module, str(theirs.fileno())],
+                    [*PYTHON, module, str(theirs.fileno())],
                     stdin=subprocess.PIPE,
                     pass_fds=(theirs.fileno(), *inherited),
                 )
@@ -125,4 +127,4 @@ def replace_this_process(module: str, *arguments: str) -> None:
     """Become `python -m module`: same process id, without what the command line has loaded."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.execv(sys.executable, [*PYTHON, module, *arguments])

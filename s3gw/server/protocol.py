@@ -21,9 +21,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from s3gw import log
-from s3gw.errors import BadRequest, RequestHeaderSectionTooLarge, S3Error
+from s3gw.errors import BadRequest, MethodNotAllowed, NotImplemented, RequestHeaderSectionTooLarge, S3Error
 from s3gw.exchange import MOST_DISCARDED, Exchange
-from s3gw.server.cycle import Cycle, standing_lines
+from s3gw.server.cycle import STATUS_LINES, Cycle, standing_lines
 from s3gw.wire.xml import error_document
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class Connection(HttpToolsProtocol):
         self._is_replaying = False
         self._chunk_bytes = 0
         self._head_bytes = 0  # at most this many; it may count the beginning of the body
+        self._framing_bytes = 0  # since the head or the last chunk: a chunk's first line, or trailers
         self._unsent: tuple[int, int] | None = None
         self._stalled_at = 0.0
 
@@ -113,18 +114,25 @@ class Connection(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         if self._in_head:
             self._head_bytes += len(data)
+        self._framing_bytes = max(0, self._framing_bytes) + len(data)  # on_body takes off what is content
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
+            self._parse(data)
         except httptools.HttpParserError as error:
             refusal = error.__context__
             self._refuse(refusal if isinstance(refusal, S3Error) else BadRequest("The request isn't valid HTTP/1.1."))
             return
         if self._in_head and self._head_bytes > self._settings.max_header_bytes:
             self._refuse(RequestHeaderSectionTooLarge(MaxSizeAllowed=self._settings.max_header_bytes))
+        elif not self._in_head and self._framing_bytes > self._settings.max_header_bytes:
+            self._refuse(BadRequest("A chunk extension or the trailers are too long."))
         elif self._discarded > MOST_DISCARDED:
             self._linger()
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
 
     def on_message_begin(self) -> None:
         if self._is_replaying:
@@ -155,7 +163,9 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > limit and self._measure_head() > limit:
             raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
         self._in_head = False
+        self._framing_bytes = 0
         self._deadline = math.inf
+        self._check_framing()
         self._complete_scope()
         previous = self.cycle
         self.cycle = cycle = Cycle(
@@ -174,6 +184,16 @@ class Connection(HttpToolsProtocol):
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
+    def _check_framing(self) -> None:
+        """What has no meaning to an origin server. Raised here, it is the answer, and the connection ends."""
+        if self.parser.get_method() == b"CONNECT":
+            raise MethodNotAllowed(Method="CONNECT", ResourceType="SERVICE")
+        for name, value in self.headers:
+            # "A server that receives a request message with a transfer coding it does not understand SHOULD respond
+            # with 501" (RFC 9112, 6.1). The parser itself lets some pass where an upgrade is asked for.
+            if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                raise NotImplemented(Header="Transfer-Encoding")
+
     def _complete_scope(self) -> None:
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
@@ -183,7 +203,11 @@ class Connection(HttpToolsProtocol):
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
 
+    def on_chunk_complete(self) -> None:
+        self._framing_bytes = 0
+
     def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
         if self.cycle.response_complete:
             self._discarded += len(body)
         else:
@@ -268,10 +292,10 @@ class Connection(HttpToolsProtocol):
         request_id = exchange.request_id
         document = error_document(error.code, error.message, request_id, "s3gw", error.details)
         head = (
-            b"HTTP/1.1 %d Bad Request\r\n%sContent-Type: application/xml\r\nConnection: close\r\n"
+            b"%s%sContent-Type: application/xml\r\nConnection: close\r\n"
             b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\nContent-Length: %d\r\n\r\n"
         )
-        values = (error.status, standing_lines(), request_id.encode(), len(document))
+        values = (STATUS_LINES[error.status], standing_lines(), request_id.encode(), len(document))
         self.transport.write(head % values + document)
         exchange.status, exchange.bytes_sent = error.status, len(document)
         log.access(exchange)

@@ -7,12 +7,13 @@ client. This is on the path of every request: no regular expressions, no lazily 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from s3gw.errors import BadRequest
-from s3gw.wire.target import Target, parse_target, percent_decode
+from s3gw.errors import BadRequest, InvalidArgument
+from s3gw.wire.target import Target, parse_target, percent_decode, virtual_host_bucket
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -50,7 +51,7 @@ class Request(NamedTuple):
         if trusted_proxies and is_trusted(client, trusted_proxies):
             client = _forwarded_client(headers, client, trusted_proxies)
             scheme = _first(headers.get("x-forwarded-proto", "")).lower() or scheme
-            host, candidates = _forwarded_hosts(headers, host)
+            host, candidates = _forwarded_hosts(headers, host, domains)
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         query_string: bytes = scope["query_string"]
         query = parse_query(query_string) if query_string else []
@@ -74,18 +75,45 @@ _PRESIGNING = ("algorithm", "credential", "date", "expires", "signedheaders", "s
 _NOT_HOISTED = frozenset(f"x-amz-{name}" for name in _PRESIGNING)
 
 
-def with_hoisted_headers(request: Request) -> Request:
-    """A presigned request with its x-amz-* query arguments as headers: whoever presigns may have moved them there.
+_OF_BODY = ("x-amz-checksum-", "x-amz-sdk-")
+_OF_V2 = frozenset(("content-md5", "content-type"))
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-    Not those about the body, which nobody knows when a URL is signed: the JavaScript SDK moves the checksum of none.
+
+def with_hoisted_headers(request: Request) -> Request:
+    """A presigned request with those headers that its query carries: whoever presigns may have moved them there.
+
+    Of SigV4 all x-amz-*, but not those about the body, which nobody knows when a URL is signed: the JavaScript SDK
+    moves the checksum of none. Of SigV2 all that its signature covers. To be done before anything is decided by a
+    header. Raises InvalidArgument for what couldn't be a header.
     """
-    hoisted = {name.lower(): value for name, value in request.query if name.lower().startswith("x-amz-")}
-    hoisted = {
-        name: value
-        for name, value in hoisted.items()
-        if name not in _NOT_HOISTED and not name.startswith(("x-amz-checksum-", "x-amz-sdk-"))
-    }
+    arguments = request.arguments
+    if "X-Amz-Signature" in arguments or "X-Amz-Algorithm" in arguments or "X-Amz-Credential" in arguments:
+        is_hoisted = _is_hoisted_by_v4
+    elif "Signature" in arguments or "AWSAccessKeyId" in arguments:
+        is_hoisted = is_hoisted_by_v2
+    else:
+        return request
+    hoisted = {name.lower(): _checked(name, value) for name, value in request.query if is_hoisted(name.lower())}
     return request._replace(headers={**hoisted, **request.headers}) if hoisted else request
+
+
+def _is_hoisted_by_v4(name: str) -> bool:
+    return name.startswith("x-amz-") and name not in _NOT_HOISTED and not name.startswith(_OF_BODY)
+
+
+def is_hoisted_by_v2(name: str) -> bool:
+    """Whether the signature of a presigned SigV2 request covers this argument as a header; `name` in lower case."""
+    return name.startswith("x-amz-") or name in _OF_V2
+
+
+def _checked(name: str, value: str) -> str:
+    if not _TOKEN.fullmatch(name) or _NOT_IN_A_VALUE.search(value):
+        raise InvalidArgument(
+            "A query argument that stands for a header must be one.", ArgumentName=name, ArgumentValue=value
+        )
+    return value
 
 
 def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -159,15 +187,18 @@ def _bare_address(hop: str) -> str:
         return ""
 
 
-def _forwarded_hosts(headers: Mapping[str, str], host: str) -> tuple[str, tuple[str, ...]]:
-    """The host that the client addressed, and all that it may have signed (a proxy may drop or add the port)."""
+def _forwarded_hosts(headers: Mapping[str, str], host: str, domains: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The host that the client addressed, and all that it may have signed: a proxy may drop or add the port, or send
+    a name of its own. Only names of the same bucket, because the host that was signed must be the one that is acted on.
+    """
     forwarded = _first(headers.get("x-forwarded-host", ""))
     port = _first(headers.get("x-forwarded-port", ""))
     outer = forwarded or host
     names = [outer, host]
     if port.isdigit() and not outer.rpartition(":")[2].isdigit():
         names.insert(1, f"{outer}:{port}")
-    return outer, tuple(dict.fromkeys(names))
+    bucket = virtual_host_bucket(outer, domains)
+    return outer, tuple(dict.fromkeys(name for name in names if virtual_host_bucket(name, domains) == bucket))
 
 
 def _first(value: str) -> str:

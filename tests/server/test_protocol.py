@@ -221,6 +221,62 @@ async def test_a_refusal_without_a_request_has_an_id_that_the_log_has_too(
         assert "400" in line
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (b"CONNECT s3:443 HTTP/1.1\r\nHost: s3\r\n\r\n", 405, b"MethodNotAllowed"),
+        (b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: gzip\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+         501, b"NotImplemented"),
+        (b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+         501, b"NotImplemented"),
+        (b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, b"NotImplemented"),
+        (b"GET http://s3 HTTP/1.1\r\nHost: s3\r\n\r\n", 400, b"BadRequest"),
+        (b"GET s3:443 HTTP/1.1\r\nHost: s3\r\n\r\n", 400, b"BadRequest"),
+    ],
+)  # fmt: skip
+async def test_a_head_that_means_nothing_to_an_origin_server_is_answered(
+    head: bytes, status: int, code: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(head)
+        answer, body = await read_answer(reader)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert b"<Code>%s</Code>" % code in body
+        await closes(reader)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "endless", [b"5;" + b"x" * 100_000, b"5" + b" " * 100_000, b"0\r\n" + b"x-trailer: value\r\n" * 10_000]
+)
+async def test_chunk_extensions_and_trailers_are_not_read_without_end(endless: bytes) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        with suppress(ConnectionError):
+            for start in range(0, len(endless), 10_000):
+                writer.write(endless[start : start + 10_000])
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        with suppress(ConnectionError):
+            assert await closes(reader) == b""
+        assert server.app.outcomes == ["disconnected"]
+        assert server.connections.connections == set()
+
+
+@pytest.mark.parametrize("piece", [7, 5000, 1 << 20])
+async def test_many_small_chunks_are_no_long_extension(piece: int) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        head = b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sent = head + b"1;name=value\r\nx\r\n" * 5_000 + b"1ffff\r\n" + bytes(0x1FFFF) + b"\r\n0\r\nx-a: b\r\n\r\n"
+        for start in range(0, len(sent), piece):
+            writer.write(sent[start : start + piece])
+            await writer.drain()
+        assert (await read_answer(reader))[1] == b"136071 bytes"
+
+
 async def test_a_broken_chunk_is_a_client_that_has_gone() -> None:
     async with serving() as server:
         reader, writer = await server.connect()

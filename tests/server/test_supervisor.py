@@ -170,6 +170,15 @@ def test_after_running_out_of_descriptors_all_is_as_before(tmp_path: Path) -> No
                 assert b"".join(iter(lambda: client.recv(65536), b"")).startswith(b"HTTP/1.1 403")
 
 
+def test_modules_in_the_current_folder_are_not_loaded(tmp_path: Path) -> None:
+    """Anybody may have put some there; the first start, the workers and the job process all begin in that folder."""
+    for module in ("selectors", "asyncio", "uvicorn", "alembic"):
+        (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'a').write({module!r})\n")
+    with running_server(tmp_path / "data") as server:
+        assert server.get(f"{server.admin}/readyz")[0] == 200
+    assert not (tmp_path / "loaded").exists()
+
+
 def test_what_the_environment_gives_is_not_printed(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", S3GW_ROOT_PASSWORD="correct horse") as server:
         assert {"access_key_id", "secret_access_key", "admin_password"}.isdisjoint(server.facts)
