@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
-from s3gw.errors import AccessDenied, InvalidArgument, MalformedXML, NoSuchVersion, S3Error
+from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import Precondition, Stored
@@ -21,7 +20,6 @@ _BATCH = 100
 
 
 async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Output:
-    _refuse_bypass(input)
     key, version_id = input["Key"], input.get("VersionId")
     precondition = for_delete(
         version_id,
@@ -41,15 +39,6 @@ async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Outp
     return {"VersionId": stored.version_id, "DeleteMarker": stored.is_delete_marker or None}
 
 
-def _refuse_bypass(input: Mapping[str, Any]) -> None:
-    """AWS does where a bucket has no object lock, whatever the header says; ours have none yet."""
-    if "BypassGovernanceRetention" in input:
-        raise InvalidArgument(
-            "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
-            ArgumentName="x-amz-bypass-governance-retention",
-        )
-
-
 def _delete(
     conn: Connection,
     bucket_id: int,
@@ -64,7 +53,6 @@ def _delete(
 
 
 async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
-    _refuse_bypass(input)
     entries = list(input["Delete"]["Objects"])
     if not entries or not all(entry["Key"] for entry in entries):
         raise MalformedXML()

@@ -13,6 +13,8 @@ from s3gw.wire.route import POST_OBJECT
 
 # header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
 # is off aren't among them: x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
+# Nor is x-amz-bypass-governance-retention: no version is retained, so a delete that would bypass that is served in
+# full. AWS refuses it where a bucket has no object lock, but clients send it with each delete (ceph/s3-tests does).
 _ACCEPTED: dict[str, frozenset[str]] = {
     "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
