@@ -25,6 +25,7 @@ from s3gw.errors import (
     InvalidBucketOwnerAWSAccountID,
     InvalidRequest,
     NoSuchBucket,
+    NoSuchKey,
     S3Error,
     ServiceUnavailable,
 )
@@ -176,10 +177,19 @@ def _require_checksum(body: VerifyingBody, request: Request) -> None:
         raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 
 
+def _name_target(error: S3Error, request: Request | None) -> None:
+    """Where an error is raised that is about the target, its name may not be known."""
+    if request is None:
+        return
+    if isinstance(error, NoSuchBucket) and request.target.bucket is not None:
+        error.details.setdefault("BucketName", request.target.bucket)
+    if isinstance(error, NoSuchKey) and request.target.key is not None:
+        error.details.setdefault("Key", request.target.key)
+
+
 def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:
-    if isinstance(error, NoSuchBucket) and exchange.request is not None and exchange.request.target.bucket:
-        error.details.setdefault("BucketName", exchange.request.target.bucket)  # metadata/ knows it by its number
     if isinstance(error, S3Error):
+        _name_target(error, exchange.request)
         return error
     if isinstance(error, (DatabaseUnavailable, ContentLost)):
         _logger.warning("unavailable %s %s: %s", exchange.request_id, exchange.operation, error)

@@ -22,6 +22,10 @@ ERRORS: list[tuple[str, str, bytes, dict[str, str], tuple[str, str, dict[str, st
     ("DELETE", "no-such-bucket-here", b"", {}, NO_BUCKET),
     ("GET", "{b}/none", b"", {}, ("NoSuchKey", "The specified key does not exist.", {"Key": "none"})),
     (
+        "PUT", "{b}/none", b"", {"If-Match": '"x"'},
+        ("NoSuchKey", "The specified key does not exist.", {"Key": "none"}),
+    ),
+    (
         "GET", "{b}/key?versionId=AAAA", b"", {},
         (
             "InvalidArgument", "Invalid version id specified",
