@@ -316,6 +316,9 @@ DIFFERENCES = {
     "copies copy_object: PreconditionFailed, not 200": "API, CopyObject: x-amz-copy-source-if-match",
     "uploads complete_multipart_upload: InvalidPartOrder, not EntityTooSmall": "API, CompleteMultipartUpload: the order"
     " is looked at first",
+    "uploads complete_multipart_upload: ChecksumCRC64NVME": "Guide, Checking object integrity: the default",
+    "uploads complete_multipart_upload: ChecksumType": "as ChecksumCRC64NVME",
+    "uploads list_objects_v2: Contents[].ChecksumAlgorithm[]": "as ChecksumCRC64NVME",
     "uploads complete_multipart_upload: VersionId": "API, CompleteMultipartUpload: only with versioning",
     "uploads get_object: InvalidPart, not 200": "API, GetObject: the number of a part; 2 was never uploaded",
     "uploads head_object: 206, not 200": "API, HeadObject: a part is a range",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,11 +115,20 @@ def _chosen(entry: Any, present: dict[int, UploadedPart], upload: Upload) -> Upl
     part = present.get(entry.get("PartNumber", 0))
     if part is None or entry.get("ETag", "").strip('"') != part.etag:
         raise InvalidPart(UploadId=upload.upload_id, PartNumber=entry.get("PartNumber"), ETag=entry.get("ETag"))
-    given = {name: entry[f"Checksum{name}"] for name in ALGORITHMS if f"Checksum{name}" in entry}
-    for name, value in given.items():
+    for name, value in _checksums(entry).items():
+        if upload.checksum_algorithm not in (None, name):
+            raise BadDigest(
+                f"The {name.lower()} you specified for part {part.part_number} did not match what we received."
+            )
+        # Of an upload without algorithm this is CRC64NVME, whatever the part was sent with.
         if name != part.checksum_algorithm or value != part.checksum:
             raise InvalidPart(UploadId=upload.upload_id, PartNumber=part.part_number, ETag=part.etag)
     return part
+
+
+def _checksums(given: Mapping[str, Any]) -> dict[str, str]:
+    """By algorithm, those that a part's entry or the request states."""
+    return {name: given[row.member] for name, row in ALGORITHMS.items() if row.member in given}
 
 
 def _check_sizes(ctx: Context, input: Any, chosen: Sequence[UploadedPart]) -> None:
@@ -145,15 +154,15 @@ def _etag(chosen: Sequence[UploadedPart]) -> str:
 
 
 def _checksum(input: Any, upload: Upload, chosen: Sequence[UploadedPart]) -> tuple[str | None, str | None, str | None]:
-    """The object's checksum from those of its parts; none when a part was copied without one."""
+    """The object's checksum from those of its parts; none when a part was copied from bytes without one."""
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
     kind = upload.checksum_type or "FULL_OBJECT"
-    if input.get("ChecksumType", kind) != kind:
+    if input.get("ChecksumType", upload.checksum_type) != upload.checksum_type:
         raise InvalidRequest(
-            f"The upload was created using the {kind} checksum mode. The complete request must use the same checksum"
-            " mode."
+            f"The upload was created using the {upload.checksum_type or 'null'} checksum mode. The complete request"
+            " must use the same checksum mode."
         )
-    claimed = {name: input[f"Checksum{name}"] for name in ALGORITHMS if f"Checksum{name}" in input}
+    claimed = _checksums(input)
     is_unknown = any(part.checksum_algorithm != algorithm or part.checksum is None for part in chosen)
     if claimed and (is_unknown or set(claimed) != {algorithm}):  # it can't be compared, so it isn't accepted either
         raise InvalidRequest(

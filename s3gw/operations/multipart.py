@@ -15,7 +15,7 @@ from s3gw.operations.buckets import timestamp
 from s3gw.operations.list_objects import Owners, begin_after, page_size, url_encode_members, wants_url_encoding
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated
-from s3gw.operations.received_body import receive_body
+from s3gw.operations.received_body import DEFAULT_ALGORITHM, receive_body
 from s3gw.wire.checksums import ALGORITHMS
 from s3gw.wire.list_encoder import PrefixRows, url_encode
 
@@ -106,8 +106,10 @@ async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
             f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()},"
             f" actual checksum Type: {asked.lower()}"
         )
-    async with receive_body(ctx, upload.checksum_algorithm or asked) as body:
-        part = UploadedPart(upload_id, number, body.size, body.etag, ctx.now, 0, body.checksum_algorithm, body.checksum)
+    # That of the object is made of its parts' values. The parts of an upload without algorithm may bring any other.
+    kept = upload.checksum_algorithm or DEFAULT_ALGORITHM
+    async with receive_body(ctx, upload.checksum_algorithm or asked, beside=kept) as body:
+        part = UploadedPart(upload_id, number, body.size, body.etag, ctx.now, 0, kept, body.checksums[kept])
         await database.write(_put_part, part, body.content, keys=(part_lock(upload_id, number),))
     output: Output = {"ETag": f'"{body.etag}"'}
     if upload.checksum_algorithm or asked:

@@ -22,15 +22,19 @@ class ReceivedBody(NamedTuple):
     size: int
     etag: str  # the MD5 in hex, without quotes
     checksum_algorithm: str
-    checksum: str  # base64
+    checksums: dict[str, str]  # base64 by algorithm
+
+    @property
+    def checksum(self) -> str:
+        return self.checksums[self.checksum_algorithm]
 
 
 @asynccontextmanager
-async def receive_body(ctx: Context, algorithm: str | None) -> AsyncIterator[ReceivedBody]:
+async def receive_body(ctx: Context, algorithm: str | None, beside: str | None = None) -> AsyncIterator[ReceivedBody]:
     """Store the request's body and give what to insert; the transaction belongs into the block.
 
-    Computes `algorithm`, or the one that the request brings a value of, or AWS's default. What was written is removed
-    when the block doesn't count on it.
+    Computes `algorithm`, or the one that the request brings a value of, or AWS's default, and `beside` as well. What
+    was written is removed when the block doesn't count on it.
     """
     body = ctx.the_body
     name = body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM
@@ -40,9 +44,10 @@ async def receive_body(ctx: Context, algorithm: str | None) -> AsyncIterator[Rec
             f" [{', '.join(ALGORITHMS)}]"
         )
     hashers = body.hashers
-    if name not in hashers:
-        hashers[name] = ALGORITHMS[name].hasher()
+    for each in (name, beside or name):
+        if each not in hashers:
+            hashers[each] = ALGORITHMS[each].hasher()
     async with ctx.services.writer.storing(body, hashers) as stored:
         body.verify(stored.md5, stored.checksums)
-        checksum = base64.b64encode(stored.checksums[name]).decode()
-        yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksum)
+        checksums = {each: base64.b64encode(digest).decode() for each, digest in stored.checksums.items()}
+        yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksums)

@@ -17,6 +17,7 @@ from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.multipart import check_part_number, part_lock
 from s3gw.operations.preconditions import check_source
 from s3gw.operations.ranges import ByteRange
+from s3gw.operations.received_body import DEFAULT_ALGORITHM
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class _Plan(NamedTuple):
     etag: str | None  # None: made from the layout of the copied range
     checksum_algorithm: str | None
     checksum: str | None
+    shows_checksum: bool  # AWS names none in the answers of an upload without algorithm
 
 
 class _SourceChanged(Exception):
@@ -49,7 +51,7 @@ async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) ->
             original, part = await ctx.services.database.write(_put, ctx, input, plan, keys=keys)
         except _SourceChanged:
             continue
-        return _output(ctx, part, original)
+        return _output(ctx, plan, part, original)
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
@@ -64,12 +66,13 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
         etag = original.etag if whole and "-" not in original.etag else None
         if etag is None and ctx.services.settings.copy_etag == "aws":
             etag = await md5_of_content(ctx, content, span.offset, span.length)
-        algorithm, checksum = upload.checksum_algorithm, None
-        if whole and original.checksum_type == "FULL_OBJECT" and algorithm in (None, original.checksum_algorithm):
-            algorithm, checksum = original.checksum_algorithm, original.checksum
-        elif algorithm is not None:
+        algorithm, checksum = upload.checksum_algorithm or DEFAULT_ALGORITHM, None
+        if whole and (original.checksum_algorithm, original.checksum_type) == (algorithm, "FULL_OBJECT"):
+            checksum = original.checksum
+        elif upload.checksum_algorithm is not None or ctx.services.settings.copy_etag == "aws":
             checksum = await checksum_of_content(ctx, content, span.offset, span.length, algorithm)
-    return _Plan(content.id, span, etag, algorithm if checksum else None, checksum)
+    shows_checksum = upload.checksum_algorithm is not None
+    return _Plan(content.id, span, etag, algorithm if checksum else None, checksum, shows_checksum)
 
 
 def _span(header: str | None, original: ObjectVersion, largest: int) -> ByteRange:
@@ -119,9 +122,9 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
     return original, part
 
 
-def _output(ctx: Context, part: UploadedPart, original: ObjectVersion) -> Output:
+def _output(ctx: Context, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
     result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
-    if part.checksum_algorithm is not None:
+    if plan.shows_checksum:
         result[f"Checksum{part.checksum_algorithm}"] = part.checksum
     output: Output = {"CopyPartResult": result}
     if ctx.source_bucket is not None and ctx.source_bucket.versioning:

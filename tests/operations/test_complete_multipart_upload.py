@@ -72,14 +72,6 @@ def test_a_composite_checksum_is_compared_with_and_without_the_number_of_parts(s
         assert complete(s3, upload, parts, ChecksumSHA256=claimed)["ChecksumSHA256"] == right
 
 
-def test_the_checksum_type_is_compared_with_that_of_an_upload_without_algorithm_too(s3: Any, bucket: str) -> None:
-    upload = begin(s3, bucket)
-    parts = put_parts(s3, upload, [LAST])
-    refused = refusal(complete, s3=s3, upload=upload, parts=parts, ChecksumType="COMPOSITE")
-    assert refused == (400, "InvalidRequest")
-    complete(s3, upload, parts, ChecksumType="FULL_OBJECT")
-
-
 def test_of_a_part_that_is_listed_twice_the_last_counts(s3: Any, bucket: str) -> None:
     """As ceph/s3-tests want it of a part that is sent again while it is being sent; AWS refuses the order."""
     upload = begin(s3, bucket)
@@ -109,6 +101,17 @@ def test_a_wrong_checksum_of_a_part_is_an_invalid_part(s3: Any, bucket: str) -> 
     wrong = [{**parts[0], "ChecksumSHA256": checksum("SHA256", b"other")}]
     assert refusal(complete, s3=s3, upload=upload, parts=wrong) == (400, "InvalidPart")
     assert refusal(s3.head_object, Bucket=bucket, Key="key")[0] == 404
+
+
+@pytest.mark.parametrize("kind", ["COMPOSITE", "FULL_OBJECT"])
+def test_a_part_that_lists_another_algorithm_than_that_of_the_upload_is_a_bad_digest(
+    s3: Any, bucket: str, kind: str
+) -> None:
+    upload = begin(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType=kind)
+    parts = put_parts(s3, upload, [LAST], ChecksumAlgorithm="CRC32")
+    other = [{"PartNumber": 1, "ETag": parts[0]["ETag"], "ChecksumSHA256": checksum("SHA256", LAST)}]
+    assert refusal(complete, s3=s3, upload=upload, parts=other) == (400, "BadDigest")
+    complete(s3, upload, parts)
 
 
 def test_a_part_whose_body_does_not_match_is_not_kept(s3: Any, bucket: str) -> None:

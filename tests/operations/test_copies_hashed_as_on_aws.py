@@ -10,6 +10,7 @@ import pytest
 
 from tests.gateways import client_of
 from tests.operations.test_multipart import begin, complete, put_parts
+from tests.operations.test_put_object import checksum
 from tests.servers import running_server
 
 PARTS = [b"first" * 20_000, b"last"]
@@ -46,3 +47,5 @@ def test_a_part_copied_from_a_range_has_the_digest_of_that_range(s3: Any, bucket
     for span, expected in (({"CopySourceRange": "bytes=7-99999"}, WHOLE[7:100_000]), ({}, WHOLE)):
         part = s3.upload_part_copy(**other, PartNumber=1, CopySource=f"{bucket}/key", **span)
         assert part["CopyPartResult"]["ETag"] == etag_of(expected)
+    done = complete(s3, other, [{"PartNumber": 1, "ETag": etag_of(WHOLE)}])
+    assert done["ChecksumCRC64NVME"] == checksum("CRC64NVME", WHOLE)

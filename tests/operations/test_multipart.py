@@ -23,11 +23,12 @@ def begin(s3: Any, bucket: str, **arguments: Any) -> dict[str, Any]:
 
 
 def put_parts(s3: Any, upload: dict[str, Any], bodies: list[bytes], **arguments: Any) -> list[dict[str, Any]]:
+    """What Complete lists: with the checksums if the upload has an algorithm, which then is among the arguments."""
     parts = []
     for number, body in enumerate(bodies, 1):
         answer = s3.upload_part(**upload, PartNumber=number, Body=body, **arguments)
-        checksums = {name: value for name, value in answer.items() if name.startswith("Checksum")}
-        parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksums})
+        listed = [name for name in answer if name == f"Checksum{arguments.get('ChecksumAlgorithm')}"]
+        parts.append({"PartNumber": number, "ETag": answer["ETag"], **{name: answer[name] for name in listed}})
     return parts
 
 
