@@ -24,7 +24,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """`parts` are the sizes of an object that was uploaded in parts."""
+    """`parts` are the sizes of an object that was uploaded in parts, `turn` counts what was put into the bucket."""
 
     body: bytes = b""
     etag: str = ""
@@ -34,6 +34,7 @@ class Version:
     upload_id: str | None = None
     version_id: str = "null"
     is_marker: bool = False
+    turn: int = 0
 
 
 def etag_of(body: bytes) -> str:
@@ -58,6 +59,7 @@ class Bucket:
         self.status = ""
         self.stacks: dict[str, list[Version]] = {}  # newest first
         self.given: list[str] = []
+        self.turns = 0
 
     def current(self, key: str) -> Version | None:
         top = next(iter(self.stacks.get(key, [])), None)
@@ -171,10 +173,11 @@ class Bucket:
     def delete_object(self, *, Key: str, VersionId: str | None = None, IfMatch: str | None = None) -> Answer:
         if VersionId is not None:
             gone = self._drop(Key, VersionId)
+            self.removed(Key, gone)
             return {"VersionId": VersionId} | ({"DeleteMarker": True} if gone is not None and gone.is_marker else {})
         self.check_write(Key, IfMatch)
         if not self.status:
-            self._drop(Key, "null")
+            self.removed(Key, self._drop(Key, "null"))
             return {}
         marker = self.push(Key, Version(is_marker=True))
         return {"VersionId": marker.version_id, "DeleteMarker": True}
@@ -201,7 +204,8 @@ class Bucket:
         else:
             version_id = "null"
             self._drop(key, "null")
-        stack.insert(0, replace(version, version_id=version_id))
+        self.turns += 1
+        stack.insert(0, replace(version, version_id=version_id, turn=self.turns))
         return stack[0]
 
     def _drop(self, key: str, version_id: str) -> Version | None:
@@ -210,6 +214,9 @@ class Bucket:
         if gone is not None:
             stack.remove(gone)
         return gone
+
+    def removed(self, key: str, gone: Version | None) -> None:
+        """For uploads (s3_uploads.py)."""
 
     def check_write(self, key: str, IfMatch: str | None = None, IfNoneMatch: str | None = None) -> None:
         current = self.current(key)

@@ -16,6 +16,7 @@ class Upload:
     key: str
     metadata: Mapping[str, str]
     tags: Mapping[str, str]
+    top: int  # the turn of the key's latest version when it began; -1 when that or a later one was removed
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -32,7 +33,7 @@ class BucketWithUploads(Bucket):
 
     def create_multipart_upload(self, *, Key: str, Metadata: Mapping[str, str] = {}, Tagging: str = "") -> Answer:
         upload_id = self.given.pop(0)
-        self.uploads[upload_id] = Upload(Key, Metadata, dict(parse_qsl(Tagging)))
+        self.uploads[upload_id] = Upload(Key, Metadata, dict(parse_qsl(Tagging)), self._top(Key))
         return {"Key": Key, "UploadId": upload_id}
 
     def upload_part(self, *, Key: str, UploadId: str, PartNumber: int, Body: bytes) -> Answer:
@@ -69,6 +70,8 @@ class BucketWithUploads(Bucket):
         if any(len(body) < self.min_part for body in bodies[:-1]):
             raise Refused(400, "EntityTooSmall")
         self.check_write(Key, **conditions)
+        if conditions and upload.top != self._top(Key):
+            raise Refused(409, "ConditionalRequestConflict")
         sizes = {number: len(upload.parts[number]) for number in listed}
         whole = Version(b"".join(bodies), etag_of_parts(bodies), upload.metadata, upload.tags, sizes, UploadId)
         version = self.push(Key, whole)
@@ -79,6 +82,15 @@ class BucketWithUploads(Bucket):
         self.upload(Key, UploadId)
         del self.uploads[UploadId]
         return {}
+
+    def removed(self, key: str, gone: Version | None) -> None:
+        for upload in self.uploads.values():
+            if gone is not None and upload.key == key and gone.turn >= upload.top:
+                upload.top = -1
+
+    def _top(self, key: str) -> int:
+        stack = self.stacks.get(key)
+        return stack[0].turn if stack else 0
 
     def upload(self, key: str, upload_id: str) -> Upload:
         upload = self.uploads.get(upload_id)

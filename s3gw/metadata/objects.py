@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import buckets, contents
+from s3gw.metadata import buckets, contents, uploads
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Prepared, now
 from s3gw.metadata.schema import contents as contents_table
@@ -203,6 +203,7 @@ def delete_latest(
         precondition(top)
     if not versioning:
         if top is not None:
+            uploads.note_removal(conn, bucket_id, key, top.sequence)
             _remove(conn, top)
         return Stored(None)
     moment = _moment(conn, top, clock)
@@ -223,6 +224,7 @@ def delete_version(
         precondition(found)
     if found is None:
         return Stored(version_id)
+    uploads.note_removal(conn, bucket_id, key, found.sequence)
     _remove(conn, found)
     if versioning or version_id != NULL_VERSION:
         _promote(conn, bucket_id, key)

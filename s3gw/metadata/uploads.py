@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, contents
@@ -18,10 +18,16 @@ from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import parts, uploads
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
+# What `key_sequence` says beside the sequence of a version, which is negative.
+NO_VERSION, VERSION_REMOVED = 0, 1
 _STEP = 100  # uploads and parts that are deleted in one transaction; a single upload goes whole
 
 
 class Upload(NamedTuple):
+    """`key_sequence` is that of the key's latest version when the upload began, or NO_VERSION; VERSION_REMOVED when
+    that version or a later one was removed since; None when an older release began the upload.
+    """
+
     upload_id: str
     bucket_id: int
     key: str
@@ -34,6 +40,7 @@ class Upload(NamedTuple):
     headers: str | None
     user_metadata: str | None
     tags: str | None
+    key_sequence: int | None = None
 
 
 class UploadedPart(NamedTuple):
@@ -67,6 +74,15 @@ _list_parts = Prepared(
 )
 _delete_parts = Prepared(delete(parts).where(parts.c.upload_id == bindparam("upload_id")))
 _delete_upload = Prepared(delete(uploads).where(_this_upload))
+_note_removal = Prepared(
+    update(uploads)
+    .where(
+        uploads.c.bucket_id == bindparam("of_bucket"),
+        uploads.c.key == bindparam("of_key"),
+        uploads.c.key_sequence >= bindparam("sequence"),
+    )
+    .values(key_sequence=VERSION_REMOVED)
+)
 _of_bucket = Prepared(
     select(uploads.c.upload_id).where(uploads.c.bucket_id == bindparam("bucket_id")).limit(bindparam("batch"))
 )
@@ -86,6 +102,11 @@ def new_upload_id(now: int) -> str:
 def begin(conn: Connection, upload: Upload) -> None:
     buckets.hold(conn, upload.bucket_id)
     _insert.run(conn, **upload._asdict())
+
+
+def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> None:
+    """Tell the key's uploads that a version is removed. A later one on top can be told by its sequence, none can't."""
+    _note_removal.run(conn, of_bucket=bucket_id, of_key=key, sequence=sequence)
 
 
 def find(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:

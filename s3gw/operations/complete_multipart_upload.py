@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.context import Context, Output
 from s3gw.errors import (
     BadDigest,
+    ConditionalRequestConflict,
     EntityTooLarge,
     EntityTooSmall,
     InvalidPart,
@@ -22,7 +23,7 @@ from s3gw.errors import (
 from s3gw.metadata import contents, objects, uploads
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
-from s3gw.metadata.objects import NewObject, Stored
+from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
@@ -96,9 +97,28 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(conn, new, place, for_write(input))
+    stored = objects.put(conn, new, place, _precondition(input, upload))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
+
+
+def _precondition(input: Any, upload: Upload) -> Precondition | None:
+    """What the request demands of the key, and that nobody wrote or deleted it since the upload began."""
+    holds = for_write(input)
+    if holds is None:
+        return None
+
+    def check(top: ObjectVersion | None) -> None:
+        holds(top)
+        present = uploads.NO_VERSION if top is None else top.sequence
+        if upload.key_sequence not in (None, present):
+            raise ConditionalRequestConflict(
+                "The conditional request cannot succeed due to a conflicting operation against this resource.",
+                Condition="If-Match" if "IfMatch" in input else "If-None-Match",
+                Key=upload.key,
+            )
+
+    return check
 
 
 def _completed_before(conn: Connection, ctx: Context, input: Any) -> Completed:

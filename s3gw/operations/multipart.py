@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw.context import Context, Output
 from s3gw.errors import InvalidArgument, InvalidRequest
-from s3gw.metadata import contents, listing, uploads
+from s3gw.metadata import contents, listing, objects, uploads
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
@@ -46,7 +46,7 @@ async def create_multipart_upload(ctx: Context, input: CreateMultipartUploadRequ
         fields.user_metadata,
         fields.tags,
     )
-    await ctx.services.database.write(uploads.begin, upload, keys=(ctx.lock_key(input["Key"]),))
+    await ctx.services.database.write(_begin, upload, keys=(ctx.lock_key(input["Key"]),))
     return {
         "Bucket": ctx.the_bucket.name,
         "Key": input["Key"],
@@ -54,6 +54,11 @@ async def create_multipart_upload(ctx: Context, input: CreateMultipartUploadRequ
         "ChecksumAlgorithm": algorithm,
         "ChecksumType": checksum_type,
     }
+
+
+def _begin(conn: Connection, upload: Upload) -> None:
+    top = objects.latest(conn, upload.bucket_id, upload.key)
+    uploads.begin(conn, upload._replace(key_sequence=uploads.NO_VERSION if top is None else top.sequence))
 
 
 def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:

@@ -165,7 +165,8 @@ def test_conditions_are_decided_when_the_upload_completes(s3: Any, bucket: str) 
     assert refusal(complete, s3=s3, upload=upload, parts=parts, IfMatch='"x"') == (404, "NoSuchKey")
     etag = s3.put_object(Bucket=bucket, Key="key", Body=b"old")["ETag"]
     assert refusal(complete, s3=s3, upload=upload, parts=parts, IfMatch='"x"') == (412, "PreconditionFailed")
-    complete(s3, upload, parts, IfMatch=etag)
+    later = begin(s3, bucket)
+    complete(s3, later, put_parts(s3, later, [LAST]), IfMatch=etag)
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == LAST
 
 
