@@ -14,6 +14,7 @@ from s3gw.errors import (
     ConditionalRequestConflict,
     EntityTooLarge,
     EntityTooSmall,
+    InvalidArgument,
     InvalidPart,
     InvalidPartOrder,
     InvalidRequest,
@@ -27,7 +28,7 @@ from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
-from s3gw.wire.checksums import ALGORITHMS, combine_full_object, composite
+from s3gw.wire.checksums import ALGORITHMS, combine_full_object, composite, decode_checksum
 from s3gw.wire.list_encoder import url_encode
 from s3gw.wire.request import Request
 
@@ -44,13 +45,8 @@ class Completed(NamedTuple):
 
 
 async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUploadRequestTypeDef) -> Output:
-    listed = input.get("MultipartUpload", {}).get("Parts") or []
-    if not listed:
-        raise MalformedXML()
-    numbers = [part.get("PartNumber", 0) for part in listed]
-    if numbers != sorted(numbers):
-        raise InvalidPartOrder(UploadId=input["UploadId"])
-    listed = list(dict(zip(numbers, listed, strict=True)).values())  # of a part that was sent again, the last counts
+    listed = _listed(input)
+    _check_claims(input)
     done = await ctx.services.database.write(_complete, ctx, input, listed, keys=(ctx.lock_key(input["Key"]),))
     output: Output = {
         "Location": _location(ctx.request, input["Key"]),
@@ -62,6 +58,44 @@ async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUpload
     if done.checksum is not None:
         output |= {f"Checksum{done.checksum_algorithm}": done.checksum, "ChecksumType": done.checksum_type}
     return output
+
+
+def _listed(input: Any) -> list[Any]:
+    """The parts of the document, each checked for its form before any is looked for."""
+    if "MultipartUpload" not in input:
+        raise MalformedXML()
+    listed = input["MultipartUpload"].get("Parts")
+    if not listed:
+        raise InvalidRequest("You must specify at least one part")
+    for entry in listed:
+        _check_entry(entry)
+    numbers = [entry["PartNumber"] for entry in listed]
+    if numbers != sorted(numbers):
+        raise InvalidPartOrder(UploadId=input["UploadId"])
+    return list(dict(zip(numbers, listed, strict=True)).values())  # of a part that was sent again, the last counts
+
+
+def _check_entry(entry: Mapping[str, Any]) -> None:
+    if entry["PartNumber"] < 1:
+        raise InvalidArgument(
+            "PartNumber must be >= 1", ArgumentName="PartNumber", ArgumentValue=str(entry["PartNumber"])
+        )
+    stated = _checksums(entry)
+    if len(stated) > 1 or any(decode_checksum(ALGORITHMS[name], value) is None for name, value in stated.items()):
+        raise InvalidArgument(
+            "Invalid Base64 or multiple checksums present in request",
+            ArgumentName="Checksum",
+            ArgumentValue=", ".join(stated.values()),
+        )
+
+
+def _check_claims(input: Mapping[str, Any]) -> None:
+    """The form of the object's checksum as the request states it: base64, with `-N` behind it if it is composite."""
+    for name, value in _checksums(input).items():
+        digest, dash, count = value.partition("-")
+        is_count = count.isascii() and count.isdigit()
+        if decode_checksum(ALGORITHMS[name], digest) is None or (dash and not is_count):
+            raise InvalidRequest(f"Value for {ALGORITHMS[name].header} header is invalid.")
 
 
 def _location(request: Request, key: str) -> str:
@@ -132,9 +166,9 @@ def _completed_before(conn: Connection, ctx: Context, input: Any) -> Completed:
 
 
 def _chosen(entry: Any, present: dict[int, UploadedPart], upload: Upload) -> UploadedPart:
-    part = present.get(entry.get("PartNumber", 0))
-    if part is None or entry.get("ETag", "").strip('"') != part.etag:
-        raise InvalidPart(UploadId=upload.upload_id, PartNumber=entry.get("PartNumber"), ETag=entry.get("ETag"))
+    part, etag = present.get(entry["PartNumber"]), entry["ETag"].replace('"', "")
+    if part is None or etag != part.etag:
+        raise InvalidPart(UploadId=upload.upload_id, PartNumber=entry["PartNumber"], ETag=etag)
     for name, value in _checksums(entry).items():
         if upload.checksum_algorithm not in (None, name):
             raise BadDigest(

@@ -118,6 +118,8 @@ def _missing_argument(wire_name: str) -> Exception:
 
 def _text_reader(member: Member) -> TextReader | None:
     kind, name = member.shape.kind, member.wire_name.lower()
+    if member.shape.name == "MpuObjectSize":
+        return _object_size
     if name.startswith("response-"):
         return _expiry_override if kind == "timestamp" else check_header_text
     if kind == "timestamp":
@@ -137,19 +139,37 @@ def _long(name: str, text: str) -> Any:
     return _whole_number(name, text, _INTEGER_MAXIMUM["long"])
 
 
+def _object_size(name: str, text: str) -> Any:
+    """x-amz-mp-object-size, which is refused by other words than the rest."""
+    number = _number(text.strip(), _INTEGER_MAXIMUM["long"])
+    if number is None:
+        raise InvalidRequest(f"Value for {name} header is invalid: '{text}'")
+    if number < 0:
+        raise InvalidRequest(f"Value for {name} header is less than zero: '{text}'")
+    return number
+
+
 def _whole_number(name: str, text: str, maximum: int) -> Any:
     text = text.strip()
     if not text:
         return _ABSENT
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) > maximum:
+    number = _number(text, maximum)
+    if number is None:
         raise InvalidArgument(
             f"Provided {name} not an integer or within integer range", ArgumentName=name, ArgumentValue=text
         )
-    if int(text) < 0:
+    if number < 0:
         raise InvalidArgument(
             f"Argument {name} must be an integer between 0 and {maximum}", ArgumentName=name, ArgumentValue=text
         )
+    return number
+
+
+def _number(text: str, maximum: int) -> int | None:
+    """None: it isn't a whole number, or is over `maximum`."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) > maximum:
+        return None
     return int(text)
 
 
@@ -336,11 +356,10 @@ def _enum(values: frozenset[str]) -> ElementReader:
 
 
 def _xml_number(element: xml.Element, maximum: int) -> int:
-    text = _text(element).strip()
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) > maximum:
+    number = _number(_text(element).strip(), maximum)
+    if number is None:
         raise MalformedXML
-    return int(text)
+    return number
 
 
 def _xml_integer(element: xml.Element) -> int:

@@ -23,6 +23,8 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 # Not marked as deprecated, but it has ListBuckets' request line: it is sent to another endpoint.
 _YIELDS = {"ListDirectoryBuckets": "ListBuckets"}
+# S3 answers MalformedXML without these, though the model doesn't mark them.
+_REQUIRED_TOO = {"CompletedPart": ("PartNumber", "ETag")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class _Shapes:
             members={key: self._member(key, ref) for key, ref in definition.get("members", {}).items()},
             item=self._member("member", item) if item else None,
             enum=frozenset(definition.get("enum", ())),
-            required=frozenset(definition.get("required", ())),
+            required=frozenset((*definition.get("required", ()), *_REQUIRED_TOO.get(name, ()))),
             payload=definition.get("payload"),
             wire_name=definition.get("locationName"),
         )

@@ -218,30 +218,6 @@ def test_complete_and_abort_at_once_leave_all_or_nothing(s3: Any, bucket: str) -
         s3.delete_object(Bucket=bucket, Key="key")
 
 
-@pytest.mark.parametrize(
-    ("parts", "refused"),
-    [
-        ("", (400, "MalformedXML")),
-        ("<Part/>", (400, "InvalidPart")),
-        ("<Part><PartNumber>1</PartNumber></Part>", (400, "InvalidPart")),
-        ("<Part><PartNumber>one</PartNumber><ETag>x</ETag></Part>", (400, "MalformedXML")),
-        ("<Part><PartNumber>-1</PartNumber><ETag>x</ETag></Part>", (400, "InvalidPart")),
-        ("<Part><PartNumber>10001</PartNumber><ETag>x</ETag></Part>", (400, "InvalidPart")),
-        ("<Part><PartNumber>99999999999</PartNumber><ETag>x</ETag></Part>", (400, "MalformedXML")),
-        ("<Part><PartNumber>1</PartNumber><PartNumber>2</PartNumber></Part>", (400, "MalformedXML")),
-    ],
-)
-def test_a_list_that_names_no_parts_makes_no_object(
-    server: RunningServer, s3: Any, bucket: str, parts: str, refused: tuple[int, str]
-) -> None:
-    upload = begin(s3, bucket)
-    put_parts(s3, upload, [LAST])
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-    assert send(server, "POST", f"/{bucket}/key?uploadId={upload['UploadId']}", body).refusal == refused
-    assert len(s3.list_parts(**upload)["Parts"]) == 1
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
-
-
 def test_attributes_of_parts_are_paged(s3: Any, bucket: str) -> None:
     upload = begin(s3, bucket, ChecksumAlgorithm="SHA256")
     parts = put_parts(s3, upload, [FIRST, LAST], ChecksumAlgorithm="SHA256")
