@@ -131,14 +131,14 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(conn, new, place, _precondition(input, upload))
+    stored = objects.put(conn, new, place, _precondition(ctx, input, upload))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
 
-def _precondition(input: Any, upload: Upload) -> Precondition | None:
+def _precondition(ctx: Context, input: Any, upload: Upload) -> Precondition | None:
     """What the request demands of the key, and that nobody wrote or deleted it since the upload began."""
-    holds = for_write(input)
+    holds = for_write(input, ctx.now)
     if holds is None:
         return None
 

@@ -80,7 +80,7 @@ def _copy_version(
     conn: Connection, ctx: Context, input: Any, fields: Fields, computed: Computed | None
 ) -> tuple[ObjectVersion, NewObject, Stored]:
     original = find_source(conn, ctx, input["CopySource"])
-    check_source(input, original)
+    check_source(input, original, ctx.now)
     if original.size > _LARGEST_SOURCE:
         raise InvalidRequest(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
@@ -89,7 +89,7 @@ def _copy_version(
         raise _SourceChanged
     _refuse_copy_to_itself(ctx, input, original)
     copy = _described(ctx, input, original, fields, computed)
-    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), for_write(input))
+    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), for_write(input, ctx.now))
     return original, copy, stored
 
 
@@ -227,11 +227,11 @@ def _rename(conn: Connection, ctx: Context, input: Any, source: str, token: str 
     original = objects.find(conn, ctx.the_bucket.id, source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=source)
-    check_source(input, original, "Source")
+    check_source(input, original, ctx.now, "Source", "rename-source")
     if source == input["Key"]:
         return
     copied = (name for name in NewObject._fields if name not in ("bucket_id", "key"))
     renamed = NewObject(ctx.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
     place = partial(_retain, content_id=original.content_id)
-    objects.put(conn, renamed, place, for_write(input, "Destination"))
+    objects.put(conn, renamed, place, for_write(input, ctx.now, "Destination"))
     objects.delete_latest(conn, ctx.the_bucket.id, source, ctx.principal.user_id)

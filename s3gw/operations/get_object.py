@@ -125,7 +125,7 @@ def _check_conditions(ctx: Context, input: Mapping[str, Any], version: ObjectVer
             headers["x-amz-version-id"] = output["VersionId"]
         if "CacheControl" in output:
             headers["cache-control"] = output["CacheControl"]
-        check_read(input, version, headers)
+        check_read(input, version, headers, ctx.now)
 
 
 def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | None) -> ByteRange | None:

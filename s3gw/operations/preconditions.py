@@ -15,6 +15,8 @@ from s3gw.errors import NoSuchKey, NotModified, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion, Precondition
 from s3gw.wire.headers import parse_date
 
+_MEMBERS = ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
+
 
 def matches(header: str, etag: str) -> bool:
     """Whether the entity tag is in a list such as `"a", W/"b", c` or `*`. AWS takes it with or without quotes."""
@@ -27,19 +29,43 @@ def _seconds(moment: datetime) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def check_read(input: Mapping[str, Any], version: ObjectVersion, headers: Mapping[str, str]) -> None:
-    """Raise PreconditionFailed (412) or NotModified (304, which carries `headers`) for a GET or HEAD."""
+def _conditions(input: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Those of a member's prefix, without it."""
+    return {name: input[prefix + name] for name in _MEMBERS if prefix + name in input}
+
+
+def _failed(conditions: Mapping[str, Any], version: ObjectVersion, now: int) -> str | None:
+    """The header of the first condition that doesn't hold."""
     modified = version.last_modified // 1_000_000
-    if "IfMatch" in input:
-        if not matches(input["IfMatch"], version.etag):
-            raise PreconditionFailed(Condition="If-Match")
-    elif "IfUnmodifiedSince" in input and modified > _seconds(input["IfUnmodifiedSince"]):
-        raise PreconditionFailed(Condition="If-Unmodified-Since")
-    if "IfNoneMatch" in input:
-        if matches(input["IfNoneMatch"], version.etag):
-            raise NotModified(headers=headers)
-    elif "IfModifiedSince" in input and modified <= _seconds(input["IfModifiedSince"]):
+    if "IfMatch" in conditions:
+        if not matches(conditions["IfMatch"], version.etag):
+            return "If-Match"
+    elif "IfUnmodifiedSince" in conditions and modified > _seconds(conditions["IfUnmodifiedSince"]):
+        return "If-Unmodified-Since"
+    if "IfNoneMatch" in conditions:
+        if matches(conditions["IfNoneMatch"], version.etag):
+            return "If-None-Match"
+    elif "IfModifiedSince" in conditions and not _modified_since(modified, conditions["IfModifiedSince"], now):
+        return "If-Modified-Since"
+    return None
+
+
+def _modified_since(modified: int, since: datetime, now: int) -> bool:
+    """S3 ignores a date in the future. An object's own date counts: a clock that is ahead may have written it."""
+    seconds = _seconds(since)
+    return modified > seconds or (seconds > now // 1_000_000 and seconds != modified)
+
+
+def check_read(input: Mapping[str, Any], version: ObjectVersion, headers: Mapping[str, str], now: int) -> None:
+    """Raise PreconditionFailed (412) or NotModified (304, which carries `headers`) for a GET or HEAD.
+
+    `now` is in microseconds.
+    """
+    failed = _failed(input, version, now)
+    if failed in ("If-None-Match", "If-Modified-Since"):
         raise NotModified(headers=headers)
+    if failed is not None:
+        raise PreconditionFailed(Condition=failed)
 
 
 def if_range_holds(header: str | None, version: ObjectVersion) -> bool:
@@ -56,40 +82,29 @@ def if_range_holds(header: str | None, version: ObjectVersion) -> bool:
     return moment is not None and version.last_modified // 1_000_000 == _seconds(moment)
 
 
-def check_source(input: Mapping[str, Any], version: ObjectVersion, prefix: str = "CopySource") -> None:
+def check_source(
+    input: Mapping[str, Any], version: ObjectVersion, now: int, prefix: str = "CopySource", header: str = "copy-source"
+) -> None:
     """The same four for the source of a copy or rename, where each failure is a 412."""
-    conditions = {
-        name: input[prefix + name]
-        for name in ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
-        if prefix + name in input
-    }
-    try:
-        check_read(conditions, version, {})
-    except NotModified:
-        raise PreconditionFailed() from None
+    failed = _failed(_conditions(input, prefix), version, now)
+    if failed is not None:
+        raise PreconditionFailed(Condition=f"x-amz-{header}-{failed}")
 
 
-def for_write(input: Mapping[str, Any], prefix: str = "") -> Precondition | None:
+def for_write(input: Mapping[str, Any], now: int, prefix: str = "") -> Precondition | None:
     """What PutObject, CompleteMultipartUpload, CopyObject and RenameObject demand of the key's present state."""
-    if_match, if_none_match = input.get(prefix + "IfMatch"), input.get(prefix + "IfNoneMatch")
-    modified_since, unmodified_since = input.get(prefix + "IfModifiedSince"), input.get(prefix + "IfUnmodifiedSince")
-    if if_match is None and if_none_match is None and modified_since is None and unmodified_since is None:
+    conditions = _conditions(input, prefix)
+    if not conditions:
         return None
 
     def check(top: ObjectVersion | None) -> None:
         if top is None or not top.is_current:
-            if if_match is not None:
-                raise NoSuchKey()
+            if "IfMatch" in conditions:
+                raise NoSuchKey(Key=input["Key"])
             return
-        modified = top.last_modified // 1_000_000
-        if if_match is not None and not matches(if_match, top.etag):
-            raise PreconditionFailed(Condition="If-Match")
-        if if_none_match is not None and matches(if_none_match, top.etag):
-            raise PreconditionFailed(Condition="If-None-Match")
-        if modified_since is not None and modified <= _seconds(modified_since):
-            raise PreconditionFailed(Condition="If-Modified-Since")
-        if unmodified_since is not None and modified > _seconds(unmodified_since):
-            raise PreconditionFailed(Condition="If-Unmodified-Since")
+        failed = _failed(conditions, top, now)
+        if failed is not None:
+            raise PreconditionFailed(Condition=failed)
 
     return check
 

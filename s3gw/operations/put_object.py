@@ -21,7 +21,7 @@ async def put_object(ctx: Context, input: PutObjectRequestTypeDef) -> Output:
     if "WriteOffsetBytes" in input:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
     fields = fields_of(ctx, input)
-    bucket, key, precondition = ctx.the_bucket, input["Key"], for_write(input)
+    bucket, key, precondition = ctx.the_bucket, input["Key"], for_write(input, ctx.now)
     async with receive_body(ctx, input.get("ChecksumAlgorithm")) as body:
         new = NewObject(
             bucket.id,

@@ -104,7 +104,7 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
         original = find_source(conn, ctx, input["CopySource"])
     except NoSuchKey:
         raise _SourceChanged from None
-    check_source(input, original)
+    check_source(input, original, ctx.now)
     if original.content_id != plan.content_id:
         raise _SourceChanged
     copied = contents.copy_range(conn, plan.content_id, plan.span.offset, plan.span.length)

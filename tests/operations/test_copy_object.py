@@ -86,20 +86,48 @@ def test_a_copy_onto_itself_may_change_class_or_redirect(s3: Any, bucket: str) -
         ({"IfNoneMatch": '"x"'}, True),
         ({"IfNoneMatch": "ETAG", "IfModifiedSince": PAST}, False),
         ({"IfModifiedSince": PAST}, True),
-        ({"IfModifiedSince": FUTURE}, False),
+        ({"IfModifiedSince": "LAST-MODIFIED"}, False),
+        ({"IfModifiedSince": FUTURE}, True),
     ],
 )
 def test_conditions_of_the_source_refuse_with_412(
     s3: Any, bucket: str, conditions: dict[str, Any], is_met: bool
 ) -> None:
-    etag = s3.put_object(Bucket=bucket, Key="a", Body=b"x")["ETag"]
-    given = {f"CopySource{name}": etag if value == "ETAG" else value for name, value in conditions.items()}
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    head = s3.head_object(Bucket=bucket, Key="a")
+    known = {"ETAG": head["ETag"], "LAST-MODIFIED": head["LastModified"]}
+    given = {f"CopySource{name}": known.get(value, value) for name, value in conditions.items()}
     copy = {"Bucket": bucket, "Key": "b", "CopySource": f"{bucket}/a", **given}
     if is_met:
-        assert s3.copy_object(**copy)["CopyObjectResult"]["ETag"] == etag
+        assert s3.copy_object(**copy)["CopyObjectResult"]["ETag"] == head["ETag"]
     else:
         assert refusal(s3.copy_object, **copy) == FAILED
         assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "header"),
+    [
+        ({"IfMatch": '"x"'}, "If-Match"),
+        ({"IfUnmodifiedSince": PAST}, "If-Unmodified-Since"),
+        ({"IfNoneMatch": "*"}, "If-None-Match"),
+        ({"IfModifiedSince": None}, "If-Modified-Since"),
+    ],
+)
+def test_the_condition_that_failed_is_named_by_its_header(
+    s3: Any, bucket: str, condition: dict[str, Any], header: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    modified = s3.head_object(Bucket=bucket, Key="a")["LastModified"]
+    given = {name: modified if value is None else value for name, value in condition.items()}
+    copy = {"Bucket": bucket, "Key": "b", "CopySource": f"{bucket}/a"}
+    copy |= {f"CopySource{name}": value for name, value in given.items()}
+    rename = {"Bucket": bucket, "Key": "b", "RenameSource": "a"}
+    rename |= {f"Source{name}": value for name, value in given.items()}
+    for call, arguments, prefix in ((s3.copy_object, copy, "copy"), (s3.rename_object, rename, "rename")):
+        with pytest.raises(s3.exceptions.ClientError) as refused:
+            call(**arguments)
+        assert refused.value.response["Error"]["Condition"] == f"x-amz-{prefix}-source-{header}"
 
 
 def test_the_destination_is_compared_and_swapped(s3: Any, bucket: str) -> None:

@@ -77,14 +77,16 @@ def test_a_version_is_copied_by_its_id_and_a_marker_never(s3: Any, versioned: st
     [
         {"CopySourceIfMatch": '"x"'},
         {"CopySourceIfNoneMatch": "*"},
-        {"CopySourceIfModifiedSince": FUTURE},
+        {"CopySourceIfModifiedSince": "LAST-MODIFIED"},
         {"CopySourceIfUnmodifiedSince": PAST},
     ],
 )
 def test_conditions_of_the_source_refuse_the_part(s3: Any, bucket: str, condition: dict[str, Any]) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"x")
     upload = begin(s3, bucket)
-    refused = refusal(s3.upload_part_copy, **upload, PartNumber=1, CopySource=f"{bucket}/source", **condition)
+    modified = s3.head_object(Bucket=bucket, Key="source")["LastModified"]
+    given = {name: modified if value == "LAST-MODIFIED" else value for name, value in condition.items()}
+    refused = refusal(s3.upload_part_copy, **upload, PartNumber=1, CopySource=f"{bucket}/source", **given)
     assert refused == (412, "PreconditionFailed")
     assert "Parts" not in s3.list_parts(**upload)
 
@@ -109,6 +111,11 @@ def test_a_range_that_is_no_range_of_the_source_is_refused(
     source = {"CopySource": f"{bucket}/source", "CopySourceRange": span}
     assert refusal(s3.upload_part_copy, **upload, PartNumber=1, **source) == refused
     assert "Parts" not in s3.list_parts(**upload)
+
+
+def test_a_source_may_be_unmodified_since_a_date_in_the_future(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"x")
+    copy_part(s3, begin(s3, bucket), 1, f"{bucket}/source", CopySourceIfModifiedSince=FUTURE)
 
 
 def test_a_missing_source_or_upload_is_named(s3: Any, bucket: str) -> None:
