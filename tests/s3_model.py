@@ -100,13 +100,13 @@ class Bucket:
         **conditions: str,
     ) -> Answer:
         source = self.source(CopySource, **_without("CopySource", conditions))
+        self.check_write(Key, **{name: value for name, value in conditions.items() if name.startswith("If")})
         if source is self.current(Key) and MetadataDirective == "COPY":
             raise Refused(400, "InvalidRequest")
-        self.check_write(Key, **{name: value for name, value in conditions.items() if name.startswith("If")})
         metadata = source.metadata if MetadataDirective == "COPY" else Metadata
         tags = source.tags if TaggingDirective == "COPY" else dict(parse_qsl(Tagging))
         copy = self.push(Key, Version(source.body, etag_of(source.body), metadata, tags))
-        return {"CopyObjectResult": {"ETag": copy.etag}} | self.new_id(copy) | self.source_id(source)
+        return {"CopyObjectResult": {"ETag": copy.etag}} | self._id(copy) | self.source_id(source, CopySource)
 
     def rename_object(self, *, Key: str, RenameSource: str, **conditions: str) -> Answer:
         source_key = unquote(RenameSource).removeprefix("/").partition("/")[2]
@@ -248,5 +248,6 @@ class Bucket:
     def _id(self, version: Version) -> Answer:
         return {"VersionId": version.version_id} if self.status else {}
 
-    def source_id(self, version: Version) -> Answer:
-        return {"CopySourceVersionId": version.version_id} if self.status else {}
+    def source_id(self, version: Version, source: Mapping[str, str]) -> Answer:
+        is_named = version.version_id != "null" or "VersionId" in source
+        return {"CopySourceVersionId": version.version_id} if self.status and is_named else {}

@@ -51,7 +51,7 @@ class BucketWithUploads(Bucket):
             if last >= len(source.body):
                 raise Refused(416, "InvalidRange")
         copied = self.upload_part(**part, Body=source.body[first : last + 1])
-        return {"CopyPartResult": copied} | self.source_id(source)
+        return {"CopyPartResult": copied} | self.source_id(source, CopySource)
 
     def complete_multipart_upload(
         self, *, Key: str, UploadId: str, MultipartUpload: Mapping[str, list[Mapping[str, Any]]], **conditions: str

@@ -12,7 +12,7 @@ from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnava
 from s3gw.metadata import buckets, client_tokens, contents, objects
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
-from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
+from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.copy_source import CopySource, parse_copy_source, parse_rename_source
 from s3gw.operations.get_object import readable
@@ -48,6 +48,7 @@ class _SourceChanged(Exception):
 
 
 async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
+    _refuse_range(ctx)
     _check_directives(input)
     fields = fields_of(ctx, input)
     for _ in range(3):
@@ -67,13 +68,20 @@ async def _copy(ctx: Context, input: Any, fields: Fields, computed: Computed | N
     )
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
-        "VersionId": stored.version_id,
+        # Unlike other writes, a copy names the null version of a bucket whose versioning is suspended.
+        "VersionId": stored.version_id or (objects.NULL_VERSION if ctx.the_bucket.versioning else None),
+        "CopySourceVersionId": source_version_id(ctx, source, original),
     }
     if copy.checksum is not None:
         output["CopyObjectResult"] |= checksum_members(copy)
-    if ctx.source_bucket is not None and ctx.source_bucket.versioning:
-        output["CopySourceVersionId"] = original.version_id
     return output
+
+
+def source_version_id(ctx: Context, source: CopySource, original: ObjectVersion) -> str | None:
+    """What the answer names: nothing of a null version that the request didn't ask for by that id."""
+    is_versioned = ctx.source_bucket is not None and ctx.source_bucket.versioning
+    is_named = original.version_id != objects.NULL_VERSION or source.version_id is not None
+    return original.version_id if is_versioned and is_named else None
 
 
 def _copy_version(
@@ -87,10 +95,22 @@ def _copy_version(
         )
     if computed is not None and computed.content_id != original.content_id:
         raise _SourceChanged
-    _refuse_copy_to_itself(ctx, input, original)
     copy = _described(ctx, input, original, fields, computed)
-    stored = objects.put(conn, copy, partial(_retain, content_id=original.content_id), for_write(input, ctx.now))
+    place = partial(_retain, content_id=original.content_id)
+    stored = objects.put(conn, copy, place, _precondition(ctx, input, original))
     return original, copy, stored
+
+
+def _precondition(ctx: Context, input: Any, original: ObjectVersion) -> Precondition:
+    """A condition that doesn't hold is told before that the copy would change nothing."""
+    holds = for_write(input, ctx.now)
+
+    def check(top: ObjectVersion | None) -> None:
+        if holds is not None:
+            holds(top)
+        _refuse_copy_to_itself(ctx, input, original)
+
+    return check
 
 
 def find_source(conn: Connection, ctx: Context, header: str) -> ObjectVersion:
@@ -133,11 +153,23 @@ def _check_directives(input: Any) -> None:
             )
 
 
+def _refuse_range(ctx: Context) -> None:
+    """A copy is of the whole object; UploadPartCopy takes a range."""
+    for name in ("range", "x-amz-copy-source-range"):
+        if name in ctx.request.headers:
+            raise InvalidArgument(
+                "A range cannot be given when an object is copied.",
+                ArgumentName=name,
+                ArgumentValue=ctx.request.headers[name],
+            )
+
+
 def _refuse_copy_to_itself(ctx: Context, input: Any, original: ObjectVersion) -> None:
+    """What is given counts as changed, though it be what is there."""
     same = original.bucket_id == ctx.the_bucket.id and original.key == input["Key"]
     changes = (
         input.get("MetadataDirective") == "REPLACE"
-        or input.get("StorageClass", original.storage_class) != original.storage_class
+        or "StorageClass" in input
         or "WebsiteRedirectLocation" in input
         or not original.is_current  # an older version becomes the latest again
     )

@@ -12,7 +12,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import UploadedPart
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.copy_object import find_source, find_source_with_content
+from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.multipart import check_part_number, part_lock
 from s3gw.operations.preconditions import check_source
@@ -51,7 +51,7 @@ async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) ->
             original, part = await ctx.services.database.write(_put, ctx, input, plan, keys=keys)
         except _SourceChanged:
             continue
-        return _output(ctx, plan, part, original)
+        return _output(ctx, input, plan, part, original)
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
@@ -122,11 +122,9 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
     return original, part
 
 
-def _output(ctx: Context, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
+def _output(ctx: Context, input: Any, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
     result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
     if plan.shows_checksum:
         result[f"Checksum{part.checksum_algorithm}"] = part.checksum
-    output: Output = {"CopyPartResult": result}
-    if ctx.source_bucket is not None and ctx.source_bucket.versioning:
-        output["CopySourceVersionId"] = original.version_id
-    return output
+    source = parse_copy_source(input["CopySource"])
+    return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(ctx, source, original)}
