@@ -47,7 +47,8 @@ class Completed(NamedTuple):
 async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUploadRequestTypeDef) -> Output:
     listed = _listed(input)
     _check_claims(input)
-    done = await ctx.services.database.write(_complete, ctx, input, listed, keys=(ctx.lock_key(input["Key"]),))
+    holds = for_write(input, ctx.now)
+    done = await ctx.services.database.write(_complete, ctx, input, listed, holds, keys=(ctx.lock_key(input["Key"]),))
     output: Output = {
         "Location": _location(ctx.request, input["Key"]),
         "Bucket": ctx.the_bucket.name,
@@ -104,7 +105,9 @@ def _location(request: Request, key: str) -> str:
     return f"{request.scheme}://{request.host}/{url_encode(path)}"
 
 
-def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any]) -> Completed:
+def _complete(
+    conn: Connection, ctx: Context, input: Any, listed: Sequence[Any], holds: Precondition | None
+) -> Completed:
     try:
         upload = uploads.seize(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
     except NoSuchUpload:
@@ -131,14 +134,13 @@ def _complete(conn: Connection, ctx: Context, input: Any, listed: Sequence[Any])
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(conn, new, place, _precondition(ctx, input, upload))
+    stored = objects.put(conn, new, place, _unless_overtaken(input, holds, upload))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
 
-def _precondition(ctx: Context, input: Any, upload: Upload) -> Precondition | None:
-    """What the request demands of the key, and that nobody wrote or deleted it since the upload began."""
-    holds = for_write(input, ctx.now)
+def _unless_overtaken(input: Any, holds: Precondition | None, upload: Upload) -> Precondition | None:
+    """The condition, and with it that nobody wrote or deleted the key since the upload began."""
     if holds is None:
         return None
 

@@ -50,21 +50,23 @@ class _SourceChanged(Exception):
 async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
     _refuse_range(ctx)
     _check_directives(input)
-    fields = fields_of(ctx, input)
+    fields, holds = fields_of(ctx, input), for_write(input, ctx.now)
     for _ in range(3):
         computed = await _compute(ctx, input)
         try:
-            return await _copy(ctx, input, fields, computed)
+            return await _copy(ctx, input, fields, computed, holds)
         except _SourceChanged:
             continue
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
-async def _copy(ctx: Context, input: Any, fields: Fields, computed: Computed | None) -> Output:
+async def _copy(
+    ctx: Context, input: Any, fields: Fields, computed: Computed | None, holds: Precondition | None
+) -> Output:
     source = parse_copy_source(input["CopySource"])
     keys = {ctx.lock_key(input["Key"]), ctx.lock_key(source.key, ctx.source_bucket)}
     original, copy, stored = await ctx.services.database.write(
-        _copy_version, ctx, input, fields, computed, keys=tuple(keys)
+        _copy_version, ctx, input, fields, computed, holds, keys=tuple(keys)
     )
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
@@ -85,7 +87,12 @@ def source_version_id(ctx: Context, source: CopySource, original: ObjectVersion)
 
 
 def _copy_version(
-    conn: Connection, ctx: Context, input: Any, fields: Fields, computed: Computed | None
+    conn: Connection,
+    ctx: Context,
+    input: Any,
+    fields: Fields,
+    computed: Computed | None,
+    holds: Precondition | None,
 ) -> tuple[ObjectVersion, NewObject, Stored]:
     original = find_source(conn, ctx, input["CopySource"])
     check_source(input, original, ctx.now)
@@ -97,13 +104,12 @@ def _copy_version(
         raise _SourceChanged
     copy = _described(ctx, input, original, fields, computed)
     place = partial(_retain, content_id=original.content_id)
-    stored = objects.put(conn, copy, place, _precondition(ctx, input, original))
+    stored = objects.put(conn, copy, place, _precondition(ctx, input, original, holds))
     return original, copy, stored
 
 
-def _precondition(ctx: Context, input: Any, original: ObjectVersion) -> Precondition:
+def _precondition(ctx: Context, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
     """A condition that doesn't hold is told before that the copy would change nothing."""
-    holds = for_write(input, ctx.now)
 
     def check(top: ObjectVersion | None) -> None:
         if holds is not None:

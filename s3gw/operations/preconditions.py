@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from s3gw.errors import NoSuchKey, NotModified, PreconditionFailed
+from s3gw.errors import NoSuchKey, NotImplemented, NotModified, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion, Precondition
 from s3gw.wire.headers import parse_date
 
@@ -92,8 +92,13 @@ def check_source(
 
 
 def for_write(input: Mapping[str, Any], now: int, prefix: str = "") -> Precondition | None:
-    """What PutObject, CompleteMultipartUpload, CopyObject and RenameObject demand of the key's present state."""
+    """What PutObject, CompleteMultipartUpload, CopyObject and RenameObject demand of the key's present state.
+
+    To be called before anything else is done: raises NotImplemented.
+    """
     conditions = _conditions(input, prefix)
+    if not prefix:
+        _refuse_unserved(conditions)
     if not conditions:
         return None
 
@@ -107,6 +112,20 @@ def for_write(input: Mapping[str, Any], now: int, prefix: str = "") -> Precondit
             raise PreconditionFailed(Condition=failed)
 
     return check
+
+
+def _refuse_unserved(conditions: Mapping[str, Any]) -> None:
+    """A write may demand `If-Match: etag` or `If-None-Match: *`, as their documentation says; S3 refuses all else."""
+    if len(conditions) > 1:
+        raise NotImplemented(
+            Header="If-Match,If-None-Match",
+            additionalMessage="Multiple conditional request headers present in the request",
+        )
+    for member, header, is_star in (("IfMatch", "If-Match", False), ("IfNoneMatch", "If-None-Match", True)):
+        if member in conditions and (conditions[member].strip() == "*") is not is_star:
+            raise NotImplemented(
+                Header=header, additionalMessage=f"We don't accept the provided value of {header} header for this API"
+            )
 
 
 def for_delete(
