@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from s3gw.errors import InvalidArgument, NotImplemented
+from s3gw.wire.target import can_be_bucket
+
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class CopySource(NamedTuple):
@@ -15,7 +19,10 @@ class CopySource(NamedTuple):
 
 
 def parse_copy_source(header: str) -> CopySource:
-    """`/bucket/key?versionId=id`, the part before `?` URL-encoded, the first slash optional."""
+    """`/bucket/key?versionId=id`, the first slash optional; before `?` it is URL-encoded, and `+` is a blank.
+
+    Raises InvalidArgument before anything is looked for.
+    """
     if header.startswith("arn:"):
         raise NotImplemented("Access points are not supported.", Header="x-amz-copy-source")
     path, names_version, version_id = header.partition("?versionId=")
@@ -23,30 +30,34 @@ def parse_copy_source(header: str) -> CopySource:
         raise InvalidArgument(
             "Version id cannot be the empty string", ArgumentName="versionId", ArgumentValue=version_id
         )
-    try:
-        decoded = unquote_to_bytes(path).decode()
-    except UnicodeDecodeError:
-        raise _malformed(header) from None
-    bucket, slash, key = decoded.removeprefix("/").partition("/")
-    if not bucket or not slash or not key or "\0" in key:
-        raise _malformed(header)
+    decoded = _decoded(path.replace("+", " "))
+    if decoded is None:
+        raise _invalid("encoding", header)
+    bucket, _, key = decoded.removeprefix("/").partition("/")
+    if not can_be_bucket(bucket):
+        raise _invalid("bucket name", header)
+    if not key or "\0" in key:
+        raise _invalid("object key", header)
     return CopySource(bucket, key, version_id or None)
 
 
-def _malformed(header: str) -> InvalidArgument:
-    return InvalidArgument(
-        "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-        ArgumentName="x-amz-copy-source",
-        ArgumentValue=header,
-    )
+def _decoded(text: str) -> str | None:
+    """None: a percent sign stands for no byte, or the bytes aren't UTF-8."""
+    if _BROKEN_PERCENT.search(text):
+        return None
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _invalid(what: str, header: str) -> InvalidArgument:
+    return InvalidArgument(f"Invalid copy source {what}", ArgumentName="x-amz-copy-source", ArgumentValue=header)
 
 
 def parse_rename_source(header: str, bucket: str) -> str:
     """The key to rename: `key`, `/key` or `/bucket/key`, URL-encoded. Both ends are in one bucket."""
-    try:
-        decoded = unquote_to_bytes(header).decode()
-    except UnicodeDecodeError:
-        decoded = ""
+    decoded = _decoded(header) or ""
     key = decoded.removeprefix("/").removeprefix(f"{bucket}/") if decoded.startswith("/") else decoded
     if not key or "\0" in key:
         raise InvalidArgument(

@@ -91,8 +91,13 @@ def _unparsable(raw: bytes) -> InvalidURI:
     return InvalidURI("Couldn't parse the specified URI.", URI=raw.decode("ascii", "backslashreplace"))
 
 
+def can_be_bucket(name: str) -> bool:
+    """Whether a bucket that exists may be called so."""
+    return _ACCESSIBLE_BUCKET.fullmatch(name) is not None
+
+
 def _accessible(bucket: str) -> str:
-    if not _ACCESSIBLE_BUCKET.fullmatch(bucket):
+    if not can_be_bucket(bucket):
         raise InvalidBucketName(BucketName=bucket)
     return bucket
 

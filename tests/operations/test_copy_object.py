@@ -44,6 +44,25 @@ def test_any_key_can_be_the_source(s3: Any, bucket: str, key: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"x"
 
 
+def test_a_plus_in_the_source_is_a_blank(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"blank")
+    s3.put_object(Bucket=bucket, Key="a+b", Body=b"plus")
+    for source, body in (("a+b", b"blank"), ("a%20b", b"blank"), ("a%2Bb", b"plus")):
+        headers = {"x-amz-copy-source": f"{bucket}/{source}"}
+        assert send(server, "PUT", f"/{bucket}/copy", **headers).status == 200
+        assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == body
+
+
+@pytest.mark.parametrize("source", ["{bucket}/100%", "{bucket}/%zz", "no such bucket/key", "ab/key"])
+def test_a_source_that_can_be_none_is_refused_before_it_is_looked_for(
+    server: RunningServer, bucket: str, source: str
+) -> None:
+    headers = {"x-amz-copy-source": source.format(bucket=bucket)}
+    for query in ("", "?partNumber=1&uploadId=none"):
+        refused = send(server, "PUT", f"/{bucket}/copy{query}", **headers).refusal
+        assert refused == (400, "InvalidArgument")
+
+
 def test_the_class_and_type_of_a_copy_are_as_asked(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="a", StorageClass="STANDARD_IA", ContentType="a/b", Metadata={"m": "1"})
     source = {"Bucket": bucket, "CopySource": f"{bucket}/a"}
