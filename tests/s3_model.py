@@ -41,9 +41,11 @@ def etag_of(body: bytes) -> str:
     return f'"{hashlib.md5(body).hexdigest()}"'
 
 
-def span_of(header: str, size: int) -> tuple[int, int]:
-    """(first, end) of `bytes=1-2`, `bytes=1-` or `bytes=-2`."""
+def span_of(header: str, size: int) -> tuple[int, int] | None:
+    """(first, end) of `bytes=1-2`, `bytes=1-` or `bytes=-2`; None for the last bytes of nothing."""
     first, _, last = header.removeprefix("bytes=").partition("-")
+    if not first and not size:
+        return None
     start = int(first) if first else max(0, size - int(last))
     if start >= size:
         raise Refused(416, "InvalidRange")
@@ -235,12 +237,10 @@ class Bucket:
         return version
 
     def _part_span(self, version: Version, number: int) -> tuple[int, int]:
-        first = 0
-        for part, size in (version.parts or {1: len(version.body)}).items():
-            if part == number:
-                return first, first + size
-            first += size
-        raise Refused(400, "InvalidPart")
+        sizes = list(version.parts.values()) or [len(version.body)]
+        if number > len(sizes):
+            raise Refused(416, "InvalidPartNumber")
+        return sum(sizes[: number - 1]), sum(sizes[:number])
 
     def new_id(self, version: Version) -> Answer:
         return {"VersionId": version.version_id} if version.version_id != "null" else {}

@@ -49,7 +49,7 @@ class BucketWithUploads(Bucket):
         if CopySourceRange is not None:
             first, last = map(int, CopySourceRange.removeprefix("bytes=").split("-"))
             if last >= len(source.body):
-                raise Refused(416, "InvalidRange")
+                raise Refused(400, "InvalidRequest" if first >= len(source.body) else "InvalidArgument")
         copied = self.upload_part(**part, Body=source.body[first : last + 1])
         return {"CopyPartResult": copied} | self.source_id(source, CopySource)
 

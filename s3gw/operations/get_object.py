@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from s3gw.context import Context, Output
 from s3gw.errors import (
     InvalidArgument,
-    InvalidPart,
+    InvalidPartNumber,
     InvalidRequest,
     MethodNotAllowed,
     NoSuchKey,
@@ -16,7 +16,7 @@ from s3gw.errors import (
     S3Error,
 )
 from s3gw.metadata import objects
-from s3gw.metadata.contents import INLINE, Content
+from s3gw.metadata.contents import INLINE, Content, Part
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.object_fields import checksum_members, describe
 from s3gw.operations.preconditions import check_read, if_range_holds
@@ -89,26 +89,21 @@ def answer(
     """All of the answer but the body, and which bytes that body is."""
     if "Range" in input and not if_range_holds(ctx.request.headers.get("if-range"), version):
         input = {name: value for name, value in input.items() if name != "Range"}
-    # Any other mode asks for none: the C++ SDK sends one that isn't in the model with each ranged read, to AWS too.
-    wants_checksum = input.get("ChecksumMode") == "ENABLED"
     output = describe(ctx, version)
     _check_conditions(ctx, input, version, output)
     span = ByteRange(0, version.size)
-    is_whole = True
     if "Range" in input or "PartNumber" in input:
         part = _span(input, version, content)
         if part is not None:
             span = part
-            is_whole = "PartNumber" in input and version.parts_count is None  # the object is its own first part
             if span.length:  # there is no way to write an empty range (RFC 9110 section 14.4)
                 output["ContentRange"] = span.content_range(version.size)
                 ctx.status = 206
         if "PartNumber" in input and version.parts_count is not None:
             output["PartsCount"] = version.parts_count
-            if wants_checksum:
-                output.update(_part_checksum(input["PartNumber"], version, content))
-    if wants_checksum and is_whole and version.checksum is not None:
-        output.update(checksum_members(version))
+    # Any other mode asks for none: the C++ SDK sends one that isn't in the model with each ranged read, to AWS too.
+    if input.get("ChecksumMode") == "ENABLED":
+        output.update(_checksum(input, version, content, span))
     output["ContentLength"] = span.length
     for override, member in _RESPONSE_OVERRIDES.items():
         if override in input:
@@ -140,28 +135,27 @@ def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | N
             ArgumentName="partNumber",
             ArgumentValue=str(number),
         )
+    parts = _parts(version, content)
+    # An object that was put whole is its own first part.
+    sizes = [version.size] if parts is None else [part.size for part in parts]
+    if number > len(sizes):
+        raise InvalidPartNumber(PartNumberRequested=number, ActualPartCount=len(sizes))
+    return ByteRange(sum(sizes[: number - 1]), sizes[number - 1])
+
+
+def _parts(version: ObjectVersion, content: Content | None) -> tuple[Part, ...] | None:
+    """Numbered anew from 1, whatever the numbers that they were uploaded with. None: it wasn't completed from parts."""
     if version.parts_count is None:
-        # An object that was put whole is its own first part.
-        if number != 1:
-            raise InvalidPart(PartNumber=number, ActualPartCount=1)
-        return ByteRange(0, version.size)
+        return None
     assert content is not None, "the caller loads the content of a read by part number"
-    return _part_span(content, number, version.parts_count)
+    return content.parts
 
 
-def _part_checksum(number: int, version: ObjectVersion, content: Content | None) -> Output:
-    assert content is not None, "the caller loads the content of a read by part number"
-    checksum = next((part.checksum for part in content.parts if part.part_number == number), None)
-    return (
-        {f"Checksum{version.checksum_algorithm}": checksum, "ChecksumType": version.checksum_type} if checksum else {}
-    )
-
-
-def _part_span(content: Content, number: int, count: int) -> ByteRange:
-    """By the number that the part was uploaded with."""
-    offset = 0
-    for part in content.parts:
-        if part.part_number == number:
-            return ByteRange(offset, part.size)
-        offset += part.size
-    raise InvalidPart(PartNumber=number, ActualPartCount=count)
+def _checksum(input: Mapping[str, Any], version: ObjectVersion, content: Content | None, span: ByteRange) -> Output:
+    """That of the part that is asked for by its number; that of the object if all of it is given."""
+    parts = _parts(version, content) if "PartNumber" in input else None
+    if parts is not None and (checksum := parts[input["PartNumber"] - 1].checksum) is not None:
+        return {f"Checksum{version.checksum_algorithm}": checksum, "ChecksumType": version.checksum_type}
+    if span.length == version.size and version.checksum is not None:
+        return checksum_members(version)
+    return {}

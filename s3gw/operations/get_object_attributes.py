@@ -54,20 +54,22 @@ def _wanted(ctx: Context) -> set[str]:
 
 
 def _object_parts(input: Any, version: ObjectVersion, content: Content) -> Output:
-    """Also of an object without additional checksums: AWS leaves `Parts` out there, but nobody is served by that."""
+    """Numbered as GetObject takes them, from 1 without gaps.
+
+    Also of an object without additional checksums: AWS leaves `Parts` out there, but nobody is served by that.
+    """
     parts = content.parts
     limit, after = page_size(input.get("MaxParts"), "max-parts"), int(input.get("PartNumberMarker", 0))
-    following = [part for part in parts if part.part_number > after]
-    page = following[:limit]
+    page = list(enumerate(parts, 1))[after : after + limit]
     return {
         "TotalPartsCount": version.parts_count,
         "PartNumberMarker": after,
-        "NextPartNumberMarker": page[-1].part_number if page else 0,
+        "NextPartNumberMarker": page[-1][0] if page else 0,
         "MaxParts": limit,
-        "IsTruncated": len(following) > limit,
+        "IsTruncated": len(parts) > after + limit,
         "Parts": [
-            {"PartNumber": part.part_number, "Size": part.size}
+            {"PartNumber": number, "Size": part.size}
             | ({f"Checksum{version.checksum_algorithm}": part.checksum} if part.checksum else {})
-            for part in page
+            for number, part in page
         ],
     }

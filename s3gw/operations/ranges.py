@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from s3gw.errors import InvalidRange
 
+_BEYOND = 10**19
+
 
 class ByteRange(NamedTuple):
     """`length` bytes from `offset`."""
@@ -30,16 +32,30 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     first, last = first.strip(), last.strip()
     if unit.strip().lower() != "bytes" or not equals or not dash or not (first or last):
         return None
-    if not all(part.isascii() and part.isdigit() and len(part) < 20 for part in (first, last) if part):
+    if not all(part.isascii() and part.isdigit() for part in (first, last) if part):
         return None
     if not first:
-        offset, end = max(0, size - int(last)), size
-        unsatisfiable = int(last) == 0
-    else:
-        offset, end = int(first), min(size, int(last) + 1) if last else size
-        if last and int(last) < int(first):
-            return None
-        unsatisfiable = False
-    if unsatisfiable or offset >= size:
-        raise InvalidRange(headers={"content-range": f"bytes */{size}"}, RangeRequested=header, ActualObjectSize=size)
+        return _suffix(position(last), size, header)
+    offset, end = position(first), min(size, position(last) + 1) if last else size
+    if last and position(last) < offset:
+        return None
+    if offset >= size:
+        raise _unsatisfiable(header, size)
     return ByteRange(offset, end - offset)
+
+
+def position(digits: str) -> int:
+    """Of any number of digits: what is beyond every object needn't be told exactly."""
+    significant = digits.lstrip("0") or "0"
+    return int(significant) if len(significant) < 20 else _BEYOND
+
+
+def _suffix(length: int, size: int, header: str) -> ByteRange | None:
+    """The last bytes. Of an empty object S3 gives what there is, where RFC 9110 finds nothing to satisfy."""
+    if not length:
+        raise _unsatisfiable(header, size)
+    return ByteRange(max(0, size - length), min(size, length)) if size else None
+
+
+def _unsatisfiable(header: str, size: int) -> InvalidRange:
+    return InvalidRange(headers={"content-range": f"bytes */{size}"}, RangeRequested=header, ActualObjectSize=size)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.context import Context, Output
-from s3gw.errors import InvalidArgument, InvalidRange, InvalidRequest, NoSuchKey, ServiceUnavailable
+from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, uploads
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import ObjectVersion
@@ -16,14 +16,14 @@ from s3gw.operations.copy_object import find_source, find_source_with_content, s
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.multipart import check_part_number, part_lock
 from s3gw.operations.preconditions import check_source
-from s3gw.operations.ranges import ByteRange
+from s3gw.operations.ranges import ByteRange, position
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import UploadPartCopyRequestTypeDef
 
-_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
+_RANGE = re.compile(r"bytes=([0-9]+)-([0-9]+)")
 
 
 class _Plan(NamedTuple):
@@ -80,16 +80,22 @@ def _span(header: str | None, original: ObjectVersion, largest: int) -> ByteRang
         span = ByteRange(0, original.size)
     else:
         match = _RANGE.fullmatch(header)
-        if match is None or int(match[1]) > int(match[2]):
+        first, last = (0, -1) if match is None else (position(match[1]), position(match[2]))
+        if match is None or first > last:
             raise InvalidArgument(
                 "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the"
                 " zero-based offsets of the first and last bytes to copy",
                 ArgumentName="x-amz-copy-source-range",
                 ArgumentValue=header,
             )
-        first, last = int(match[1]), int(match[2])
+        if first >= original.size:
+            raise InvalidRequest("The specified copy range is invalid for the source object size")
         if last >= original.size:
-            raise InvalidRange(f"Range specified is not valid for source object of size: {original.size}")
+            raise InvalidArgument(
+                f"Range specified is not valid for source object of size: {original.size}",
+                ArgumentName="x-amz-copy-source-range",
+                ArgumentValue=header,
+            )
         span = ByteRange(first, last - first + 1)
     if span.length > largest:
         raise InvalidRequest(

@@ -102,12 +102,27 @@ def test_a_head_with_a_range_tells_what_a_get_would(server: RunningServer, s3: A
         assert len(got.body) == int(got.headers["Content-Length"])
 
 
-@pytest.mark.parametrize("span", ["bytes=0-0", "bytes=0-", "bytes=-1"])
+@pytest.mark.parametrize("span", ["bytes=0-0", "bytes=0-", "bytes=-0"])
 def test_an_empty_object_has_no_range(server: RunningServer, s3: Any, bucket: str, span: str) -> None:
     s3.put_object(Bucket=bucket, Key="key")
     answer = send(server, "GET", f"/{bucket}/key", Range=span)
     assert (answer.refusal, answer.headers["Content-Range"]) == ((416, "InvalidRange"), "bytes */0")
     assert send(server, "HEAD", f"/{bucket}/key", Range=span).status == 416
+
+
+def test_the_last_bytes_of_an_empty_object_are_served(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key")
+    for method in ("GET", "HEAD"):
+        answer = send(server, method, f"/{bucket}/key", Range="bytes=-5")
+        assert (answer.status, answer.headers["Content-Length"], answer.headers["Content-Range"]) == (200, "0", None)
+
+
+def test_a_range_of_many_digits_is_cut_to_the_object_or_beyond_it(server: RunningServer, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"0123456789")
+    many = "9" * 25
+    got = send(server, "GET", f"/{bucket}/key", Range=f"bytes=8-{many}")
+    assert (got.status, got.body, got.headers["Content-Range"]) == (206, b"89", "bytes 8-9/10")
+    assert send(server, "GET", f"/{bucket}/key", Range=f"bytes={many}-").refusal == (416, "InvalidRange")
 
 
 def test_conditions_come_before_the_range(s3: Any, bucket: str) -> None:
@@ -163,6 +178,11 @@ def test_a_checksum_is_told_of_the_whole_and_not_of_a_range(s3: Any, bucket: str
     where = {"Bucket": bucket, "Key": "key", "ChecksumMode": "ENABLED"}
     assert "ChecksumSHA256" in s3.get_object(**where)
     assert "ChecksumSHA256" not in s3.get_object(**where, Range="bytes=0-9")
+    for span in ("bytes=0-", f"bytes=0-{len(LARGE) - 1}", f"bytes=-{len(LARGE)}"):  # the whole, though it is a range
+        whole = s3.get_object(**where, Range=span)
+        assert whole["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert (whole["ChecksumType"], whole["Body"].read()) == ("FULL_OBJECT", LARGE)
+        assert "ChecksumSHA256" in s3.head_object(**where, Range=span)
 
 
 @pytest.mark.parametrize("mode", ["NOT_SET", "DISABLED", ""])
@@ -210,6 +230,35 @@ def test_the_first_part_of_an_object_that_was_put_whole_is_all_of_it(s3: Any, bu
     head = s3.head_object(Bucket=bucket, Key="key", PartNumber=1)
     assert (head["ContentLength"], head["ResponseMetadata"]["HTTPStatusCode"]) == (3, 206)
     assert "PartsCount" not in head
+
+
+@pytest.mark.parametrize("number", [2, 10_000])
+def test_a_part_beyond_the_last_is_not_satisfiable(server: RunningServer, s3: Any, bucket: str, number: int) -> None:
+    s3.put_object(Bucket=bucket, Key="key", Body=b"abc")
+    answer = send(server, "GET", f"/{bucket}/key?partNumber={number}")
+    assert answer.refusal == (416, "InvalidPartNumber")
+    assert f"<PartNumberRequested>{number}</PartNumberRequested>" in answer.body.decode()
+    assert b"<ActualPartCount>1</ActualPartCount>" in answer.body
+    assert send(server, "HEAD", f"/{bucket}/key?partNumber={number}").status == 416
+
+
+def test_parts_are_numbered_anew_when_they_are_completed(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket, ChecksumAlgorithm="CRC32")
+    bodies = {1: b"x" * 5 * 1024 * 1024, 1000: b"last"}
+    listed = []
+    for number, body in bodies.items():
+        sent = s3.upload_part(**upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32")
+        listed.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumCRC32": sent["ChecksumCRC32"]})
+    complete(s3, upload, listed)
+    where = {"Bucket": bucket, "Key": "key"}
+    got = s3.get_object(**where, PartNumber=2, ChecksumMode="ENABLED")
+    assert (got["Body"].read(), got["PartsCount"], got["ChecksumCRC32"]) == (b"last", 2, listed[1]["ChecksumCRC32"])
+    assert refusal(s3.get_object, **where, PartNumber=1000) == (416, "InvalidPartNumber")
+    attributes = {"ObjectAttributes": ["ObjectParts"], "MaxParts": 1}
+    pages = [s3.get_object_attributes(**where, **attributes, PartNumberMarker=marker) for marker in (0, 1, 2)]
+    told = [[part["PartNumber"] for part in page["ObjectParts"].get("Parts", [])] for page in pages]
+    assert told == [[1], [2], []]
+    assert [page["ObjectParts"]["IsTruncated"] for page in pages] == [True, False, False]
 
 
 @pytest.mark.parametrize("parts", [[b""], [b"x" * 5 * 1024 * 1024, b""]])

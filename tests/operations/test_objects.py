@@ -110,7 +110,7 @@ def test_a_range_is_just_those_bytes(s3: Any, bucket: str, header: str, expected
 def test_a_range_or_part_outside_the_object_is_refused(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="key", Body=b"abc")
     assert refusal(s3.get_object, Bucket=bucket, Key="key", Range="bytes=3-") == (416, "InvalidRange")
-    assert refusal(s3.get_object, Bucket=bucket, Key="key", PartNumber=2) == (400, "InvalidPart")
+    assert refusal(s3.get_object, Bucket=bucket, Key="key", PartNumber=2) == (416, "InvalidPartNumber")
     assert refusal(s3.get_object, Bucket=bucket, Key="key", PartNumber=0) == (400, "InvalidArgument")
     both = refusal(s3.get_object, Bucket=bucket, Key="key", PartNumber=1, Range="bytes=0-1")
     assert both == (400, "InvalidRequest")

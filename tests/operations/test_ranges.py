@@ -16,6 +16,10 @@ from s3gw.operations.ranges import ByteRange, parse_range
         ("bytes=-1000", ByteRange(0, 100)),
         ("bytes=90-1000", ByteRange(90, 10)),
         ("Bytes= 1 - 2 ", ByteRange(1, 2)),
+        ("bytes=10-" + "9" * 40, ByteRange(10, 90)),
+        ("bytes=-" + "9" * 20, ByteRange(0, 100)),
+        ("bytes=" + "0" * 30 + "1-2", ByteRange(1, 2)),
+        ("bytes=1-" + "9" * 5000, ByteRange(1, 99)),
     ],
 )
 def test_a_satisfiable_range_is_cut_to_the_object(header: str, expected: ByteRange) -> None:
@@ -30,13 +34,25 @@ def test_a_range_that_is_malformed_or_several_is_ignored(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "size"), [("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 100), ("bytes=0-0", 0)]
+    ("header", "size"),
+    [
+        ("bytes=100-", 100),
+        ("bytes=100-200", 100),
+        ("bytes=-0", 100),
+        ("bytes=0-0", 0),
+        ("bytes=-0", 0),
+        ("bytes=" + "9" * 20 + "-", 100),
+    ],
 )
 def test_a_range_outside_the_object_is_refused_with_its_size(header: str, size: int) -> None:
     with pytest.raises(InvalidRange) as refused:
         parse_range(header, size)
     assert refused.value.status == 416
     assert refused.value.headers["content-range"] == f"bytes */{size}"
+
+
+def test_the_last_bytes_of_an_empty_object_are_all_of_it() -> None:
+    assert parse_range("bytes=-5", 0) is None
 
 
 def test_content_range_names_first_last_and_size() -> None:

@@ -94,8 +94,9 @@ def test_conditions_of_the_source_refuse_the_part(s3: Any, bucket: str, conditio
 @pytest.mark.parametrize(
     ("span", "refused"),
     [
-        ("bytes=0-10", (416, "InvalidRange")),
-        ("bytes=10-12", (416, "InvalidRange")),
+        ("bytes=0-10", (400, "InvalidArgument")),
+        ("bytes=10-12", (400, "InvalidRequest")),
+        ("bytes=" + "9" * 30 + "-" + "9" * 31, (400, "InvalidRequest")),
         ("bytes=-5", (400, "InvalidArgument")),
         ("bytes=5-", (400, "InvalidArgument")),
         ("bytes=0-1,3-4", (400, "InvalidArgument")),
@@ -111,6 +112,15 @@ def test_a_range_that_is_no_range_of_the_source_is_refused(
     source = {"CopySource": f"{bucket}/source", "CopySourceRange": span}
     assert refusal(s3.upload_part_copy, **upload, PartNumber=1, **source) == refused
     assert "Parts" not in s3.list_parts(**upload)
+
+
+def test_a_range_that_ends_beyond_the_source_is_told_its_size(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"0123456789")
+    with pytest.raises(s3.exceptions.ClientError) as refused:
+        copy_part(s3, begin(s3, bucket), 1, f"{bucket}/source", CopySourceRange="bytes=0-10")
+    error = refused.value.response["Error"]
+    assert error["Message"] == "Range specified is not valid for source object of size: 10"
+    assert error["ArgumentName"] == "x-amz-copy-source-range"
 
 
 def test_a_source_may_be_unmodified_since_a_date_in_the_future(s3: Any, bucket: str) -> None:
