@@ -93,7 +93,7 @@ class ExpectedDigests:
             self.algorithm = BY_HEADER[name]
             self._value = decode_checksum(self.algorithm, headers[name])
             if self._value is None:
-                raise BadDigest(f"Value for {name} header is invalid.")
+                raise InvalidRequest(f"Value for {name} header is invalid.")
 
     def _read_trailer_name(self, header: str, payload: PayloadSpec) -> None:
         names = [name for name in (part.strip().lower() for part in header.split(",")) if name]

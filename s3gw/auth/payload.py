@@ -78,6 +78,11 @@ class VerifyingBody:
         algorithm = self._expected.algorithm
         return None if algorithm is None else algorithm.name
 
+    @property
+    def is_chunked(self) -> bool:
+        """Whether it is sent in aws-chunked encoding."""
+        return self._decoder is not None
+
     def may_exceed(self, size: int) -> bool:
         return self._is_open_ended if self.size is None else self.size > size
 

@@ -47,7 +47,7 @@ def fields_of(ctx: Context, input: Mapping[str, Any]) -> Fields:
     """The fields of a PutObject, CreateMultipartUpload or CopyObject that replaces metadata."""
     return Fields(
         storage_class_of(input),
-        headers_of(input),
+        headers_of(input, is_chunked=ctx.body is not None and ctx.body.is_chunked),
         user_metadata_of(input.get("Metadata"), ctx.services.settings.max_metadata),
         tags_of_header(input.get("Tagging")),
     )
@@ -62,11 +62,11 @@ def storage_class_of(input: Mapping[str, Any]) -> str:
     return name
 
 
-def headers_of(input: Mapping[str, Any]) -> str | None:
+def headers_of(input: Mapping[str, Any], *, is_chunked: bool) -> str | None:
     _check_redirect(input)
     headers = {name: input[name] for name in _HEADER_MEMBERS if name in input}
-    if "ContentEncoding" in headers:
-        # aws-chunked says how the request was sent, not what the object is.
+    if is_chunked and "ContentEncoding" in headers:
+        # aws-chunked says how this body was sent, not what the object is. Of a plain body it would be what it is.
         encodings = [part.strip() for part in headers.pop("ContentEncoding").split(",")]
         kept = ", ".join(part for part in encodings if part and part != "aws-chunked")
         if kept:

@@ -357,9 +357,9 @@ def test_checksum_headers_that_make_no_sense_are_refused_before_the_body(headers
     assert (error.code, error.message) == ("InvalidRequest", message)
 
 
-def test_a_checksum_header_that_is_no_checksum_is_a_bad_digest_before_the_body_is_read() -> None:
+def test_a_checksum_header_that_is_no_checksum_is_an_invalid_request_before_the_body_is_read() -> None:
     error = error_of(lambda: plain(b"hello", {"x-amz-checksum-crc32": "bad"}))
-    assert (error.code, error.message) == ("BadDigest", "Value for x-amz-checksum-crc32 header is invalid.")
+    assert (error.code, error.message) == ("InvalidRequest", "Value for x-amz-checksum-crc32 header is invalid.")
 
 
 def test_headers_about_checksums_that_hold_none_are_no_checksums() -> None:

@@ -74,11 +74,18 @@ def test_expires_is_any_text(server: RunningServer, bucket: str, expires: str) -
     assert send(server, "GET", f"/{bucket}/key").headers["Expires"] == expires
 
 
-def test_aws_chunked_says_how_the_body_came_and_not_what_it_is(server: RunningServer, bucket: str) -> None:
-    send(server, "PUT", f"/{bucket}/key", BODY, **{"Content-Encoding": "gzip, aws-chunked"})
-    assert send(server, "HEAD", f"/{bucket}/key").headers["Content-Encoding"] == "gzip"
-    send(server, "PUT", f"/{bucket}/key", BODY, **{"Content-Encoding": "aws-chunked"})
-    assert send(server, "HEAD", f"/{bucket}/key").headers["Content-Encoding"] is None
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("gzip, aws-chunked", "gzip"), ("aws-chunked,gzip,br", "gzip, br"), ("aws-chunked", None)]
+)
+def test_aws_chunked_says_how_a_chunked_body_came_and_of_a_plain_one_what_it_is(
+    server: RunningServer, bucket: str, sent: str, kept: str | None
+) -> None:
+    name = ALGORITHMS["CRC32"].header
+    body, headers = trailing(LARGE, name, checksum("CRC32", LARGE))
+    assert send(server, "PUT", f"/{bucket}/key", body, **(headers | {"Content-Encoding": sent})).status == 200
+    assert send(server, "HEAD", f"/{bucket}/key").headers["Content-Encoding"] == kept
+    assert send(server, "PUT", f"/{bucket}/key", BODY, **{"Content-Encoding": sent}).status == 200
+    assert send(server, "HEAD", f"/{bucket}/key").headers["Content-Encoding"] == sent
 
 
 def test_an_object_without_a_type_is_binary(server: RunningServer, bucket: str) -> None:
@@ -185,7 +192,9 @@ def test_without_a_checksum_there_is_a_crc64nvme(server: RunningServer, bucket: 
         ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": "A" * 27 + "="}, (400, "InvalidRequest")),
         ({"x-amz-sdk-checksum-algorithm": "SHA256"}, (400, "InvalidRequest")),
         ({"x-amz-checksum-whirlpool": "AAAA"}, (400, "InvalidRequest")),
-        ({"x-amz-checksum-sha256": hashlib.sha256(BODY).hexdigest()}, (400, "BadDigest")),
+        ({"x-amz-checksum-sha256": hashlib.sha256(BODY).hexdigest()}, (400, "InvalidRequest")),
+        ({"x-amz-checksum-sha256": checksum("SHA1", BODY)}, (400, "InvalidRequest")),
+        ({"x-amz-checksum-crc32": "not base64"}, (400, "InvalidRequest")),
         ({"Content-MD5": hashlib.md5(BODY).hexdigest()}, (400, "InvalidDigest")),
         ({"Content-MD5": base64.b64encode(hashlib.md5(b"other").digest()).decode()}, (400, "BadDigest")),
         ({"X-Amz-Content-SHA256": hashlib.sha256(b"other").hexdigest()}, (400, "XAmzContentSHA256Mismatch")),
