@@ -92,6 +92,8 @@ def _check_entry(entry: Mapping[str, Any]) -> None:
 
 def _check_claims(input: Mapping[str, Any]) -> None:
     """The form of the object's checksum as the request states it: base64, with `-N` behind it if it is composite."""
+    if input.get("ChecksumType", "COMPOSITE") not in ("COMPOSITE", "FULL_OBJECT"):
+        raise InvalidRequest("Value for x-amz-checksum-type header is invalid.")
     for name, value in _checksums(input).items():
         digest, dash, count = value.partition("-")
         is_count = count.isascii() and count.isdigit()

@@ -19,6 +19,7 @@ from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import check_source, for_write
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
+from s3gw.wire.checksums import algorithm_named
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CopyObjectRequestTypeDef, RenameObjectRequestTypeDef
@@ -50,6 +51,8 @@ class _SourceChanged(Exception):
 async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
     _refuse_range(ctx)
     _check_directives(input)
+    if "ChecksumAlgorithm" in input:
+        algorithm_named(input["ChecksumAlgorithm"])
     fields, holds = fields_of(ctx, input), for_write(input, ctx.now)
     for _ in range(3):
         computed = await _compute(ctx, input)
@@ -231,6 +234,7 @@ async def _compute(ctx: Context, input: Any) -> Computed | None:
     with ctx.services.pins.open() as pin:
         original, content = await ctx.services.database.read(find_source_with_content, ctx, input["CopySource"])
         pin.keep_content(content.id)
+        check_source(input, original, ctx.now)  # before anything is read for nothing
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag

@@ -36,6 +36,7 @@ _RESPONSE_OVERRIDES = {
 
 async def get_object(ctx: Context, input: GetObjectRequestTypeDef) -> Output:
     services = ctx.services
+    _check_part_number(input)
     with services.pins.open() as pin:  # before the row is read
         version, content = await services.database.read(
             objects.find_with_content, ctx.the_bucket.id, input["Key"], input.get("VersionId")
@@ -51,6 +52,7 @@ async def get_object(ctx: Context, input: GetObjectRequestTypeDef) -> Output:
 
 
 async def head_object(ctx: Context, input: HeadObjectRequestTypeDef) -> Output:
+    _check_part_number(input)
     read = ctx.services.database.read
     bucket_id, key, version_id = ctx.the_bucket.id, input["Key"], input.get("VersionId")
     content: Content | None = None
@@ -61,6 +63,19 @@ async def head_object(ctx: Context, input: HeadObjectRequestTypeDef) -> Output:
     version = readable(ctx, found, input)
     output, _ = answer(ctx, input, version, content)
     return output
+
+
+def _check_part_number(input: Mapping[str, Any]) -> None:
+    if "PartNumber" not in input:
+        return
+    if "Range" in input:
+        raise InvalidRequest("Cannot specify both Range header and partNumber query parameter")
+    if not 1 <= input["PartNumber"] <= 10_000:
+        raise InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber",
+            ArgumentValue=str(input["PartNumber"]),
+        )
 
 
 def readable(ctx: Context, version: ObjectVersion | None, input: Mapping[str, Any]) -> ObjectVersion:
@@ -126,16 +141,7 @@ def _check_conditions(ctx: Context, input: Mapping[str, Any], version: ObjectVer
 def _span(input: Mapping[str, Any], version: ObjectVersion, content: Content | None) -> ByteRange | None:
     if "PartNumber" not in input:
         return parse_range(input["Range"], version.size)
-    if "Range" in input:
-        raise InvalidRequest("Cannot specify both Range header and partNumber query parameter")
-    number = input["PartNumber"]
-    if not 1 <= number <= 10_000:
-        raise InvalidArgument(
-            "Part number must be an integer between 1 and 10000, inclusive",
-            ArgumentName="partNumber",
-            ArgumentValue=str(number),
-        )
-    parts = _parts(version, content)
+    number, parts = input["PartNumber"], _parts(version, content)
     # An object that was put whole is its own first part.
     sizes = [version.size] if parts is None else [part.size for part in parts]
     if number > len(sizes):

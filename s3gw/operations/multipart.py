@@ -16,7 +16,7 @@ from s3gw.operations.list_objects import Owners, begin_after, page_size, url_enc
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated
 from s3gw.operations.received_body import DEFAULT_ALGORITHM, receive_body
-from s3gw.wire.checksums import ALGORITHMS
+from s3gw.wire.checksums import algorithm_named
 from s3gw.wire.list_encoder import PrefixRows, url_encode
 
 if TYPE_CHECKING:
@@ -70,12 +70,7 @@ def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:
                 "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
             )
         return None, None
-    known = ALGORITHMS.get(algorithm)
-    if known is None:
-        raise InvalidRequest(
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            f"[{', '.join(ALGORITHMS)}]"
-        )
+    known = algorithm_named(algorithm)
     if checksum_type is None:
         checksum_type = "COMPOSITE" if known.composite else "FULL_OBJECT"
     if checksum_type not in ("COMPOSITE", "FULL_OBJECT"):

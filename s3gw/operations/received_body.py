@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from s3gw.context import Context
-from s3gw.errors import InvalidRequest
 from s3gw.metadata.contents import NewContent
-from s3gw.wire.checksums import ALGORITHMS
+from s3gw.wire.checksums import ALGORITHMS, algorithm_named
 
 # "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (Amazon S3 User Guide,
 # "Checking object integrity for data uploads").
@@ -37,12 +36,7 @@ async def receive_body(ctx: Context, algorithm: str | None, beside: str | None =
     was written is removed when the block doesn't count on it.
     """
     body = ctx.the_body
-    name = body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM
-    if name not in ALGORITHMS:
-        raise InvalidRequest(
-            "Checksum algorithm provided is unsupported. Please try again with any of the valid types:"
-            f" [{', '.join(ALGORITHMS)}]"
-        )
+    name = algorithm_named(body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM).name
     hashers = body.hashers
     for each in (name, beside or name):
         if each not in hashers:

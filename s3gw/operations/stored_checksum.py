@@ -6,18 +6,14 @@ import base64
 import hashlib
 
 from s3gw.context import Context
-from s3gw.errors import InvalidRequest
 from s3gw.metadata.contents import Content
 from s3gw.threads import in_thread
-from s3gw.wire.checksums import ALGORITHMS
+from s3gw.wire.checksums import algorithm_named
 
 
 async def checksum_of_content(ctx: Context, content: Content, offset: int, length: int, algorithm: str) -> str:
     """Base64 of the checksum of `length` bytes at `offset`."""
-    known = ALGORITHMS.get(algorithm)
-    if known is None:
-        raise InvalidRequest("Checksum algorithm provided is unsupported.")
-    hasher = known.hasher()
+    hasher = algorithm_named(algorithm).hasher()
     if length:
         async for piece in ctx.services.reader.read(content, offset, length):
             await in_thread(None, hasher.update, piece)

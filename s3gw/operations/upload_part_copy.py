@@ -44,6 +44,7 @@ class _SourceChanged(Exception):
 async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) -> Output:
     number, upload_id = check_part_number(ctx, input["PartNumber"]), input["UploadId"]
     source = parse_copy_source(str(input["CopySource"]))
+    _asked_range(input.get("CopySourceRange"))  # refused, if it is none, before anything is looked for
     keys = (part_lock(upload_id, number), ctx.lock_key(source.key, ctx.source_bucket))
     for _ in range(3):
         plan = await _plan(ctx, input)
@@ -61,7 +62,8 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
     with ctx.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, ctx, input["CopySource"])
         pin.keep_content(content.id)
-        span = _span(input.get("CopySourceRange"), original, ctx.services.settings.max_put)
+        check_source(input, original, ctx.now)  # before anything is read for nothing
+        span = _span(input, original, ctx.services.settings.max_put)
         whole = span.length == original.size
         etag = original.etag if whole and "-" not in original.etag else None
         if etag is None and ctx.services.settings.copy_etag == "aws":
@@ -75,28 +77,34 @@ async def _plan(ctx: Context, input: Any) -> _Plan:
     return _Plan(content.id, span, etag, algorithm if checksum else None, checksum, shows_checksum)
 
 
-def _span(header: str | None, original: ObjectVersion, largest: int) -> ByteRange:
+def _asked_range(header: str | None) -> tuple[int, int] | None:
+    """The first and the last byte."""
     if header is None:
-        span = ByteRange(0, original.size)
-    else:
-        match = _RANGE.fullmatch(header)
-        first, last = (0, -1) if match is None else (position(match[1]), position(match[2]))
-        if match is None or first > last:
-            raise InvalidArgument(
-                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the"
-                " zero-based offsets of the first and last bytes to copy",
-                ArgumentName="x-amz-copy-source-range",
-                ArgumentValue=header,
-            )
-        if first >= original.size:
-            raise InvalidRequest("The specified copy range is invalid for the source object size")
-        if last >= original.size:
-            raise InvalidArgument(
-                f"Range specified is not valid for source object of size: {original.size}",
-                ArgumentName="x-amz-copy-source-range",
-                ArgumentValue=header,
-            )
-        span = ByteRange(first, last - first + 1)
+        return None
+    match = _RANGE.fullmatch(header)
+    first, last = (0, -1) if match is None else (position(match[1]), position(match[2]))
+    if first > last:
+        raise InvalidArgument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the"
+            " zero-based offsets of the first and last bytes to copy",
+            ArgumentName="x-amz-copy-source-range",
+            ArgumentValue=header,
+        )
+    return first, last
+
+
+def _span(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
+    header = input.get("CopySourceRange")
+    first, last = _asked_range(header) or (0, original.size - 1)
+    if header is not None and first >= original.size:
+        raise InvalidRequest("The specified copy range is invalid for the source object size")
+    if last >= original.size:
+        raise InvalidArgument(
+            f"Range specified is not valid for source object of size: {original.size}",
+            ArgumentName="x-amz-copy-source-range",
+            ArgumentValue=header,
+        )
+    span = ByteRange(first, last - first + 1)
     if span.length > largest:
         raise InvalidRequest(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {largest}"

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from awscrt import checksums as crt
 
+from s3gw.errors import InvalidRequest
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -100,6 +102,17 @@ _ROWS = (
 )
 ALGORITHMS = {row.name: row for row in _ROWS}
 BY_HEADER = {row.header: row for row in _ROWS}
+
+
+def algorithm_named(name: str) -> Algorithm:
+    """Raises InvalidRequest."""
+    known = ALGORITHMS.get(name)
+    if known is None:
+        raise InvalidRequest(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types:"
+            f" [{', '.join(ALGORITHMS)}]"
+        )
+    return known
 
 
 def decode_checksum(algorithm: Algorithm, text: str) -> bytes | None:

@@ -233,8 +233,9 @@ def test_a_checksum_is_kept_or_computed_anew(s3: Any, bucket: str, algorithm: st
     direct = s3.put_object(Bucket=bucket, Key="d", Body=LARGE, ChecksumAlgorithm=algorithm)
     assert head[f"Checksum{algorithm}"] == direct[f"Checksum{algorithm}"]
     assert "ChecksumSHA256" not in head
-    unknown = refusal(s3.copy_object, Bucket=bucket, Key="e", CopySource=f"{bucket}/a", ChecksumAlgorithm="WHIRLPOOL")
-    assert unknown == (400, "InvalidRequest")
+    for source in ("a", "none"):
+        where = {"Bucket": bucket, "Key": "e", "CopySource": f"{bucket}/{source}"}
+        assert refusal(s3.copy_object, **where, ChecksumAlgorithm="WHIRLPOOL") == (400, "InvalidRequest")
 
 
 def test_the_copy_of_a_multipart_object_has_its_parts_and_its_etag(s3: Any, bucket: str) -> None:

@@ -242,6 +242,21 @@ def test_a_part_beyond_the_last_is_not_satisfiable(server: RunningServer, s3: An
     assert send(server, "HEAD", f"/{bucket}/key?partNumber={number}").status == 416
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"PartNumber": 0}, "InvalidArgument"),
+        ({"PartNumber": 10_001}, "InvalidArgument"),
+        ({"PartNumber": 1, "Range": "bytes=0-1"}, "InvalidRequest"),
+    ],
+)
+def test_what_can_be_no_part_is_refused_before_anything_is_looked_for(
+    s3: Any, bucket: str, wrong: dict[str, Any], code: str
+) -> None:
+    assert refusal(s3.get_object, Bucket=bucket, Key="none", **wrong) == (400, code)
+    assert refusal(s3.head_object, Bucket=bucket, Key="none", **wrong)[0] == 400
+
+
 def test_parts_are_numbered_anew_when_they_are_completed(s3: Any, bucket: str) -> None:
     upload = begin(s3, bucket, ChecksumAlgorithm="CRC32")
     bodies = {1: b"x" * 5 * 1024 * 1024, 1000: b"last"}

@@ -96,3 +96,10 @@ def test_a_checksum_of_the_object_that_cannot_be_one_is_an_invalid_request(s3: A
     upload = begin(s3, bucket, ChecksumAlgorithm="CRC32")
     parts = put_parts(s3, upload, [LAST], ChecksumAlgorithm="CRC32")
     assert refusal(complete, s3=s3, upload=upload, parts=parts, ChecksumCRC32=stated) == (400, "InvalidRequest")
+
+
+def test_a_checksum_type_that_is_none_is_called_invalid_and_not_another(s3: Any, bucket: str) -> None:
+    upload = begin(s3, bucket, ChecksumAlgorithm="CRC32")
+    parts = put_parts(s3, upload, [LAST], ChecksumAlgorithm="CRC32")
+    with pytest.raises(s3.exceptions.ClientError, match="Value for x-amz-checksum-type header is invalid"):
+        complete(s3, upload, parts, ChecksumType="WHOLE")

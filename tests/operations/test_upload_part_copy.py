@@ -123,6 +123,17 @@ def test_a_range_that_ends_beyond_the_source_is_told_its_size(s3: Any, bucket: s
     assert error["ArgumentName"] == "x-amz-copy-source-range"
 
 
+def test_a_range_that_can_be_none_is_refused_before_anything_is_looked_for(s3: Any, bucket: str) -> None:
+    nowhere = {"Bucket": bucket, "Key": "key", "UploadId": "none", "PartNumber": 1, "CopySource": f"{bucket}/none"}
+    assert refusal(s3.upload_part_copy, **nowhere, CopySourceRange="bytes=5-") == (400, "InvalidArgument")
+
+
+def test_a_failed_condition_of_the_source_comes_before_a_range_beyond_it(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"0123456789")
+    part = {**begin(s3, bucket), "PartNumber": 1, "CopySource": f"{bucket}/source", "CopySourceIfMatch": '"x"'}
+    assert refusal(s3.upload_part_copy, **part, CopySourceRange="bytes=0-99") == (412, "PreconditionFailed")
+
+
 def test_a_source_may_be_unmodified_since_a_date_in_the_future(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"x")
     copy_part(s3, begin(s3, bucket), 1, f"{bucket}/source", CopySourceIfModifiedSince=FUTURE)
