@@ -13,8 +13,9 @@ from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
+from s3gw.disks.room import Room
 from s3gw.documents import Documents
-from s3gw.metadata.database import open_database
+from s3gw.metadata.database import database_folder, open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +43,26 @@ def blob_folder(settings: Settings) -> Path:
     return settings.data / "blobs"
 
 
+def open_room(settings: Settings) -> Room:
+    database = database_folder(settings.database_url, settings.data)
+    return Room(blob_folder(settings), database, settings.min_free_space)
+
+
+def reserve_folders(settings: Settings) -> list[Path]:
+    """Those beside which something is kept for a full disk."""
+    folders = (settings.data.absolute(), database_folder(settings.database_url, settings.data))
+    return list(dict.fromkeys(folder for folder in folders if folder is not None))
+
+
 @asynccontextmanager
 async def open_services(settings: Settings, role: str) -> AsyncIterator[Services]:
     """Everything a process works with, closed in the opposite order. `role` is worker or jobs."""
     from s3gw.incarnation import open_incarnation
 
     database = open_database(settings.database_url, settings.data)
+    room = open_room(settings)
     try:
-        store = FilesystemStore(blob_folder(settings))
+        store = FilesystemStore(blob_folder(settings), room.require_for_file)
         pins = ReadPins()
         documents = Documents(settings.upload_memory // 8, settings.max_xml_body, settings.body_timeout)
         async with open_incarnation(database, settings.data, role, pins) as incarnation:
@@ -65,7 +78,9 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             reader = ContentReader(database, store)
             credentials = open_credentials(settings)
             try:
-                yield Services(settings, database, store, writer, reader, pins, incarnation, credentials, documents)
+                yield Services(
+                    settings, database, store, writer, reader, pins, incarnation, credentials, documents, room
+                )
             finally:
                 await writer.close()
                 await reader.close()
@@ -80,4 +95,4 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     from s3gw.gateway import Gateway
 
     async with open_services(settings, "worker") as services:
-        yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings)))
+        yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings), services.room))

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
         256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."
     )
 
+    min_free_space: Bytes | None = Field(
+        None,
+        description="Free bytes of a disk below which new objects are refused; by default 256 MiB or a twentieth of the"
+        " disk, whichever is less; 0: as long as there is any.",
+    )
+
     # Limits of a request
     max_xml_body: Bytes = Field(2 * MIB, description="Largest XML body.")
     max_header_bytes: Annotated[int, Field(ge=8 * KIB)] = Field(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from s3gw.blobs.store import BlobStore
     from s3gw.blobs.writer import BodyWriter
     from s3gw.config import Settings
+    from s3gw.disks.room import Room
     from s3gw.documents import Documents
     from s3gw.incarnation import Incarnation
     from s3gw.metadata.database import Database
@@ -41,6 +42,7 @@ class Services:
     incarnation: Incarnation
     credentials: Credentials
     documents: Documents
+    room: Room
 
 
 @dataclass(slots=True)

@@ -124,6 +124,17 @@ class IdempotencyParameterMismatch(S3Error):
     )
 
 
+class InsufficientStorage(S3Error):
+    """Not AWS's, whose disks are never full: the name and status of RFC 4918 11.5. The SDKs try 500, 502, 503 and 504
+    again, for minutes some of them, but not 507; and a disk isn't emptier a second later.
+    """
+
+    status = 507
+    default_message = (
+        "There is not enough free space to store this. Delete objects, or ask the operator for a larger disk."
+    )
+
+
 class IncompleteBody(S3Error):
     status = 400
     default_message = "You did not provide the number of bytes specified by the Content-Length HTTP header"

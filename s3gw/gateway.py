@@ -27,14 +27,13 @@ from s3gw.errors import (
     NoSuchBucket,
     NoSuchKey,
     S3Error,
-    ServiceUnavailable,
 )
 from s3gw.exchange import Exchange
+from s3gw.faults import as_s3_error
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.contents import ContentLost
-from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.operations.copy_source import parse_copy_source
+from s3gw.operations.needs_room import NEEDS_ROOM, size_of_body
 from s3gw.operations.refused_headers import (
     needs_of_unserved,
     preflight_refusal,
@@ -84,7 +83,7 @@ class Gateway:
                 exchange.was_aborted = True
                 _logger.error("aborted %s %s", exchange.request_id, exchange.operation, exc_info=error)
                 raise  # the server drops the connection, so the client sees that the body isn't whole
-            await exchange.refuse(_as_s3_error(error, exchange))
+            await exchange.refuse(_refusal(error, exchange))
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         services = self.services
@@ -104,6 +103,8 @@ class Gateway:
         if row is None:
             raise unserved_operation(operation, request)
         refuse_unserved_headers(request.headers)
+        if operation.name in NEEDS_ROOM:
+            services.room.require(size_of_body(operation.name, request.headers.get("content-length")))
         input = await self._decode(ctx, operation.name, row, authentication, receive)
         output = await row.handler(ctx, input)
         await exchange.send_output(ctx, output, _CODECS[operation.name])
@@ -187,12 +188,14 @@ def _name_target(error: S3Error, request: Request | None) -> None:
         error.details.setdefault("Key", request.target.key)
 
 
-def _as_s3_error(error: Exception, exchange: Exchange) -> S3Error:
-    if isinstance(error, S3Error):
-        _name_target(error, exchange.request)
-        return error
-    if isinstance(error, (DatabaseUnavailable, ContentLost)):
-        _logger.warning("unavailable %s %s: %s", exchange.request_id, exchange.operation, error)
-        return ServiceUnavailable()
-    _logger.error("failed %s %s", exchange.request_id, exchange.operation, exc_info=error)
-    return InternalError()
+def _refusal(error: Exception, exchange: Exchange) -> S3Error:
+    """As the client is told it, after a line in the log: with a traceback where the mistake is ours."""
+    refusal = as_s3_error(error)
+    if refusal is error:
+        _name_target(refusal, exchange.request)
+        return refusal
+    if isinstance(refusal, InternalError):
+        _logger.error("failed %s %s", exchange.request_id, exchange.operation, exc_info=error)
+    else:
+        _logger.warning("%s %s %s: %s", refusal.code, exchange.request_id, exchange.operation, error)
+    return refusal

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s3gw.blobs.read_pins import Needs, ReadPins, needs_of
+from s3gw.disks.faults import is_read_only
+from s3gw.disks.reserve import spending
 from s3gw.metadata import pins, processes
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
 from s3gw.metadata.processes import Process
@@ -57,10 +59,12 @@ async def open_incarnation(
 ) -> AsyncIterator[Incarnation]:
     """Live as a new incarnation. `on_death` is called when another process has declared this one dead."""
     name = _new_name()
+    if database.is_read_only:  # nobody can release or remove anything that is read here
+        yield Incarnation(name)
+        return
     lock_folder(data).mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(_lock_file(data, name), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = _make_lock(data, name)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
         beating = asyncio.create_task(Heart(database, name, read_pins).beat_until_death(on_death))
         try:
@@ -73,7 +77,18 @@ async def open_incarnation(
             except DatabaseUnavailable:
                 pass  # the lock says it too
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _make_lock(data: Path, name: str) -> int | None:
+    """None on a read-only disk: there the heartbeat alone tells that the process lives."""
+    if is_read_only(data):
+        return None
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+    descriptor = spending(data, lambda: os.open(_lock_file(data, name), flags, 0o600))
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
 
 
 class Heart:

@@ -28,7 +28,7 @@ ORDER = (
     ("app",),
     ("admin", "gateway"),
     ("log", "metrics"),
-    ("exchange",),
+    ("exchange", "faults"),
     ("operations",),
     ("context",),
     ("documents", "incarnation"),
@@ -36,6 +36,7 @@ ORDER = (
     ("blobs",),
     ("auth",),
     ("metadata", "wire"),
+    ("disks",),
     ("errors", "threads", "console"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,14 +30,16 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FilesystemStore:
-    """See `BlobStore`."""
+    """See `BlobStore`. `require_room` raises OSError when no new file shall be begun."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, require_room: Callable[[], None] = lambda: None) -> None:
+        self._require_room = require_room
         self._folder = os.fspath(folder.absolute())
         if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
             _make_folders(folder.absolute())
 
     def create(self, location: str) -> FileSink:
+        self._require_room()
         return FileSink(self._path(location))
 
     def open(self, location: str) -> FileSource:

@@ -11,7 +11,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from s3gw import log
-from s3gw.app import open_services
+from s3gw.app import open_services, reserve_folders
+from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
 from s3gw.server import child, messages
 
@@ -33,7 +34,14 @@ async def run(settings: Settings, control: socket.socket) -> None:
     asyncio.get_running_loop().add_reader(control.fileno(), listen)
     async with open_services(settings, "jobs") as services:
         control.send(messages.READY)
-        await run_jobs(services, stop)
+        if services.database.is_read_only:  # then there is nothing to do
+            await stop.wait()
+            return
+        keeping = asyncio.create_task(keep_reserve(reserve_folders(settings), settings.min_free_space))
+        try:
+            await run_jobs(services, stop)
+        finally:
+            keeping.cancel()
 
 
 def main() -> None:

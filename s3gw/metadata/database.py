@@ -28,6 +28,8 @@ from sqlalchemy.sql.visitors import replacement_traverse
 __all__ = [
     "Connection",
     "Database",
+    "DatabaseFull",
+    "DatabaseReadOnly",
     "DatabaseUnavailable",
     "Prepared",
     "UnsuitableDatabase",
@@ -51,6 +53,14 @@ _DIALECTS: dict[str, Callable[[], Dialect]] = {
 class DatabaseUnavailable(Exception):
     """The read or transaction could not be had, or was lost. Of a write the outcome is unknown: a COMMIT that failed
     may still have reached the disk, so nothing that the transaction names may be unlinked because of it."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """Its disk, or a quota, has no room for what was to be written. What removes rows may still succeed."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """It can be read, but not written."""
 
 
 class UnsuitableDatabase(Exception):
@@ -187,6 +197,11 @@ class Database(ABC):
     """One process's access to the metadata. Every method may raise DatabaseUnavailable."""
 
     dialect: ClassVar[DialectName]
+    is_read_only = False  # for as long as this process lives, because its disk is
+
+    def write_fault(self) -> DatabaseUnavailable | None:
+        """What the last write failed of, if it did. Every process writes several times a minute."""
+        return None
 
     @abstractmethod
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -244,6 +259,11 @@ def migrate(url: str | None, data: Path) -> None:
 
 def is_postgresql(url: str | None) -> bool:
     return url is not None and url.partition("://")[0] in ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def database_folder(url: str | None, data: Path) -> Path | None:
+    """Whose disk the database needs room on; None of a server's, which looks after its own."""
+    return None if is_postgresql(url) else sqlite_path(url, data).absolute().parent
 
 
 def sqlite_path(url: str | None, data: Path) -> Path:

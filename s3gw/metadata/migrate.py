@@ -13,9 +13,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, event
 
+from s3gw.disks.faults import is_read_only
 from s3gw.metadata.database import UnsuitableDatabase, is_postgresql, sqlite_path
 from s3gw.metadata.sqlite_connection import make_engine as make_sqlite_engine
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
@@ -24,6 +27,9 @@ _LOCK = 0x53334757  # any number, the same on every node
 
 
 def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
+    if not is_postgresql(url) and is_read_only(sqlite_path(url, data).absolute().parent):
+        _require_newest(sqlite_path(url, data))
+        return
     connected = _postgresql(str(url)) if is_postgresql(url) else _sqlite(sqlite_path(url, data))
     with connected as connection:
         config = configuration()
@@ -32,6 +38,15 @@ def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
             command.upgrade(config, revision)
         except CommandError as error:
             raise UnsuitableDatabase(f"This s3gw can't migrate that database (is it newer?): {error}") from error
+
+
+def _require_newest(path: Path) -> None:
+    """On a read-only disk a database can be served as it is, or not at all."""
+    engine = make_sqlite_engine(path, writes=False)
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    if present != ScriptDirectory.from_config(configuration()).get_current_head():
+        raise UnsuitableDatabase(f"{path} has to be migrated, and its disk is read-only: mount it writable")
 
 
 def configuration() -> Config:

@@ -22,7 +22,15 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, Prepared, UnsuitableDatabase
+from s3gw.metadata.database import (
+    Connection,
+    Database,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    Prepared,
+    UnsuitableDatabase,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +46,7 @@ _SESSION = (
 )
 _RUN_AGAIN = frozenset(("40P01", "40001"))
 _READ_ONLY = "25006"  # after a failover the old primary refuses writes
+_DISK_FULL = "53100"
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) AS k"
 
 
@@ -114,6 +123,7 @@ class PostgreSQLDatabase(Database):
         self._writers = ThreadPoolExecutor(WRITERS, "s3gw-write")
         self._queues = KeyQueues()
         self._writes: set[asyncio.Task[Any]] = set()
+        self._lost: DatabaseUnavailable | None = None  # of the last write; each thread only replaces it
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -158,11 +168,18 @@ class PostgreSQLDatabase(Database):
         while True:
             attempt += 1
             try:
-                return self._write_once(fn, args, keys)
+                result = self._write_once(fn, args, keys)
+                self._lost = None
+                return result
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
                 if attempt == MAX_ATTEMPTS or sqlstate(error) not in _RUN_AGAIN:
-                    raise self._judged(error, self._write_engine) from error
+                    judged = self._judged(error, self._write_engine)
+                    self._lost = judged if isinstance(judged, DatabaseUnavailable) else self._lost
+                    raise judged from error
             time.sleep(random.uniform(0, 0.005 * 2**attempt))  # jitter, so that the same two don't meet again
+
+    def write_fault(self) -> DatabaseUnavailable | None:
+        return self._lost
 
     def _write_once(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
         with self._write_engine.connect() as sqlalchemy, sqlalchemy.begin():
@@ -246,6 +263,8 @@ def sqlstate(error: BaseException) -> str | None:
 def translated(error: Exception) -> Exception:
     """DatabaseUnavailable for what may pass (connections, locks, resources); others are mistakes in a statement."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout):
-        return DatabaseUnavailable(str(cause))
-    return DatabaseUnavailable(str(cause)) if sqlstate(error) == _READ_ONLY else error
+    kinds = {_READ_ONLY: DatabaseReadOnly, _DISK_FULL: DatabaseFull}
+    kind = kinds.get(sqlstate(error) or "")
+    if kind is None and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout):
+        return error
+    return (kind or DatabaseUnavailable)(str(cause))

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from s3gw.metadata.database import Connection, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.schema import users
+from s3gw.metadata.sqlite_connection import may_be_full as sqlite_may_be_full
 
 _PING = text("SELECT 1")
 
@@ -19,13 +20,20 @@ def ping(conn: Connection) -> bool:
     return bool(conn.execute(_PING).scalar_one() == 1)
 
 
+def may_be_full(error: BaseException) -> bool:
+    """Whether room on the disk, or an inode, may be all that was missing. A server's disk is its own affair."""
+    if isinstance(error.__cause__, sqlite3.Error):
+        return sqlite_may_be_full(error.__cause__)
+    return False
+
+
 @contextmanager
 def unreachable_is_unavailable() -> Iterator[None]:
     """Around a migration, which has a connection of its own."""
     try:
         yield
     except OperationalError as error:
-        raise DatabaseUnavailable(f"the database can't be used: {error.orig}") from error
+        raise DatabaseUnavailable(f"the database can't be used: {error.orig}") from error.orig
 
 
 def require_schema(conn: Connection) -> None:

@@ -18,11 +18,20 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
-from s3gw.metadata.sqlite_connection import ScanConnection, SQLiteConnection, TriedScanConnection, make_engine
+from s3gw.disks.faults import is_read_only
+from s3gw.disks.reserve import Reserve, spending
+from s3gw.metadata.database import Connection, Database, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.sqlite_connection import (
+    ScanConnection,
+    SQLiteConnection,
+    TriedScanConnection,
+    make_engine,
+    may_be_full,
+)
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 from s3gw.metadata.sqlite_writer import Writer
 
@@ -43,9 +52,9 @@ class SQLiteDatabase(Database):
         if not path.exists():
             raise FileNotFoundError(f"There is no database at {path}; it has to be migrated first.")
         refuse_network_file_system(path)
-        self._lock = WriterLock(path)
+        self.is_read_only = is_read_only(path.absolute().parent)
         self._readers = make_engine(path, writes=False)
-        self._writer = Writer(path, self._lock)
+        self._writer = None if self.is_read_only else open_writer(path)
         self._inline = SQLiteConnection(self._readers)
         # Whose turn the open transaction of `_inline` belongs to, and what was looked up in it.
         self._turn_of: asyncio.AbstractEventLoop | None = None
@@ -114,20 +123,42 @@ class SQLiteDatabase(Database):
         return conn
 
     async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+        if self._writer is None:
+            raise DatabaseReadOnly("the disk of the database was read-only when this process began")
         result: T = await self._writer.submit(fn, args)
         return result
 
+    def write_fault(self) -> DatabaseUnavailable | None:
+        return DatabaseReadOnly() if self._writer is None else self._writer.lost
+
     async def close(self) -> None:
         self._end_turn()
-        self._writer.stop()
+        if self._writer is not None:
+            self._writer.stop()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._writer.join()
+        if self._writer is not None:
+            self._writer.join()
         self._scanners.shutdown()
         # The last connection to close checkpoints the WAL and removes it.
-        with self._lock.held():
+        with self._writer.lock.held() if self._writer is not None else nullcontext():
             for conn in (self._inline, self._tried, *self._scan_connections):
                 conn.close()
-            self._writer.close()
-        self._lock.close()
+            if self._writer is not None:
+                self._writer.close()
+        if self._writer is not None:
+            self._writer.lock.close()
+
+
+def open_writer(path: Path) -> Writer:
+    """On a full disk from its reserve: SQLite makes files of its own when a database is opened."""
+    folder = path.absolute().parent
+    lock = spending(folder, lambda: WriterLock(path))
+    while True:
+        try:
+            return Writer(path, lock)
+        except DatabaseUnavailable as error:
+            if not may_be_full(error.__cause__) or not Reserve(folder).release():
+                lock.close()
+                raise

@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, Engine, Executable, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from s3gw.metadata.database import Connection, DatabaseUnavailable, Prepared
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, Prepared
 from s3gw.metadata.sqlite_files import connect
 
 MAX_SCAN_SECONDS = 1.0
@@ -24,6 +24,9 @@ _TRIED_SECONDS, _MOST_TRIED_SECONDS = 0.01, 0.05  # a page of what is cached tak
 _WHO = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 # https://www.sqlite.org/rescode.html: BUSY LOCKED NOMEM READONLY INTERRUPT IOERR FULL CANTOPEN PROTOCOL
 _UNAVAILABLE = frozenset((5, 6, 7, 8, 9, 10, 13, 14, 15))
+_READONLY, _FULL, _CANTOPEN = 8, 13, 14
+# IOERR_WRITE (a quota, or a broken disk) and IOERR_SHMSIZE (the -shm can't grow).
+_MAY_BE_FULL = frozenset((778, 4874))
 
 T = TypeVar("T")
 
@@ -34,7 +37,10 @@ class SQLiteConnection(Connection):
     dialect = "sqlite"
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine.connect())
+        try:
+            super().__init__(engine.connect())
+        except DBAPIError as error:
+            raise unavailable(error.orig) from error.orig
         driver = self._sqlalchemy.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         self.driver = driver
@@ -94,9 +100,16 @@ class SQLiteConnection(Connection):
 def unavailable(error: BaseException | None) -> BaseException:
     """DatabaseUnavailable for what may pass (busy, full, I/O); the error itself for a mistake in a statement."""
     code = getattr(error, "sqlite_errorcode", None)
-    if error is None or (code is not None and code & 0xFF in _UNAVAILABLE):
-        return DatabaseUnavailable(str(error))
-    return error
+    if error is not None and (code is None or code & 0xFF not in _UNAVAILABLE):
+        return error
+    kinds = {_FULL: DatabaseFull, _READONLY: DatabaseReadOnly}
+    return kinds.get((code or 0) & 0xFF, DatabaseUnavailable)(str(error))
+
+
+def may_be_full(error: BaseException | None) -> bool:
+    """Whether room on the disk, or an inode, may be all that was missing."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF in (_FULL, _CANTOPEN) or code in _MAY_BE_FULL)
 
 
 class ScanConnection(SQLiteConnection):

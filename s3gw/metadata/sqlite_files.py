@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from s3gw.disks.faults import is_read_only
 from s3gw.metadata.database import UnsuitableDatabase
 
 # Between processes that write, `flock` decides; this is for strangers (a sqlite3 shell) and for TRUNCATE checkpoints,
@@ -36,8 +37,14 @@ _LOCAL_FUSE = frozenset((
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     """A connection in autocommit mode (transactions are begun by name), for one thread at a time."""
+    uri = None if writes or not is_read_only(path.absolute().parent) else read_only_uri(path)
     conn = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=CACHED_STATEMENTS, timeout=0
+        uri or path,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=CACHED_STATEMENTS,
+        timeout=0,
+        uri=uri is not None,
     )
     try:
         for pragma, value in _pragmas(writes):
@@ -46,6 +53,23 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         conn.close()
         raise
     return conn
+
+
+def read_only_uri(path: Path) -> str:
+    """How to open a database whose disk is mounted read-only.
+
+    SQLite reads what a -wal holds with the help of its -shm, which it can't make there. Without a -wal everything is in
+    the database, but SQLite would make one to read in WAL mode, unless it is told that the file never changes.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return f"{path.absolute().as_uri()}?immutable=1"
+    if not path.with_name(f"{path.name}-shm").exists():
+        raise UnsuitableDatabase(
+            f"{path} wasn't closed, and SQLite can't read its -wal on a read-only disk without the -shm, which is gone;"
+            " mount the disk writable once"
+        )
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def _pragmas(writes: bool) -> Iterator[tuple[str, str]]:

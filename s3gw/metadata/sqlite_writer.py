@@ -4,6 +4,9 @@ What a write returned or raised is delivered after that COMMIT, a whole group in
 COMMIT fails, or an error has ended the transaction, every member of the group hears DatabaseUnavailable: an ended
 transaction silently undoes the savepoints released in it. Checkpoints run here only, under the writer lock, when
 the answers are out.
+
+A group that finds the disk full is run again, each member by itself, after the reserve was given up (disks/reserve.py):
+a DELETE needs room before it makes any, and no neighbour may take that from it.
 """
 
 from __future__ import annotations
@@ -14,16 +17,16 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import DBAPIError
-
-from s3gw.metadata.database import DatabaseUnavailable
-from s3gw.metadata.sqlite_connection import SQLiteConnection, make_engine
+from s3gw.disks.faults import is_full, write_fault
+from s3gw.disks.reserve import Reserve
+from s3gw.metadata.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.sqlite_connection import SQLiteConnection, make_engine, may_be_full, unavailable
 from s3gw.metadata.sqlite_files import WriterLock
 
 MAX_GROUP = 128
@@ -63,7 +66,10 @@ class Writer:
     def __init__(self, path: Path, lock: WriterLock) -> None:
         self._engine = make_engine(path, writes=True)
         self._wal = f"{path}-wal"
-        self._lock = lock
+        self._folder = path.absolute().parent
+        self._alone = 0  # that many of those who wait are committed one by one
+        self.lost: DatabaseUnavailable | None = None  # why the last transaction was; for /readyz, which only reads it
+        self.lock = lock
         self._connection: WriterConnection | None = WriterConnection(self._engine)
         self._gathering: dict[asyncio.AbstractEventLoop, list[Write]] = {}
         self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
@@ -123,12 +129,12 @@ class Writer:
 
     def _write_locked(self) -> None:
         try:
-            with self._lock.held():
+            with self.lock.held():
                 self._write_group()
                 self._checkpoint_if_due()
         except OSError as error:  # no lock, nothing begun
-            lost = DatabaseUnavailable(f"the writer lock can't be had: {error}")
-            _deliver([Outcome(write.future, None, _again(lost)) for write in self._waiting])
+            self.lost = DatabaseUnavailable(f"the writer lock can't be had: {error}")
+            _fail(self._waiting, self.lost)
             self._waiting.clear()
 
     def _take(self, writes: list[Write] | None) -> None:
@@ -142,36 +148,64 @@ class Writer:
             self._take(self._queue.get())
 
     def _write_group(self) -> None:
-        group: list[Outcome] = []
+        begun: list[Write] = []
         try:
-            try:
-                conn = self._usable_connection()
-                self._run(conn, conn.driver.cursor(), group)
-            except (sqlite3.Error, DBAPIError, GroupLost) as error:
-                raise DatabaseUnavailable(f"the transaction was lost: {error.__cause__ or error}") from error
-        except DatabaseUnavailable as lost:
+            conn = self._usable_connection()
+            group = self._run(conn, conn.driver.cursor(), begun)
+        except (sqlite3.Error, DatabaseUnavailable, GroupLost) as error:
             self._discard_connection()
-            if not group:  # nothing was begun; who waits must not wait for ever
-                group = [Outcome(write.future, None, None) for write in self._waiting]
-                self._waiting.clear()
-            group = [Outcome(outcome.future, None, _again(lost)) for outcome in group]
+            if not begun:  # who waits must not wait for ever
+                begun = [self._waiting.popleft() for _ in range(1 if self._alone else len(self._waiting))]
+            self._lose(begun, _driver_error(error))
+            return
+        self.lost = None
+        self._alone = max(0, self._alone - len(begun))
         self._since_checkpoint += len(group)
         _deliver(group)
 
-    def _run(self, conn: WriterConnection, cursor: sqlite3.Cursor, group: list[Outcome]) -> None:
-        """Move writes from the queue into `group` and commit them. Those that come while it runs still join."""
+    def _lose(self, begun: list[Write], error: BaseException) -> None:
+        """Run the group once more where room was all that was missing, else tell its members."""
+        if may_be_full(error) and (Reserve(self._folder).release() or not self._alone):
+            self._empty_wal()
+            self._alone = max(self._alone, len(begun))
+            self._waiting.extendleft(reversed(begun))
+            return
+        self._alone = max(0, self._alone - len(begun))
+        self.lost = self._judged(error)
+        self.lost.__cause__ = error
+        _fail(begun, self.lost)
+
+    def _empty_wal(self) -> None:
+        """Once what is in it is in the database, the next group begins at its start and needs no room to grow."""
+        with suppress(sqlite3.Error, DatabaseUnavailable):  # the next attempt says what is wrong
+            self._usable_connection().driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _judged(self, error: BaseException) -> DatabaseUnavailable:
+        message, judged = f"the transaction was lost: {error}", unavailable(error)
+        if isinstance(judged, DatabaseFull | DatabaseReadOnly):
+            return type(judged)(message)
+        # SQLite calls a quota, or files that can't be made, an I/O error: the disk knows more.
+        if isinstance(judged, DatabaseUnavailable) and is_full(write_fault(self._folder)):
+            return DatabaseFull(message)
+        return DatabaseUnavailable(message)
+
+    def _run(self, conn: WriterConnection, cursor: sqlite3.Cursor, begun: list[Write]) -> list[Outcome]:
+        """Move writes from the queue into `begun` and commit them. Those that come while it runs still join."""
         execute, driver, waiting = cursor.execute, conn.driver, self._waiting
+        group: list[Outcome] = []
         execute("BEGIN IMMEDIATE")
         end = time.monotonic() + MAX_GROUP_SECONDS
-        while waiting and len(group) < MAX_GROUP:
-            future, fn, args = waiting.popleft()
+        most = 1 if self._alone else MAX_GROUP
+        while waiting and len(group) < most:
+            begun.append(waiting.popleft())
+            future, fn, args = begun[-1]
             execute("SAVEPOINT member")
             try:
                 outcome = Outcome(future, fn(conn, *args), None)
             except BaseException as error:  # delivered to the caller below, whatever it is
                 outcome = Outcome(future, None, error)
             group.append(outcome)
-            if not _in_transaction(driver):
+            if not _in_transaction(driver) or isinstance(outcome.error, DatabaseFull):
                 raise GroupLost from outcome.error
             if outcome.error is not None:
                 execute("ROLLBACK TO member")
@@ -181,6 +215,7 @@ class Writer:
             if not waiting:
                 self._take_all()
         execute("COMMIT")
+        return group
 
     def _usable_connection(self) -> WriterConnection:
         if self._connection is None:
@@ -221,11 +256,22 @@ def _in_transaction(driver: sqlite3.Connection) -> bool:
         return False
 
 
-def _again(lost: DatabaseUnavailable) -> DatabaseUnavailable:
-    """An exception for each caller: one instance would gather the tracebacks of all."""
-    error = DatabaseUnavailable(*lost.args)
-    error.__cause__ = lost.__cause__
-    return error
+def _driver_error(error: BaseException) -> BaseException:
+    """The one that SQLite's driver raised, if any did: it knows the kind."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    return cause or error.__cause__ or error
+
+
+def _fail(writes: Iterable[Write], lost: DatabaseUnavailable) -> None:
+    """With an exception for each caller: one instance would gather the tracebacks of all."""
+    outcomes = []
+    for write in writes:
+        error = type(lost)(*lost.args)
+        error.__cause__ = lost.__cause__
+        outcomes.append(Outcome(write.future, None, error))
+    _deliver(outcomes)
 
 
 def _size(path: str) -> int:

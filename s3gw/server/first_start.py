@@ -14,10 +14,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from s3gw import log
-from s3gw.app import blob_folder, open_credentials
+from s3gw.app import blob_folder, open_credentials, reserve_folders
 from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
 from s3gw.auth.passwords import hash_password
 from s3gw.blobs.filesystem import FilesystemStore, make_folder
+from s3gw.disks.faults import is_full
+from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
 from s3gw.metadata import buckets, identities, store_identity
 from s3gw.metadata.database import (
@@ -29,7 +31,7 @@ from s3gw.metadata.database import (
     now,
     open_database,
 )
-from s3gw.metadata.readiness import unreachable_is_unavailable
+from s3gw.metadata.readiness import may_be_full, unreachable_is_unavailable
 from s3gw.server import child
 from s3gw.wire.target import valid_bucket_name
 
@@ -67,6 +69,17 @@ async def check_identity(database: Database, store: FilesystemStore, folder: Pat
 
 
 async def prepare(settings: Settings) -> dict[str, str]:
+    """As `_prepare`; where the disk is full, again after more and more of its reserve was given up."""
+    while True:
+        try:
+            return await _prepare(settings)
+        except (DatabaseUnavailable, OSError) as error:
+            is_short = is_full(error) or may_be_full(error)
+            if not is_short or not any(Reserve(folder).release() for folder in reserve_folders(settings)):
+                raise
+
+
+async def _prepare(settings: Settings) -> dict[str, str]:
     """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
     store = make_folders(settings)
     with unreachable_is_unavailable():

@@ -8,9 +8,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from s3gw.blobs.filesystem import make_folder
+from s3gw.disks.faults import is_read_only
+from s3gw.disks.reserve import spending
 
 FILE_NAME = "server.lock"
 
@@ -25,7 +28,7 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
     `patience` is how long to wait, in seconds: the children of a killed server need a moment to die.
     """
     make_folder(data.absolute())
-    descriptor = os.open(data / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = spending(data, lambda: _open(data / FILE_NAME))
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -41,7 +44,14 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
                 f"{data} is in use by another s3gw server (process {holder or 'unknown'}); "
                 "a data folder belongs to one server at a time"
             ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # a disk that is full or read-only: the number is for people only
+        length = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(descriptor, length)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def _open(path: Path) -> int:
+    if is_read_only(path.parent):
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

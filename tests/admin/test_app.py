@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from s3gw.admin.app import build_admin_app
-from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.disks.room import Room
+from s3gw.metadata.database import Database, DatabaseUnavailable, open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -31,25 +33,58 @@ async def get(app: Any, path: str) -> tuple[int, Any]:
 class Unreachable:
     """A database that can't be had; a real one can't be made to fail just here."""
 
+    is_read_only = False
+
     async def read(self, *_: object) -> bool:
         raise DatabaseUnavailable("gone")
 
+    def write_fault(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable("gone")
+
 
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:
-    assert await get(build_admin_app(database, tmp_path), "/healthz") == (200, {"status": "ok"})
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0))
+    assert await get(app, "/healthz") == (200, {"status": "ok"})
 
 
 async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path)
-    assert await get(app, "/readyz") == (200, {"database": "ok", "blobs": "ok"})
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0))
+    assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
+    assert await get(app, "/readyz/writing") == (200, {"writing": "ok"})
     assert (await get(app, "/readyz/"))[0] == 404
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".probe")]
 
 
 async def test_it_is_not_ready_without_its_blobs(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path / "unmounted")
-    assert await get(app, "/readyz") == (503, {"database": "ok", "blobs": "failed"})
+    gone = tmp_path / "unmounted"
+    app = build_admin_app(database, gone, Room(gone, None, 0))
+    assert await get(app, "/readyz") == (503, {"database": "ok", "reading": "failed", "writing": "failed"})
 
 
 async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
-    app = build_admin_app(Unreachable(), tmp_path)  # type: ignore[arg-type]
-    assert await get(app, "/readyz") == (503, {"database": "failed", "blobs": "ok"})
+    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0))  # type: ignore[arg-type]
+    assert await get(app, "/readyz") == (503, {"database": "failed", "reading": "ok", "writing": "failed"})
+
+
+async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(database: Database, tmp_path: Path) -> None:
+    """A load balancer that left it would keep everybody from the deletes that a full disk needs."""
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60))
+    assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "full"})
+    assert await get(app, "/readyz/writing") == (503, {"writing": "full"})
+
+
+async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_path: Path) -> None:
+    database = open_database(sqlite_url, tmp_path)
+    try:
+        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0))
+        with pytest.raises(DatabaseUnavailable):
+            await database.write(_end_the_transaction)
+        assert (await get(app, "/readyz"))[1]["writing"] == "failed"
+        await database.write(lambda conn: None)
+        assert (await get(app, "/readyz"))[1]["writing"] == "ok"
+    finally:
+        await database.close()
+
+
+def _end_the_transaction(conn: Any) -> None:
+    conn.driver.execute("ROLLBACK")

@@ -100,7 +100,7 @@ async def process(database: Database, tmp_path: Path, monkeypatch: pytest.Monkey
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
         settings = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7))
-        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None)))
+        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None, None)))
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()

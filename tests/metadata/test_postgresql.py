@@ -14,6 +14,8 @@ from sqlalchemy import bindparam, insert, select, text, update
 
 from s3gw.metadata.database import (
     Connection,
+    DatabaseFull,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     Prepared,
     UnsuitableDatabase,
@@ -193,3 +195,17 @@ def test_nodes_that_start_at_the_same_time_migrate_once(postgresql: Server, tmp_
         thread.join(60)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(("state", "kind"), [("53100", DatabaseFull), ("25006", DatabaseReadOnly)])
+async def test_a_server_whose_disk_is_full_or_that_is_read_only_says_so(
+    database: PostgreSQLDatabase, state: str, kind: type[DatabaseUnavailable]
+) -> None:
+    def fail(conn: Connection) -> None:
+        conn.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$"))
+
+    with pytest.raises(kind):
+        await database.write(fail)
+    assert type(database.write_fault()) is kind
+    await database.write(lambda conn: None)
+    assert database.write_fault() is None

@@ -22,7 +22,7 @@ from sqlalchemy import bindparam, insert, select, text
 
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata import sqlite_writer
-from s3gw.metadata.database import Connection, DatabaseUnavailable, Prepared
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseUnavailable, Prepared
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SQLiteDatabase
 from s3gw.metadata.sqlite_connection import SQLiteConnection
@@ -147,17 +147,26 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
 
 
 async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_success(
-    database: SQLiteDatabase, path: Path
+    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.write(_put, "before")
+
+    def connect_to_a_full_disk(engine: Any) -> WriterConnection:
+        conn = WriterConnection(engine)
+        for pragma in ("max_page_count = 60", "cache_size = 5"):  # pages are spilled to the full disk before COMMIT
+            _pragma(pragma)(conn)
+        return conn
+
+    monkeypatch.setattr(sqlite_writer, "WriterConnection", connect_to_a_full_disk)
     await database.write(_pragma("max_page_count = 60"))
-    await database.write(_pragma("cache_size = 5"))  # so that pages are spilled to the full disk before COMMIT
+    await database.write(_pragma("cache_size = 5"))
     writes = [database.write(_put, f"n{n}", "x" * 50_000) for n in range(10)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     told_success = sorted(outcome for outcome in outcomes if isinstance(outcome, str))
     failed = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     assert failed
-    assert all(isinstance(outcome, DatabaseUnavailable) for outcome in failed)
+    assert {type(outcome) for outcome in failed} == {DatabaseFull}
+    assert told_success, "what fits is written: each is tried by itself"
     assert _stored(path) == ["before", *told_success]
     # Nothing half-written: the values that are there are whole.
     sizes = await database.scan(lambda conn: conn.execute(select(settings.c.value)).scalars().all())

@@ -192,7 +192,7 @@ def test_a_misspelt_variable_is_warned_of_and_the_server_starts(tmp_path: Path) 
 
 def test_ready_means_that_requests_are_answered(server: RunningServer) -> None:
     assert server.get(f"{server.admin}/healthz") == (200, b'{"status":"ok"}')
-    assert server.get(f"{server.admin}/readyz") == (200, b'{"database":"ok","blobs":"ok"}')
+    assert server.get(f"{server.admin}/readyz") == (200, b'{"database":"ok","reading":"ok","writing":"ok"}')
     assert server.get(f"{server.admin}/readyz/")[0] == 404
     for path in ("/healthz", "/readyz"):
         with urlopen(Request(f"{server.admin}{path}", method="HEAD")) as answer:

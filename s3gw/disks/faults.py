@@ -1,0 +1,53 @@
+"""What an error of the operating system says about a disk: that it is full, that it is read-only, or that it fails.
+
+A quota is as full as a disk. No other room asks for numbers of errors.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+# EFBIG: the largest file of a file system, or RLIMIT_FSIZE.
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+def is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Whether it is the system's: a TimeoutError or a broken connection that we raise ourselves has no number."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
+def is_read_only(folder: Path | str) -> bool:
+    """Whether the file system is mounted so, or was made so by the kernel because its disk failed."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False  # whatever is wrong, who opens something there hears it
+
+
+def write_fault(folder: Path | str) -> OSError | None:
+    """Why nothing can be written there just now: a page is written and removed again.
+
+    SQLite and statvfs don't tell a quota from a broken disk; the error of a write does.
+    """
+    path = os.path.join(folder, f".probe-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        return error
+    try:
+        os.write(descriptor, bytes(4096))
+    except OSError as error:
+        return error
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(path)
+    return None

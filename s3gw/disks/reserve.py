@@ -1,0 +1,79 @@
+"""The reserve: files beside the database that are removed when the disk is full, so that deletes can be committed.
+
+SQLite writes the pages of a DELETE before anything becomes free, and a start needs files of its own. Of several small
+files each is an inode too, for a disk that has bytes but no inodes. Whoever meets the full disk removes some; the job
+process makes them again when there is room (jobs/keep_reserve.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from s3gw.disks.faults import is_full
+
+T = TypeVar("T")
+
+FOLDER = "reserve"
+FILES = 16
+_SIZE, _SHARE = 16 << 20, 32  # bytes in all, but no more than that part of a small disk
+_PAGE = 4096
+
+
+class Reserve:
+    """Of a folder: that of the database, or of the data. Safe beside other processes that do the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._paths = [self._folder / f"{number:02}" for number in range(FILES)]
+
+    def release(self) -> bool:
+        """Give up half of what there is: a start leaves something to the deletes. False when there is nothing left."""
+        there = [path for path in self._paths if os.path.exists(path)]  # which raises nothing, unlike a path's
+        for path in there[: (len(there) + 1) // 2]:
+            with suppress(OSError):
+                path.unlink()
+        return bool(there)
+
+    def fill(self, floor: int) -> bool:
+        """Make what is missing if so many bytes stay free then, and the missing once more: or what was given up would
+        be taken again before it was of use. False when something is missing still. Raises OSError.
+        """
+        missing = [path for path in self._paths if not path.exists()]
+        if missing:
+            disk = os.statvfs(self._folder.parent)
+            each = max(1, min(_SIZE, disk.f_blocks * disk.f_frsize // _SHARE) // FILES // _PAGE) * _PAGE
+            if disk.f_bavail * disk.f_frsize < floor + 2 * each * len(missing):
+                return False
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for path in missing:
+                _write(path, each)
+        return True
+
+
+def spending(folder: Path, do: Callable[[], T]) -> T:
+    """Do it; where the disk of the folder is full, again after more and more of its reserve was given up."""
+    while True:
+        try:
+            return do()
+        except OSError as error:
+            if not is_full(error) or not Reserve(folder).release():
+                raise
+
+
+def _write(path: Path, size: int) -> None:
+    """Of bytes that no file system compresses. One that can't be written whole isn't kept."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        rest = memoryview(os.urandom(size))
+        while len(rest):
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)

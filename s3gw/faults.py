@@ -1,0 +1,31 @@
+"""What the client is told when something else than a refusal was raised: that the disk is full, that it may be tried
+again, or that we have made a mistake. What an error was caused by counts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from s3gw.disks.faults import is_disk_fault, is_full
+from s3gw.errors import InsufficientStorage, InternalError, S3Error, ServiceUnavailable
+from s3gw.metadata.contents import ContentLost
+from s3gw.metadata.database import DatabaseFull, DatabaseUnavailable
+
+
+def as_s3_error(error: Exception) -> S3Error:
+    """InternalError stands for what nobody expected. What a disk does is expected: full is 507 and the rest 503."""
+    if isinstance(error, S3Error):
+        return error
+    for cause in _causes(error):
+        if isinstance(cause, DatabaseFull) or is_full(cause):
+            return InsufficientStorage()
+        if isinstance(cause, DatabaseUnavailable | ContentLost) or is_disk_fault(cause):
+            return ServiceUnavailable()
+    return InternalError()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ if cause.__cause__ is not cause else None

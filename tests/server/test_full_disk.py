@@ -1,0 +1,187 @@
+"""A disk that is full: new bytes are refused, what makes room goes on, and a start finds its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.disks.small_disks import SmallDisk, small_disk
+from tests.gateways import client_of, refusal
+from tests.servers import ROOT_KEY, RunningServer, environment, running_server
+
+MIB = 1 << 20
+DEFAULTS = {"S3GW_MIN_FREE_SPACE": ""}
+LARGE = os.urandom(3 * MIB)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "data") as mounted:
+        yield mounted
+
+
+def until(condition: Callable[[], Any], seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it didn't come true"
+        time.sleep(0.1)
+
+
+def reserve_of(disk: SmallDisk) -> int:
+    return sum(path.stat().st_size for path in (disk.folder / "reserve").glob("*"))
+
+
+def readyz(server: RunningServer) -> tuple[int, Any]:
+    status, body = server.get(f"{server.admin}/readyz")
+    return status, json.loads(body)
+
+
+def blobs_of(disk: SmallDisk) -> int:
+    return sum(1 for path in (disk.folder / "blobs").glob("??/*") if path.is_file())
+
+
+def prepared(server: RunningServer, disk: SmallDisk) -> Any:
+    """A client, and objects, versions and an upload that can be deleted."""
+    s3 = client_of(server)
+    s3.create_bucket(Bucket="bucket")
+    s3.create_bucket(Bucket="empty")
+    for number in range(30):
+        s3.put_object(Bucket="bucket", Key=f"small{number}", Body=os.urandom(4000))
+    for number in range(3):
+        s3.put_object(Bucket="bucket", Key=f"large{number}", Body=LARGE[number:])
+    upload = s3.create_multipart_upload(Bucket="bucket", Key="upload")["UploadId"]
+    s3.upload_part(Bucket="bucket", Key="upload", UploadId=upload, PartNumber=1, Body=LARGE[:-9])
+    until(lambda: reserve_of(disk) > MIB)
+    return s3, upload
+
+
+def command(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "s3gw", *arguments, "--data", str(data)],
+        cwd=data.parent,
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_below_the_floor_new_bytes_are_refused_once_and_everything_else_goes_on(disk: SmallDisk) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3, upload = prepared(server, disk)
+        assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
+        disk.fill(leave=2 * MIB)  # the floor of 48 MiB is 2.4 MiB
+        time.sleep(1.1)
+        sdk = boto3.client(  # with the SDK's own idea of what is tried again
+            "s3",
+            endpoint_url=server.s3,
+            aws_access_key_id=ROOT_KEY[0],
+            aws_secret_access_key=ROOT_KEY[1],
+            region_name="us-east-1",
+            config=Config(retries={"mode": "standard", "max_attempts": 5}),
+        )
+        new = {"Bucket": "bucket", "Key": "new"}
+        attempts = []
+        sdk.meta.events.register("before-send.s3", lambda **_: attempts.append(1))
+        assert refusal(sdk.put_object, **new, Body=b"small") == (507, "InsufficientStorage")
+        assert len(attempts) == 1
+        assert refusal(s3.put_object, **new, Body=LARGE) == (507, "InsufficientStorage")
+        assert refusal(s3.create_bucket, Bucket="new") == (507, "InsufficientStorage")
+        assert refusal(s3.copy_object, **new, CopySource="bucket/small0") == (507, "InsufficientStorage")
+        assert refusal(s3.create_multipart_upload, **new) == (507, "InsufficientStorage")
+        part = {"Bucket": "bucket", "Key": "upload", "UploadId": upload, "PartNumber": 2}
+        assert refusal(s3.upload_part, **part, Body=b"part") == (507, "InsufficientStorage")
+        assert s3.get_object(Bucket="bucket", Key="large0")["Body"].read() == LARGE
+        assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 33
+        assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "full"})
+        assert server.get(f"{server.admin}/readyz/writing") == (503, b'{"writing":"full"}')
+        s3.delete_object(Bucket="bucket", Key="small0")
+        disk.empty()
+        until(lambda: readyz(server)[1]["writing"] == "ok")
+        s3.put_object(**new, Body=LARGE)
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_body_larger_than_what_is_free_is_refused_before_it_is_read(disk: SmallDisk) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        until(lambda: reserve_of(disk) > MIB)
+        disk.fill(leave=6 * MIB)
+        time.sleep(1.1)
+        s3.put_object(Bucket="bucket", Key="fits", Body=b"x" * MIB)
+        too_large = {"Bucket": "bucket", "Key": "new", "Body": b"x" * (6 * MIB)}
+        assert refusal(s3.put_object, **too_large) == (507, "InsufficientStorage")
+        assert disk.free() > 4 * MIB
+
+
+def test_a_full_disk_can_be_left_by_deleting(disk: SmallDisk) -> None:
+    """To its last byte: what deletes need is the reserve."""
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3, upload = prepared(server, disk)
+        disk.fill()
+        assert disk.free() == 0
+        time.sleep(1.1)  # what was seen of the disk counts for a second
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=b"small") == (507, "InsufficientStorage")
+        stored = blobs_of(disk)
+        for number in range(10):
+            s3.delete_object(Bucket="bucket", Key=f"small{number}")
+        s3.abort_multipart_upload(Bucket="bucket", Key="upload", UploadId=upload)
+        s3.delete_bucket(Bucket="empty")
+        keys = [{"Key": f"small{number}"} for number in range(10, 30)] + [{"Key": "large0"}, {"Key": "large1"}]
+        deleted = s3.delete_objects(Bucket="bucket", Delete={"Objects": keys})
+        assert len(deleted["Deleted"]) == 22
+        until(lambda: blobs_of(disk) <= stored - 3)
+        made = command(disk.folder, "user", "create", "alice", "--json")
+        assert made.returncode == 0, made.stderr
+        assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
+        # What was made free is above the floor: the disk can be used again, and the reserve comes back.
+        until(lambda: readyz(server)[1]["writing"] == "ok")
+        s3.put_object(Bucket="bucket", Key="new", Body=b"small")
+        until(lambda: reserve_of(disk) > MIB)
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+def test_a_server_starts_on_a_full_disk_and_deletes(disk: SmallDisk, is_killed: bool) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        prepared(server, disk)
+        if is_killed:
+            os.killpg(server.process.pid, 9)
+            server.process.wait()
+    disk.fill()
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3 = client_of(server)
+        disk.fill()  # again, with what the reserve gave
+        assert s3.get_object(Bucket="bucket", Key="large0")["Body"].read() == LARGE
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == (507, "InsufficientStorage")
+        for number in range(3):
+            s3.delete_object(Bucket="bucket", Key=f"large{number}")
+        assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 30
+
+
+def test_a_disk_without_inodes_refuses_new_bytes_and_deletes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "data", inodes=600) as disk:
+        with running_server(disk.folder, **DEFAULTS) as server:
+            s3, _ = prepared(server, disk)
+            disk.use_up_inodes()
+            time.sleep(1.1)
+            assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == (507, "InsufficientStorage")
+            assert readyz(server)[1]["writing"] == "full"
+            s3.delete_object(Bucket="bucket", Key="large0")
+        disk.use_up_inodes()
+        with running_server(disk.folder, **DEFAULTS) as server:
+            s3 = client_of(server)
+            s3.delete_object(Bucket="bucket", Key="large1")
+            assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
