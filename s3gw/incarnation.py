@@ -23,12 +23,12 @@ from s3gw.blobs.read_pins import Needs, ReadPins, needs_of
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import spending
 from s3gw.metadata import pins, processes
-from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
+from s3gw.metadata.database import Database, DatabaseUnavailable
 from s3gw.metadata.processes import Process
 
 BEAT = 2.0  # seconds
 _REST = 15.0  # seconds after which a beat is written although nothing has changed
-_SILENCE = 60_000_000  # microseconds after which a process of another machine is taken for dead
+_SILENCE = 60.0  # seconds after which a process of another machine is taken for dead
 _logger = logging.getLogger("s3gw.incarnation")
 
 
@@ -146,28 +146,50 @@ class Heart:
             self._may_be_stored = self._may_be_stored.without(batch)
 
 
+class _Silences:
+    """How long the heart of each process hasn't beaten, as this one sees it. On the event loop only.
+
+    By a clock that nobody sets: when the database's is set forward, every heartbeat looks old, and all would declare
+    all others dead.
+    """
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[int, float]] = {}  # the last beat, and when it was seen first
+
+    def note(self, known: list[Process]) -> dict[str, float]:
+        """Seconds of each."""
+        at = time.monotonic()
+        before, self._heard = self._heard, {}
+        for process in known:
+            beat, since = before.get(process.incarnation, (None, at))
+            self._heard[process.incarnation] = process.heartbeat_at, since if beat == process.heartbeat_at else at
+        return {name: at - since for name, (_, since) in self._heard.items()}
+
+
+_silences = _Silences()
+
+
 async def bury_the_dead(database: Database, data: Path) -> list[Process]:
     """Declare dead whoever died without a word; gives all that are dead by now, for the sweep."""
-    at, known = await database.scan(_list_processes)
+    known = await database.scan(processes.list_processes)
+    silences = _silences.note(known)
     dead = [process for process in known if process.is_dead]
     for process in known:
         if not process.is_dead:
             lives = _holds_its_lock(data, process.incarnation)
-            silent_since = at - _SILENCE if lives is None else None
-            may_be_dead = lives is False or (lives is None and process.heartbeat_at < at - _SILENCE)
-            if may_be_dead and await database.write(processes.mark_dead, process.incarnation, silent_since):
+            is_silent = lives is None and silences[process.incarnation] >= _SILENCE
+            last_beat = process.heartbeat_at if lives is None else None
+            if (lives is False or is_silent) and await database.write(
+                processes.mark_dead, process.incarnation, last_beat
+            ):
                 dead.append(process)
     return dead
-
-
-def _list_processes(conn: Connection) -> tuple[int, list[Process]]:
-    return now(conn), processes.list_processes(conn)
 
 
 def _holds_its_lock(data: Path, name: str) -> bool | None:
     """None: its lock isn't in this data folder, so it runs on another machine."""
     try:
-        descriptor = os.open(_lock_file(data, name), os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(_lock_file(data, name), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:

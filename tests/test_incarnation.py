@@ -103,10 +103,15 @@ async def test_who_was_killed_is_buried_at_once(
 
 
 async def test_another_machine_is_taken_for_dead_only_after_a_minute_of_silence(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert incarnation._SILENCE == 60
     await register(database, "talks")
     await register(database, "silent", silent=True)
+    assert await bury_the_dead(database, tmp_path) == []  # only now it listens
+    monkeypatch.setattr(incarnation, "_SILENCE", 0.05)
+    await asyncio.sleep(0.1)
+    await database.write(processes.heartbeat, "talks", 0)
     assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["silent"]
     assert not (await known(database))["talks"].is_dead
 

@@ -1,28 +1,33 @@
-"""Aborts multipart uploads that were begun too long ago (S3GW_UPLOAD_EXPIRY): their clients have gone."""
+"""Aborts multipart uploads that were begun too long ago (S3GW_UPLOAD_EXPIRY): their clients have gone.
+
+A clock that is wrong for some minutes must not cost anybody an upload (settled_clock.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from s3gw.jobs.settled_clock import SettledClock
 from s3gw.metadata import uploads
-from s3gw.metadata.database import Connection, now
+from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
     from s3gw.context import Services
 
 _DAY = 86_400_000_000  # microseconds
 _BATCH = 100
+_clock = SettledClock()
 
 
 async def expire_uploads(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
     database, aborted = services.database, 0
-    while expired := await database.scan(_expired, services.settings.upload_expiry):
+    settled = _clock.settle(await database.read(now))
+    if settled is None:
+        return
+    before = settled - int(services.settings.upload_expiry * _DAY)
+    while expired := await database.scan(uploads.expired, before, _BATCH):
         for upload_id in expired:
             await database.write(uploads.abort, upload_id)  # one each: it may have 10 000 parts
             aborted += 1
             progress({"uploads": aborted})
-
-
-def _expired(conn: Connection, days: float) -> list[str]:
-    return uploads.expired(conn, now(conn) - int(days * _DAY), _BATCH)

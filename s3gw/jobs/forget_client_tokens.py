@@ -1,26 +1,27 @@
-"""Forgets client tokens after a day: no client repeats a request for longer."""
+"""Forgets client tokens after a day (by settled_clock.py): no client repeats a request for longer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from s3gw.jobs.settled_clock import SettledClock
 from s3gw.metadata import client_tokens
-from s3gw.metadata.database import Connection, now
+from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
     from s3gw.context import Services
 
 _KEPT = 86_400_000_000  # microseconds
 _BATCH = 100
+_clock = SettledClock()
 
 
 async def forget_client_tokens(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
     forgotten = 0
-    while count := await services.database.write(_forget):
+    settled = _clock.settle(await services.database.read(now))
+    if settled is None:
+        return
+    while count := await services.database.write(client_tokens.forget, settled - _KEPT, _BATCH):
         forgotten += count
         progress({"tokens": forgotten})
-
-
-def _forget(conn: Connection) -> int:
-    return client_tokens.forget(conn, now(conn) - _KEPT, _BATCH)

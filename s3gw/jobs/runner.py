@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
-from s3gw.metadata.jobs import DEAD, DONE, QUEUED, Job
+from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, Job
 
 if TYPE_CHECKING:
     from s3gw.context import Services
 
 POLL = 0.5  # seconds
 _AT_ONCE = 4
-_LEASE = 30.0
 _RENEW = 10.0
+_LOOK_AHEAD = 5.0  # seconds between two looks whether the clock was set back
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
 _DOUBLINGS = 12
 _KEEP_DONE = 86_400_000_000  # microseconds
@@ -35,13 +35,16 @@ _logger = logging.getLogger("s3gw.jobs")
 async def run_jobs(services: Services, stop: asyncio.Event) -> None:
     """Work until told to stop; what is being worked on then is given back for the next runner."""
     running: set[asyncio.Task[None]] = set()
-    is_scheduled = False
+    is_scheduled, look_ahead_at = False, 0.0
     try:
         while not stop.is_set():
             try:
                 if not is_scheduled:
                     await services.database.write(_schedule_periodic)
                     is_scheduled = True
+                if time.monotonic() >= look_ahead_at:
+                    await _pull_back(services)
+                    look_ahead_at = time.monotonic() + _LOOK_AHEAD
                 found = await _lease_due(services, _AT_ONCE - len(running))
             except DatabaseUnavailable as error:
                 _logger.warning("no work: %s", error)
@@ -61,7 +64,13 @@ async def _lease_due(services: Services, limit: int) -> list[Job]:
     # Asked before it is written: a queue at rest costs no transaction.
     if limit < 1 or not await services.database.read(jobs.any_due):
         return []
-    return await services.database.write(jobs.lease, services.incarnation.name, _LEASE, limit)
+    return await services.database.write(jobs.lease, services.incarnation.name, LEASE, limit)
+
+
+async def _pull_back(services: Services) -> None:
+    if await services.database.read(jobs.any_ahead):
+        count = await services.database.write(jobs.pull_back)
+        _logger.warning("the clock was set back: %d jobs no longer wait for the time that it told before", count)
 
 
 async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
@@ -107,7 +116,7 @@ async def _end(services: Services, fn: Any, *args: Any) -> None:
 class _Attempt:
     def __init__(self, services: Services, job: Job) -> None:
         self._services, self._job = services, job
-        self._lease_ends = time.monotonic() + _LEASE
+        self._lease_ends = time.monotonic() + LEASE
         self.progress: Any = None
 
     async def work(self, kind: Kind) -> None:
@@ -128,11 +137,11 @@ class _Attempt:
     async def _renew(self) -> bool:
         began = time.monotonic()
         try:
-            renewed = await self._services.database.write(jobs.renew, self._job, _LEASE, self.progress)
+            renewed = await self._services.database.write(jobs.renew, self._job, LEASE, self.progress)
         except DatabaseUnavailable as error:
             _logger.warning("the lease of job %s wasn't renewed: %s", self._job.id, error)
             return time.monotonic() < self._lease_ends
-        self._lease_ends = began + _LEASE
+        self._lease_ends = began + LEASE
         return renewed
 
 

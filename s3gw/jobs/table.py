@@ -29,8 +29,8 @@ KINDS: dict[str, Kind] = {
     "reap": Kind(reap, every=5),
     "unlink": Kind(unlink, attempts=20),
     "sweep": Kind(sweep, every=60),
-    "expire_uploads": Kind(expire_uploads, every=3600),
-    "forget_client_tokens": Kind(forget_client_tokens, every=3600),
+    "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
+    "forget_client_tokens": Kind(forget_client_tokens, every=900),
 }
 
 for _name, _kind in KINDS.items():

@@ -3,6 +3,9 @@
 A runner leases due jobs for a while and renews the lease while it works; a lease that ran out is due again. A lease is
 one attempt: whoever lost it, even to itself, changes the job no more. A job that failed waits longer each time, and
 after its last attempt it is dead and kept for a person to look at.
+
+The clock may be set back. Then a job that was queued before that waits for a time that is far away, and so does who
+waits for the end of a lease: `pull_back` mends both.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
 from s3gw.metadata.schema import jobs
 
 QUEUED, RUNNING, DONE, DEAD = "queued", "running", "done", "dead"
+LEASE = 30.0  # seconds; none is longer
 
 
 class Job(NamedTuple):
@@ -98,6 +102,22 @@ _find_singleton = Prepared(
         text("state IN ('queued', 'running') AND singleton IS NOT NULL"), jobs.c.singleton == bindparam("name")
     )
 )
+# A job is queued with the time at which that was done: one that was queued later than now was queued by the clock as it
+# was before. The conditions on state and run_at are those of the index on due jobs.
+_is_active = text("state IN ('queued', 'running')")
+_was_queued_ahead = and_(
+    _is_active, jobs.c.state == QUEUED, jobs.c.run_at > bindparam("at"), jobs.c.updated_at > bindparam("at")
+)
+_is_leased_ahead = and_(
+    _is_active,
+    jobs.c.state == RUNNING,
+    or_(jobs.c.run_at > bindparam("at"), jobs.c.lease_until > bindparam("latest")),
+)
+_any_ahead = Prepared(select(jobs.c.id).where(or_(_was_queued_ahead, _is_leased_ahead)).limit(1))
+_queue_now = Prepared(update(jobs).where(_was_queued_ahead).values(run_at=bindparam("at"), updated_at=bindparam("at")))
+_shorten_leases = Prepared(
+    update(jobs).where(_is_leased_ahead).values(run_at=bindparam("at"), lease_until=bindparam("until"))
+)
 
 
 def enqueue(
@@ -122,6 +142,25 @@ def enqueue(
 def any_due(conn: Connection) -> bool:
     """Only reads: most of the time there is nothing to lease."""
     return bool(_any_due.all(conn, at=now(conn)))
+
+
+def any_ahead(conn: Connection) -> bool:
+    """Whether the clock was set back since a job was queued or leased. Only reads."""
+    at = now(conn)
+    return bool(_any_ahead.all(conn, at=at, latest=at + 2 * _microseconds(LEASE)))
+
+
+def pull_back(conn: Connection) -> int:
+    """Make due what was queued later than now, and let leases that would last longer than any end when one would that
+    begins now: who still works renews it before. Gives how many jobs were concerned.
+    """
+    at, length = now(conn), _microseconds(LEASE)
+    shortened = _shorten_leases.run(conn, at=at, latest=at + 2 * length, until=at + length)
+    return _queue_now.run(conn, at=at) + shortened
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000)
 
 
 def lease(conn: Connection, runner: str, seconds: float, limit: int) -> list[Job]:

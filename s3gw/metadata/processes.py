@@ -90,11 +90,11 @@ def list_processes(conn: Connection) -> list[Process]:
     return [Process._make(row) for row in conn.execute(select(*processes.c).order_by(processes.c.started_at)).all()]
 
 
-def mark_dead(conn: Connection, incarnation: str, silent_since: int | None = None) -> bool:
-    """Declare a process dead; with `silent_since`, only if it hasn't been heard of since then. Its pins go with it."""
+def mark_dead(conn: Connection, incarnation: str, last_beat: int | None = None) -> bool:
+    """Declare a process dead; with `last_beat`, only if its heart hasn't beaten since that. Its pins go with it."""
     statement = update(processes).where(processes.c.incarnation == incarnation, processes.c.is_dead == 0)
-    if silent_since is not None:
-        statement = statement.where(processes.c.heartbeat_at < silent_since)
+    if last_beat is not None:
+        statement = statement.where(processes.c.heartbeat_at == last_beat)
     if conn.execute(statement.values(is_dead=1)).rowcount != 1:
         return False
     for table in (content_pins, blob_pins):

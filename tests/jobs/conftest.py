@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,17 @@ from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
 from s3gw.incarnation import Heart, open_incarnation
+from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
-from s3gw.metadata import contents, jobs, schema
+from s3gw.jobs.settled_clock import SettledClock
+from s3gw.metadata import client_tokens, contents, jobs, processes, schema
 from s3gw.metadata.contents import Content
-from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.database import Connection, Database, now
 from tests.blobs.bodies import body_of, random_bytes
 
 BODY = random_bytes(2000)
+HOUR = 3_600_000_000  # microseconds
+DAY = 24 * HOUR
 
 
 def ignore(progress: Any) -> None:
@@ -104,3 +109,32 @@ async def process(database: Database, tmp_path: Path, monkeypatch: pytest.Monkey
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()
+
+
+class Clock:
+    """`offset`: how far the database's clock was set forward, in microseconds; `elapsed`: seconds that pass at once."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.elapsed = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Time passes, for every clock."""
+        self.elapsed += seconds
+        self.offset += int(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    moved, monotonic = Clock(), time.monotonic
+
+    def moved_now(conn: Connection) -> int:
+        return now(conn) + moved.offset
+
+    for module in (client_tokens, expire_uploads, forget_client_tokens, jobs, processes, reaper, runner):
+        monkeypatch.setattr(module, "now", moved_now)
+    # In the place of the module: the event loop uses the function too.
+    monkeypatch.setattr(settled_clock, "time", SimpleNamespace(monotonic=lambda: monotonic() + moved.elapsed))
+    for module in (expire_uploads, forget_client_tokens):
+        monkeypatch.setattr(module, "_clock", SettledClock())
+    return moved

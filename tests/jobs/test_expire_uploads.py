@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,12 @@ def begin(conn: Connection, key: str, days_ago: float) -> str:
 
 def left(conn: Connection) -> list[str]:
     return [row.key for row in conn.execute(select(schema.uploads.c.key).order_by(schema.uploads.c.key))]
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock has been right for an hour; test_clock_jumps.py has others."""
+    monkeypatch.setattr(expiring, "_clock", SimpleNamespace(settle=lambda now: now))
 
 
 async def test_only_uploads_older_than_the_setting_are_aborted(process: Process) -> None:

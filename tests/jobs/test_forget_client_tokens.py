@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import select, update
 
@@ -28,6 +30,12 @@ def note(conn: Connection, hours: list[int]) -> None:
 
 def left(conn: Connection) -> list[str]:
     return sorted(conn.execute(select(schema.client_tokens.c.token)).scalars())
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock has been right for an hour; test_clock_jumps.py has others."""
+    monkeypatch.setattr(forgetting, "_clock", SimpleNamespace(settle=lambda now: now))
 
 
 async def test_they_are_forgotten_after_a_day(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:

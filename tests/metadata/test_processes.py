@@ -6,9 +6,10 @@ import asyncio
 import threading
 
 import pytest
+from sqlalchemy import update
 
-from s3gw.metadata import processes
-from s3gw.metadata.database import Connection, Database, now
+from s3gw.metadata import processes, schema
+from s3gw.metadata.database import Connection, Database
 
 pytestmark = pytest.mark.anyio
 
@@ -80,11 +81,14 @@ async def test_who_never_registered_counts_as_dead(database: Database) -> None:
     await database.write(steps)
 
 
-async def test_only_the_silent_are_declared_dead_for_their_silence(database: Database) -> None:
+async def test_who_beats_after_the_last_beat_that_was_seen_is_not_declared_dead(database: Database) -> None:
     def steps(conn: Connection) -> None:
         register(conn, "one")
-        assert not processes.mark_dead(conn, "one", silent_since=now(conn) - 10**9)
-        assert processes.mark_dead(conn, "one", silent_since=now(conn) + 10**9)
+        (seen,) = processes.list_processes(conn)
+        earlier = seen.heartbeat_at - 5  # its beat is another one even when the clock was set back
+        conn.execute(update(schema.processes).values(heartbeat_at=earlier))
+        assert not processes.mark_dead(conn, "one", seen.heartbeat_at)
+        assert processes.mark_dead(conn, "one", earlier)
 
     await database.write(steps)
 
