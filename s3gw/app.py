@@ -13,6 +13,7 @@ from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
 from s3gw.context import Services
+from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import Room
 from s3gw.documents import Documents
 from s3gw.metadata.database import database_folder, open_database
@@ -45,7 +46,8 @@ def blob_folder(settings: Settings) -> Path:
 
 def open_room(settings: Settings) -> Room:
     database = database_folder(settings.database_url, settings.data)
-    return Room(blob_folder(settings), database, settings.min_free_space)
+    reserves = [Reserve(folder) for folder in reserve_folders(settings)]
+    return Room(blob_folder(settings), database, settings.min_free_space, reserves)
 
 
 def reserve_folders(settings: Settings) -> list[Path]:

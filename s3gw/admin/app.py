@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -80,6 +81,6 @@ def _writing(database: Database, blobs: Path, room: Room) -> str:
     if lost is not None:
         return {DatabaseFull: FULL, DatabaseReadOnly: READ_ONLY}.get(type(lost), FAILED)
     fault = write_fault(blobs)
-    if fault is not None:
-        return FULL if is_full(fault) else FAILED
-    return OK
+    if fault is None:
+        return OK
+    return FULL if is_full(fault) else READ_ONLY if fault.errno == errno.EROFS else FAILED

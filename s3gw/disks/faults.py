@@ -25,14 +25,19 @@ def is_disk_fault(error: BaseException) -> bool:
 
 
 def is_read_only(folder: Path | str) -> bool:
-    """Whether the file system is mounted so, or was made so by the kernel because its disk failed."""
+    """Whether the file system is mounted so, or the kernel has made it so because its disk failed. The latter is
+    told to who makes a file, but not by the flag of every kernel.
+    """
     try:
-        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return True
     except OSError:
         return False  # whatever is wrong, who opens something there hears it
+    fault = write_fault(folder, size=0)
+    return fault is not None and fault.errno == errno.EROFS
 
 
-def write_fault(folder: Path | str) -> OSError | None:
+def write_fault(folder: Path | str, size: int = 4096) -> OSError | None:
     """Why nothing can be written there just now: a page is written and removed again.
 
     SQLite and statvfs don't tell a quota from a broken disk; the error of a write does.
@@ -43,7 +48,7 @@ def write_fault(folder: Path | str) -> OSError | None:
     except OSError as error:
         return error
     try:
-        os.write(descriptor, bytes(4096))
+        os.write(descriptor, bytes(size))
     except OSError as error:
         return error
     finally:

@@ -31,16 +31,27 @@ class Reserve:
         self._paths = [self._folder / f"{number:02}" for number in range(FILES)]
 
     def release(self) -> bool:
-        """Give up half of what there is: a start leaves something to the deletes. False when there is nothing left."""
+        """Give up half of what there is: a start leaves something to the deletes. False when there is nothing left.
+
+        The first file goes first and is made last, so it alone tells whether all are there.
+        """
         there = [path for path in self._paths if os.path.exists(path)]  # which raises nothing, unlike a path's
         for path in there[: (len(there) + 1) // 2]:
             with suppress(OSError):
                 path.unlink()
         return bool(there)
 
+    @property
+    def was_given_up(self) -> bool:
+        """Some of it at least, and it isn't whole yet: only now and then does somebody ask whether there is room again.
+        Where there never was one, none was given up.
+        """
+        return not os.path.exists(self._paths[0]) and os.path.exists(self._folder)
+
     def fill(self, floor: int) -> bool:
-        """Make what is missing if so many bytes stay free then, and the missing once more: or what was given up would
-        be taken again before it was of use. False when something is missing still. Raises OSError.
+        """Make what is missing, all of it or nothing, if so many bytes stay free then, and the missing once more: or
+        what was given up would be taken again before it was of use. False when something is missing still. Raises
+        OSError: a quota is in no figure.
         """
         missing = [path for path in self._paths if not path.exists()]
         if missing:
@@ -49,8 +60,15 @@ class Reserve:
             if disk.f_bavail * disk.f_frsize < floor + 2 * each * len(missing):
                 return False
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            for path in missing:
-                _write(path, each)
+            made: list[Path] = []
+            try:
+                for path in reversed(missing):
+                    made.append(path)
+                    _write(path, each)
+            except OSError:
+                for path in made:
+                    path.unlink(missing_ok=True)
+                raise
         return True
 
 
@@ -65,15 +83,12 @@ def spending(folder: Path, do: Callable[[], T]) -> T:
 
 
 def _write(path: Path, size: int) -> None:
-    """Of bytes that no file system compresses. One that can't be written whole isn't kept."""
+    """Of bytes that no file system compresses."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(os.urandom(size))
         while len(rest):
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
     finally:
         os.close(descriptor)

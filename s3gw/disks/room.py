@@ -9,15 +9,23 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from s3gw.disks.reserve import Reserve
 from s3gw.errors import InsufficientStorage, S3Error, ServiceUnavailable
 
 _FRESH = 1.0  # seconds
 # Where no floor is set: enough for the database to work on for days, but small disks shall be of use too.
 _FLOOR, _SHARE = 256 << 20, 20
 _INODES, _INODE_SHARE = 1000, 100
+
+
+class _Seen(NamedTuple):
+    at: float
+    disks: list[_Disk]
+    was_full: bool
 
 
 class _Disk(NamedTuple):
@@ -31,13 +39,15 @@ class _Disk(NamedTuple):
 class Room:
     """Of the disks of blobs and database (None: elsewhere). `floor` is in bytes; 0: none; None: by the size of each.
 
+    A reserve that was given up says more than any figure: that a disk, or a quota, was met full.
     May be asked in any thread: what was seen last is one reference, and two that look at the same time see the same.
     """
 
-    def __init__(self, blobs: Path, database: Path | None, floor: int | None) -> None:
+    def __init__(self, blobs: Path, database: Path | None, floor: int | None, reserves: Iterable[Reserve] = ()) -> None:
         self._folders = (blobs,) if database is None else (blobs, database)
         self._floor = floor
-        self._seen: tuple[float, list[_Disk]] = (-_FRESH, [])
+        self._reserves = tuple(reserves)
+        self._seen = _Seen(-_FRESH, [], False)
 
     def require(self, size: int = 0) -> None:
         """Raise the refusal of a body of that size where there is no room for it."""
@@ -51,23 +61,22 @@ class Room:
             raise OSError(errno.ENOSPC, "the disk has less than S3GW_MIN_FREE_SPACE")
 
     def refusal(self, size: int = 0) -> S3Error | None:
-        disks = self._look()
+        seen = self._look()
+        disks = seen.disks
         if any(disk.is_read_only for disk in disks):
             return ServiceUnavailable("The disk is read-only: what is stored can be read, but nothing can be written.")
+        if self._floor == 0:
+            return None
         needed = (size, 0)  # blobs, database
-        if self._floor != 0 and any(
-            disk.room < most or not disk.has_inodes for disk, most in zip(disks, needed, strict=False)
-        ):
-            return InsufficientStorage()
-        return None
+        is_short = any(disk.room < most or not disk.has_inodes for disk, most in zip(disks, needed, strict=False))
+        return InsufficientStorage() if is_short or seen.was_full else None
 
-    def _look(self) -> list[_Disk]:
-        at, disks = self._seen
-        now = time.monotonic()
-        if now - at >= _FRESH:
+    def _look(self) -> _Seen:
+        seen, now = self._seen, time.monotonic()
+        if now - seen.at >= _FRESH:
             disks = [_look_at(folder, self._floor) for folder in self._folders]
-            self._seen = now, disks
-        return disks
+            seen = self._seen = _Seen(now, disks, any(reserve.was_given_up for reserve in self._reserves))
+        return seen
 
 
 def _look_at(folder: Path, floor: int | None) -> _Disk:

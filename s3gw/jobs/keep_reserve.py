@@ -12,19 +12,22 @@ from pathlib import Path
 from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import floor_of
 
-PAUSE = 5.0  # seconds
+PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds; longer after each attempt that a quota ended
 _logger = logging.getLogger("s3gw.jobs")
 
 
 async def keep_reserve(folders: list[Path], floor: int | None) -> None:
     """Run until cancelled. `floor` is the setting: 0 says that nothing is kept free, so there is no reserve either."""
+    pause = PAUSE
     while floor != 0:
-        for folder in folders:
-            try:
+        try:
+            for folder in folders:
                 await asyncio.to_thread(_fill, folder, floor)
-            except OSError as error:
-                _logger.warning("no reserve in %s: %s", folder, error)
-        await asyncio.sleep(PAUSE)
+            pause = PAUSE
+        except OSError as error:
+            _logger.warning("the reserve can't be filled: %s", error)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+        await asyncio.sleep(pause)
 
 
 def _fill(folder: Path, floor: int | None) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from s3gw.metadata.database import Connection, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.schema import users
-from s3gw.metadata.sqlite_connection import may_be_full as sqlite_may_be_full
+from s3gw.metadata.sqlite_connection import found_full
 
 _PING = text("SELECT 1")
 
@@ -20,11 +21,9 @@ def ping(conn: Connection) -> bool:
     return bool(conn.execute(_PING).scalar_one() == 1)
 
 
-def may_be_full(error: BaseException) -> bool:
-    """Whether room on the disk, or an inode, may be all that was missing. A server's disk is its own affair."""
-    if isinstance(error.__cause__, sqlite3.Error):
-        return sqlite_may_be_full(error.__cause__)
-    return False
+def met_full_disk(error: BaseException, folder: Path) -> bool:
+    """Whether room on the disk of that folder was all that was missing. A server's disk is its own affair."""
+    return isinstance(error.__cause__, sqlite3.Error) and found_full(error.__cause__, folder)
 
 
 @contextmanager

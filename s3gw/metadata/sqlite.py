@@ -29,8 +29,8 @@ from s3gw.metadata.sqlite_connection import (
     ScanConnection,
     SQLiteConnection,
     TriedScanConnection,
+    found_full,
     make_engine,
-    may_be_full,
 )
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 from s3gw.metadata.sqlite_writer import Writer
@@ -159,6 +159,6 @@ def open_writer(path: Path) -> Writer:
         try:
             return Writer(path, lock)
         except DatabaseUnavailable as error:
-            if not may_be_full(error.__cause__) or not Reserve(folder).release():
+            if not found_full(error.__cause__, folder) or not Reserve(folder).release():
                 lock.close()
                 raise

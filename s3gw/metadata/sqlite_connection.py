@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, Engine, Executable, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
+from s3gw.disks.faults import is_full, write_fault
 from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, Prepared
 from s3gw.metadata.sqlite_files import connect
 
@@ -106,10 +107,16 @@ def unavailable(error: BaseException | None) -> BaseException:
     return kinds.get((code or 0) & 0xFF, DatabaseUnavailable)(str(error))
 
 
-def may_be_full(error: BaseException | None) -> bool:
-    """Whether room on the disk, or an inode, may be all that was missing."""
+def found_full(error: BaseException | None, folder: Path) -> bool:
+    """Whether room on the disk of that folder, a quota or an inode was all that was missing.
+
+    SQLite knows a disk without bytes; of others it says that a file can't be written or opened, and the disk says why.
+    """
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF in (_FULL, _CANTOPEN) or code in _MAY_BE_FULL)
+    if code is None:
+        return False
+    may_be = code & 0xFF == _CANTOPEN or code in _MAY_BE_FULL
+    return code & 0xFF == _FULL or (may_be and is_full(write_fault(folder)))
 
 
 class ScanConnection(SQLiteConnection):

@@ -23,10 +23,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from s3gw.disks.faults import is_full, write_fault
 from s3gw.disks.reserve import Reserve
-from s3gw.metadata.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
-from s3gw.metadata.sqlite_connection import SQLiteConnection, make_engine, may_be_full, unavailable
+from s3gw.metadata.database import DatabaseFull, DatabaseUnavailable
+from s3gw.metadata.sqlite_connection import SQLiteConnection, found_full, make_engine, unavailable
 from s3gw.metadata.sqlite_files import WriterLock
 
 MAX_GROUP = 128
@@ -165,13 +164,16 @@ class Writer:
 
     def _lose(self, begun: list[Write], error: BaseException) -> None:
         """Run the group once more where room was all that was missing, else tell its members."""
-        if may_be_full(error) and (Reserve(self._folder).release() or not self._alone):
+        is_full = found_full(error, self._folder)
+        if is_full and (Reserve(self._folder).release() or not self._alone):
             self._empty_wal()
             self._alone = max(self._alone, len(begun))
             self._waiting.extendleft(reversed(begun))
             return
         self._alone = max(0, self._alone - len(begun))
-        self.lost = self._judged(error)
+        judged = DatabaseFull if is_full else type(unavailable(error))
+        kind = judged if issubclass(judged, DatabaseUnavailable) else DatabaseUnavailable
+        self.lost = kind(f"the transaction was lost: {error}")
         self.lost.__cause__ = error
         _fail(begun, self.lost)
 
@@ -179,15 +181,6 @@ class Writer:
         """Once what is in it is in the database, the next group begins at its start and needs no room to grow."""
         with suppress(sqlite3.Error, DatabaseUnavailable):  # the next attempt says what is wrong
             self._usable_connection().driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-    def _judged(self, error: BaseException) -> DatabaseUnavailable:
-        message, judged = f"the transaction was lost: {error}", unavailable(error)
-        if isinstance(judged, DatabaseFull | DatabaseReadOnly):
-            return type(judged)(message)
-        # SQLite calls a quota, or files that can't be made, an I/O error: the disk knows more.
-        if isinstance(judged, DatabaseUnavailable) and is_full(write_fault(self._folder)):
-            return DatabaseFull(message)
-        return DatabaseUnavailable(message)
 
     def _run(self, conn: WriterConnection, cursor: sqlite3.Cursor, begun: list[Write]) -> list[Outcome]:
         """Move writes from the queue into `begun` and commit them. Those that come while it runs still join."""

@@ -31,7 +31,7 @@ from s3gw.metadata.database import (
     now,
     open_database,
 )
-from s3gw.metadata.readiness import may_be_full, unreachable_is_unavailable
+from s3gw.metadata.readiness import met_full_disk, unreachable_is_unavailable
 from s3gw.server import child
 from s3gw.wire.target import valid_bucket_name
 
@@ -74,8 +74,9 @@ async def prepare(settings: Settings) -> dict[str, str]:
         try:
             return await _prepare(settings)
         except (DatabaseUnavailable, OSError) as error:
-            is_short = is_full(error) or may_be_full(error)
-            if not is_short or not any(Reserve(folder).release() for folder in reserve_folders(settings)):
+            folders = reserve_folders(settings)
+            short = [folder for folder in folders if is_full(error) or met_full_disk(error, folder)]
+            if not any(Reserve(folder).release() for folder in short):
                 raise
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +62,31 @@ class SmallDisk:
         while subprocess.run(command, capture_output=True, check=False).returncode:
             assert time.monotonic() < end, "a file is still open for writing"
             time.sleep(0.05)
+
+
+@contextmanager
+def failing_disk(folder: Path) -> Iterator[Callable[[], None]]:
+    """An ext4 at `folder`, and what makes the kernel hold its disk for broken: it is read-only from then on."""
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("only root may mount an ext4 of a file, and only on Linux")
+    folder.mkdir(parents=True, exist_ok=True)
+    image = folder.with_name(f"{folder.name}.image")
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+    command = ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"an ext4 can't be mounted here: {mounted.stderr.strip()}")
+
+    def fail() -> None:
+        subprocess.run(["mount", "-o", "remount,abort", str(folder)], check=True, capture_output=True)
+
+    try:
+        yield fail
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        image.unlink()
 
 
 @contextmanager

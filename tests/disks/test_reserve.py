@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -40,6 +41,28 @@ def test_it_is_filled_above_the_floor_only_and_is_small_on_a_small_disk(tmp_path
         reserve.release()
         disk.fill()
         assert not reserve.fill(0)
+
+
+def test_it_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a quota, which no figure tells, leaves is for the deletes."""
+    reserve = Reserve(tmp_path)
+    reserve.fill(0)
+    reserve.release()
+    write = os.write
+
+    def run_out(descriptor: int, data: bytes) -> int:
+        if count(tmp_path) > 12:
+            raise OSError(errno.EDQUOT, "quota")
+        return write(descriptor, data)
+
+    monkeypatch.setattr("s3gw.disks.reserve.os.write", run_out)
+    with pytest.raises(OSError, match="quota"):
+        reserve.fill(0)
+    assert count(tmp_path) == 8
+    assert reserve.was_given_up
+    monkeypatch.undo()
+    assert reserve.fill(0)
+    assert not reserve.was_given_up
 
 
 def test_what_a_full_disk_refuses_is_tried_again_until_nothing_is_left_to_give_up(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from s3gw.disks import room
+from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import Room, floor_of
 from s3gw.errors import InsufficientStorage, ServiceUnavailable
 from tests.disks.small_disks import small_disk
@@ -53,6 +54,22 @@ def test_without_a_floor_nothing_is_refused_before_the_disk_does(tmp_path: Path)
         disk.empty()
         disk.remount("ro")
         assert isinstance(Room(disk.folder, None, 0).refusal(), ServiceUnavailable)
+
+
+def test_a_reserve_that_was_given_up_says_that_a_quota_was_met(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path)
+    asked = Room(tmp_path, None, 1, [reserve])
+    asked.require()  # where there never was one
+    reserve.fill(0)
+    asked.require()
+    reserve.release()
+    assert isinstance(asked.refusal(), InsufficientStorage)
+    assert Room(tmp_path, None, 0, [reserve]).refusal() is None
+    while reserve.release():
+        pass
+    assert isinstance(asked.refusal(), InsufficientStorage)
+    reserve.fill(0)
+    asked.require()
 
 
 def test_the_disk_is_looked_at_once_a_second_however_often_it_is_asked(

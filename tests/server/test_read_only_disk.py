@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from tests.disks.small_disks import SmallDisk, small_disk
+from tests.disks.small_disks import SmallDisk, failing_disk, small_disk
 from tests.gateways import client_of, refusal
 from tests.postgresql import Server
-from tests.server.test_full_disk import command, readyz
+from tests.server.test_full_disk import command, readyz, until
 from tests.servers import running_server
 
 LARGE = os.urandom(1 << 20)
@@ -69,4 +72,33 @@ def test_blobs_on_a_read_only_disk_beside_another_database_are_read(disk: SmallD
         assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == (503, "ServiceUnavailable")
         s3.delete_object(Bucket="bucket", Key="large")
         assert readyz(server)[1]["writing"] == "read-only"
+        assert "Traceback" not in server.log.read_text()
+
+
+def answers(s3: Any) -> bool:
+    try:
+        return bool(s3.list_buckets())
+    except ConnectionClosedError:  # with the process that had it
+        return False
+
+
+def test_reads_go_on_when_the_kernel_makes_the_disk_read_only(tmp_path: Path) -> None:
+    """As ext4 does when its disk fails. Also in processes that are started after that."""
+    with failing_disk(tmp_path / "data") as fail, running_server(tmp_path / "data", "--workers", "1") as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="small", Body=b"small")
+        s3.put_object(Bucket="bucket", Key="large", Body=LARGE)
+        fail()
+        for process in (None, *server.facts["worker_pids"]):
+            if process is not None:
+                os.kill(process, signal.SIGKILL)
+                until(lambda: answers(s3))
+            for body in (b"new", LARGE):
+                assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=body) == (503, "ServiceUnavailable")
+            assert refusal(s3.delete_object, Bucket="bucket", Key="small") == (503, "ServiceUnavailable")
+            assert s3.get_object(Bucket="bucket", Key="small")["Body"].read() == b"small"
+            assert s3.get_object(Bucket="bucket", Key="large")["Body"].read() == LARGE
+            assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 2
+            assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "read-only"})
         assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,107 @@
+"""A disk with a quota that no figure tells, and one that fails: `make soak`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.disks.faulty_disk import FaultyDisk, faulty_disk
+from tests.gateways import client_of, refusal
+from tests.server.test_full_disk import DEFAULTS, LARGE, command, readyz, until
+from tests.servers import running_server
+
+pytestmark = pytest.mark.soak
+
+FULL, UNAVAILABLE = (507, "InsufficientStorage"), (503, "ServiceUnavailable")
+OBJECTS = 200
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[FaultyDisk]:
+    with faulty_disk(tmp_path / "data") as mounted:
+        yield mounted
+
+
+def is_whole(disk: FaultyDisk) -> bool:
+    return (disk.folder / "reserve" / "00").exists()
+
+
+def fill(s3: Any) -> None:
+    s3.create_bucket(Bucket="bucket")
+    for number in range(OBJECTS):
+        s3.put_object(Bucket="bucket", Key=f"small{number}", Body=os.urandom(4000))
+    for number in range(3):
+        s3.put_object(Bucket="bucket", Key=f"large{number}", Body=LARGE[number:])
+
+
+def test_a_quota_can_be_left_by_deleting_however_many_want_to_write(disk: FaultyDisk) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3 = client_of(server)
+        fill(s3)
+        until(lambda: is_whole(disk))
+        disk.fail(f"quota {disk.used()}")
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == FULL
+        answers = []
+        for _ in range(100):  # until the reserve was touched: then no new byte gets any of it
+            try:
+                s3.put_object(Bucket="bucket", Key="new", Body=os.urandom(4000))
+            except s3.exceptions.ClientError as error:
+                answers.append(error.response["Error"]["Code"])
+        assert answers and set(answers) == {"InsufficientStorage"}
+        time.sleep(1.1)
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=b"x") == FULL
+        assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "full"})
+        for number in range(OBJECTS):
+            s3.delete_object(Bucket="bucket", Key=f"small{number}")
+        for number in range(2):
+            s3.delete_object(Bucket="bucket", Key=f"large{number}")
+        assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
+        made = command(disk.folder, "user", "create", "alice", "--json")
+        assert made.returncode == 0, made.stderr
+        assert "Traceback" not in server.log.read_text()
+    with running_server(disk.folder, **DEFAULTS) as server:  # and one starts on it
+        s3 = client_of(server)
+        assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
+        s3.delete_object(Bucket="bucket", Key="large2")
+        disk.fail()
+        until(lambda: readyz(server)[1]["writing"] == "ok", 150)
+        s3.put_object(Bucket="bucket", Key="new", Body=LARGE)
+
+
+@pytest.mark.parametrize("operation", ["write", "fsync", "create"])
+def test_a_disk_that_fails_to_write_is_unavailable_and_read(disk: FaultyDisk, operation: str) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3 = client_of(server)
+        fill(s3)
+        disk.fail(f"{operation} EIO")
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == UNAVAILABLE
+        if operation != "create":  # which the database needs no more
+            assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=b"small") == UNAVAILABLE
+            assert refusal(s3.delete_object, Bucket="bucket", Key="small0") == UNAVAILABLE
+            assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "failed"})
+        assert s3.get_object(Bucket="bucket", Key="large0")["Body"].read() == LARGE
+        assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == OBJECTS + 3
+        disk.fail()
+        s3.delete_object(Bucket="bucket", Key="small0")
+        s3.put_object(Bucket="bucket", Key="new", Body=LARGE)
+        assert s3.get_object(Bucket="bucket", Key="new")["Body"].read() == LARGE
+        until(lambda: readyz(server)[1]["writing"] == "ok")
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("operation", ["read", "open"])
+def test_a_disk_that_fails_to_read_chunks_is_unavailable_for_them_alone(disk: FaultyDisk, operation: str) -> None:
+    with running_server(disk.folder, **DEFAULTS) as server:
+        s3 = client_of(server)
+        fill(s3)
+        disk.fail(f"{operation} EIO blobs/")
+        assert refusal(s3.get_object, Bucket="bucket", Key="large0") == UNAVAILABLE
+        assert len(s3.get_object(Bucket="bucket", Key="small0")["Body"].read()) == 4000
+        disk.fail()
+        assert s3.get_object(Bucket="bucket", Key="large0")["Body"].read() == LARGE
+        assert "Traceback" not in server.log.read_text()

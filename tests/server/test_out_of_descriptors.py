@@ -1,0 +1,51 @@
+"""A process that may open no more files: what needs one is refused, the rest is served, and it recovers."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.gateways import client_of, refusal
+from tests.server.test_full_disk import readyz
+from tests.servers import running_server
+
+LARGE = os.urandom(1 << 20)
+
+
+@contextmanager
+def no_more_files(pid: int) -> Iterator[None]:
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    open_files = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    # A limit below the open ones: the holes in their numbers count for new ones.
+    least = next(number for number in range(1 << 16) if number not in open_files)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit of another process is Linux's")
+def test_what_needs_a_file_is_unavailable_while_there_are_none(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", "--workers", "1") as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="small", Body=b"small")
+        s3.put_object(Bucket="bucket", Key="large", Body=LARGE)
+        (pid,) = server.facts["worker_pids"]
+        with no_more_files(pid):  # the client's connection is open
+            assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == (503, "ServiceUnavailable")
+            assert refusal(s3.get_object, Bucket="bucket", Key="large") == (503, "ServiceUnavailable")
+            s3.put_object(Bucket="bucket", Key="new", Body=b"new")
+            assert s3.get_object(Bucket="bucket", Key="small")["Body"].read() == b"small"
+            s3.delete_object(Bucket="bucket", Key="small")
+        s3.put_object(Bucket="bucket", Key="large again", Body=LARGE)
+        assert s3.get_object(Bucket="bucket", Key="large")["Body"].read() == LARGE
+        assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
+        assert "Traceback" not in server.log.read_text()
