@@ -38,6 +38,7 @@ test: .venv/.installed ## the whole test suite in parallel, with coverage; insta
 
 # S3GW_SOAK_SECONDS is how long the soak itself lasts on each database.
 soak: .venv/.installed ## what takes long and rarely fails: half an hour of mixed load, every byte compared, and more
+	@sh scripts/install-fuse.sh
 	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
 	S3GW_SOAK_SECONDS=$${S3GW_SOAK_SECONDS:-1800} exec $(BIN)/python -m pytest -m soak $(ARGS)
 

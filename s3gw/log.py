@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,9 @@ class _AccessLog:
     def flush(self) -> None:
         if self._lines:
             lines, self._lines = self._lines, []
-            sys.stderr.write("\n".join(lines) + "\n")
-            sys.stderr.flush()
+            with suppress(OSError):  # a full disk: an answer isn't lost with its line
+                sys.stderr.write("\n".join(lines) + "\n")
+                sys.stderr.flush()
 
     def _text(self, exchange: Exchange) -> str:
         """The same fields, in one piece: on the path of every request this costs a fifth of the general form."""

@@ -28,6 +28,7 @@ class Reserve:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
+        self._was_whole = self._folder / "was-whole"  # exists for ever once all files did
         self._paths = [self._folder / f"{number:02}" for number in range(FILES)]
 
     def release(self) -> bool:
@@ -43,10 +44,8 @@ class Reserve:
 
     @property
     def was_given_up(self) -> bool:
-        """Some of it at least, and it isn't whole yet: only now and then does somebody ask whether there is room again.
-        Where there never was one, none was given up.
-        """
-        return not os.path.exists(self._paths[0]) and os.path.exists(self._folder)
+        """Some of it at least, and it isn't whole again yet. While it is made for the first time, none was given up."""
+        return not os.path.exists(self._paths[0]) and os.path.exists(self._was_whole)
 
     def fill(self, floor: int) -> bool:
         """Make what is missing, all of it or nothing, if so many bytes stay free then, and the missing once more: or
@@ -69,6 +68,7 @@ class Reserve:
                 for path in made:
                     path.unlink(missing_ok=True)
                 raise
+            self._was_whole.touch()
         return True
 
 

@@ -239,7 +239,8 @@ def _data_path(settings: dict[str, Any]) -> Any:
 
 
 def _tell(message: str) -> None:
-    print(f"s3gw: {message}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk: the processes are kept alive nevertheless
+        print(f"s3gw: {message}", file=sys.stderr, flush=True)
 
 
 _CREDENTIALS = {

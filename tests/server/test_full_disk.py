@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -185,3 +186,26 @@ def test_a_disk_without_inodes_refuses_new_bytes_and_deletes(tmp_path: Path) -> 
             s3 = client_of(server)
             s3.delete_object(Bucket="bucket", Key="large1")
             assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
+
+
+def test_a_log_that_can_not_be_written_ends_nobody(disk: SmallDisk) -> None:
+    """It lies on the same disk: neither the answers nor the supervisor's lines may depend on it."""
+    with running_server(disk.folder / "data", "--workers", "1", **DEFAULTS) as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="small", Body=b"small")
+        disk.fill()
+        for _ in range(600):  # lines are written when there are 256 of them, too
+            assert s3.head_object(Bucket="bucket", Key="small")["ContentLength"] == 5
+        os.kill(server.facts["worker_pids"][0], signal.SIGKILL)
+        until(lambda: is_served(server))
+        s3 = client_of(server)
+        assert s3.get_object(Bucket="bucket", Key="small")["Body"].read() == b"small"
+        assert server.process.poll() is None
+
+
+def is_served(server: RunningServer) -> bool:
+    try:
+        return server.get(f"{server.admin}/healthz")[0] == 200
+    except OSError:
+        return False
