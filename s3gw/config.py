@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     min_free_space: Bytes | None = Field(
         None,
         description="Free bytes of a disk below which new objects are refused; by default 256 MiB or a twentieth of the"
-        " disk, whichever is less; 0: as long as there is any.",
+        " disk, whichever is less; 0: none are kept free, and no reserve for deletes either.",
     )
 
     # Limits of a request

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -209,3 +211,41 @@ def is_served(server: RunningServer) -> bool:
         return server.get(f"{server.admin}/healthz")[0] == 200
     except OSError:
         return False
+
+
+def test_a_body_that_is_being_sent_ends_at_the_floor(disk: SmallDisk) -> None:
+    """Its size had room when it began: what others store meanwhile counts too."""
+    with running_server(disk.folder, **DEFAULTS, S3GW_CHUNK_SIZE=str(MIB)) as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        until(lambda: reserve_of(disk) > MIB)
+        url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "new"})
+        address = urlsplit(url)
+        connection = HTTPConnection(str(address.hostname), address.port, timeout=20)
+        connection.putrequest("PUT", f"{address.path}?{address.query}", skip_accept_encoding=True)
+        connection.putheader("Content-Length", str(12 * MIB))
+        connection.endheaders(bytes(MIB))
+        disk.fill(leave=2 * MIB)  # the floor is 2.4 MiB
+        time.sleep(1.1)
+        connection.send(bytes(3 * MIB))
+        answer = connection.getresponse()
+        assert (answer.status, b"<Code>InsufficientStorage<" in answer.read()) == (507, True)
+        connection.close()
+        until(lambda: blobs_of(disk) == 0)
+        assert disk.free() > 1 * MIB
+
+
+def test_a_database_whose_own_disk_is_full_deletes(disk: SmallDisk, tmp_path: Path) -> None:
+    """The blobs lie elsewhere; each disk counts for itself, and the reserve lies where it is needed."""
+    settings = DEFAULTS | {"S3GW_DATABASE_URL": f"sqlite:///{disk.folder / 's3gw.db'}"}
+    with running_server(tmp_path / "elsewhere", **settings) as server:
+        s3, _ = prepared(server, disk)
+        disk.fill()
+        time.sleep(1.1)
+        assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == (507, "InsufficientStorage")
+        s3.delete_object(Bucket="bucket", Key="large0")
+    disk.fill()
+    with running_server(tmp_path / "elsewhere", **settings) as server:
+        s3 = client_of(server)
+        s3.delete_object(Bucket="bucket", Key="large1")
+        assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 31
