@@ -16,11 +16,13 @@ from sqlalchemy import select, update
 from s3gw import incarnation
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
+from s3gw.disks.reserve import Reserve
 from s3gw.incarnation import Heart, bury_the_dead, lock_folder, open_incarnation, remove_lock
 from s3gw.metadata import pins as published_pins
 from s3gw.metadata import processes, schema
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
 from s3gw.metadata.processes import Process
+from tests.disks.small_disks import small_disk
 
 pytestmark = pytest.mark.anyio
 
@@ -269,3 +271,25 @@ async def test_many_pins_are_published_in_batches(database: Database, tmp_path: 
 def _pinned(conn: Connection) -> list[int]:
     column = schema.content_pins.c.content_id
     return list(conn.execute(select(column).order_by(column)).scalars())
+
+
+async def test_a_process_is_born_on_a_disk_without_inodes_but_for_its_reserve(
+    database: Database, tmp_path: Path, pins: ReadPins
+) -> None:
+    with small_disk(tmp_path / "data", inodes=40) as disk:
+        Reserve(disk.folder).fill(0)
+        lock_folder(disk.folder).mkdir()
+        disk.use_up_inodes()
+        async with open_incarnation(database, disk.folder, "worker", pins) as alive:
+            assert incarnation._holds_its_lock(disk.folder, alive.name)
+
+
+async def test_on_a_read_only_disk_a_process_is_known_by_its_heart_alone(
+    database: Database, tmp_path: Path, pins: ReadPins
+) -> None:
+    with small_disk(tmp_path / "data") as disk:
+        lock_folder(disk.folder).mkdir()
+        disk.remount("ro")
+        async with open_incarnation(database, disk.folder, "worker", pins) as alive:
+            assert incarnation._holds_its_lock(disk.folder, alive.name) is None
+            assert await bury_the_dead(database, disk.folder) == []
