@@ -23,7 +23,8 @@ T = TypeVar("T")
 class Documents:
     """Large documents that hold at most `memory` bytes, but one always may; of at most `largest` bytes each.
 
-    `patience`: seconds that one may wait for its turn, and that a turn may last until its body has come.
+    `patience`: seconds that one may wait for its turn, and that a turn may last until its body has come. Turns are
+    given and ended on the event loop; a thread has the document and what `decode` needs, and nobody else meanwhile.
     """
 
     def __init__(self, memory: int, largest: int, patience: float) -> None:

@@ -67,6 +67,8 @@ class _Json(logging.Formatter):
 
 
 class _AccessLog:
+    """On the event loop only. Threads log by `logging`, and both write whole lines in one call."""
+
     def __init__(self) -> None:
         self.is_on = True
         self.as_json = False

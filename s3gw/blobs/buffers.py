@@ -12,7 +12,11 @@ _TRIES = 8  # looking at more costs more than a new buffer
 
 
 class BufferPool:
-    """Keeps at most `limit` buffers of `size` bytes; gives more if that isn't enough. For one thread."""
+    """Keeps at most `limit` buffers of `size` bytes; gives more if that isn't enough. Used on the event loop only.
+
+    Threads and transports hold views. Whether a buffer is free is decided by one atomic step, `bytearray.pop`, which
+    fails while there is a view; and where there is none, nobody can make one.
+    """
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size

@@ -52,7 +52,8 @@ class _Step(NamedTuple):
 
 
 class ContentReader:
-    """One per process."""
+    """One per process. All is done on the event loop but `StoredChunk.read`: one thread at a time, and the read waits
+    until that has ended before it touches the chunk or its buffer again."""
 
     def __init__(self, database: Database, store: BlobStore) -> None:
         self._database = database

@@ -104,6 +104,7 @@ class Prepared:
         # a condition `is_current = ?`.
         assert isinstance(statement, ClauseElement)
         self._statement = cast(ClauseElement, replacement_traverse(statement, {}, _constant))
+        # Threads may compile one twice: each sets a complete and equal one by a single step.
         self._forms: dict[str, _Form] = {}
         self._as_json: Prepared | None = None
 

@@ -78,7 +78,7 @@ class PostgreSQLConnection(Connection):
 
 
 class KeyQueues:
-    """Writers of a key wait here, not on a connection that others could use meanwhile."""
+    """Writers of a key wait here, not on a connection that others could use meanwhile. On the event loop only."""
 
     def __init__(self) -> None:
         self._locks: dict[int, tuple[asyncio.Lock, int]] = {}  # with the number of those who hold it or wait

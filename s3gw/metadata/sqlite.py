@@ -64,7 +64,7 @@ class SQLiteDatabase(Database):
         self._slow_in_a_row = 0
         self._try_from = 0.0  # of the monotonic clock
         self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
-        self._local = threading.local()
+        self._local = threading.local()  # a connection for each thread; the list of them is only appended to by threads
         self._scan_connections: list[ScanConnection] = []
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

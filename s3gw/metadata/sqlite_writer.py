@@ -62,6 +62,9 @@ class GroupLost(Exception):
 
 
 class Writer:
+    """`_gathering` and `_closed` are touched on the event loop only, what follows the queue by the thread only. Between
+    them are the queue, from which only the thread takes, and `call_soon_threadsafe`."""
+
     def __init__(self, path: Path, lock: WriterLock) -> None:
         self._engine = make_engine(path, writes=True)
         self._wal = f"{path}-wal"
