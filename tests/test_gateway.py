@@ -247,7 +247,7 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><T
         ("PUT", "/public/a%ffb", b"x", {}, (400, "InvalidURI")),
         ("PUT", "/public/key?partNumber=1", b"x", {}, (400, "InvalidArgument")),
         ("PUT", "/public/key", b"x", {"x-amz-copy-source": "nonsense"}, (400, "InvalidArgument")),
-        ("PUT", "/public/key", b"x", {"x-amz-checksum-crc32": "AAAA"}, (400, "BadDigest")),
+        ("PUT", "/public/key", b"x", {"x-amz-checksum-crc32": "AAAA"}, (400, "InvalidRequest")),
         ("GET", "/public?acl&tagging", b"", {}, (400, "InvalidArgument")),
         ("DELETE", "/public?location", b"", {}, (405, "MethodNotAllowed")),
         ("GET", "/public?list-type=2&max-keys=many", b"", {}, (400, "InvalidArgument")),
