@@ -19,12 +19,17 @@ async def in_thread(executor: Executor | None, fn: Callable[P, T], *args: P.args
     """Run `fn` on the executor (None: asyncio's own). A cancellation meanwhile is raised when `fn` has ended."""
     work = asyncio.get_running_loop().run_in_executor(executor, lambda: fn(*args, **kwargs))
     cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        work.exception()  # retrieved, or asyncio complains
-        raise cancelled
-    return work.result()
+    try:
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            work.exception()  # retrieved, or asyncio complains
+            raise cancelled
+        return work.result()
+    finally:
+        # An exception refers to this frame, and so to the future that refers to it: such a circle would keep what `fn`
+        # was given, a large document for instance, until the garbage collector comes by.
+        del work, cancelled
