@@ -162,7 +162,9 @@ def test_what_means_something_to_sql_means_nothing(s3: Any, bucket: str, text: s
     assert refusal(s3.get_object, Bucket=bucket, Key=text) == (404, "NoSuchKey")
     assert refusal(s3.get_object, Bucket=bucket, Key=text, VersionId=text) == (400, "InvalidArgument")
     assert refusal(s3.list_parts, Bucket=bucket, Key=text, UploadId=text) == (404, "NoSuchUpload")
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket, KeyMarker=text, UploadIdMarker=text)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket, KeyMarker=text)
+    marker = {"KeyMarker": text, "UploadIdMarker": text}
+    assert refusal(s3.list_multipart_uploads, Bucket=bucket, **marker) == (400, "InvalidArgument")
 
 
 @pytest.mark.parametrize(
