@@ -12,7 +12,7 @@ import pytest
 
 from tests.disks.faulty_disk import FaultyDisk, faulty_disk
 from tests.gateways import client_of, refusal
-from tests.server.test_full_disk import DEFAULTS, LARGE, command, readyz, until
+from tests.server.test_full_disk import DEFAULTS, LARGE, command, has_reserve, readyz, until
 from tests.servers import running_server
 
 pytestmark = pytest.mark.soak
@@ -27,10 +27,6 @@ def disk(tmp_path: Path) -> Iterator[FaultyDisk]:
         yield mounted
 
 
-def is_whole(disk: FaultyDisk) -> bool:
-    return (disk.folder / "reserve" / "00").exists()
-
-
 def fill(s3: Any) -> None:
     s3.create_bucket(Bucket="bucket")
     for number in range(OBJECTS):
@@ -43,7 +39,7 @@ def test_a_quota_can_be_left_by_deleting_however_many_want_to_write(disk: Faulty
     with running_server(disk.folder, **DEFAULTS) as server:
         s3 = client_of(server)
         fill(s3)
-        until(lambda: is_whole(disk))
+        until(lambda: has_reserve(disk.folder))
         disk.fail(f"quota {disk.used()}")
         assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == FULL
         answers = []
