@@ -81,7 +81,9 @@ class Gateway:
         except Exception as error:
             if exchange.is_started:
                 exchange.was_aborted = True
-                _logger.error("aborted %s %s", exchange.request_id, exchange.operation, exc_info=error)
+                is_ours = isinstance(as_s3_error(error), InternalError)
+                line = ("aborted %s %s: %s", exchange.request_id, exchange.operation, error)
+                _logger.error(*line, exc_info=error if is_ours else None)
                 raise  # the server drops the connection, so the client sees that the body isn't whole
             await exchange.refuse(_refusal(error, exchange))
 

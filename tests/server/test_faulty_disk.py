@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
 from tests.disks.faulty_disk import FaultyDisk, faulty_disk
 from tests.gateways import client_of, refusal
@@ -35,6 +36,16 @@ def fill(s3: Any) -> None:
         s3.put_object(Bucket="bucket", Key=f"large{number}", Body=LARGE[number:])
 
 
+def first_refusal(s3: Any) -> tuple[int, str] | None:
+    """Of many small objects: what the files of the database hold is used before they have to grow."""
+    for number in range(3000):
+        try:
+            s3.put_object(Bucket="bucket", Key=f"new{number}", Body=os.urandom(16_000))
+        except ClientError as error:
+            return error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+    return None
+
+
 def test_a_quota_can_be_left_by_deleting_however_many_want_to_write(disk: FaultyDisk) -> None:
     with running_server(disk.folder, **DEFAULTS) as server:
         s3 = client_of(server)
@@ -42,13 +53,8 @@ def test_a_quota_can_be_left_by_deleting_however_many_want_to_write(disk: Faulty
         until(lambda: has_reserve(disk.folder))
         disk.fail(f"quota {disk.used()}")
         assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=LARGE) == FULL
-        answers = []
-        for _ in range(100):  # until the reserve was touched: then no new byte gets any of it
-            try:
-                s3.put_object(Bucket="bucket", Key="new", Body=os.urandom(4000))
-            except s3.exceptions.ClientError as error:
-                answers.append(error.response["Error"]["Code"])
-        assert answers and set(answers) == {"InsufficientStorage"}
+        assert first_refusal(s3) == FULL
+        # The reserve was touched, and no new byte gets any of it.
         time.sleep(1.1)
         assert refusal(s3.put_object, Bucket="bucket", Key="new", Body=b"x") == FULL
         assert readyz(server) == (200, {"database": "ok", "reading": "ok", "writing": "full"})
@@ -100,4 +106,18 @@ def test_a_disk_that_fails_to_read_chunks_is_unavailable_for_them_alone(disk: Fa
         assert len(s3.get_object(Bucket="bucket", Key="small0")["Body"].read()) == 4000
         disk.fail()
         assert s3.get_object(Bucket="bucket", Key="large0")["Body"].read() == LARGE
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_an_answer_that_the_disk_breaks_off_is_told_in_one_line(disk: FaultyDisk) -> None:
+    with running_server(disk.folder, **DEFAULTS, S3GW_CHUNK_SIZE=str(1 << 20)) as server:
+        s3 = client_of(server)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="key", Body=LARGE * 10)
+        body = s3.get_object(Bucket="bucket", Key="key")["Body"]
+        assert body.read(1000) == LARGE[:1000]
+        disk.fail("read EIO blobs/")
+        with pytest.raises((IncompleteReadError, ResponseStreamingError)):
+            body.read()
+        until(lambda: "aborted" in server.log.read_text())
         assert "Traceback" not in server.log.read_text()
