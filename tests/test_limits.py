@@ -32,6 +32,7 @@ from tests.blobs import test_upload_buffers as upload_buffers
 from tests.crash import test_slow_clients as slow_clients
 from tests.crash.client import BUCKET, open_gateway
 from tests.crash.sockets import RawClient, eventually, stored
+from tests.disks import test_room as free_space
 from tests.gateways import client_of, refusal
 from tests.jobs import test_expire_uploads as expiry
 from tests.operations import test_copies as copies
@@ -63,6 +64,7 @@ def limit(*names: str) -> Callable[[Test], Test]:
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
     "upload_expiry": expiry.test_only_uploads_older_than_the_setting_are_aborted,
+    "min_free_space": free_space.test_blobs_and_database_have_each_a_floor_on_its_own_disk,
     "upload_memory": upload_buffers.test_the_budget_is_never_exceeded,
     "header_timeout": slow_clients.test_a_client_that_does_not_finish_its_head_is_let_go,
     "body_timeout": slow_clients.test_a_client_that_stops_in_its_body_hears_request_timeout_and_leaves_nothing,
