@@ -23,7 +23,7 @@ from tests.auth.clients import request
 from tests.explorer import Actor
 
 if TYPE_CHECKING:
-    from tests.test_interleavings import Gateway
+    from tests.explored_gateway import Gateway
 
 BUCKET = "bucket"
 
