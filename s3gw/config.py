@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     )
     database_url: str | None = _secret("sqlite:///PATH or postgresql://…; by default SQLite in the data folder.")
     listen: str = Field("127.0.0.1:9000", description="HOST:PORT of the S3 API; port 0 takes a free one.")
-    admin_listen: str = Field("127.0.0.1:9001", description="HOST:PORT of the JSON API, /healthz and /readyz.")
+    admin_listen: str = Field(
+        "127.0.0.1:9001", description="HOST:PORT of health: /healthz, /readyz and /readyz/writing."
+    )
     workers: Count = Field(default_factory=_cores, description="Processes that serve requests; by default one a core.")
     tls_cert: Path | None = Field(
         None, description="Certificate chain (PEM) of both listeners; reloaded when it changes."
@@ -230,6 +232,12 @@ def unknown_variables() -> list[str]:
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
     others = _OF_TESTS + (_OF_KUBERNETES if "KUBERNETES_SERVICE_HOST" in os.environ else ())
     return sorted(name for name in given - known if not name.removeprefix(PREFIX).startswith(others))
+
+
+def wants_json_log() -> bool:
+    """What is known of the log's format before it is known whether the settings can be used."""
+    name = f"{PREFIX}LOG_FORMAT"
+    return (os.environ.get(name) or dotenv_values(".env").get(name)) == "json"
 
 
 def load_settings(**options: Any) -> Settings:

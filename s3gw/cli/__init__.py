@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from s3gw import __version__
 
 _COMMANDS = {
-    "serve": "Serve S3 and the JSON API.",
+    "serve": "Serve S3.",
     "config": "Print every setting: its variable, value, default and meaning.",
     "operations": "Print AWS's operations and which of them are served.",
     "user": "Users: create, list, show, update, password, disable, enable, delete.",

@@ -16,6 +16,7 @@ from s3gw.wire.target import valid_bucket_name
 app = group()
 
 Name = Annotated[str, typer.Argument(help="The bucket's name.")]
+_COLUMNS = ("name", "owner", "region", "versioning", "created_at")  # `bucket show` tells the rest
 _STATES = {"enabled": "Enabled", "suspended": "Suspended"}
 _NOT_DISABLED = "a bucket can't be disabled or enabled: disable the keys or users that use it"
 
@@ -57,7 +58,7 @@ def list_(
 ) -> None:
     """List the buckets."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(bucket) for bucket in metadata.read(_list, owner)], as_json)
+        show([describe(bucket) for bucket in metadata.read(_list, owner)], as_json, _COLUMNS)
 
 
 @app.command("show")

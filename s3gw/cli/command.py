@@ -6,9 +6,11 @@ import asyncio
 import difflib
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -17,6 +19,7 @@ import typer
 from s3gw.config import PREFIX, ConfigurationError, Settings, load_settings, unknown_variables
 
 T = TypeVar("T")
+_MOST_COLUMNS, _FEWEST_COLUMNS = 100, 8
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (S3GW_DATA).")]
 DatabaseUrl = Annotated[
@@ -33,23 +36,27 @@ class Refused(Exception):
     """The command can't be done; the message is one line for the person who gave it."""
 
 
-def refuse(message: str, as_json: bool) -> NoReturn:
-    _tell("error", message, as_json)
+Tell = Callable[[str, str, bool], None]
+
+
+def tell(kind: str, message: str, as_json: bool) -> None:
+    """A line on standard error; `kind` is error or warning."""
+    line = " ".join(message.split())
+    print(json.dumps({kind: line}) if as_json else f"s3gw: {line}", file=sys.stderr, flush=True)
+
+
+def refuse(message: str, as_json: bool, tell: Tell = tell) -> NoReturn:
+    tell("error", message, as_json)
     raise typer.Exit(1)
 
 
-def settings_of(as_json: bool, **options: Any) -> Settings:
+def settings_of(as_json: bool, tell: Tell = tell, **options: Any) -> Settings:
     """As load_settings, with a warning of each variable that is no setting: it is misspelt, or its author mistaken."""
     for variable in unknown_variables():
         likely = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), Settings.model_fields, 1)
         hint = f"did you mean {PREFIX}{likely[0].upper()}?" if likely else "`s3gw config` lists them"
-        _tell("warning", f"{variable} is no setting; {hint}", as_json)
+        tell("warning", f"{variable} is no setting; {hint}", as_json)
     return load_settings(**options)
-
-
-def _tell(kind: str, message: str, as_json: bool) -> None:
-    line = " ".join(message.split())
-    print(json.dumps({kind: line}) if as_json else f"s3gw: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -122,8 +129,11 @@ def session(data: Path | None, database_url: str | None, as_json: bool) -> Itera
         yield Session(settings_of(as_json, data=data, database_url=database_url))
 
 
-def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:
-    """One JSON document, or lines for people: a table for a list, `name: value` for one thing."""
+def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns: Sequence[str] = ()) -> None:
+    """One JSON document, or lines for people: a table for a list, `name: value` for one thing.
+
+    `columns` are those of a table that people see; without it, all.
+    """
     if as_json:
         print(json.dumps(document, indent=None))
     elif isinstance(document, dict):
@@ -131,14 +141,25 @@ def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None
         for name, value in document.items():
             print(f"{name + ':':{width}}{_text(value)}")
     elif document:
-        _print_table(document)
+        _print_table(columns or list(document[0]), document)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    lines = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def _print_table(columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    """As wide as a terminal at most: what doesn't fit goes on in the next line, below where it began."""
+    lines = [list(columns), *([_text(row[column]) for column in columns] for row in rows)]
+    widths = _fit([max(map(len, column)) for column in zip(*lines, strict=True)])
     for line in lines:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+        pieces = [textwrap.wrap(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for parts in zip_longest(*pieces, fillvalue=""):
+            print("  ".join(f"{part:{width}}" for part, width in zip(parts, widths, strict=True)).rstrip())
+
+
+def _fit(widths: list[int]) -> list[int]:
+    """The widest give way."""
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > _MOST_COLUMNS and max(widths) > _FEWEST_COLUMNS:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _text(value: Any) -> str:

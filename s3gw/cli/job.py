@@ -15,6 +15,8 @@ app = group()
 JobId = Annotated[int, typer.Argument(metavar="ID")]
 _STATES = (jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.DEAD)
 
+_COLUMNS = ("id", "kind", "state", "attempts", "run_at", "progress", "error")  # `job show` tells the rest
+
 
 def describe(job: jobs.Job) -> dict[str, Any]:
     return {
@@ -42,7 +44,7 @@ def list_(
     with session(data, database_url, as_json) as metadata:
         if state is not None and state not in _STATES:
             raise Refused(f"a state is one of {', '.join(_STATES)}")
-        show([describe(job) for job in metadata.read(jobs.list_jobs, state, limit)], as_json)
+        show([describe(job) for job in metadata.read(jobs.list_jobs, state, limit)], as_json, _COLUMNS)
 
 
 @app.command("show")

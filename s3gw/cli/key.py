@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,8 @@ def create(
         document = describe(key)
         identifier = document.pop("access_key_id")
         show({"access_key_id": identifier, "secret_access_key": secret} | document, as_json)
+        if not as_json:
+            print("The secret access key isn't shown again: keep it.", file=sys.stderr)
 
 
 @app.command("list")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, show
 
@@ -10,9 +12,16 @@ app = group()
 
 
 @app.command()
-def operations(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+def operations(
+    name: Annotated[str, typer.Argument(help="Only those with this in their names, in whatever case.")] = "",
+    served: Annotated[bool | None, typer.Option("--served/--unserved", help="Only those that are, or aren't.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
     """Print AWS's operations and which of them are served."""
-    show(describe(), as_json)
+    rows = [row for row in describe() if name.lower() in row["operation"].lower()]
+    show([row for row in rows if served is None or row["served"] == served], as_json)
 
 
 def describe() -> list[dict[str, Any]]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import ssl
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of
-from s3gw.config import ConfigurationError, Settings
+from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
+from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.server.certificate import Certificate
 from s3gw.server.processes import replace_this_process
+from s3gw.server.teller import log_line
 
 app = group()
 
@@ -22,17 +25,18 @@ app = group()
 def serve(
     data: Data = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of S3; port 0 takes a free one.")] = None,
-    admin_listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of the JSON API.")] = None,
+    admin_listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of health: /healthz, /readyz.")] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", help="Processes that serve; default: one a core.")] = None,
     database_url: DatabaseUrl = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM), reloaded when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
 ) -> None:
-    """Serve S3 and the JSON API until SIGTERM or SIGINT."""
+    """Serve S3 until SIGTERM or SIGINT (Ctrl+C)."""
     try:
         settings = settings_of(
             as_json,
+            _tell,
             data=data,
             listen=listen,
             admin_listen=admin_listen,
@@ -43,10 +47,25 @@ def serve(
         )
         _check_certificate(settings)
     except ConfigurationError as error:
-        refuse(str(error), as_json)
+        refuse(str(error), as_json, _tell)
     values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute())}
-    source = _readable(json.dumps({"settings": values, "json": as_json}).encode())
+    document = {"settings": values, "json": as_json, "key_command": _key_command(values)}
+    source = _readable(json.dumps(document).encode())
     replace_this_process("s3gw.server.supervisor", str(source))
+
+
+def _tell(kind: str, message: str, as_json: bool) -> None:
+    """The server's standard error is its log: a log in JSON has no other lines, but for what --json says of a start."""
+    if wants_json_log() and not (as_json and kind == "error"):
+        print(log_line("json", kind, message), file=sys.stderr, flush=True)
+    else:
+        tell(kind, message, as_json)
+
+
+def _key_command(settings: dict[str, Any]) -> str:
+    """What gives the admin another key, by the program as it was called: it needn't be on the PATH."""
+    program = sys.argv[0] if os.path.basename(sys.argv[0]) == "s3gw" else "s3gw"
+    return shlex.join((program, "key", "create", settings["root_user"], "--data", settings["data"]))
 
 
 def _check_certificate(settings: Settings) -> None:

@@ -18,7 +18,9 @@ Name = Annotated[str, typer.Argument(help="Name, ID or e-mail address.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]
 DisplayName = Annotated[str | None, typer.Option(help="What others see; default: the name.")]
 Role = Annotated[str | None, typer.Option(help="user, auditor or admin.")]
-Password = Annotated[str | None, typer.Option(help="For the JSON API and the console.")]
+Password = Annotated[str | None, typer.Option(help="Nothing asks for it yet: S3 clients use access keys.")]
+
+_COLUMNS = ("name", "role", "is_enabled", "email", "account_id", "created_at")  # `user show` tells the rest
 
 
 def describe(user: identities.User) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def create(
 def list_(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """List the users."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(user) for user in metadata.read(identities.list_users)], as_json)
+        show([describe(user) for user in metadata.read(identities.list_users)], as_json, _COLUMNS)
 
 
 @app.command("show")

@@ -11,7 +11,7 @@ from typing import Final
 # Supervisor to child
 GO: Final = b"g"  # the database is migrated: open it
 S3: Final = b"s"  # an S3 connection, with its descriptor
-ADMIN: Final = b"a"  # one of the JSON API
+ADMIN: Final = b"a"  # one of the admin listener
 DRAIN: Final = b"q"  # finish what is in flight and end
 
 # Child to supervisor

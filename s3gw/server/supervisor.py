@@ -21,11 +21,13 @@ from s3gw.server import listeners, messages
 from s3gw.server.handover import Handover
 from s3gw.server.lock import DataFolderInUse, lock_data_folder
 from s3gw.server.processes import Process, Slot
+from s3gw.server.teller import Teller
 
 _ACCEPTS_AT_ONCE = 64
 _MOST_WAITING = 256
 _TICK = 0.1  # seconds between looks at timers
 _GRACE = 5.0  # seconds beyond shutdown_timeout before a process is killed
+_SAME_SIGNAL = 0.2  # seconds: who ends us by way of a group of processes may send it twice
 
 
 class StartFailed(Exception):
@@ -45,6 +47,7 @@ class Supervisor:
         self._is_preparing = True
         self._prepared: dict[str, str] | None = None
         self._is_ready = False
+        self._asked_at = 0.0
         self._stop_by: float | None = None
         self._signals, self._wakeup = socket.socketpair()
 
@@ -82,6 +85,7 @@ class Supervisor:
                 self._keep_alive(now)
                 self._hand_over_waiting()
             elif self._has_stopped(now):
+                self._teller.log("info", "stopped")
                 return 0
 
     # Starting
@@ -94,6 +98,8 @@ class Supervisor:
         self._is_preparing = False
         self._selector.unregister(self._preparation.control)
         self._preparation.wait()
+        if not answer and self._stop_by is not None:
+            return  # it was ended by a second signal
         prepared = json.loads(answer or b'{"error": ""}')  # nothing: it crashed, and its traceback is out
         if "error" in prepared:
             raise StartFailed(prepared["error"])
@@ -134,8 +140,8 @@ class Supervisor:
                 "workers": len(self._workers),
                 "worker_pids": [slot.process.pid for slot in self._workers if slot.process],
                 "data": self.settings["data"],
-                **self._prepared,
-            }
+            },
+            self._prepared,
         )
 
     # Serving
@@ -186,7 +192,10 @@ class Supervisor:
         with contextlib.suppress(KeyError):
             self._selector.unregister(process.control)
         delay = slot.bury(now)
-        _tell(f"{slot.module} (process {process.pid}) ended with {process.poll()}; starting another in {delay:.1f} s")
+        self._teller.log(
+            "error",
+            f"{slot.module} (process {process.pid}) ended with {process.poll()}; starting another in {delay:.1f} s",
+        )
 
     # Stopping
 
@@ -201,10 +210,22 @@ class Supervisor:
     def _on_signal(self) -> None:
         for number in self._signals.recv(4096):
             if number in (signal.SIGTERM, signal.SIGINT):
-                self._drain() if self._stop_by is None else self._kill_all()
+                self._drain() if self._stop_by is None else self._end_at_once()
+
+    def _end_at_once(self) -> None:
+        if time.monotonic() - self._asked_at < _SAME_SIGNAL:
+            return
+        self._teller.log("warning", "stopping at once: what is in flight is broken off")
+        self._kill_all()
 
     def _drain(self) -> None:
-        self._stop_by = time.monotonic() + self.settings["shutdown_timeout"] + _GRACE
+        self._asked_at = time.monotonic()
+        patience = self.settings["shutdown_timeout"]
+        self._teller.log(
+            "info",
+            f"stopping: what is in flight has {patience:g} s to finish; a second signal (Ctrl+C) ends it at once",
+        )
+        self._stop_by = self._asked_at + patience + _GRACE
         if self._is_accepting:
             for name in self._listeners:
                 self._accept(name)  # who has connected already is served
@@ -238,47 +259,21 @@ def _data_path(settings: dict[str, Any]) -> Any:
     return Path(settings["data"])
 
 
-def _tell(message: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk: the processes are kept alive nevertheless
-        print(f"s3gw: {message}", file=sys.stderr, flush=True)
-
-
-_CREDENTIALS = {
-    "access_key_id": "Access key ID",
-    "secret_access_key": "Secret access key",
-    "admin_password": "Admin password",
-}
-
-
-class Teller:
-    """Lines for people on standard output; with --json one line for programs there, and those for people elsewhere."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-
-    def tell_credentials(self, facts: dict[str, Any]) -> None:
-        for name, label in _CREDENTIALS.items():
-            if name in facts:
-                print(f"{label}: {facts[name]}", file=sys.stderr if self._as_json else sys.stdout, flush=True)
-
-    def tell_ready(self, facts: dict[str, Any]) -> None:
-        lines = json.dumps(facts) if self._as_json else f"S3 API:   {facts['s3']}\nJSON API: {facts['admin']}"
-        print(lines, flush=True)
-
-
 def main() -> int:
     with open(int(sys.argv[1]), "rb") as source:
         document = json.loads(source.read())
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    as_json = document["json"]
+    teller = Teller(document["settings"], document["json"], document["key_command"])
     try:
-        return Supervisor(document["settings"], Teller(as_json)).run()
+        return Supervisor(document["settings"], teller).run()
     except (DataFolderInUse, listeners.CannotListen, StartFailed, OSError) as error:
         if str(error):
-            print(json.dumps({"error": str(error)}) if as_json else f"s3gw: {error}", file=sys.stderr, flush=True)
+            teller.refuse(str(error))
         return 1
+    finally:
+        teller.tell_rest()
 
 
 if __name__ == "__main__":

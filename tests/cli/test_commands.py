@@ -231,7 +231,7 @@ def test_a_database_that_was_never_prepared_is_refused(tmp_path: Path) -> None:
 
 def test_without_json_people_read_tables_and_lines(run: Command) -> None:
     lines = run("user", "list").stdout.splitlines()
-    assert lines[0].split()[:4] == ["id", "canonical_id", "account_id", "name"]
+    assert lines[0].split() == ["name", "role", "is_enabled", "email", "account_id", "created_at"]
     assert len(lines) == 2
     assert "role:         admin" in run("user", "show", "admin").stdout.splitlines()
     assert run("bucket", "list").stdout == ""
@@ -277,6 +277,40 @@ def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data
     assert refusal(run("job", "retry", str(job["id"]))) == f"s3gw: job {job['id']} isn't dead\n"
     assert refusal(run("job", "show", "99")) == "s3gw: there is no job 99\n"
     assert "a state is one of" in refusal(run("job", "list", "--state", "odd"))
+
+
+@pytest.mark.parametrize("words", ["user list", "key list", "bucket list", "job list", "operations", "config"])
+def test_a_table_fits_100_columns(ask: Ask, run: Command, data: Path, words: str) -> None:
+    ask("user", "create", "a" * 64, "--email", "a" * 60 + "@example.com", "--display-name", "A" * 60)
+    ask("key", "create", "a" * 64, "--access-key-id", "K" * 128, "--description", "what it is for " * 9)
+    ask("bucket", "create", "b" * 63, "--owner", "a" * 64)
+
+    async def fail() -> None:
+        database = open_database(None, data)
+        await database.write(jobs.enqueue, "reap", {})
+        (job,) = await database.write(jobs.lease, "runner", 60, 1)
+        await database.write(lambda conn: jobs.finish(conn, job, jobs.DEAD, error="it broke " * 20))
+        await database.close()
+
+    asyncio.run(fail())
+    lines = run(*words.split()).stdout.splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 100
+
+
+def test_operations_are_filtered_by_whether_they_are_served_and_by_name(ask: Ask) -> None:
+    served, unserved = ask("operations", "--served"), ask("operations", "--unserved")
+    assert len(served) + len(unserved) == len(operations())
+    assert all(row["served"] for row in served)
+    assert "SelectObjectContent" in {row["operation"] for row in unserved}
+    assert [row["operation"] for row in ask("operations", "getobjecttag")] == ["GetObjectTagging"]
+    assert ask("operations", "getobjecttag", "--unserved") == []
+
+
+def test_who_makes_a_key_is_told_that_its_secret_is_not_shown_again(run: Command) -> None:
+    made = run("key", "create", "admin")
+    assert made.stderr == "The secret access key isn't shown again: keep it.\n"
+    assert run("key", "create", "admin", "--json").stderr == ""
 
 
 def test_help_names_every_command() -> None:

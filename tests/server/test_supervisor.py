@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+import s3gw
 from tests.certificates import write_certificate
 from tests.servers import ROOT_KEY, RunningServer, environment, running_server
 
@@ -88,34 +90,113 @@ def connect(url: str) -> http.client.HTTPConnection:
 
 def test_the_first_start_prints_what_it_made_up_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    given = {"S3GW_ROOT_ACCESS_KEY_ID": "", "S3GW_ROOT_SECRET_ACCESS_KEY": ""}
+    given = {"S3GW_ROOT_ACCESS_KEY_ID": "", "S3GW_ROOT_SECRET_ACCESS_KEY": "", "S3GW_LOG_FORMAT": "json"}
     with running_server(data, **given) as server:
+        made_up = [server.facts[name] for name in ("access_key_id", "secret_access_key", "admin_password")]
+        assert all(made_up)
+        assert server.stop() == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == ""
         log = server.log.read_text()
-        for name, label in (
-            ("access_key_id", "Access key ID"),
-            ("secret_access_key", "Secret access key"),
-            ("admin_password", "Admin password"),
-        ):
-            assert f"{label}: {server.facts[name]}\n" in log
-    server.log.write_text("")
+        assert [json.loads(line)["message"].split(":")[0] for line in log.splitlines()] == ["stopping", "stopped"]
+        assert not any(secret in log for secret in made_up)
     with running_server(data, **given) as server:
         assert "secret_access_key" not in server.facts
-        assert "Secret access key" not in server.log.read_text()
 
 
-def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
+@contextmanager
+def started(folder: Path, *options: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A server as a person starts it, without --json."""
+    command = [sys.executable, "-m", "s3gw", "serve", "--data", "data", "--listen", "127.0.0.1:0", "--workers", "1"]
+    settings = {"S3GW_MIN_FREE_SPACE": "0", "PYTHONPATH": os.pathsep.join(sys.path)} | settings
     with subprocess.Popen(
-        [*command, "--admin-listen", "127.0.0.1:0"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
+        [*command, "--admin-listen", "127.0.0.1:0", *options], cwd=folder, env=environment(**settings),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it prints up to a line with this text, and the empty line after it."""
+    printed = ""
+    assert process.stdout is not None
+    while text not in printed or not printed.endswith("\n\n"):
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    return printed
+
+
+def test_a_person_is_shown_on_one_screen_what_runs_what_is_secret_and_what_comes_next(tmp_path: Path) -> None:
+    with started(tmp_path, S3GW_REGION="eu-west-3") as process:
+        printed = read_until(process, "aws --endpoint-url")
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+    assert rest == ""
+    assert len(printed.splitlines()) <= 24
+    assert max(map(len, printed.splitlines())) <= 100
+    assert f"s3gw {s3gw.__version__}" in printed
+    assert re.search(r"S3 +http://127\.0\.0\.1:\d+\n", printed)
+    assert re.search(r"Health +http://127\.0\.0\.1:\d+/readyz\n", printed)
+    assert re.search(rf"Data +{re.escape(str(tmp_path / 'data'))}\n", printed)
+    assert re.search(r"Workers +1\n", printed)
+    (url,) = re.findall("S3 +(.*)", printed)
+    assert f"    aws --endpoint-url {url} --region eu-west-3 s3 mb s3://" in printed
+    (secret,) = re.findall("export AWS_SECRET_ACCESS_KEY=(.*)", printed)
+    assert printed.count(secret) == 1
+    assert "only now" in printed
+    assert [line.split()[2:4] for line in errors.splitlines()] == [
+        ["s3gw.server", "stopping:"],
+        ["s3gw.server", "stopped"],
+    ]
+    with started(tmp_path) as process:
+        printed = read_until(process, "aws --endpoint-url")
+    assert "SECRET" not in printed
+    assert f"s3gw key create admin --data {tmp_path / 'data'}" in printed
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures") as server:
+        address = urlsplit(server.s3)
+        url = urlsplit(s3_client(server).generate_presigned_url("put_object", {"Bucket": "pictures", "Key": "cat"}))
+        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+            head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 100\r\n\r\n"
+            client.sendall(head.encode())
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(1)
+            assert server.process.poll() is None  # it waits for the upload
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(5) == 0
+        assert "stopping at once" in server.log.read_text()
+
+
+def test_a_log_in_json_has_no_other_lines(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", "--workers", "1", S3GW_LOG_FORMAT="json", S3GW_WORKER="1") as server:
+        server.get(server.s3)
+        (worker,) = [pid for pid, command in children(server.process.pid).items() if "server.worker" in command]
+        os.kill(worker, signal.SIGKILL)
+        assert eventually(lambda: "starting another" in server.log.read_text())
+        server.stop()
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert all({"time", "level", "logger"} <= line.keys() for line in lines)
+    refused = serve(tmp_path / "data", "--database-url", "sqlite:nonsense", S3GW_LOG_FORMAT="json")
+    assert json.loads(refused.stderr)["level"] == "error"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with started(tmp_path, *options) as process:
         assert eventually((tmp_path / "data" / "s3gw.db").exists)
         process.send_signal(signal.SIGTERM)
-        printed = process.stdout.read()
-        assert process.wait(30) == 0
-    assert re.findall("^[A-Z][a-z ]+(?:ID|key|password)", printed, re.M) == [
-        "Access key ID", "Secret access key", "Admin password"
-    ]  # fmt: skip
+        printed, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+    told = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "Admin password")
+    for name in ("access_key_id", "secret_access_key", "admin_password") if options else told:
+        assert printed.count(name) == 1
 
 
 def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing(tmp_path: Path) -> None:
@@ -132,12 +213,12 @@ def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing
         (worker,) = workers()
         os.kill(worker, signal.SIGSTOP)
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("Access key ID")  # all is prepared, and the worker was told to go
+        assert process.stdout.readline().startswith("Made up")  # all is prepared, and the worker was told to go
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         os.kill(worker, signal.SIGCONT)
         _, errors = process.communicate(timeout=30)
-        assert (process.returncode, errors) == (0, "")
+        assert (process.returncode, "Traceback" in errors) == (0, False)
 
 
 @pytest.mark.parametrize("data", ["file", "file/data"])
