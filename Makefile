@@ -15,8 +15,8 @@ BIN := .venv/bin
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
 
-run: .venv/.installed ## install into .venv and serve on 127.0.0.1:9000, data in ./data
-	$(BIN)/s3gw serve $(ARGS)
+run: .venv/.runtime ## install into .venv and serve on 127.0.0.1:9000, data in ./data
+	@exec $(BIN)/s3gw serve $(ARGS)
 
 check: lint test ## everything that must pass: format, lint, types, tests
 
@@ -60,7 +60,14 @@ clean: ## remove what was built and measured; .venv and data stay
 	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
+# What serves, without what develops, which `make test` and `make lint` add to the same environment.
+.venv/.runtime: pyproject.toml scripts/make-venv.sh
+	@echo "installing s3gw into .venv …"
+	@sh scripts/make-venv.sh .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
 .venv/.installed: pyproject.toml scripts/make-venv.sh
 	sh scripts/make-venv.sh .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+	touch .venv/.runtime $@

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import s3gw
+from tests.servers import ROOT_KEY, environment, running_server
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {"help", "run", "check", "lint", "soak", "test", "bench", "compat", "image", "format", "clean"}
@@ -136,13 +137,43 @@ def test_compose_file_starts_what_the_settings_name() -> None:
     assert set(services) == {"s3gw", "postgresql"}
 
 
-def test_the_readmes_commands_exist() -> None:
-    """Each `s3gw COMMAND` and each `make TARGET` in a code block is one that there is."""
-    blocks = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", read("README.md"), re.DOTALL))
-    assert set(re.findall(r"^make (\w+)", blocks, re.MULTILINE)) <= TARGETS
-    from s3gw.cli import _COMMANDS
+def lines_of_readme(language: str) -> list[str]:
+    blocks = re.findall(rf"```{language}\n(.*?)```", read("README.md"), re.DOTALL)
+    return [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
-    assert set(re.findall(r"^s3gw (\w+)", blocks, re.MULTILINE)) <= set(_COMMANDS)
+
+def test_the_readmes_lines_are_commands_that_there_are() -> None:
+    lines = lines_of_readme("sh")
+    assert {line.split()[0] for line in lines} == {"make", ".", "aws", "s3gw"}
+    assert {line.split()[1] for line in lines if line.startswith("make ")} <= TARGETS
+    assert not any("…" in line for line in lines), "a line that doesn't run as it stands"
+
+
+def test_the_readmes_lines_for_clients_name_versions_that_fit_ours() -> None:
+    (boto3,) = re.findall(r"pip install (boto3==[\d.]+)", read("README.md"))
+    assert boto3 in PROJECT["optional-dependencies"]["dev"]
+
+
+def test_the_readmes_lines_run_as_they_stand(tmp_path: Path) -> None:
+    """In their order, from where `make run` has installed. aws is a program of others, and left out."""
+    lines = lines_of_readme("sh")
+    assert lines[:2] == ["make run", ". .venv/bin/activate"]
+    assert run_make("--dry-run", "run").splitlines()[-1].split()[:3] == ["exec", ".venv/bin/s3gw", "serve"]
+    with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures") as server:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        keys = {"AWS_ACCESS_KEY_ID": ROOT_KEY[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEY[1], "AWS_REGION": "us-east-1"}
+        for line in [line for line in lines if line.startswith("s3gw ")]:
+            subprocess.run(line.split(), cwd=tmp_path, env=environment(PATH=path), check=True, capture_output=True)
+        source = "\n".join(lines_of_readme("python")).replace("http://127.0.0.1:9000", server.s3)
+        subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=environment(**keys), check=True)
+
+
+def test_serving_installs_nothing_that_only_develops() -> None:
+    makefile = read("Makefile")
+    assert re.search(r"^run: \.venv/\.runtime ", makefile, re.MULTILINE)
+    (recipe,) = re.findall(r"^\.venv/\.runtime:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert "pip install" in recipe
+    assert "[dev]" not in recipe
 
 
 def test_the_licence_is_apache_2() -> None:
