@@ -32,6 +32,8 @@ class Exchange:
     __slots__ = (
         "_send",
         "bytes_sent",
+        "ctx",
+        "error_code",
         "is_started",
         "operation",
         "principal",
@@ -40,6 +42,7 @@ class Exchange:
         "scope",
         "started_at",
         "status",
+        "turned_at",
         "was_aborted",
     )
 
@@ -48,13 +51,21 @@ class Exchange:
         self.started_at = time.perf_counter()
         self.request_id = f"{random.getrandbits(64):016X}"
         self.request: Request | None = None
+        self.ctx: Context | None = None
         self.operation = "-"
+        self.error_code = "-"
+        self.turned_at = 0.0  # when the answer began
         self.principal: Principal = ANONYMOUS
         self.status = 0
         self.bytes_sent = 0
         self.is_started = False
         self.was_aborted = False
         self._send = send
+
+    @property
+    def bytes_received(self) -> int:
+        body = None if self.ctx is None else self.ctx.body
+        return 0 if body is None else body.received
 
     async def send_output(self, ctx: Context, output: Output, codec: Codec) -> None:
         """Answer with the output of a handler. Its `Body` is bytes, or opened content, which is closed here."""
@@ -83,6 +94,7 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def refuse(self, error: S3Error) -> None:
+        self.error_code = error.code
         headers: Headers = [
             (name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers.items()
         ]
@@ -108,6 +120,7 @@ class Exchange:
         headers.append((b"x-amz-id-2", self._host_id().encode()))
         self.status = status
         self.is_started = True
+        self.turned_at = time.perf_counter()
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     def _host_id(self) -> str:

@@ -101,6 +101,7 @@ class Gateway:
         authentication = await authenticate(sent, self._find_access_key, services.credentials, services.settings)
         exchange.principal = authentication.principal
         ctx = Context(services, request, authentication.principal, exchange.request_id, time.time_ns() // 1000)
+        exchange.ctx = ctx
         await self._authorize(ctx, operation, needs_of_unserved(operation) if row is None else row.needs)
         if row is None:
             raise unserved_operation(operation, request)

@@ -1,6 +1,6 @@
 """Log lines on standard error: what the program says, and one line per request.
 
-Secrets are never logged: of a request only the path is, because a query may carry a signature or a session token.
+Secrets are never logged: of a query only a few arguments are, because it may carry a signature or a session token.
 Access lines are gathered and written some times a second: a write for each would cost more than forming it.
 """
 
@@ -11,8 +11,10 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _FLUSH_AFTER = 0.1  # seconds
 _FLUSH_AT = 256  # lines
+# Characters of what strangers can make long.
+_LONGEST_PATH, _LONGEST_VALUE, _LONGEST_MESSAGE, _LONGEST_TRACEBACK = 1024, 200, 2000, 20_000
+_TOLD_ARGUMENTS = ("prefix", "partNumber", "versionId")
 
 
 def configure(log_format: str, access_log: bool) -> None:
@@ -48,9 +53,9 @@ def flush() -> None:
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         # What a client sent may be in the message; it must not begin a line of its own.
-        message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
+        message = _cut(record.getMessage(), _LONGEST_MESSAGE).replace("\n", "\\n").replace("\r", "\\r")
         line = f"{_timestamp(record.created)} {record.levelname.lower()} {record.name} {message}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{_traceback(self, record)}" if record.exc_info else line
 
 
 class _Json(logging.Formatter):
@@ -59,11 +64,20 @@ class _Json(logging.Formatter):
             "time": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _cut(record.getMessage(), _LONGEST_MESSAGE),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _traceback(self, record)
         return json.dumps(line)
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    assert record.exc_info
+    return _cut(formatter.formatException(record.exc_info), _LONGEST_TRACEBACK)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 class _AccessLog:
@@ -91,32 +105,38 @@ class _AccessLog:
 
     def _text(self, exchange: Exchange) -> str:
         """The same fields, in one piece: on the path of every request this costs a fifth of the general form."""
-        scope, request, peer = exchange.scope, exchange.request, exchange.scope.get("client")
-        client = request.client if request is not None else peer[0] if peer else "-"
-        path = (scope.get("raw_path") or b"/").decode("ascii", "backslashreplace")
+        scope, request, started_at = exchange.scope, exchange.request, exchange.started_at
+        turned_at = exchange.turned_at or started_at
+        told = request.arguments if request is not None else None
         return (
-            f"time={self._now()} level=access client={client} method={scope['method']} path={path}"
-            f" operation={exchange.operation} status={exchange.status} bytes={exchange.bytes_sent}"
-            f" ms={(time.perf_counter() - exchange.started_at) * 1000:.2f} user={exchange.principal.name}"
-            f" request_id={exchange.request_id}{' aborted=True' if exchange.was_aborted else ''}"
+            f"{self._now()} info s3gw.access client={_client(exchange)} method={scope['method']} path={_path(scope)}"
+            f" operation={exchange.operation} status={exchange.status} error={exchange.error_code}"
+            f" bytes_in={exchange.bytes_received} bytes={exchange.bytes_sent}"
+            f" ms={(time.perf_counter() - started_at) * 1000:.2f} first_byte_ms={(turned_at - started_at) * 1000:.2f}"
+            f" user={exchange.principal.name} agent={_quoted(_agent(exchange))} request_id={exchange.request_id}"
+            f"{_arguments_text(told) if told else ''}{' aborted=True' if exchange.was_aborted else ''}"
         )
 
     def _fields(self, exchange: Exchange) -> dict[str, Any]:
-        scope, request = exchange.scope, exchange.request
-        path = scope.get("raw_path") or b"/"
-        peer = scope.get("client")
+        scope, request, started_at = exchange.scope, exchange.request, exchange.started_at
         return {
             "time": self._now(),
-            "level": "access",
-            "client": request.client if request is not None else peer[0] if peer else "-",
+            "level": "info",
+            "logger": "s3gw.access",
+            "client": _client(exchange),
             "method": scope["method"],
-            "path": path.decode("ascii", "backslashreplace"),
+            "path": _path(scope),
             "operation": exchange.operation,
             "status": exchange.status,
+            "error": exchange.error_code,
+            "bytes_in": exchange.bytes_received,
             "bytes": exchange.bytes_sent,
-            "ms": round((time.perf_counter() - exchange.started_at) * 1000, 2),
+            "ms": round((time.perf_counter() - started_at) * 1000, 2),
+            "first_byte_ms": round(((exchange.turned_at or started_at) - started_at) * 1000, 2),
             "user": exchange.principal.name,
+            "agent": _cut(_agent(exchange), _LONGEST_VALUE),
             "request_id": exchange.request_id,
+            **(_arguments(request.arguments) if request is not None else {}),
             "aborted": True if exchange.was_aborted else None,
         }
 
@@ -129,6 +149,42 @@ class _AccessLog:
 
 
 _access_log = _AccessLog()
+
+
+def _client(exchange: Exchange) -> str:
+    if exchange.request is not None:
+        return exchange.request.client[:_LONGEST_VALUE]
+    peer = exchange.scope.get("client")
+    return peer[0] if peer else "-"
+
+
+def _path(scope: Mapping[str, Any]) -> str:
+    path: bytes = scope.get("raw_path") or b"/"
+    if len(path) > _LONGEST_PATH:
+        return path[:_LONGEST_PATH].decode("ascii", "backslashreplace") + "…"
+    return path.decode("ascii", "backslashreplace")
+
+
+def _agent(exchange: Exchange) -> str:
+    if exchange.request is not None:
+        return exchange.request.headers.get("user-agent", "-")
+    # A request that couldn't even be read, or one that has no application.
+    headers = dict(exchange.scope.get("headers", ()))
+    return headers.get(b"user-agent", b"-").decode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _quoted(value: str) -> str:
+    return json.dumps(_cut(value, _LONGEST_VALUE))
+
+
+def _arguments(arguments: Mapping[str, str]) -> dict[str, str]:
+    """Those that say what was asked for. Others may be secrets."""
+    return {name: _cut(arguments[name], _LONGEST_VALUE) for name in _TOLD_ARGUMENTS if name in arguments}
+
+
+def _arguments_text(arguments: Mapping[str, str]) -> str:
+    return "".join(f" {name}={json.dumps(value)}" for name, value in _arguments(arguments).items())
 
 
 def _timestamp(seconds: float) -> str:

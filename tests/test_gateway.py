@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -327,15 +328,40 @@ def test_every_served_operation_is_listed(data: Path, server: RunningServer) -> 
     assert len(entries) == 116
 
 
-def test_who_asked_for_what_is_not_served_stands_in_the_log(server: RunningServer) -> None:
-    refused = send(server, "PUT", "/public/named", b"x", **{"x-amz-acl": "public-read"})
-    assert refused.status == 501
-    request_id = refused.headers["x-amz-request-id"]
-
+def access_line(server: RunningServer, request_id: str) -> str:
     def line() -> str:
         return next((line for line in server.log.read_text().splitlines() if request_id in line), "")
 
     until = time.monotonic() + 5
     while not line() and time.monotonic() < until:
         time.sleep(0.05)
-    assert " user=admin " in line()
+    return line()
+
+
+def test_who_asked_for_what_is_not_served_stands_in_the_log(server: RunningServer) -> None:
+    refused = send(server, "PUT", "/public/named", b"x", **{"x-amz-acl": "public-read"})
+    assert refused.status == 501
+    line = access_line(server, refused.headers["x-amz-request-id"])
+    assert " user=admin " in line
+    assert " error=NotImplemented " in line
+
+
+def test_an_access_line_tells_bytes_the_first_byte_who_asked_and_for_which_part_but_no_secret(
+    s3: Any, server: Any
+) -> None:
+    s3.create_bucket(Bucket="told")
+    s3.put_object(Bucket="told", Key="key", Body=b"x" * 1234)
+    upload = s3.create_multipart_upload(Bucket="told", Key="key")["UploadId"]
+    part = s3.upload_part(Bucket="told", Key="key", UploadId=upload, PartNumber=7, Body=b"y" * 4321)
+    line = access_line(server, part["ResponseMetadata"]["RequestId"])
+    assert " bytes_in=4321 " in line
+    assert " bytes=0 " in line
+    assert ' partNumber="7"' in line
+    assert upload not in line
+    assert re.search(r" first_byte_ms=\d+\.\d\d ", line)
+    assert re.search(r' agent="Boto3/.*" request_id=', line)
+    url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": "told", "Prefix": "a b"})
+    with urllib.request.urlopen(url) as answer:
+        line = access_line(server, answer.headers["x-amz-request-id"])
+    assert 'prefix="a b"' in line
+    assert "Signature" not in line

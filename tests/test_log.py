@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from s3gw import log
 from s3gw.exchange import Exchange
+from s3gw.server.teller import log_line
+from s3gw.wire.request import Request
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +58,7 @@ def test_an_access_line_says_who_asked_for_what_and_what_became_of_it(capsys: py
     line = json.loads(capsys.readouterr().err)
     assert line["client"] == "192.0.2.1"
     assert (line["method"], line["path"], line["operation"]) == ("GET", "/bucket/a%20key", "GetObject")
-    assert (line["status"], line["bytes"], line["user"]) == (200, 42, "anonymous")
+    assert (line["status"], line["error"], line["bytes"], line["user"]) == (200, "-", 42, "anonymous")
     assert line["aborted"] is None
     assert len(line["request_id"]) == 16
 
@@ -101,3 +104,37 @@ def test_a_traceback_is_in_the_json_line(capsys: pytest.CaptureFixture[str]) -> 
     line = json.loads(capsys.readouterr().err)
     assert line["message"] == "failed"
     assert "RuntimeError: why" in line["traceback"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_strangers_send_makes_no_line_long(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    long = b"a" * 30_000
+    scope = {
+        "type": "http", "method": "GET", "raw_path": b"/" + long, "path": "/", "scheme": "http",
+        "query_string": b"prefix=" + long + b"&partNumber=" + long + b"&versionId=" + long,
+        "client": ("192.0.2.1", 1), "headers": [(b"host", long), (b"user-agent", long)],
+    }  # fmt: skip
+    log.configure(form, True)
+    whole, unread = exchange(scope=scope), exchange(scope=scope)
+    whole.request = Request.from_scope(scope | {"raw_path": b"/bucket"})
+    asyncio.run(_log(whole, unread))
+    logging.getLogger("s3gw.test").warning("failed: %s", "a" * 30_000)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) < 3000
+
+
+def test_a_line_of_text_begins_like_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("text", True)
+    asyncio.run(_log(exchange()))
+    logging.getLogger("s3gw.test").info("something")
+    lines = [*capsys.readouterr().err.splitlines(), log_line("text", "info", "something")]
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info s3gw\.\w+ ", line) for line in lines)
+
+
+def test_the_text_of_a_user_agent_can_not_forge_a_field(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("text", True)
+    forged = exchange()
+    forged.scope["headers"].append((b"user-agent", b'x" status=200 "'))
+    asyncio.run(_log(forged))
+    assert r'agent="x\" status=200 \""' in capsys.readouterr().err

@@ -79,6 +79,11 @@ class VerifyingBody:
         return None if algorithm is None else algorithm.name
 
     @property
+    def received(self) -> int:
+        """Bytes of content that have come so far."""
+        return self._received
+
+    @property
     def is_chunked(self) -> bool:
         """Whether it is sent in aws-chunked encoding."""
         return self._decoder is not None

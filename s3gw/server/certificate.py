@@ -11,11 +11,16 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """An SSLContext that follows its files; connections made before a change keep what they have."""
+    """An SSLContext that follows its files; connections made before a change keep what they have.
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    Every worker has one; the one that `tells` logs for all, and a failure that lasts only once.
+    """
+
+    def __init__(self, certificate: Path, key: Path, *, tells: bool = True) -> None:
         """Raises OSError or ssl.SSLError when the files can't be used."""
         self._files = (certificate, key)
+        self._tells = tells
+        self._told = ""
         self._stamp = self._read_stamp()
         self.context = self._load()
 
@@ -29,11 +34,17 @@ class Certificate:
             self._load()
             self.context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:  # in the middle of being replaced; we look again at the next tick
-            _logger.warning("can't load the new TLS certificate: %s", error)
+            self._tell(logging.WARNING, f"can't load the new TLS certificate {self._files[0]} (S3GW_TLS_CERT): {error}")
             return False
         self._stamp = stamp
-        _logger.info("loaded the new TLS certificate")
+        self._tell(logging.INFO, f"loaded the new TLS certificate {self._files[0]}")
+        self._told = ""
         return True
+
+    def _tell(self, level: int, message: str) -> None:
+        if self._tells and message != self._told:
+            _logger.log(level, "%s", message)
+        self._told = message
 
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -45,6 +45,11 @@ def rebuild(document: bytes) -> Settings:
     return cast("Settings", SimpleNamespace(**values))
 
 
+def is_first_worker(settings: Settings) -> bool:
+    """The one that tells what is the same in all of them."""
+    return bool(getattr(settings, "is_first_worker", False))
+
+
 def wait_for_go(control: socket.socket) -> None:
     control.setblocking(True)
     if control.recv(1) != messages.GO:  # the supervisor gave up or is gone

@@ -297,7 +297,7 @@ class Connection(HttpToolsProtocol):
         )
         values = (STATUS_LINES[error.status], standing_lines(), request_id.encode(), len(document))
         self.transport.write(head % values + document)
-        exchange.status, exchange.bytes_sent = error.status, len(document)
+        exchange.status, exchange.error_code, exchange.bytes_sent = error.status, error.code, len(document)
         log.access(exchange)
 
     def close(self) -> None:

@@ -64,7 +64,9 @@ class Supervisor:
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.server.first_start", document, inherited)
         self._selector.register(self._preparation.control, selectors.EVENT_READ, self._on_prepared)
-        self._workers = [Slot("s3gw.server.worker", document, inherited) for _ in range(settings["workers"])]
+        first = json.dumps(settings | {"is_first_worker": True}).encode()
+        documents = [first, *[document] * (settings["workers"] - 1)]
+        self._workers = [Slot("s3gw.server.worker", each, inherited) for each in documents]
         self._jobs = Slot("s3gw.jobs.process", document, inherited)
         for slot in self._workers:
             self._start(slot)

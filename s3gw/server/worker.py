@@ -43,7 +43,8 @@ class Worker:
         }
         self._certificate: Certificate | None = None
         if settings.tls_cert is not None and settings.tls_key is not None:
-            self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+            tells = child.is_first_worker(settings)
+            self._certificate = Certificate(settings.tls_cert, settings.tls_key, tells=tells)
         self._starting: set[asyncio.Task[None]] = set()
         self._notices = bytearray()
         self._draining = asyncio.Event()

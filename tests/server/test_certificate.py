@@ -52,6 +52,15 @@ def test_a_pair_that_does_not_fit_leaves_the_old_one_until_it_does(tmp_path: Pat
     assert served_name(certificate.context) == "new"
 
 
+def test_a_pair_that_does_not_fit_for_a_while_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    certificate = Certificate(*write_certificate(tmp_path, "server", "old"))
+    write_certificate(tmp_path, "other", "new")
+    (tmp_path / "other.crt").replace(tmp_path / "server.crt")
+    assert [certificate.refresh() for _ in range(3)] == [False] * 3
+    assert len(caplog.records) == 1
+    assert "S3GW_TLS_CERT" in caplog.text
+
+
 def test_a_file_that_is_gone_for_a_moment_changes_nothing(tmp_path: Path) -> None:
     certificate = Certificate(*write_certificate(tmp_path, "server", "old"))
     (tmp_path / "server.crt").unlink()

@@ -456,6 +456,7 @@ def test_both_listeners_speak_tls_and_follow_the_certificate(tmp_path: Path) -> 
         assert eventually(lambda: [peer_certificate(url) for url in (server.s3, server.admin) * 2] == [renewed] * 4)
         context = ssl.create_default_context(cafile=str(certificate))
         assert server.get(f"{server.admin}/healthz", context)[0] == 200
+        assert server.log.read_text().count("loaded the new TLS certificate") == 1  # two workers did
 
 
 def test_a_client_without_tls_is_dropped_and_the_worker_stays_well(tmp_path: Path) -> None:
