@@ -169,7 +169,7 @@ def _agent(exchange: Exchange) -> str:
     if exchange.request is not None:
         return exchange.request.headers.get("user-agent", "-")
     # A request that couldn't even be read, or one that has no application.
-    headers = dict(exchange.scope.get("headers", ()))
+    headers: dict[bytes, bytes] = dict(exchange.scope.get("headers", ()))
     return headers.get(b"user-agent", b"-").decode("latin-1")
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import s3gw
+from tests.certificates import write_certificate
 from tests.servers import ROOT_KEY, environment, running_server
 
 ROOT = Path(__file__).parent.parent
@@ -135,6 +136,30 @@ def test_the_container_is_built_from_what_the_wheel_needs_only() -> None:
 def test_compose_file_starts_what_the_settings_name() -> None:
     services = yaml.safe_load(read("deploy/compose.yaml"))["services"]
     assert set(services) == {"s3gw", "postgresql"}
+
+
+def test_a_password_with_any_character_reaches_the_database_of_the_compose_file() -> None:
+    environment = yaml.safe_load(read("deploy/compose.yaml"))["services"]["s3gw"]["environment"]
+    assert "POSTGRES_PASSWORD" not in environment["S3GW_DATABASE_URL"]
+    assert environment["PGPASSWORD"].startswith("${POSTGRES_PASSWORD:")
+
+
+def test_nginx_listens_on_ipv6_too() -> None:
+    assert "listen [::]:443 ssl;" in read("deploy/nginx.conf")
+
+
+def test_the_containers_health_command_knows_tls(tmp_path: Path) -> None:
+    assert 'CMD ["python", "-m", "s3gw.server.health"]' in read("Containerfile")
+    certificate, key = write_certificate(tmp_path, "server")
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--workers", "1")
+    command = [sys.executable, "-m", "s3gw.server.health"]
+    with running_server(tmp_path / "data", *options) as server:
+        address = server.admin.removeprefix("https://")
+        tls = {"S3GW_TLS_CERT": str(certificate), "S3GW_TLS_KEY": str(key)}
+        for settings, outcome in ((tls, 0), ({}, 1)):
+            known = environment(S3GW_ADMIN_LISTEN=address, PYTHONPATH=os.pathsep.join(sys.path), **settings)
+            done = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True)
+            assert done.returncode == outcome, done.stderr
 
 
 def lines_of_readme(language: str) -> list[str]:

@@ -70,7 +70,9 @@ class Credentials:
         try:
             secret = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], access_key_id.encode())
         except (InvalidTag, ValueError):
-            raise MasterKeyError(f"the secret of {access_key_id} was sealed under another master key") from None
+            raise MasterKeyError(
+                f"the secret of {access_key_id} was sealed under another master key: check S3GW_MASTER_KEY"
+            ) from None
         return secret.decode()
 
     def _signing_key(self, access_key_id: str, sealed: bytes, date: str, region: str) -> bytes:
@@ -95,7 +97,10 @@ def parse_master_key(text: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != _MASTER_KEY_BYTES:
-        raise MasterKeyError("the master key must be 32 bytes in base64 or hex; `openssl rand -base64 32` makes one")
+        raise MasterKeyError(
+            "the master key (S3GW_MASTER_KEY, or its file) must be 32 bytes in base64 or hex;"
+            " `openssl rand -base64 32` makes one"
+        )
     return key
 
 

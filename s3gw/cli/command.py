@@ -63,6 +63,7 @@ def settings_of(as_json: bool, tell: Tell = tell, **options: Any) -> Settings:
 def refusals(as_json: bool) -> Iterator[None]:
     """Turns what a command may run into into one line on standard error and exit status 1."""
     from s3gw.auth.credentials import MasterKeyError
+    from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
     from s3gw.metadata.identities import IdentityError
@@ -81,7 +82,9 @@ def refusals(as_json: bool) -> Iterator[None]:
         yield
     except S3Error as error:
         refuse(f"{error.code}: {error.message}", as_json)
-    except (*known, OSError, ValueError) as error:
+    except OSError as error:
+        refuse(f"{in_words(error)}; check --data (S3GW_DATA)", as_json)
+    except (*known, ValueError) as error:
         refuse(str(error), as_json)
 
 

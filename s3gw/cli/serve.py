@@ -14,11 +14,14 @@ import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
+from s3gw.disks.faults import in_words
 from s3gw.server.certificate import Certificate
 from s3gw.server.processes import replace_this_process
 from s3gw.server.teller import log_line
 
 app = group()
+
+_CERTIFICATE = "the TLS certificate or its key (--tls-cert, --tls-key; S3GW_TLS_CERT, S3GW_TLS_KEY)"
 
 
 @app.command()
@@ -72,8 +75,11 @@ def _check_certificate(settings: Settings) -> None:
     if settings.tls_cert is not None and settings.tls_key is not None:
         try:
             Certificate(settings.tls_cert, settings.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"the TLS certificate or its key can't be used: {error}") from None
+        except ssl.SSLError as error:
+            reason = (error.reason or str(error)).lower().replace("_", " ")
+            raise ConfigurationError(f"{_CERTIFICATE} can't be used: {reason}") from None
+        except OSError as error:
+            raise ConfigurationError(f"{_CERTIFICATE} can't be used: {in_words(error)}") from None
 
 
 def _readable(document: bytes) -> int:

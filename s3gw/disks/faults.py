@@ -24,6 +24,15 @@ def is_disk_fault(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno is not None
 
 
+def in_words(error: BaseException) -> str:
+    """Of an error of the system its file and its reason, without a number; of any other its message."""
+    if not is_disk_fault(error):
+        return str(error)
+    assert isinstance(error, OSError)
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
 def is_read_only(folder: Path | str) -> bool:
     """Whether the file system is mounted so, or the kernel has made it so because its disk failed. The latter is
     told to who makes a file, but not by the flag of every kernel.

@@ -272,5 +272,5 @@ def sqlite_path(url: str | None, data: Path) -> Path:
         return data / "s3gw.db"
     scheme, _, path = url.partition(":///")
     if scheme != "sqlite" or not path or path.startswith(":"):
-        raise ValueError("The database URL must be sqlite:///PATH or postgresql://…")
+        raise ValueError("--database-url (S3GW_DATABASE_URL) must be sqlite:///PATH or postgresql://…")
     return Path(path)

@@ -290,9 +290,14 @@ def _key(row: Row[Any]) -> Key:
     return key._replace(is_enabled=bool(key.is_enabled))
 
 
-def _check_user(*, name: str | None, email: str | None, role: str | None) -> None:
-    if name is not None and _USER_NAME.fullmatch(name) is None:
+def check_user_name(name: str) -> None:
+    if _USER_NAME.fullmatch(name) is None:
         raise IdentityError("a user name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
+
+
+def _check_user(*, name: str | None, email: str | None, role: str | None) -> None:
+    if name is not None:
+        check_user_name(name)
     if email is not None and _EMAIL.fullmatch(email) is None:
         raise IdentityError(f"{email} is not an e-mail address")
     if role is not None and role not in ROLES:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from s3gw.metadata.database import Connection, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.schema import users
@@ -28,16 +28,18 @@ def met_full_disk(error: BaseException, folder: Path) -> bool:
 
 @contextmanager
 def unreachable_is_unavailable() -> Iterator[None]:
-    """Around a migration, which has a connection of its own."""
+    """Around a migration, which has a connection of its own: whatever the database refuses is for one line to tell."""
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
         raise DatabaseUnavailable(f"the database can't be used: {error.orig}") from error.orig
+    except (SQLAlchemyError, sqlite3.Error, ValueError) as error:
+        raise DatabaseUnavailable(f"the database can't be used: {error}") from error
 
 
 def require_schema(conn: Connection) -> None:
     """Raises UnsuitableDatabase where no server has been started yet."""
     try:
         conn.execute(select(users.c.is_enabled).limit(1))
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, sqlite3.Error, ValueError) as error:
         raise UnsuitableDatabase("the database isn't ready: start the server once, which prepares it") from error

@@ -6,6 +6,8 @@ import logging
 import ssl
 from pathlib import Path
 
+from s3gw.disks.faults import in_words
+
 _logger = logging.getLogger("s3gw.server")
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -34,7 +36,10 @@ class Certificate:
             self._load()
             self.context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:  # in the middle of being replaced; we look again at the next tick
-            self._tell(logging.WARNING, f"can't load the new TLS certificate {self._files[0]} (S3GW_TLS_CERT): {error}")
+            self._tell(
+                logging.WARNING,
+                f"can't load the new TLS certificate {self._files[0]} (S3GW_TLS_CERT): {in_words(error)}",
+            )
             return False
         self._stamp = stamp
         self._tell(logging.INFO, f"loaded the new TLS certificate {self._files[0]}")

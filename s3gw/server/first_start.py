@@ -11,14 +11,15 @@ import json
 import os
 import secrets
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from s3gw import log
 from s3gw.app import blob_folder, open_credentials, reserve_folders
 from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
 from s3gw.auth.passwords import hash_password
 from s3gw.blobs.filesystem import FilesystemStore, make_folder
-from s3gw.disks.faults import is_full
+from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
 from s3gw.metadata import buckets, identities, store_identity
@@ -27,6 +28,7 @@ from s3gw.metadata.database import (
     Database,
     DatabaseUnavailable,
     UnsuitableDatabase,
+    database_folder,
     migrate,
     now,
     open_database,
@@ -68,11 +70,19 @@ async def check_identity(database: Database, store: FilesystemStore, folder: Pat
         )
 
 
-async def prepare(settings: Settings) -> dict[str, str]:
+@dataclass
+class Progress:
+    """`is_untouched` while all that a start has made may be removed again: nobody relies on it yet."""
+
+    is_untouched: bool = True
+
+
+async def prepare(settings: Settings, progress: Progress | None = None) -> dict[str, str]:
     """As `_prepare`; where the disk is full, again after more and more of its reserve was given up."""
+    progress = progress or Progress()
     while True:
         try:
-            return await _prepare(settings)
+            return await _prepare(settings, progress)
         except (DatabaseUnavailable, OSError) as error:
             folders = reserve_folders(settings)
             short = [folder for folder in folders if is_full(error) or met_full_disk(error, folder)]
@@ -80,18 +90,25 @@ async def prepare(settings: Settings) -> dict[str, str]:
                 raise
 
 
-async def _prepare(settings: Settings) -> dict[str, str]:
+async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
     """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
     store = make_folders(settings)
     with unreachable_is_unavailable():
         migrate(settings.database_url, settings.data)
     database = open_database(settings.database_url, settings.data)
     try:
+        has_users = await database.read(identities.has_users)
+        if not has_users:
+            check_root(settings)
+        # A database elsewhere knows the folder from here on, and its other half must not be removed.
+        is_here = database_folder(settings.database_url, settings.data) == settings.data.absolute()
+        progress.is_untouched = is_here and not has_users
         await check_identity(database, store, blob_folder(settings))
-        if await database.read(identities.has_users):
+        if has_users:
             await check_credentials(database, open_credentials(settings))
             return {}
         root = _Root(settings, open_credentials(settings, create=True))
+        progress.is_untouched = False
         return root.made_up if await database.write(root.create, keys=(_LOCK,)) else {}
     finally:
         await database.close()
@@ -102,6 +119,22 @@ async def check_credentials(database: Database, credentials: Credentials) -> Non
     sample = await database.read(identities.any_sealed_secret)
     if sample is not None:
         credentials.unseal(*sample)
+
+
+def check_root(settings: Settings) -> None:
+    """What the settings say of the admin and the buckets of the first start. Raises ValueError, naming the setting."""
+    try:
+        identities.check_user_name(settings.root_user)
+    except identities.IdentityError as error:
+        raise ValueError(f"S3GW_ROOT_USER: {error}") from None
+    if settings.root_access_key_id is not None and settings.root_secret_access_key is not None:
+        try:
+            identities.check_access_key(settings.root_access_key_id, settings.root_secret_access_key)
+        except identities.IdentityError as error:
+            raise ValueError(f"S3GW_ROOT_ACCESS_KEY_ID, S3GW_ROOT_SECRET_ACCESS_KEY: {error}") from None
+    for name in settings.buckets:
+        if not valid_bucket_name(name):
+            raise ValueError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
 
 
 class _Root:
@@ -118,10 +151,6 @@ class _Root:
         password = settings.root_password
         if password is None:
             password = self.made_up["admin_password"] = secrets.token_urlsafe(18)
-        identities.check_access_key(*self._key)
-        for name in settings.buckets:
-            if not valid_bucket_name(name):
-                raise ValueError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
         self._sealed_secret = credentials.seal(*self._key)
         self._password_hash = hash_password(password)
 
@@ -157,14 +186,24 @@ _REFUSALS = (
 )
 
 
+def _refusal(error: Exception) -> str:
+    """One line, with the setting that it is about."""
+    line = " ".join(in_words(error).split())
+    if isinstance(error, DatabaseUnavailable):
+        return f"{line}; {_CHECK}"
+    return f"{line}; check --data (S3GW_DATA)" if is_disk_fault(error) else line
+
+
 def main() -> int:
     settings, control = child.enter()
     os.umask(0o077)  # for the database, whose files SQLite makes
     log.configure(settings.log_format, settings.access_log)
+    progress = Progress()
+    answer: dict[str, Any]
     try:
-        answer = asyncio.run(prepare(settings))
+        answer = asyncio.run(prepare(settings, progress))
     except _REFUSALS as error:
-        answer = {"error": " ".join(str(error).split())}
+        answer = {"error": _refusal(error), "is_untouched": progress.is_untouched}
     with control:
         control.sendall(json.dumps(answer).encode())
     return 0

@@ -20,8 +20,8 @@ def parse_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def bind(address: str) -> socket.socket:
-    """A listening socket that doesn't block; port 0 takes a free one."""
+def bind(address: str, setting: str = "--listen (S3GW_LISTEN)") -> socket.socket:
+    """A listening socket that doesn't block; port 0 takes a free one. `setting` is what chose the address."""
     host, port = parse_address(address)
     try:
         if not host and socket.has_dualstack_ipv6():
@@ -30,7 +30,9 @@ def bind(address: str) -> socket.socket:
             found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
     except OSError as error:
-        raise CannotListen(f"can't listen on {address}: {error.strerror or error}") from None
+        raise CannotListen(
+            f"can't listen on {address}: {error.strerror or error}; choose another by {setting}"
+        ) from None
     listener.setblocking(False)
     return listener
 

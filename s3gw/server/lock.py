@@ -42,7 +42,7 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
             os.close(descriptor)
             raise DataFolderInUse(
                 f"{data} is in use by another s3gw server (process {holder or 'unknown'}); "
-                "a data folder belongs to one server at a time"
+                "a data folder belongs to one server at a time: stop that one, or choose another by --data (S3GW_DATA)"
             ) from None
     with suppress(OSError):  # a disk that is full or read-only: the number is for people only
         length = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

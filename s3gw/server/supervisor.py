@@ -17,9 +17,11 @@ import sys
 import time
 from typing import Any
 
+from s3gw.disks.faults import in_words
 from s3gw.server import listeners, messages
 from s3gw.server.handover import Handover
 from s3gw.server.lock import DataFolderInUse, lock_data_folder
+from s3gw.server.made import Made
 from s3gw.server.processes import Process, Slot
 from s3gw.server.teller import Teller
 
@@ -54,12 +56,13 @@ class Supervisor:
     def run(self) -> int:
         """Serve until a signal says stop; return the exit status."""
         settings = self.settings
-        self._lock = lock_data_folder(_data_path(settings))
         self._watch_signals()
         self._listeners = {
-            messages.S3: listeners.bind(settings["listen"]),
-            messages.ADMIN: listeners.bind(settings["admin_listen"]),
+            messages.S3: listeners.bind(settings["listen"], "--listen (S3GW_LISTEN)"),
+            messages.ADMIN: listeners.bind(settings["admin_listen"], "--admin-listen (S3GW_ADMIN_LISTEN)"),
         }
+        self._made = Made(_data_path(settings))
+        self._lock = lock_data_folder(_data_path(settings))
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.server.first_start", document, inherited)
@@ -104,6 +107,8 @@ class Supervisor:
             return  # it was ended by a second signal
         prepared = json.loads(answer or b'{"error": ""}')  # nothing: it crashed, and its traceback is out
         if "error" in prepared:
+            if prepared.get("is_untouched"):
+                self._made.undo()
             raise StartFailed(prepared["error"])
         self._prepared = prepared
         self._teller.tell_credentials(prepared)  # now: they are stored, and nothing would ever show them again
@@ -271,7 +276,9 @@ def main() -> int:
     try:
         return Supervisor(document["settings"], teller).run()
     except (DataFolderInUse, listeners.CannotListen, StartFailed, OSError) as error:
-        if str(error):
+        if isinstance(error, OSError):
+            teller.refuse(f"{in_words(error)}; check --data (S3GW_DATA)")
+        elif str(error):
             teller.refuse(str(error))
         return 1
     finally:

@@ -39,7 +39,7 @@ def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedPro
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     return subprocess.run(
         [*command, "--admin-listen", "127.0.0.1:0", *options],
-        cwd=data.parent if data.parent.is_dir() else data.parents[1],
+        cwd=next(folder for folder in data.parents if folder.is_dir()),
         env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
         capture_output=True,
         text=True,
@@ -438,6 +438,52 @@ def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
     assert refused.stderr == "s3gw: S3GW_BUCKETS: Not_A_Bucket can't be the name of a bucket\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "settings", "names"),
+    [
+        (("--listen", "192.0.2.1:1"), {}, "--listen (S3GW_LISTEN)"),
+        (("--admin-listen", "192.0.2.1:1"), {}, "--admin-listen (S3GW_ADMIN_LISTEN)"),
+        (("--data", "file/data"), {}, "--data (S3GW_DATA)"),
+        (("--database-url", "sqlite:///folder"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        (("--database-url", "sqlite:///text"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        (("--database-url", "postgresql://a@127.0.0.1:1/a"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        (("--database-url", "postgresql://a@b:c/d"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        (("--database-url", "mysql://a"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        (("--tls-cert", "none", "--tls-key", "none"), {}, "--tls-cert"),
+        ((), {"S3GW_MASTER_KEY": "short"}, "S3GW_MASTER_KEY"),
+        ((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER"),
+        ((), {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"}, "S3GW_ROOT_SECRET_ACCESS_KEY"),
+        ((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS"),
+    ],
+)
+def test_a_refused_start_is_one_line_that_names_the_setting_and_leaves_nothing_behind(
+    tmp_path: Path, options: tuple[str, ...], settings: dict[str, str], names: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "text").write_text("no database\n" * 1000)
+    (tmp_path / "folder").mkdir()
+    refused = serve(tmp_path / "deep" / "data", *options, **settings)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("s3gw: ")
+    assert names in refused.stderr
+    assert "[Errno" not in refused.stderr
+    assert not (tmp_path / "deep").exists()
+
+
+def test_what_was_in_a_folder_stays_after_a_refused_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mine").touch()
+    assert serve(data, S3GW_ROOT_USER="a b").returncode == 1
+    assert (data / "mine").exists()
+    with running_server(tmp_path / "store"):
+        pass
+    before = sorted((tmp_path / "store").iterdir())
+    assert serve(tmp_path / "store", S3GW_MASTER_KEY="00" * 32).returncode == 1
+    assert sorted((tmp_path / "store").iterdir()) == before
+
+
 def peer_certificate(url: str) -> bytes:
     address = urlsplit(url)
     return ssl.get_server_certificate((str(address.hostname), int(address.port or 0)), timeout=20).encode()
@@ -479,4 +525,4 @@ def test_a_certificate_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
     _, key = write_certificate(tmp_path, "other")
     refused = serve(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key))
     assert refused.returncode == 1
-    assert refused.stderr.startswith("s3gw: the TLS certificate or its key can't be used: ")
+    assert refused.stderr.startswith("s3gw: the TLS certificate or its key (--tls-cert, ")
