@@ -43,11 +43,18 @@ async def test_what_the_dead_left_goes_and_they_are_forgotten(process: Process, 
     assert not lock_of(process, dead).exists()
 
 
-async def test_files_of_the_living_are_not_looked_at(process: Process) -> None:
-    write(process.services.store, f"{process.services.incarnation.name}-000000ff", b"x")
-    write(process.services.store, "never-heard-of-000000ff", b"x")  # another database's?
+async def test_files_of_the_living_stay_when_those_of_the_dead_go(process: Process, dead: str) -> None:
+    kept = {f"{process.services.incarnation.name}-000000ff", "never-heard-of-000000ff"}  # another database's?
+    for location in kept:
+        write(process.services.store, location, b"x")
     await sweep(process.services, None, ignore)
-    assert len(process.files()) == 2
+    assert {path.name for path in process.files()} == kept
+
+
+async def test_files_stay_as_long_as_nobody_is_dead(process: Process) -> None:
+    write(process.services.store, f"{process.services.incarnation.name}-000000ff", b"x")
+    await sweep(process.services, None, ignore)
+    assert len(process.files()) == 1
 
 
 async def test_what_a_row_names_outlives_its_writer(process: Process, dead: str) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from s3gw.metadata import buckets, contents, identities, listing, objects
-from s3gw.metadata.contents import inline
+from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject, Stored
 from tests.metadata.test_listing import fill
@@ -46,3 +46,41 @@ async def test_an_object_belongs_to_the_owner_of_its_bucket_or_to_its_writer(dat
 
     found, owner = await database.write(listed)
     assert found.get("deleted") == (owner if defaults == "aws" else None)
+
+
+async def test_a_version_id_with_other_random_bytes_finds_deletes_and_tags_nothing(database: Database) -> None:
+    """The sequence alone, which its time tells, doesn't make an id: who guesses it has no version."""
+
+    def ask_for_another(conn: Connection) -> None:
+        fill(conn, [])
+        buckets.set_versioning(conn, 1, "Enabled")
+        new = NewObject(1, "key", 3, "", "u")
+        version_id = objects.put(conn, new, partial(contents.insert, new=inline(b"abc"))).version_id
+        stored = objects.find(conn, 1, "key", version_id)
+        assert stored is not None and stored.version_id == version_id
+        other = objects.new_version_id(stored.sequence)
+        assert objects.find(conn, 1, "key", other) is None
+        assert objects.find_with_content(conn, 1, "key", other) == (None, None)
+        assert objects.set_tags(conn, 1, "key", other, "{}") is None
+        objects.delete_version(conn, 1, "key", other)
+        assert objects.find(conn, 1, "key", version_id) == stored
+
+    await database.write(ask_for_another)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize("told", [2, 4])
+async def test_a_content_of_another_size_than_its_object_tells_is_corrupt(
+    database: Database, by_id: bool, told: int
+) -> None:
+    """Each row is whole in itself, as after a write that went to the wrong row."""
+
+    def find(conn: Connection) -> None:
+        fill(conn, [])
+        buckets.set_versioning(conn, 1, "Enabled")
+        new = NewObject(1, "key", told, "", "u")
+        stored = objects.put(conn, new, partial(contents.insert, new=inline(b"abc")))
+        objects.find_with_content(conn, 1, "key", stored.version_id if by_id else None)
+
+    with pytest.raises(CorruptContent, match=f"has 3 bytes, its object {told}"):
+        await database.write(find)

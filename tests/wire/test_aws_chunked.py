@@ -131,7 +131,8 @@ def test_garbage_ends_in_an_aws_error_or_in_a_body_of_the_announced_length(
         (b"00000000000000005\r\nhello", False, IncompleteBody),
         (b"6\r\nhello!", False, IncompleteBody),  # more than announced
         (b"4\r\nhell\r\n0\r\n\r\n", False, IncompleteBody),  # less than announced
-        (b"5\r\nhello!!", False, IncompleteBody),  # no line end after the data
+        (UNSIGNED.replace(b"hello\r\n", b"hello!!"), False, IncompleteBody),  # no line end after the data
+        (UNSIGNED.replace(b"hello\r\n", b"hello\n\n"), False, IncompleteBody),
         (b"5\r\nhello\r\n", True, IncompleteBody),  # no signature
         (b"5;chunk-signature=\r\nhello\r\n", True, IncompleteBody),
         (b"5;signature=aa\r\nhello\r\n", True, IncompleteBody),
