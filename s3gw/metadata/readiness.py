@@ -41,5 +41,5 @@ def require_schema(conn: Connection) -> None:
     """Raises UnsuitableDatabase where no server has been started yet."""
     try:
         conn.execute(select(users.c.is_enabled).limit(1))
-    except (SQLAlchemyError, sqlite3.Error, ValueError) as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise UnsuitableDatabase("the database isn't ready: start the server once, which prepares it") from error
