@@ -27,13 +27,18 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
 
     `patience` is how long to wait, in seconds: the children of a killed server need a moment to die.
     """
-    make_folder(data.absolute())
-    descriptor = spending(data, lambda: _open(data / FILE_NAME))
     deadline = time.monotonic() + patience
+    descriptor = -1
     while True:
+        if descriptor < 0:
+            make_folder(data.absolute())
+            descriptor = spending(data, lambda: _open(data / FILE_NAME))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
+            if _is_at(descriptor, data / FILE_NAME):
+                break
+            os.close(descriptor)  # a start that was refused has removed it meanwhile: another may lock a new one
+            descriptor = -1
         except BlockingIOError:
             if time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -49,6 +54,13 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
         os.ftruncate(descriptor, length)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _open(path: Path) -> int:

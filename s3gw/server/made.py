@@ -6,21 +6,30 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from s3gw.server.lock import FILE_NAME
+
 
 class Made:
-    """Looked at before the folder is touched. Only a folder that was missing or empty is cleared again."""
+    """Made before the folder is touched. Only a folder in which nothing was when we had its lock is cleared again: what
+    another server made before that, even in the moment in which we waited, is that one's data.
+    """
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self._missing = [path for path in (data, *data.parents) if not path.exists()]
-        self._was_empty = not self._missing and data.is_dir() and not any(data.iterdir())
+        self._was_empty = False
+
+    def look(self) -> None:
+        """With the lock held: from now on nobody else makes anything there."""
+        self._was_empty = all(path.name == FILE_NAME for path in self._data.iterdir())
 
     def undo(self) -> None:
-        """Only while nobody's data is in it."""
-        if self._missing or self._was_empty:
-            with suppress(OSError):
-                for path in list(self._data.iterdir()):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        """Only while nobody's data is in it, and before the lock is let go."""
+        if not self._was_empty:
+            return
+        with suppress(OSError):
+            for path in list(self._data.iterdir()):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in self._missing:
             with suppress(OSError):
                 path.rmdir()

@@ -63,6 +63,7 @@ class Supervisor:
         }
         self._made = Made(_data_path(settings))
         self._lock = lock_data_folder(_data_path(settings))
+        self._made.look()
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.server.first_start", document, inherited)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.server.lock import DataFolderInUse, lock_data_folder
+from s3gw.server.lock import FILE_NAME, DataFolderInUse, lock_data_folder
 
 
 def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -41,3 +41,18 @@ def test_the_children_of_a_killed_server_are_waited_for(tmp_path: Path) -> None:
     first = lock_data_folder(tmp_path)
     threading.Timer(0.2, os.close, [first]).start()
     os.close(lock_data_folder(tmp_path, patience=5))
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path) -> None:
+    """A start that is refused removes what it made: who waited for it must not hold the lock of a file that is gone."""
+    refused = lock_data_folder(tmp_path)
+
+    def leave() -> None:
+        (tmp_path / FILE_NAME).unlink()
+        os.close(refused)
+
+    threading.Timer(0.2, leave).start()
+    ours = lock_data_folder(tmp_path, patience=5)
+    with pytest.raises(DataFolderInUse):
+        lock_data_folder(tmp_path, patience=0)
+    os.close(ours)

@@ -34,19 +34,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield server
 
 
-def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A server that is expected not to start."""
-    command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
-    return subprocess.run(
-        [*command, "--admin-listen", "127.0.0.1:0", *options],
-        cwd=next(folder for folder in data.parents if folder.is_dir()),
-        env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def eventually(condition: Callable[[], bool], within: float = 20) -> bool:
     deadline = time.monotonic() + within
     while not condition():
@@ -183,8 +170,6 @@ def test_a_log_in_json_has_no_other_lines(tmp_path: Path) -> None:
         server.stop()
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     assert all({"time", "level", "logger"} <= line.keys() for line in lines)
-    refused = serve(tmp_path / "data", "--database-url", "sqlite:nonsense", S3GW_LOG_FORMAT="json")
-    assert json.loads(refused.stderr)["level"] == "error"
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
@@ -219,13 +204,6 @@ def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing
         os.kill(worker, signal.SIGCONT)
         _, errors = process.communicate(timeout=30)
         assert (process.returncode, "Traceback" in errors) == (0, False)
-
-
-@pytest.mark.parametrize("data", ["file", "file/data"])
-def test_a_folder_that_can_not_be_used_is_one_line(tmp_path: Path, data: str) -> None:
-    (tmp_path / "file").touch()
-    refused = serve(tmp_path / data)
-    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
 
 
 def test_the_database_is_its_owners_alone(server: RunningServer) -> None:
@@ -292,12 +270,6 @@ def test_connections_spread_evenly_over_the_workers(server: RunningServer) -> No
         shares = [connections_of(pid) - count for pid, count in zip(pids, before, strict=True)]
     assert min(shares) >= 13
     assert max(shares) <= 18
-
-
-def test_a_second_server_on_the_same_data_folder_is_refused(server: RunningServer) -> None:
-    refused = serve(Path(server.facts["data"]))
-    assert refused.returncode == 1
-    assert re.fullmatch(rf"s3gw: .* in use by another s3gw server \(process {server.process.pid}\).*\n", refused.stderr)
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
@@ -396,27 +368,6 @@ def s3_client(server: RunningServer) -> Any:
     )
 
 
-def test_a_port_that_is_taken_is_refused(server: RunningServer, tmp_path: Path) -> None:
-    refused = serve(tmp_path / "data", "--listen", urlsplit(server.s3).netloc, "--json")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith('{"error": "can\'t listen on ')
-
-
-def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
-    refused = serve(tmp_path / "data", "--database-url", "postgresql://nobody@127.0.0.1:1/none")
-    assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
-    assert refused.stderr.splitlines()[-1].startswith("s3gw: ")
-
-
-def test_another_master_key_is_refused(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data"):
-        pass
-    refused = serve(tmp_path / "data", S3GW_MASTER_KEY="00" * 32)
-    assert refused.returncode == 1
-    assert "sealed under another master key" in refused.stderr
-
-
 def test_buckets_of_the_first_start_are_there(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", S3GW_BUCKETS="pictures,music"):
         pass
@@ -430,58 +381,6 @@ def test_buckets_of_the_first_start_are_there(tmp_path: Path) -> None:
         check=True,
     ).stdout
     assert [line.split()[0] for line in listing.splitlines()] == ["name", "music", "pictures"]
-
-
-def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
-    refused = serve(tmp_path / "data", S3GW_BUCKETS="Not_A_Bucket")
-    assert refused.returncode == 1
-    assert refused.stderr == "s3gw: S3GW_BUCKETS: Not_A_Bucket can't be the name of a bucket\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "settings", "names"),
-    [
-        (("--listen", "192.0.2.1:1"), {}, "--listen (S3GW_LISTEN)"),
-        (("--admin-listen", "192.0.2.1:1"), {}, "--admin-listen (S3GW_ADMIN_LISTEN)"),
-        (("--data", "file/data"), {}, "--data (S3GW_DATA)"),
-        (("--database-url", "sqlite:///folder"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "sqlite:///text"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "postgresql://a@127.0.0.1:1/a"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "postgresql://a@b:c/d"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "mysql://a"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--tls-cert", "none", "--tls-key", "none"), {}, "--tls-cert"),
-        ((), {"S3GW_MASTER_KEY": "short"}, "S3GW_MASTER_KEY"),
-        ((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER"),
-        ((), {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"}, "S3GW_ROOT_SECRET_ACCESS_KEY"),
-        ((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS"),
-    ],
-)
-def test_a_refused_start_is_one_line_that_names_the_setting_and_leaves_nothing_behind(
-    tmp_path: Path, options: tuple[str, ...], settings: dict[str, str], names: str
-) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "text").write_text("no database\n" * 1000)
-    (tmp_path / "folder").mkdir()
-    refused = serve(tmp_path / "deep" / "data", *options, **settings)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("s3gw: ")
-    assert names in refused.stderr
-    assert "[Errno" not in refused.stderr
-    assert not (tmp_path / "deep").exists()
-
-
-def test_what_was_in_a_folder_stays_after_a_refused_start(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "mine").touch()
-    assert serve(data, S3GW_ROOT_USER="a b").returncode == 1
-    assert (data / "mine").exists()
-    with running_server(tmp_path / "store"):
-        pass
-    before = sorted((tmp_path / "store").iterdir())
-    assert serve(tmp_path / "store", S3GW_MASTER_KEY="00" * 32).returncode == 1
-    assert sorted((tmp_path / "store").iterdir()) == before
 
 
 def peer_certificate(url: str) -> bytes:
@@ -518,11 +417,3 @@ def test_a_client_without_tls_is_dropped_and_the_worker_stays_well(tmp_path: Pat
                 pass
         context = ssl.create_default_context(cafile=str(certificate))
         assert server.get(server.s3, context)[0] == 403
-
-
-def test_a_certificate_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
-    certificate, _ = write_certificate(tmp_path, "one")
-    _, key = write_certificate(tmp_path, "other")
-    refused = serve(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key))
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("s3gw: the TLS certificate or its key (--tls-cert, ")
