@@ -312,6 +312,12 @@ def test_another_body_than_the_signed_one_is_a_sha256_mismatch(read: Callable[..
     }
 
 
+def test_a_document_so_large_that_a_thread_hashes_it_must_be_the_signed_one_too() -> None:
+    spec = PayloadSpec("signed", sha256="00" * 32)
+    error = error_of(lambda: read_whole(plain(b"x" * 2**20, payload=spec)))
+    assert error.code == "XAmzContentSHA256Mismatch"
+
+
 @pytest.mark.parametrize("read", READERS)
 def test_a_wrong_content_md5_is_a_bad_digest(read: Callable[..., Any]) -> None:
     error = error_of(lambda: read(plain(b"hello", {"Content-MD5": checksum("MD5", b"other")})))

@@ -123,19 +123,19 @@ def test_garbage_ends_in_an_aws_error_or_in_a_body_of_the_announced_length(
     [
         (b"g\r\n", False, IncompleteBody),
         (b"\r\n", False, IncompleteBody),
-        (b"-5\r\nhello", False, IncompleteBody),
-        (b"+5\r\nhello", False, IncompleteBody),
-        (b"0x5\r\nhello", False, IncompleteBody),
-        (b"0_5\r\nhello", False, IncompleteBody),
-        (b" 5\r\nhello", False, IncompleteBody),
-        (b"00000000000000005\r\nhello", False, IncompleteBody),
+        (b"-5" + UNSIGNED[1:], False, IncompleteBody),
+        (b"+5" + UNSIGNED[1:], False, IncompleteBody),
+        (b"0x5" + UNSIGNED[1:], False, IncompleteBody),
+        (b"0_5" + UNSIGNED[1:], False, IncompleteBody),
+        (b" 5" + UNSIGNED[1:], False, IncompleteBody),
+        (b"00000000000000005" + UNSIGNED[1:], False, IncompleteBody),
         (b"6\r\nhello!", False, IncompleteBody),  # more than announced
         (b"4\r\nhell\r\n0\r\n\r\n", False, IncompleteBody),  # less than announced
         (UNSIGNED.replace(b"hello\r\n", b"hello!!"), False, IncompleteBody),  # no line end after the data
         (UNSIGNED.replace(b"hello\r\n", b"hello\n\n"), False, IncompleteBody),
-        (b"5\r\nhello\r\n", True, IncompleteBody),  # no signature
-        (b"5;chunk-signature=\r\nhello\r\n", True, IncompleteBody),
-        (b"5;signature=aa\r\nhello\r\n", True, IncompleteBody),
+        (SIGNED.replace(b"5;chunk-signature=aa", b"5"), True, IncompleteBody),  # no signature
+        (SIGNED.replace(b"5;chunk-signature=aa", b"5;chunk-signature="), True, IncompleteBody),
+        (SIGNED.replace(b"5;chunk-signature=aa", b"5;signature=aa"), True, IncompleteBody),
         (b"1\r\nh\r\n4\r\nello\r\n", False, InvalidChunkSizeError),
         (b"5\r\nhello\r\n0\r\nno colon\r\n\r\n", False, MalformedTrailerError),
         (b"5\r\nhello\r\n0\r\n:value\r\n\r\n", False, MalformedTrailerError),
