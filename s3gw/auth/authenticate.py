@@ -255,7 +255,9 @@ def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV
     is_known = headers.get("x-amz-content-sha256", sigv4.UNSIGNED_PAYLOAD) != sigv4.UNSIGNED_PAYLOAD
     sigv4.require_signed(headers, signed.set if is_known else signed.set | {"x-amz-content-sha256"})
     payload_hash = (
-        headers.get("x-amz-content-sha256") or arguments.get("X-Amz-Content-Sha256") or sigv4.UNSIGNED_PAYLOAD
+        headers.get("x-amz-content-sha256")
+        or next((value for name, value in request.query if name.lower() == "x-amz-content-sha256"), "")
+        or sigv4.UNSIGNED_PAYLOAD
     )
     payload = _required_payload(payload_hash)
     if payload.kind == "chunked-signed":

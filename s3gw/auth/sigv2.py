@@ -29,6 +29,8 @@ _NAMES = (
 )
 _SUBRESOURCES = frozenset(_NAMES.split())
 
+_BLANKS = " \t"  # around a value; those within it are part of what is signed, and of what is acted on
+
 
 class Claim(NamedTuple):
     """`date` is the Date line of the string to sign: the Date header, "" beside x-amz-date, or the query's Expires."""
@@ -76,7 +78,7 @@ def strings_to_sign(
     `bucket` is that of a virtual-hosted request, whose path doesn't name it.
     """
     amz_headers = "".join(
-        [f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers) if name.startswith("x-amz-")]
+        [f"{name}:{headers[name].strip(_BLANKS)}\n" for name in sorted(headers) if name.startswith("x-amz-")]
     )
     head = "\n".join((method, headers.get("content-md5", ""), headers.get("content-type", ""), date, amz_headers))
     tail = _subresources(query_string)

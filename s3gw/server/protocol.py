@@ -36,6 +36,7 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
+_LINE = 64  # bytes that the first line of a chunk may have on average
 _LINGER = 5.0  # seconds in which a client may still send what nobody reads
 _logger = logging.getLogger("s3gw.server")
 
@@ -86,7 +87,8 @@ class Connection(HttpToolsProtocol):
         self._is_replaying = False
         self._chunk_bytes = 0
         self._head_bytes = 0  # at most this many; it may count the beginning of the body
-        self._framing_bytes = 0  # since the head or the last chunk: a chunk's first line, or trailers
+        self._is_chunked = False
+        self._framing_bytes = 0  # of a chunked body: what chunks' first lines have beyond _LINE each, and trailers
         self._unsent: tuple[int, int] | None = None
         self._stalled_at = 0.0
 
@@ -114,7 +116,8 @@ class Connection(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         if self._in_head:
             self._head_bytes += len(data)
-        self._framing_bytes = max(0, self._framing_bytes) + len(data)  # on_body takes off what is content
+        if self._is_chunked:
+            self._framing_bytes += len(data)  # on_body takes off what is content
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -123,7 +126,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._in_head and self._head_bytes > self._settings.max_header_bytes:
             self._refuse(RequestHeaderSectionTooLarge(MaxSizeAllowed=self._settings.max_header_bytes))
-        elif not self._in_head and self._framing_bytes > self._settings.max_header_bytes:
+        elif self._is_chunked and not self._in_head and self._framing_bytes > self._settings.max_header_bytes:
             self._refuse(BadRequest("A chunk extension or the trailers are too long."))
         elif self._discarded > MOST_DISCARDED:
             self._linger()
@@ -163,7 +166,7 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > limit and self._measure_head() > limit:
             raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
         self._in_head = False
-        self._framing_bytes = 0
+        self._is_chunked = False
         self._deadline = math.inf
         self._check_framing()
         self._complete_scope()
@@ -191,8 +194,11 @@ class Connection(HttpToolsProtocol):
         for name, value in self.headers:
             # "A server that receives a request message with a transfer coding it does not understand SHOULD respond
             # with 501" (RFC 9112, 6.1). The parser itself lets some pass where an upgrade is asked for.
-            if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise NotImplemented(Header="Transfer-Encoding")
+            if name == b"transfer-encoding":
+                if value.strip().lower() != b"chunked":
+                    raise NotImplemented(Header="Transfer-Encoding")
+                self._is_chunked = True
+                self._framing_bytes = max(0, self._chunk_bytes - self._measure_head() - _LINE)  # behind the head
 
     def _complete_scope(self) -> None:
         url = httptools.parse_url(self.url)
@@ -203,8 +209,8 @@ class Connection(HttpToolsProtocol):
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
 
-    def on_chunk_complete(self) -> None:
-        self._framing_bytes = 0
+    def on_chunk_header(self) -> None:
+        self._framing_bytes -= _LINE
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes -= len(body)

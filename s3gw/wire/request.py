@@ -113,7 +113,7 @@ def _checked(name: str, value: str) -> str:
         raise InvalidArgument(
             "A query argument that stands for a header must be one.", ArgumentName=name, ArgumentValue=value
         )
-    return value
+    return value.strip(" \t")  # as around the value of a header that is sent
 
 
 def join_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -121,6 +121,18 @@ def test_headers_that_were_moved_into_a_presigned_query_count_as_sent() -> None:
         assert authenticated(request("PUT", url, sent), now=None).is_presigned
 
 
+@pytest.mark.parametrize("value", ["a b", "a  b", "a\tb", "aà\x85b"])
+def test_blanks_within_a_value_are_signed_as_they_are(value: str) -> None:
+    """Folded, `a b` and `a   b` would have one signature, and name two objects in x-amz-copy-source."""
+    on_the_wire = value.encode().decode("latin-1")
+    text = f"PUT\n\n\n{DATE}\nx-amz-copy-source:{on_the_wire}\n/bucket/key"
+    headers = {"Date": DATE, "Authorization": f"AWS {ACCESS_KEY_ID}:{sigv2.sign(SECRET, text)}"}
+    assert authenticated(request("PUT", "http://h/bucket/key", headers | {"x-amz-copy-source": f" {value} "}), now=NOW)
+    other = request("PUT", "http://h/bucket/key", headers | {"x-amz-copy-source": value.replace("b", " b")})
+    with pytest.raises(SignatureDoesNotMatch):
+        authenticated(other, now=NOW)
+
+
 def test_a_path_that_the_client_signed_encoded_verifies() -> None:
     headers = {"Date": DATE}
     text = f"GET\n\n\n{DATE}\n/bucket/a%20b%2Bc"

@@ -247,6 +247,22 @@ async def test_a_head_that_means_nothing_to_an_origin_server_is_answered(
     assert caplog.records == []
 
 
+async def test_extensions_of_many_chunks_are_not_read_without_end_either() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 3_000_000:
+                writer.write(b"1;" + b"x" * 30_000 + b"\r\nx\r\n")
+                sent += 30_000
+                await writer.drain()
+                await asyncio.sleep(0.001)
+        with suppress(ConnectionError):
+            assert await closes(reader) == b""
+        assert server.app.outcomes == ["disconnected"]
+
+
 @pytest.mark.parametrize(
     "endless", [b"5;" + b"x" * 100_000, b"5" + b" " * 100_000, b"0\r\n" + b"x-trailer: value\r\n" * 10_000]
 )
