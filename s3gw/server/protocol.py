@@ -268,6 +268,7 @@ class Connection(HttpToolsProtocol):
         self._is_replaying = True
         self.parser.feed_data(b"%s / HTTP/1.1\r\n%s\r\n" % (self.scope["method"].encode(), head))
         self._is_replaying = False
+        self._framing_bytes = 0  # the rest is counted when it is received again
         if rest:
             self.data_received(rest)
 

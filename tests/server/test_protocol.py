@@ -281,6 +281,18 @@ async def test_chunk_extensions_and_trailers_are_not_read_without_end(endless: b
         assert server.connections.connections == set()
 
 
+async def test_a_chunked_body_behind_an_offered_upgrade_is_not_counted_twice() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        head = (
+            b"POST / HTTP/1.1\r\nHost: s3\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        writer.write(head + b"c350\r\n" + bytes(0xC350) + b"\r\n")
+        await asyncio.sleep(0.2)
+        writer.write(b"0\r\n\r\n")
+        assert (await read_answer(reader))[1] == b"50000 bytes"
+
+
 @pytest.mark.parametrize("piece", [7, 5000, 1 << 20])
 async def test_many_small_chunks_are_no_long_extension(piece: int) -> None:
     async with serving() as server:
