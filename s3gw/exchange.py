@@ -79,7 +79,7 @@ class Exchange:
             if isinstance(body, OpenContent):
                 await self._send_pieces(status, headers, body)
             else:
-                await self._send_whole(status, headers, body if body is not None else encoded.body)
+                await self.send_whole(status, headers, body if body is not None else encoded.body)
         finally:
             if isinstance(body, OpenContent):
                 await body.aclose()
@@ -101,13 +101,14 @@ class Exchange:
         if _may_leave_a_body(dict(self.scope["headers"])):
             headers.append((b"connection", b"close"))
         if error.status in _BODILESS or self.scope["method"] == "HEAD":
-            await self._send_whole(error.status, headers, None)
+            await self.send_whole(error.status, headers, None)
             return
         document = error_document(error.code, error.message, self.request_id, self._host_id(), error.details)
         headers.append((b"content-type", b"application/xml"))
-        await self._send_whole(error.status, headers, document)
+        await self.send_whole(error.status, headers, document)
 
-    async def _send_whole(self, status: int, headers: Headers, body: bytes | memoryview | None) -> None:
+    async def send_whole(self, status: int, headers: Headers, body: bytes | memoryview | None) -> None:
+        """`headers` is added to."""
         content = body or b""
         if status not in _BODILESS and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(content)).encode()))

@@ -30,6 +30,7 @@ from s3gw.errors import (
 )
 from s3gw.exchange import Exchange
 from s3gw.faults import as_s3_error
+from s3gw.front_page import page_for
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.operations.copy_source import parse_copy_source
@@ -93,6 +94,10 @@ class Gateway:
         request = exchange.request = with_hoisted_headers(sent) if sent.arguments else sent
         if self._max_key < MAX_KEY_BYTES and request.target.key is not None:
             check_key_length(request.target.key, self._max_key)
+        if (page := page_for(request)) is not None:
+            exchange.operation = "FrontPage"
+            await exchange.send_whole(200, page.headers, page.body)
+            return
         operation = route(request)
         exchange.operation = operation.name
         row = OPERATIONS.get(operation.name)

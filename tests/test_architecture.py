@@ -28,7 +28,7 @@ ORDER = (
     ("app",),
     ("admin", "gateway"),
     ("log", "metrics"),
-    ("exchange", "faults"),
+    ("exchange", "faults", "front_page"),
     ("operations",),
     ("context",),
     ("documents", "incarnation"),

@@ -23,6 +23,7 @@ _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ACCESSIBLE_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_OF_BROWSERS = frozenset(("favicon.ico",))  # what they ask any server for, by the path of a bucket
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
@@ -126,13 +127,14 @@ def virtual_host_bucket(host: str, domains: tuple[str, ...]) -> str | None:
 
 
 def valid_bucket_name(name: str) -> bool:
-    """Whether a *new* bucket may be called so."""
+    """Whether a *new* bucket may be called so: AWS's rules, and no name that browsers use as a path of their own."""
     return (
         _NEW_BUCKET.fullmatch(name) is not None
         and ".." not in name
         and ".-" not in name
         and "-." not in name
         and _IP_ADDRESS.fullmatch(name) is None
+        and name not in _OF_BROWSERS
         and not name.startswith(_RESERVED_PREFIXES)
         and not name.endswith(_RESERVED_SUFFIXES)
     )

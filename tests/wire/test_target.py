@@ -110,6 +110,7 @@ def test_valid_names_of_new_buckets(name: str) -> None:
         "a.-b",
         "a-.b",
         "192.168.5.4",
+        "favicon.ico",
         "xn--abc",
         "sthree-x",
         "amzn-s3-demo-x",
