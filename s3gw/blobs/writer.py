@@ -101,10 +101,10 @@ class BodyWriter:
             while piece := await body.read():
                 await chunked.add(piece)
             content, md5 = await chunked.finish()
+            checksums = {name: hasher.digest() for name, hasher in hashers.items()}
         except BaseException:
             await self._see_through(chunked.discard())
             raise
-        checksums = {name: hasher.digest() for name, hasher in hashers.items()}
         return StoredBody(content, content.size, md5, checksums), chunked
 
     async def settle(self, locations: list[str]) -> None:

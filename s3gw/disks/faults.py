@@ -57,11 +57,13 @@ def write_fault(folder: Path | str, size: int = 4096) -> OSError | None:
     except OSError as error:
         return error
     try:
-        os.write(descriptor, bytes(size))
+        try:
+            os.write(descriptor, bytes(size))
+        finally:
+            os.close(descriptor)  # where some file systems tell what became of the write
     except OSError as error:
         return error
     finally:
-        os.close(descriptor)
         with suppress(OSError):
             os.unlink(path)
     return None

@@ -131,13 +131,17 @@ class Writer:
 
     def _write_locked(self) -> None:
         try:
-            with self.lock.held():
-                self._write_group()
-                self._checkpoint_if_due()
-        except OSError as error:  # no lock, nothing begun
+            self.lock.acquire()
+        except OSError as error:  # nothing begun
             self.lost = DatabaseUnavailable(f"the writer lock can't be had: {error}")
             _fail(self._waiting, self.lost)
             self._waiting.clear()
+            return
+        try:
+            self._write_group()
+            self._checkpoint_if_due()
+        finally:
+            self.lock.release()
 
     def _take(self, writes: list[Write] | None) -> None:
         if writes is None:
@@ -273,7 +277,7 @@ def _fail(writes: Iterable[Write], lost: DatabaseUnavailable) -> None:
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
-    except FileNotFoundError:
+    except OSError:  # there is none; or the disk fails, which the next group finds out
         return 0
 
 

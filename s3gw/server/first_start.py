@@ -7,6 +7,7 @@ tells the supervisor, as JSON, which credentials it made up: they are shown once
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import secrets
@@ -78,7 +79,10 @@ class Progress:
 
 
 async def prepare(settings: Settings, progress: Progress | None = None) -> dict[str, str]:
-    """As `_prepare`; where the disk is full, again after more and more of its reserve was given up."""
+    """As `_prepare`; where the disk is full, again after more and more of its reserve was given up.
+
+    Raises the OSError of a full disk where nothing is left to give up: SQLite's own would say that the disk fails.
+    """
     progress = progress or Progress()
     while True:
         try:
@@ -86,8 +90,11 @@ async def prepare(settings: Settings, progress: Progress | None = None) -> dict[
         except (DatabaseUnavailable, OSError) as error:
             folders = reserve_folders(settings)
             short = [folder for folder in folders if is_full(error) or met_full_disk(error, folder)]
-            if not any(Reserve(folder).release() for folder in short):
+            if not short:
                 raise
+            if not any(Reserve(folder).release() for folder in short):
+                reason = "the disk is full, and no reserve is left to start with: make some room on it first"
+                raise OSError(errno.ENOSPC, reason, str(short[0])) from error
 
 
 async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:

@@ -208,6 +208,16 @@ class Connection(HttpToolsProtocol):
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = url.path
         self.scope["query_string"] = url.query or b""
+        if url.host is not None:
+            self._take_host_of_target()
+
+    def _take_host_of_target(self) -> None:
+        """ "When an origin server receives a request with an absolute-form of request-target, the origin server MUST
+        ignore the received Host header field (if any) and instead use the host information of the request-target"
+        (RFC 9112, 3.2.2). A second Host is still a second one.
+        """
+        authority = self.url.split(b"/", 3)[2].rpartition(b"@")[2]
+        self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
 
     def on_chunk_header(self) -> None:
         self._framing_bytes -= _LINE
@@ -284,12 +294,16 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-            if self.cycle.more_body:  # a broken chunk: for the app, the client has gone
-                self.cycle.disconnected = True
-                self.cycle.message_event.set()
+            if not self.cycle.more_body:
+                self.flow.pause_reading()
+                return
+            # A broken chunk: for the app, the client has gone, and sends nothing any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle is not self._answering or self.cycle.response_started:
                 self.transport.close()
-            self.flow.pause_reading()
-            return
+                return
+            is_discarding = False
         if not is_discarding:
             self._write_refusal(error)
         self._linger()

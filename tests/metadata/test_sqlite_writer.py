@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import sqlite3
@@ -144,6 +145,25 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
     assert _stored(path) == []
     assert await database.write(_put, "d") == "d"
     assert _stored(path) == ["d"]
+
+
+async def test_a_disk_that_fails_between_two_groups_ends_nobodys_wait(
+    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the thread meets there, those who wait are answered by what becomes of their own transaction."""
+    there = os.stat
+
+    def failing(target: Any, *rest: Any, **others: Any) -> os.stat_result:
+        if str(target).endswith("-wal"):
+            raise OSError(errno.EIO, "Input/output error")
+        return there(target, *rest, **others)
+
+    monkeypatch.setattr(sqlite_writer, "CHECKPOINT_WRITES", 1)
+    monkeypatch.setattr(os, "stat", failing)
+    async with asyncio.timeout(10):
+        assert [await database.write(_put, name) for name in "abc"] == ["a", "b", "c"]
+    assert database.write_fault() is None
+    assert _stored(path) == ["a", "b", "c"]
 
 
 async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_success(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from s3gw.config import Settings
+from s3gw.server.first_start import prepare
 from tests.disks.small_disks import SmallDisk, small_disk
 from tests.gateways import client_of, refusal
 from tests.servers import ROOT_KEY, RunningServer, environment, running_server
@@ -218,6 +221,17 @@ def test_a_server_starts_on_a_full_disk_and_deletes(disk: SmallDisk) -> None:
         for number in range(3):
             s3.delete_object(Bucket="bucket", Key=f"large{number}")
         assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 30
+
+
+def test_a_start_on_a_full_disk_without_a_reserve_says_what_is_missing(disk: SmallDisk) -> None:
+    settings = Settings(data=disk.folder)
+    asyncio.run(prepare(settings))
+    disk.fill()
+    with pytest.raises(OSError, match="the disk is full, and no reserve is left to start with: make some room") as full:
+        asyncio.run(prepare(settings))
+    assert full.value.filename == str(disk.folder)
+    disk.empty()
+    assert asyncio.run(prepare(settings)) == {}
 
 
 def test_a_disk_without_inodes_refuses_new_bytes_and_deletes(tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ async def test_extensions_of_many_chunks_are_not_read_without_end_either() -> No
                 await writer.drain()
                 await asyncio.sleep(0.001)
         with suppress(ConnectionError):
-            assert await closes(reader) == b""
+            assert (await closes(reader)).startswith(b"HTTP/1.1 400 ")
         assert server.app.outcomes == ["disconnected"]
 
 
@@ -275,8 +275,9 @@ async def test_chunk_extensions_and_trailers_are_not_read_without_end(endless: b
                 writer.write(endless[start : start + 10_000])
                 await writer.drain()
                 await asyncio.sleep(0.01)
+        writer.write_eof()
         with suppress(ConnectionError):
-            assert await closes(reader) == b""
+            assert (await closes(reader)).startswith(b"HTTP/1.1 400 ")
         assert server.app.outcomes == ["disconnected"]
         assert server.connections.connections == set()
 
@@ -305,12 +306,46 @@ async def test_many_small_chunks_are_no_long_extension(piece: int) -> None:
         assert (await read_answer(reader))[1] == b"136071 bytes"
 
 
-async def test_a_broken_chunk_is_a_client_that_has_gone() -> None:
+BROKEN = b"PUT / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n"
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 60])
+async def test_a_broken_chunk_is_refused_and_for_the_application_the_client_has_gone(piece: int) -> None:
     async with serving() as server:
         reader, writer = await server.connect()
-        writer.write(b"PUT / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n")
+        for start in range(0, len(BROKEN), piece):
+            writer.write(BROKEN[start : start + piece])
+            await asyncio.sleep(0.05)
+        answer, body = await read_answer(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"<Code>BadRequest</Code>" in body
         assert await closes(reader) == b""
         assert server.app.outcomes == ["disconnected"]
+
+
+async def test_a_broken_chunk_behind_a_request_that_waits_is_not_written_into_its_answer() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(GET.replace(b"/ ", b"/wait ", 1) + BROKEN)
+        await asyncio.sleep(0.1)
+        server.app.may_go_on.set()
+        assert b"BadRequest" not in await closes(reader)
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        (b"http://bucket.s3.test/key", b"bucket.s3.test"),
+        (b"http://s3.test:9000/key?acl", b"s3.test:9000"),
+        (b"http://somebody@[::1]:9000/", b"[::1]:9000"),
+        (b"/http://other/", b"s3"),
+    ],
+)
+async def test_the_host_of_a_whole_url_is_the_one_that_counts(line: bytes, host: bytes) -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(b"GET %s HTTP/1.1\r\nHost: s3\r\nX-Other: s3\r\n\r\n" % line)
+        await read_answer(reader)
+        assert server.app.headers == [(b"host", host), (b"x-other", b"s3")]
 
 
 async def test_garbage_after_a_request_does_not_disturb_its_answer() -> None:
