@@ -98,10 +98,12 @@ class Gateway:
 
     def start(self, conn: Connection, turns: Turns) -> None:
         self._conn = conn
-        for location in self.files():
-            self._path(location).unlink()
+        found = self.files()
+        for location in found.keys() - self._beginning.keys():
+            os.unlink(self._path(location))
         for location, data in self._beginning.items():
-            self._path(location).write_bytes(data)
+            if found.get(location) != data:
+                Path(self._path(location)).write_bytes(data)
         for name in self._living:
             lock = lock_folder(self._data) / f"{name}.lock"
             self._locks[name] = os.open(lock, os.O_CREAT | os.O_RDWR)
@@ -156,7 +158,7 @@ class Gateway:
             for name, services in self.services.items()
             for opened in [services.pins._open]
         ]
-        return self.dump(conn), held, sorted(self.files()), sorted(self._locks)
+        return self.dump(conn), held, sorted(self._locations()), sorted(self._locks)
 
     def check(self, conn: Connection) -> None:
         """A and B differ in size, so a size tells which of them a content or chunk is."""
@@ -184,9 +186,10 @@ class Gateway:
         dump = self.dump(conn)
         # Who lives on after it was declared dead may write a file when the sweep was there already.
         known = {row[0] for row in dump["p"]} | {OLD} | set(self._locks)
-        files = {location for location in self.files() if blobs.incarnation_of(location) in known}
+        there = set(self._locations())
+        files = {location for location in there if blobs.incarnation_of(location) in known}
         named = {row[0] for row in dump["b"]}
-        assert files <= named <= set(self.files()), "a file without a row, or a row without a file"
+        assert files <= named <= there, "a file without a row, or a row without a file"
         refs = Counter(content_id for _, content_id, *_ in dump["o"])
         assert {row[1]: row[2] for row in dump["c"]} == refs, "a wrong count, or what was released isn't reaped"
         assert dump["n"] == [], "a pin of nobody"
@@ -198,13 +201,16 @@ class Gateway:
 
     def files(self) -> dict[str, bytes]:
         found = {}
-        for shard in filesystem._SHARDS:
-            for name in os.listdir(self._folder / shard):
-                found[name] = (self._folder / shard / name).read_bytes()
+        for location in self._locations():
+            with open(self._path(location), "rb") as file:
+                found[location] = file.read()
         return found
 
-    def _path(self, location: str) -> Path:
-        return self._folder / location[-2:] / location
+    def _locations(self) -> list[str]:
+        return [name for shard in filesystem._SHARDS for name in os.listdir(f"{self._folder}/{shard}")]
+
+    def _path(self, location: str) -> str:
+        return f"{self._folder}/{location[-2:]}/{location}"
 
 
 def _table(kind: str, table: Table, *names: str) -> Select[Any]:
