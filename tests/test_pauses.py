@@ -189,7 +189,7 @@ def test_nothing_is_mixed_up_when_a_thread_pauses_at_any_line(scenario: AnyScena
     """The threads beside the event loop, and itself where that is quick; the soak has all, and lines reached again."""
     reached = lines_of(scenario, scenario.modules)
     lines = [line for line in reached if scenario.is_quick or line.thread != "MainThread"][part::2]
-    paused = [run_pausing_at(line, scenario, scenario.modules) for line in lines]
+    paused = [run_pausing_at(line, scenario) for line in lines]
     assert any(paused)  # what depends on who is first isn't reached each time
 
 
@@ -197,4 +197,4 @@ def test_nothing_is_mixed_up_when_a_thread_pauses_at_any_line(scenario: AnyScena
 @pytest.mark.parametrize("occurrence", [1, 2, 3, 5, 8])
 def test_nothing_is_mixed_up_when_anything_pauses_at_any_time(scenario: AnyScenario, occurrence: int) -> None:
     lines = lines_of(scenario, scenario.modules)
-    assert any(run_pausing_at(line, scenario, scenario.modules, occurrence) for line in lines)
+    assert any(run_pausing_at(line, scenario, occurrence) for line in lines)
