@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from s3gw.blobs import filesystem
+
 pytest_plugins = ["tests.postgresql", "tests.gateways"]
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def few_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making, flushing and removing a store's 256 folders takes longer than most tests of what is stored in them.
+
+    A location in another folder is an error, so nobody gets fewer unnoticed.
+    """
+    monkeypatch.setattr(filesystem, "_SHARDS", (*(f"{number:02x}" for number in range(32)), "ff"))

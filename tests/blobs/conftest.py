@@ -69,7 +69,7 @@ def _register(conn: Connection, *incarnations: str) -> None:
 
 
 @pytest.fixture
-def room(database: Database, tmp_path: Path) -> Iterator[Room]:
+def room(database: Database, few_shards: None, tmp_path: Path) -> Iterator[Room]:
     folder = tmp_path / "blobs"
     made = Room(database, FilesystemStore(folder), folder)
     yield made

@@ -21,7 +21,7 @@ from tests.blobs.conformance import HERE, BlobStoreConformance, write
 
 class TestConformance(BlobStoreConformance):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> FilesystemStore:
+    def store(self, few_shards: None, tmp_path: Path) -> FilesystemStore:
         return FilesystemStore(tmp_path / "blobs")
 
 

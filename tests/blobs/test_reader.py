@@ -84,6 +84,7 @@ async def test_part_lists_nested_without_end_are_corrupt(room: Room) -> None:
         await room.get(content)
 
 
+@pytest.mark.parametrize("few_shards", [None], ids=["in all shards"])
 async def test_a_range_of_many_parts_loads_only_the_parts_it_touches(room: Room) -> None:
     parts = [part_of(await room.put(random_bytes(2000, number)), number) for number in range(1, 101)]
     content = await room.add(part_list(parts))

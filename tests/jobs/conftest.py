@@ -95,7 +95,9 @@ def _count(conn: Connection) -> tuple[int, int, int]:
 
 
 @pytest.fixture
-async def process(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Process]:
+async def process(
+    database: Database, few_shards: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
     monkeypatch.setattr(incarnation, "BEAT", 3600)
     for flush in ("flush", "flush_folder"):  # no power is lost here
         monkeypatch.setattr(filesystem, flush, lambda where: os.stat(where))
