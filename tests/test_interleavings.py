@@ -82,15 +82,17 @@ def _first() -> Actor:
     return upload("first", OLD, "k", A)
 
 
-@pytest.mark.parametrize("pair", _PAIRS, ids=" and ".join)
-def test_two_at_once(explore: Explore, pair: tuple[str, str]) -> None:
-    assert explore(_ACTORS[pair[0]](ONE), _ACTORS[pair[1]](TWO), preceding=[_first()]).ends > 0
-
-
-# One connection runs all of it, so PostgreSQL shows no more than that its SQL means the same.
+# One connection runs all of it, so PostgreSQL shows no more than that its SQL means the same: each actor runs on it
+# in the tests of deaths below, and in all others by `make soak`.
 _SQL_OF_BOTH = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
 )
+
+
+@_SQL_OF_BOTH
+@pytest.mark.parametrize("pair", _PAIRS, ids=" and ".join)
+def test_two_at_once(explore: Explore, pair: tuple[str, str]) -> None:
+    assert explore(_ACTORS[pair[0]](ONE), _ACTORS[pair[1]](TWO), preceding=[_first()]).ends > 0
 
 
 def _deleted_before(name: str) -> list[Actor]:
@@ -136,7 +138,7 @@ def test_two_reapers(explore: Explore, gateway: Gateway) -> None:
     assert explore(*actors, preceding=before, prepare=_marked(gateway)).states > 100
 
 
-@pytest.mark.parametrize("name", ["upload the same", "overwrite", "copy", "read"])
+@pytest.mark.parametrize("name", _ACTORS)
 def test_death_at_any_moment_and_the_sweep(explore: Explore, name: str) -> None:
     actors = _ACTORS[name](ONE), death(ONE), late_sweep("sweep")
     assert explore(*actors, preceding=[_first()]).ends > 0
@@ -150,6 +152,7 @@ def test_a_process_that_is_declared_dead_but_works_on(explore: Explore, name: st
     assert explore(*actors, preceding=[_first()]).ends > 0
 
 
+@_SQL_OF_BOTH
 @pytest.mark.parametrize("name", ["upload the same", "copy", "read", "delete"])
 def test_a_stored_chunk_that_has_gone_bad_is_replaced(explore: Explore, gateway: Gateway, name: str) -> None:
     def spoil(conn: Connection) -> None:
