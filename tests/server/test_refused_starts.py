@@ -19,7 +19,7 @@ from tests.servers import RunningServer, environment, running_server
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("refused") / "data") as server:
+    with running_server(tmp_path_factory.mktemp("refused") / "data", "--workers", "1") as server:
         yield server
 
 
@@ -63,7 +63,7 @@ def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_master_key_is_refused(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data"):
+    with running_server(tmp_path / "data", "--workers", "1"):
         pass
     refused = serve(tmp_path / "data", S3GW_MASTER_KEY="00" * 32)
     assert refused.returncode == 1
@@ -115,7 +115,7 @@ def test_what_was_in_a_folder_stays_after_a_refused_start(tmp_path: Path) -> Non
     (data / "mine").touch()
     assert serve(data, S3GW_ROOT_USER="a b").returncode == 1
     assert (data / "mine").exists()
-    with running_server(tmp_path / "store"):
+    with running_server(tmp_path / "store", "--workers", "1"):
         pass
     before = sorted((tmp_path / "store").iterdir())
     assert serve(tmp_path / "store", S3GW_MASTER_KEY="00" * 32).returncode == 1

@@ -18,6 +18,7 @@ from tests.servers import ROOT_KEY, RunningServer, running_server
 
 BODY = os.urandom(100_000)
 BUCKETS = {"S3GW_BUCKETS": "bucket"}
+ONE_WORKER = ("--workers", "1")  # that starts sooner
 
 
 def s3(server: RunningServer) -> Any:
@@ -27,13 +28,18 @@ def s3(server: RunningServer) -> Any:
     )  # fmt: skip
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose server has stored an object, and stopped."""
-    folder = tmp_path / "data"
-    with running_server(folder, **BUCKETS) as server:
+    folder = tmp_path_factory.mktemp("identity") / "data"
+    with running_server(folder, *ONE_WORKER, **BUCKETS) as server:
         s3(server).put_object(Bucket="bucket", Key="key", Body=BODY)
     return folder
+
+
+@pytest.fixture
+def data(left_behind: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(left_behind, tmp_path / "data"))
 
 
 def stored(data: Path) -> list[str]:
@@ -50,13 +56,13 @@ def is_refused(data: Path, word: str, **settings: str) -> bool:
 
 def test_a_new_database_beside_blobs_of_another_is_refused(data: Path, tmp_path: Path) -> None:
     assert is_refused(data, "another database", S3GW_DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
-    with running_server(data) as server:
+    with running_server(data, *ONE_WORKER) as server:
         assert s3(server).get_object(Bucket="bucket", Key="key")["Body"].read() == BODY
 
 
 def test_the_database_of_another_folder_is_refused(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    with running_server(other):
+    with running_server(other, *ONE_WORKER):
         pass
     assert is_refused(data, "identity", S3GW_DATABASE_URL=f"sqlite:///{other}/s3gw.db")
 
@@ -64,7 +70,7 @@ def test_the_database_of_another_folder_is_refused(data: Path, tmp_path: Path) -
 def test_a_second_folder_for_a_database_is_refused(data: Path, tmp_path: Path) -> None:
     shutil.copy(data / "master.key", tmp_path / "master.key")
     settings = {"S3GW_DATABASE_URL": f"sqlite:///{data}/s3gw.db", "S3GW_MASTER_KEY_FILE": str(tmp_path / "master.key")}
-    with running_server(data):
+    with running_server(data, *ONE_WORKER):
         assert is_refused(tmp_path / "second", "none", **settings)
 
 
@@ -73,13 +79,13 @@ def test_a_start_that_ended_before_the_database_knew_the_name_is_taken_up(tmp_pa
     assert store.identify("a" * 32) == "a" * 32
     assert store.identify("b" * 32) == "a" * 32
     for _ in range(2):
-        with running_server(tmp_path / "data"):
+        with running_server(tmp_path / "data", *ONE_WORKER):
             assert store.identity() == "a" * 32
 
 
 def test_nodes_that_share_folder_and_database_agree(tmp_path: Path, postgresql: Server) -> None:
     settings = {"S3GW_DATABASE_URL": postgresql.url(postgresql.create_database())}
-    with running_server(tmp_path / "one", **settings):
+    with running_server(tmp_path / "one", *ONE_WORKER, **settings):
         pass
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     with running_server(tmp_path / "one", **settings), running_server(tmp_path / "two", **settings) as second:
