@@ -1,7 +1,8 @@
 """Builds the wheel, installs it into an empty environment in another folder, and serves from it.
 
-Takes the way of a stranger: nothing of the checkout or of this environment is on the path, so a file that the wheel
-lacks (a migration, an asset, a dependency) shows.
+Takes the way of a stranger: nothing of the checkout is on the path, so a file that the wheel lacks (a migration, an
+asset) shows. In the soak nothing of this environment is either, so a dependency that it lacks does too: to install
+them all takes a minute, and tests/test_packaging.py compares what is imported with what is declared.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -47,13 +49,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of an environment that has the wheel and its dependencies, and nothing else."""
+@pytest.fixture(scope="module", params=["borrowed", pytest.param("its own", marks=pytest.mark.soak)])
+def environment(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of an environment that has the wheel and its dependencies, and nothing else.
+
+    Borrowed dependencies are those of the tests: a line of a .pth file adds the folder, but not what is installed
+    there as editable.
+    """
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=True)
     programs = folder / "bin"
-    install = ("install", "--quiet", "--no-compile", "--disable-pip-version-check", wheel)
+    install = ["install", "--quiet", "--no-compile", "--disable-pip-version-check", wheel]
+    if request.param == "borrowed":
+        install.append("--no-deps")
+        (site,) = folder.glob("lib/python*/site-packages")
+        (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     run(sys.executable, "-m", "pip", "--python", programs / "python", *install, cwd=folder)
     return programs
 
@@ -83,6 +93,8 @@ def test_an_installed_wheel_is_complete_and_serves(
 ) -> None:
     """One test: in parallel, each of several would build and install its own."""
     holds_code_migrations_and_licence_and_nothing_else(wheel)
+    where = "import s3gw; print(s3gw.__file__)"
+    assert str(environment.parent) in run(environment / "python", "-P", "-c", where, cwd=tmp_path)
     assert len(json.loads(run(environment / "s3gw", "operations", "--json", cwd=tmp_path))) == 116
     serves(server)
 
