@@ -12,11 +12,11 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.context import Services
+from s3gw.call import Services
 from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import Room
-from s3gw.documents import Documents
 from s3gw.metadata.database import database_folder, open_database
+from s3gw.s3.xml_bodies import memory_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,6 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
     try:
         store = FilesystemStore(blob_folder(settings), room.require_for_file)
         pins = ReadPins()
-        documents = Documents(settings.upload_memory // 8, settings.max_xml_body, settings.body_timeout)
         async with open_incarnation(database, settings.data, role, pins) as incarnation:
             writer = BodyWriter(
                 database,
@@ -75,14 +74,12 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 pins,
                 inline_limit=settings.inline_limit,
                 chunk_size=settings.chunk_size,
-                memory=settings.upload_memory - documents.memory,
+                memory=settings.upload_memory - memory_of(settings),
             )
             reader = ContentReader(database, store)
             credentials = open_credentials(settings)
             try:
-                yield Services(
-                    settings, database, store, writer, reader, pins, incarnation, credentials, documents, room
-                )
+                yield Services(settings, database, store, writer, reader, pins, incarnation, credentials, room)
             finally:
                 await writer.close()
                 await reader.close()
@@ -94,7 +91,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
     # The job process needs services too, but not AWS's model and the web framework.
     from s3gw.admin.app import build_admin_app
-    from s3gw.gateway import Gateway
+    from s3gw.s3.gateway import Gateway
 
     async with open_services(settings, "worker") as services:
         yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings), services.room))

@@ -1,6 +1,6 @@
 """The AWS errors: one class per code, with its status and message.
 
-Raised where the fact is known, rendered in one place (gateway.py). `details` become elements of the error document
+Raised where the fact is known, rendered once a door (s3/answer.py). `details` become elements of the error document
 between Message and RequestId, as AWS names them (BucketName, ArgumentName, CanonicalRequest, …). Codes and statuses:
 Amazon S3 API Reference, "Error responses". Messages are those of S3's servers, which aren't always the documented ones.
 """

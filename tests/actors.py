@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from s3gw.auth.authenticate import Authentication, PayloadSpec
-from s3gw.auth.payload import VerifyingBody
 from s3gw.auth.principal import Principal
-from s3gw.context import Context
+from s3gw.call import Call
 from s3gw.errors import NoSuchKey
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
 from s3gw.metadata import processes
 from s3gw.metadata.contents import ContentLost, CorruptContent
-from s3gw.operations.copy_object import copy_object
-from s3gw.operations.delete_objects import delete_object
-from s3gw.operations.get_object import get_object
-from s3gw.operations.put_object import put_object
-from tests.auth.clients import request
+from s3gw.operations.perform import perform
+from s3gw.operations.table import OPERATIONS
 from tests.explorer import Actor
 
 if TYPE_CHECKING:
@@ -31,28 +27,34 @@ BUCKET = "bucket"
 class _Body:
     """A client that sends all of it at once."""
 
+    checksum_algorithm = None
+
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self.size, self.hashers = len(data), dict[str, Any]()
+        self._data = data
 
-    async def receive(self) -> dict[str, Any]:
-        return {"type": "http.request", "body": self.data, "more_body": False}
+    async def read(self) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+    def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
+        """It announced nothing."""
 
 
-def _context(world: Gateway, process: str, method: str, key: str, data: bytes = b"", **headers: str) -> Context:
-    services, owner = world.services[process], world.bucket
+async def _perform(world: Gateway, process: str, operation: str, body: bytes | None = None, **input: str) -> Any:
+    owner = world.bucket
     principal = Principal(
         owner.owner_id, owner.owner_canonical_id, owner.owner_account_id, owner.owner_name, "user", ""
     )
-    asked = request(method, f"http://s3/{BUCKET}/{key}", {"content-length": str(len(data)), **headers})
-    authentication = Authentication(principal, PayloadSpec("unsigned"), False)
-    body = VerifyingBody(_Body(data).receive, asked, authentication, services.settings, 1 << 20)
-    return Context(services, asked, principal, "request", 1, owner, owner, body)
+    call = Call(world.services[process], principal, {"Bucket": BUCKET, **input}, "request", 1)
+    call.body = None if body is None else _Body(body)
+    return await perform(call, OPERATIONS[operation])
 
 
 def upload(name: str, process: str, key: str, data: bytes) -> Actor:
     async def run(world: Gateway) -> None:
         try:
-            await put_object(_context(world, process, "PUT", key, data), {"Bucket": BUCKET, "Key": key})
+            await _perform(world, process, "PutObject", data, Key=key)
         except ContentLost:  # the client is told to try again
             pass
 
@@ -61,9 +63,8 @@ def upload(name: str, process: str, key: str, data: bytes) -> Actor:
 
 def copy(name: str, process: str, source: str, key: str) -> Actor:
     async def run(world: Gateway) -> None:
-        ctx = _context(world, process, "PUT", key)
         try:
-            await copy_object(ctx, {"Bucket": BUCKET, "Key": key, "CopySource": f"{BUCKET}/{source}"})
+            await _perform(world, process, "CopyObject", Key=key, CopySource=f"{BUCKET}/{source}")
         except NoSuchKey:
             pass
 
@@ -72,7 +73,7 @@ def copy(name: str, process: str, source: str, key: str) -> Actor:
 
 def delete(name: str, process: str, key: str) -> Actor:
     async def run(world: Gateway) -> None:
-        await delete_object(_context(world, process, "DELETE", key), {"Bucket": BUCKET, "Key": key})
+        await _perform(world, process, "DeleteObject", Key=key)
 
     return Actor(name, process, run)
 
@@ -82,7 +83,7 @@ def read(name: str, process: str, key: str) -> Actor:
 
     async def run(world: Gateway) -> None:
         try:
-            output = await get_object(_context(world, process, "GET", key), {"Bucket": BUCKET, "Key": key})
+            output = await _perform(world, process, "GetObject", Key=key)
         except NoSuchKey:
             return
         body = output["Body"]

@@ -20,7 +20,8 @@ from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.blobs.writer import BodyWriter
-from s3gw.context import Services
+from s3gw.call import Services
+from s3gw.disks.room import Room
 from s3gw.incarnation import Heart, Incarnation, lock_folder
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
@@ -130,7 +131,7 @@ class Gateway:
         nothing = cast("Any", None)
         return Services(
             cast("Any", settings), database, self._store, body_writer, content_reader, read_pins, Incarnation(name),
-            nothing, nothing, nothing,
+            nothing, Room(self._data, None, 0),
         )  # fmt: skip
 
     def _matters(self, job: Any) -> bool:

@@ -26,18 +26,18 @@ ORDER = (
     ("jobs",),
     ("server",),
     ("app",),
-    ("admin", "gateway"),
-    ("log", "metrics"),
-    ("exchange", "faults", "front_page"),
+    ("admin", "s3"),
+    ("log", "faults"),
     ("operations",),
-    ("context",),
-    ("documents", "incarnation"),
+    ("call",),
+    ("access", "incarnation"),
     ("config",),
     ("blobs",),
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("errors", "threads", "console"),
+    ("checksums", "names", "pages"),
+    ("errors", "threads"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
@@ -45,8 +45,24 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FOR_EVERYBODY = {"s3gw.server.listeners"}
 
 # These know nothing of s3gw but its errors and each other.
-PURE = ("s3gw.wire.", "s3gw.auth.sigv4", "s3gw.auth.sigv2", "s3gw.auth.policy")
-PURE_MAY_IMPORT = ("s3gw.errors", "s3gw.wire", "s3gw.auth.timestamps")
+PURE = (
+    "s3gw.wire.",
+    "s3gw.access.",
+    "s3gw.auth.sigv4",
+    "s3gw.auth.sigv2",
+    "s3gw.checksums",
+    "s3gw.names",
+    "s3gw.pages",
+)
+PURE_MAY_IMPORT = (
+    "s3gw.errors",
+    "s3gw.wire",
+    "s3gw.checksums",
+    "s3gw.names",
+    "s3gw.pages",
+    "s3gw.auth.timestamps",
+    "s3gw.auth.principal",
+)
 
 CONFINED = {
     "lxml": ("s3gw.wire.xml",),
@@ -54,7 +70,7 @@ CONFINED = {
     "sqlite3": ("s3gw.metadata.",),
     "psycopg": ("s3gw.metadata.",),
     "alembic": ("s3gw.metadata.",),
-    "starlette": ("s3gw.app", "s3gw.gateway", "s3gw.admin."),
+    "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin."),
     "fastapi": ("s3gw.app", "s3gw.admin."),
     "typer": ("s3gw.cli.",),
 }
@@ -140,6 +156,24 @@ def test_wire_and_signatures_and_policies_know_nothing_but_errors() -> None:
         if module.startswith("s3gw") and not matches(module, PURE_MAY_IMPORT)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_operations_know_nothing_of_any_door() -> None:
+    """They are performed for all of them: no HTTP, no XML, no JSON of a request."""
+    of_doors = ("s3gw.wire", "s3gw.s3", "s3gw.admin", "starlette", "fastapi", "http", "uvicorn")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}"
+        for path in FILES
+        if matches(name_of(path), ("s3gw.operations.", "s3gw.call", "s3gw.metadata.", "s3gw.blobs.", "s3gw.access."))
+        for line, module in imports_of(path)
+        if matches(module, of_doors)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_one_place_asks_what_is_allowed() -> None:
+    asking = {name_of(path) for path in FILES for _, module in imports_of(path) if matches(module, ("s3gw.access.",))}
+    assert asking - {"s3gw.access."} == {"s3gw.operations.perform"}
 
 
 @pytest.mark.parametrize("library", sorted(CONFINED))

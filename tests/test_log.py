@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from s3gw import log
-from s3gw.exchange import Exchange
+from s3gw.s3.answer import Answer
 from s3gw.server.teller import log_line
 from s3gw.wire.request import Request
 
@@ -27,7 +27,7 @@ def _leave_logging_as_it_was(capsys: pytest.CaptureFixture[str]) -> Iterator[Non
     root.handlers[:], root.level = before
 
 
-def exchange(**changes: Any) -> Exchange:
+def answer(**changes: Any) -> Answer:
     async def send(message: Any) -> None:
         raise AssertionError("nothing is sent")
 
@@ -40,21 +40,21 @@ def exchange(**changes: Any) -> Exchange:
         "client": ("192.0.2.1", 1234),
         "headers": [(b"authorization", b"AWS4-HMAC-SHA256 Signature=5ec7e7")],
     }
-    exchange = Exchange(scope, send)
+    made = Answer(scope, send)
     for name, value in changes.items():
-        setattr(exchange, name, value)
-    return exchange
+        setattr(made, name, value)
+    return made
 
 
-async def _log(*exchanges: Exchange) -> None:
-    for one in exchanges:
+async def _log(*answers: Answer) -> None:
+    for one in answers:
         log.access(one)
     log.flush()
 
 
 def test_an_access_line_says_who_asked_for_what_and_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("json", True)
-    asyncio.run(_log(exchange(operation="GetObject", status=200, bytes_sent=42)))
+    asyncio.run(_log(answer(operation="GetObject", status=200, bytes_sent=42)))
     line = json.loads(capsys.readouterr().err)
     assert line["client"] == "192.0.2.1"
     assert (line["method"], line["path"], line["operation"]) == ("GET", "/bucket/a%20key", "GetObject")
@@ -66,7 +66,7 @@ def test_an_access_line_says_who_asked_for_what_and_what_became_of_it(capsys: py
 def test_no_line_carries_a_signature_or_a_token(capsys: pytest.CaptureFixture[str]) -> None:
     for form in ("text", "json"):
         log.configure(form, True)
-        asyncio.run(_log(exchange()))
+        asyncio.run(_log(answer()))
     lines = capsys.readouterr().err
     assert lines.count("\n") == 2
     assert "5ec7e7" not in lines
@@ -75,7 +75,7 @@ def test_no_line_carries_a_signature_or_a_token(capsys: pytest.CaptureFixture[st
 
 def test_access_lines_come_without_a_flush(capsys: pytest.CaptureFixture[str]) -> None:
     async def wait() -> None:
-        log.access(exchange())
+        log.access(answer())
         await asyncio.sleep(0.3)
 
     log.configure("text", True)
@@ -85,7 +85,7 @@ def test_access_lines_come_without_a_flush(capsys: pytest.CaptureFixture[str]) -
 
 def test_access_lines_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("text", False)
-    asyncio.run(_log(exchange()))
+    asyncio.run(_log(answer()))
     assert capsys.readouterr().err == ""
 
 
@@ -115,7 +115,7 @@ def test_what_strangers_send_makes_no_line_long(form: str, capsys: pytest.Captur
         "client": ("192.0.2.1", 1), "headers": [(b"host", long), (b"user-agent", long)],
     }  # fmt: skip
     log.configure(form, True)
-    whole, unread = exchange(scope=scope), exchange(scope=scope)
+    whole, unread = answer(scope=scope), answer(scope=scope)
     whole.request = Request.from_scope(scope | {"raw_path": b"/bucket"})
     asyncio.run(_log(whole, unread))
     logging.getLogger("s3gw.test").warning("failed: %s", "a" * 30_000)
@@ -126,7 +126,7 @@ def test_what_strangers_send_makes_no_line_long(form: str, capsys: pytest.Captur
 
 def test_a_line_of_text_begins_like_all_others(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("text", True)
-    asyncio.run(_log(exchange()))
+    asyncio.run(_log(answer()))
     logging.getLogger("s3gw.test").info("something")
     lines = [*capsys.readouterr().err.splitlines(), log_line("text", "info", "something")]
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info s3gw\.\w+ ", line) for line in lines)
@@ -134,7 +134,7 @@ def test_a_line_of_text_begins_like_all_others(capsys: pytest.CaptureFixture[str
 
 def test_the_text_of_a_user_agent_can_not_forge_a_field(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("text", True)
-    forged = exchange()
+    forged = answer()
     forged.scope["headers"].append((b"user-agent", b'x" status=200 "'))
     asyncio.run(_log(forged))
     assert r'agent="x\" status=200 \""' in capsys.readouterr().err

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from s3gw import documents, threads
+from s3gw import threads
 from s3gw.blobs import (
     buffers,
     chunked_body,
@@ -32,13 +32,14 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.upload_buffers import BUFFER
 from s3gw.blobs.writer import BodyWriter
-from s3gw.documents import Documents
 from s3gw.metadata import contents, processes, sqlite, sqlite_writer
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database, open_database
+from s3gw.s3 import xml_bodies
+from s3gw.s3.xml_bodies import XmlBodies
 from tests.blobs.bodies import PiecedBody, body_of, random_bytes
 from tests.pauses import lines_of, run_pausing_at
-from tests.test_documents import LARGEST, Sender
+from tests.s3.test_xml_bodies import LARGEST, Sender
 
 _CHUNK = 2 * 64 * 1024
 _MEMORY = 5 * BUFFER  # less than the uploads want at once
@@ -142,7 +143,7 @@ class LargeDocuments:
     """Three large documents for two places; one client gives up while its document is being decoded."""
 
     folder: Path
-    modules = (documents, threads)
+    modules = (xml_bodies, threads)
     is_quick = True
 
     def __call__(self) -> None:
@@ -158,7 +159,7 @@ class LargeDocuments:
             decoding.pop()
             return size
 
-        room, senders = Documents(2 * LARGEST, LARGEST, 20), [Sender(LARGEST) for _ in range(4)]
+        room, senders = XmlBodies(2 * LARGEST, LARGEST, 20), [Sender(LARGEST) for _ in range(4)]
         tasks = [asyncio.ensure_future(room.decode(sender.body, decode)) for sender in senders]
         for sender in senders:
             sender.may_go_on.set()

@@ -1,7 +1,7 @@
 """Who a request comes from: its signature, checked against the clock and the key, and how its body is protected.
 
 SigV4 and SigV2, in the Authorization header or the query, or anonymous. The look-up of the key is the only await.
-What the principal may do is not decided here (authorize.py), nor is the body read (payload.py).
+What the principal may do is not decided here (access/), nor is the body read (payload.py).
 """
 
 from __future__ import annotations

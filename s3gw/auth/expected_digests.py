@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from s3gw.auth.authenticate import PayloadSpec
+from s3gw.checksums import ALGORITHMS, BY_HEADER, Algorithm, Hasher, decode_base64, decode_checksum
 from s3gw.errors import (
     BadDigest,
     InvalidDigest,
@@ -17,7 +18,6 @@ from s3gw.errors import (
     MalformedTrailerError,
     XAmzContentSHA256Mismatch,
 )
-from s3gw.wire.checksums import ALGORITHMS, BY_HEADER, Algorithm, Hasher, decode_base64, decode_checksum
 from s3gw.wire.request import Request
 
 _PREFIX = "x-amz-checksum-"

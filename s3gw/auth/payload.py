@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from s3gw.auth.authenticate import Authentication
 from s3gw.auth.expected_digests import ExpectedDigests
 from s3gw.auth.sigv4 import ChunkSigner
+from s3gw.checksums import Hasher
 from s3gw.errors import (
     EntityTooLarge,
     IncompleteBody,
@@ -26,7 +27,6 @@ from s3gw.errors import (
 )
 from s3gw.threads import in_thread
 from s3gw.wire.aws_chunked import NEED_DATA, ChunkEnd, ChunkStart, Data, Decoder, End
-from s3gw.wire.checksums import Hasher
 from s3gw.wire.request import Request
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

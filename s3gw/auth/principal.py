@@ -1,4 +1,4 @@
-"""Who makes a request: a user known by an access key, or nobody. What they may do is decided in authorize.py."""
+"""Who makes a request: a user known by an access key, or nobody. What they may do is decided in access/."""
 
 from __future__ import annotations
 

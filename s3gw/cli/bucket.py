@@ -11,7 +11,7 @@ from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
 from s3gw.metadata import buckets, identities, uploads
 from s3gw.metadata.database import Connection, now
-from s3gw.wire.target import valid_bucket_name
+from s3gw.names import valid_bucket_name
 
 app = group()
 

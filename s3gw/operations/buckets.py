@@ -7,7 +7,7 @@ import binascii
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import (
     BucketAlreadyOwnedByYou,
     BucketNotEmpty,
@@ -20,8 +20,8 @@ from s3gw.errors import (
 from s3gw.metadata import buckets, uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
+from s3gw.names import valid_bucket_name
 from s3gw.operations.tagging import checked_tags
-from s3gw.wire.target import valid_bucket_name
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -46,7 +46,7 @@ def _arn(bucket: str) -> str:
     return f"arn:aws:s3:::{bucket}"
 
 
-async def list_buckets(ctx: Context, input: ListBucketsRequestTypeDef) -> Output:
+async def list_buckets(call: Call, input: ListBucketsRequestTypeDef) -> Output:
     limit = input.get("MaxBuckets", _MOST_BUCKETS)
     if not 1 <= limit <= _MOST_BUCKETS:
         raise InvalidArgument(
@@ -56,13 +56,13 @@ async def list_buckets(ctx: Context, input: ListBucketsRequestTypeDef) -> Output
         )
     prefix = input.get("Prefix", "")
     after = _after(input.get("ContinuationToken"))
-    owner = ctx.principal.user_id
-    region = input.get("BucketRegion", ctx.services.settings.region)
+    owner = call.principal.user_id
+    region = input.get("BucketRegion", call.services.settings.region)
     found = []
-    if region == ctx.services.settings.region:
-        found = await ctx.services.database.scan(_page, owner, prefix, after, limit + 1)
+    if region == call.services.settings.region:
+        found = await call.services.database.scan(_page, owner, prefix, after, limit + 1)
     output: Output = {
-        "Owner": {"ID": ctx.principal.canonical_id, "DisplayName": ctx.principal.name},
+        "Owner": {"ID": call.principal.canonical_id, "DisplayName": call.principal.name},
         "Buckets": [
             {
                 "Name": bucket.name,
@@ -96,8 +96,8 @@ def _after(token: str | None) -> str:
     return after
 
 
-async def create_bucket(ctx: Context, input: CreateBucketRequestTypeDef) -> Output:
-    name, settings = input["Bucket"], ctx.services.settings
+async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output:
+    name, settings = input["Bucket"], call.services.settings
     if not valid_bucket_name(name):
         raise InvalidBucketName(BucketName=name)
     configuration = input.get("CreateBucketConfiguration", {})
@@ -109,7 +109,7 @@ async def create_bucket(ctx: Context, input: CreateBucketRequestTypeDef) -> Outp
     tags = checked_tags(configuration.get("Tags", []), most=50)
     defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
     try:
-        await ctx.services.database.write(_create, name, ctx, defaults, tags, keys=(f"bucket/{name}",))
+        await call.services.database.write(_create, name, call, defaults, tags, keys=(f"bucket/{name}",))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK" (API Reference, CreateBucket).
@@ -118,14 +118,14 @@ async def create_bucket(ctx: Context, input: CreateBucketRequestTypeDef) -> Outp
     return {"Location": f"/{name}", "BucketArn": _arn(name)}
 
 
-def _create(conn: Connection, name: str, ctx: Context, defaults: str, tags: list[dict[str, str]]) -> int:
+def _create(conn: Connection, name: str, call: Call, defaults: str, tags: list[dict[str, str]]) -> int:
     return buckets.create(
         conn,
         name=name,
-        owner_id=ctx.principal.user_id,
-        region=ctx.services.settings.region,
+        owner_id=call.principal.user_id,
+        region=call.services.settings.region,
         defaults=defaults,
-        now=ctx.now,
+        now=call.now,
         tags=tags,
     )
 
@@ -141,14 +141,14 @@ def _check_location(constraint: str | None, region: str) -> None:
     )
 
 
-async def head_bucket(ctx: Context, input: HeadBucketRequestTypeDef) -> Output:
-    bucket = ctx.the_bucket
+async def head_bucket(call: Call, input: HeadBucketRequestTypeDef) -> Output:
+    bucket = call.the_bucket
     return {"BucketArn": _arn(bucket.name), "BucketRegion": bucket.region, "AccessPointAlias": False}
 
 
-async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Output:
-    bucket = ctx.the_bucket
-    write, keys = ctx.services.database.write, (f"bucket/{bucket.name}",)
+async def delete_bucket(call: Call, input: DeleteBucketRequestTypeDef) -> Output:
+    bucket = call.the_bucket
+    write, keys = call.services.database.write, (f"bucket/{bucket.name}",)
     try:
         while not await write(uploads.delete_bucket, bucket.id, keys=keys):
             pass
@@ -158,6 +158,6 @@ async def delete_bucket(ctx: Context, input: DeleteBucketRequestTypeDef) -> Outp
     return {}
 
 
-async def get_bucket_location(ctx: Context, input: GetBucketLocationRequestTypeDef) -> Output:
-    region = ctx.the_bucket.region
+async def get_bucket_location(call: Call, input: GetBucketLocationRequestTypeDef) -> Output:
+    region = call.the_bucket.region
     return {"LocationConstraint": None if region == "us-east-1" else region}

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
+from s3gw.checksums import ALGORITHMS, combine_full_object, composite, decode_checksum
 from s3gw.errors import (
     BadDigest,
     ConditionalRequestConflict,
@@ -28,9 +29,6 @@ from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
-from s3gw.wire.checksums import ALGORITHMS, combine_full_object, composite, decode_checksum
-from s3gw.wire.list_encoder import url_encode
-from s3gw.wire.request import Request
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompleteMultipartUploadRequestTypeDef
@@ -44,14 +42,15 @@ class Completed(NamedTuple):
     checksum: str | None
 
 
-async def complete_multipart_upload(ctx: Context, input: CompleteMultipartUploadRequestTypeDef) -> Output:
+async def complete_multipart_upload(call: Call, input: CompleteMultipartUploadRequestTypeDef) -> Output:
     listed = _listed(input)
     _check_claims(input)
-    holds = for_write(input, ctx.now)
-    done = await ctx.services.database.write(_complete, ctx, input, listed, holds, keys=(ctx.lock_key(input["Key"]),))
+    holds = for_write(input, call.now)
+    done = await call.services.database.write(
+        _complete, call, input, listed, holds, keys=(call.lock_key(input["Key"]),)
+    )
     output: Output = {
-        "Location": _location(ctx.request, input["Key"]),
-        "Bucket": ctx.the_bucket.name,
+        "Bucket": call.the_bucket.name,
         "Key": input["Key"],
         "ETag": f'"{done.etag}"',
         "VersionId": done.stored.version_id,
@@ -101,22 +100,14 @@ def _check_claims(input: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"Value for {ALGORITHMS[name].header} header is invalid.")
 
 
-def _location(request: Request, key: str) -> str:
-    """The object's URL, in the style of the request. AWS writes a slash as %2F too, which no proxy agrees upon."""
-    path = key if request.target.virtual_hosted else f"{request.target.bucket}/{key}"
-    return f"{request.scheme}://{request.host}/{url_encode(path)}"
-
-
-def _complete(
-    conn: Connection, ctx: Context, input: Any, listed: Sequence[Any], holds: Precondition | None
-) -> Completed:
+def _complete(conn: Connection, call: Call, input: Any, listed: Sequence[Any], holds: Precondition | None) -> Completed:
     try:
-        upload = uploads.seize(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+        upload = uploads.seize(conn, call.the_bucket.id, input["Key"], input["UploadId"])
     except NoSuchUpload:
-        return _completed_before(conn, ctx, input)
+        return _completed_before(conn, call, input)
     present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}
     chosen = [_chosen(entry, present, upload) for entry in listed]
-    _check_sizes(ctx, input, chosen)
+    _check_sizes(call, input, chosen)
     etag = _etag(chosen)
     algorithm, checksum_type, checksum = _checksum(input, upload, chosen)
     new = NewObject(
@@ -159,9 +150,9 @@ def _unless_overtaken(input: Any, holds: Precondition | None, upload: Upload) ->
     return check
 
 
-def _completed_before(conn: Connection, ctx: Context, input: Any) -> Completed:
+def _completed_before(conn: Connection, call: Call, input: Any) -> Completed:
     """A client that didn't get the answer asks again: it gets the same one as long as the object is the latest."""
-    top = objects.latest(conn, ctx.the_bucket.id, input["Key"])
+    top = objects.latest(conn, call.the_bucket.id, input["Key"])
     if top is None or top.upload_id != input["UploadId"]:
         raise NoSuchUpload(UploadId=input["UploadId"])
     version_id = None if top.version_id == objects.NULL_VERSION else top.version_id
@@ -189,8 +180,8 @@ def _checksums(given: Mapping[str, Any]) -> dict[str, str]:
     return {name: given[row.member] for name, row in ALGORITHMS.items() if row.member in given}
 
 
-def _check_sizes(ctx: Context, input: Any, chosen: Sequence[UploadedPart]) -> None:
-    settings = ctx.services.settings
+def _check_sizes(call: Call, input: Any, chosen: Sequence[UploadedPart]) -> None:
+    settings = call.services.settings
     for part in chosen[:-1]:
         if part.size < settings.min_part:
             raise EntityTooSmall(

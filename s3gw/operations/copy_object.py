@@ -7,19 +7,19 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output, Source
+from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import buckets, client_tokens, contents, objects
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.copy_source import CopySource, parse_copy_source, parse_rename_source
+from s3gw.operations.copy_source import parse_rename_source
 from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import check_source, for_write
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
-from s3gw.wire.checksums import algorithm_named
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CopyObjectRequestTypeDef, RenameObjectRequestTypeDef
@@ -48,102 +48,96 @@ class _SourceChanged(Exception):
     """The source got another content while its checksum was being computed."""
 
 
-async def copy_object(ctx: Context, input: CopyObjectRequestTypeDef) -> Output:
-    _refuse_range(ctx)
+async def copy_object(call: Call, input: CopyObjectRequestTypeDef) -> Output:
     _check_directives(input)
     if "ChecksumAlgorithm" in input:
         algorithm_named(input["ChecksumAlgorithm"])
-    fields, holds = fields_of(ctx, input), for_write(input, ctx.now)
+    fields, holds = fields_of(input, call.services.settings.max_metadata), for_write(input, call.now)
     for _ in range(3):
-        computed = await _compute(ctx, input)
+        computed = await _compute(call, input)
         try:
-            return await _copy(ctx, input, fields, computed, holds)
+            return await _copy(call, input, fields, computed, holds)
         except _SourceChanged:
             continue
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
 async def _copy(
-    ctx: Context, input: Any, fields: Fields, computed: Computed | None, holds: Precondition | None
+    call: Call, input: Any, fields: Fields, computed: Computed | None, holds: Precondition | None
 ) -> Output:
-    source = parse_copy_source(input["CopySource"])
-    keys = {ctx.lock_key(input["Key"]), ctx.lock_key(source.key, ctx.source_bucket)}
-    original, copy, stored = await ctx.services.database.write(
-        _copy_version, ctx, input, fields, computed, holds, keys=tuple(keys)
+    source = call.the_source
+    keys = {call.lock_key(input["Key"]), call.lock_key(source.key, source.bucket)}
+    original, copy, stored = await call.services.database.write(
+        _copy_version, call, input, fields, computed, holds, keys=tuple(keys)
     )
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
         # Unlike other writes, a copy names the null version of a bucket whose versioning is suspended.
-        "VersionId": stored.version_id or (objects.NULL_VERSION if ctx.the_bucket.versioning else None),
-        "CopySourceVersionId": source_version_id(ctx, source, original),
+        "VersionId": stored.version_id or (objects.NULL_VERSION if call.the_bucket.versioning else None),
+        "CopySourceVersionId": source_version_id(source, original),
     }
     if copy.checksum is not None:
         output["CopyObjectResult"] |= checksum_members(copy)
     return output
 
 
-def source_version_id(ctx: Context, source: CopySource, original: ObjectVersion) -> str | None:
+def source_version_id(source: Source, original: ObjectVersion) -> str | None:
     """What the answer names: nothing of a null version that the request didn't ask for by that id."""
-    is_versioned = ctx.source_bucket is not None and ctx.source_bucket.versioning
     is_named = original.version_id != objects.NULL_VERSION or source.version_id is not None
-    return original.version_id if is_versioned and is_named else None
+    return original.version_id if source.bucket.versioning and is_named else None
 
 
 def _copy_version(
     conn: Connection,
-    ctx: Context,
+    call: Call,
     input: Any,
     fields: Fields,
     computed: Computed | None,
     holds: Precondition | None,
 ) -> tuple[ObjectVersion, NewObject, Stored]:
-    original = find_source(conn, ctx, input["CopySource"])
-    check_source(input, original, ctx.now)
+    original = find_source(conn, call.the_source)
+    check_source(input, original, call.now)
     if original.size > _LARGEST_SOURCE:
         raise InvalidRequest(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
         )
     if computed is not None and computed.content_id != original.content_id:
         raise _SourceChanged
-    copy = _described(ctx, input, original, fields, computed)
+    copy = _described(call, input, original, fields, computed)
     place = partial(_retain, content_id=original.content_id)
-    stored = objects.put(conn, copy, place, _precondition(ctx, input, original, holds))
+    stored = objects.put(conn, copy, place, _precondition(call, input, original, holds))
     return original, copy, stored
 
 
-def _precondition(ctx: Context, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
+def _precondition(call: Call, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
     """A condition that doesn't hold is told before that the copy would change nothing."""
 
     def check(top: ObjectVersion | None) -> None:
         if holds is not None:
             holds(top)
-        _refuse_copy_to_itself(ctx, input, original)
+        _refuse_copy_to_itself(call, input, original)
 
     return check
 
 
-def find_source(conn: Connection, ctx: Context, header: str) -> ObjectVersion:
-    source, bucket = parse_copy_source(header), ctx.source_bucket
-    assert bucket is not None, "the operation's row says that it needs a source"
-    return _readable_source(ctx, source, objects.find(conn, bucket.id, source.key, source.version_id))
+def find_source(conn: Connection, source: Source) -> ObjectVersion:
+    return _readable_source(source, objects.find(conn, source.bucket.id, source.key, source.version_id))
 
 
-def find_source_with_content(conn: Connection, ctx: Context, header: str) -> tuple[ObjectVersion, Content]:
+def find_source_with_content(conn: Connection, source: Source) -> tuple[ObjectVersion, Content]:
     """By one statement: the content of an overwritten source may be gone at the next."""
-    source, bucket = parse_copy_source(header), ctx.source_bucket
-    assert bucket is not None, "the operation's row says that it needs a source"
-    found, content = objects.find_with_content(conn, bucket.id, source.key, source.version_id)
-    version = _readable_source(ctx, source, found)
+    found, content = objects.find_with_content(conn, source.bucket.id, source.key, source.version_id)
+    version = _readable_source(source, found)
     assert content is not None, "a readable version has a content"
     return version, content
 
 
-def _readable_source(ctx: Context, source: CopySource, found: ObjectVersion | None) -> ObjectVersion:
+def _readable_source(source: Source, found: ObjectVersion | None) -> ObjectVersion:
     if found is not None and found.is_delete_marker and source.version_id is not None:
         raise InvalidRequest(
             "The source of a copy request may not specifically refer to a delete marker by version id."
         )
-    return readable(ctx, found, {"Key": source.key, **({"VersionId": source.version_id} if source.version_id else {})})
+    return readable(found, {"Key": source.key, **({"VersionId": source.version_id} if source.version_id else {})})
 
 
 def _retain(conn: Connection, content_id: int | None) -> int:
@@ -162,20 +156,9 @@ def _check_directives(input: Any) -> None:
             )
 
 
-def _refuse_range(ctx: Context) -> None:
-    """A copy is of the whole object; UploadPartCopy takes a range."""
-    for name in ("range", "x-amz-copy-source-range"):
-        if name in ctx.request.headers:
-            raise InvalidArgument(
-                "A range cannot be given when an object is copied.",
-                ArgumentName=name,
-                ArgumentValue=ctx.request.headers[name],
-            )
-
-
-def _refuse_copy_to_itself(ctx: Context, input: Any, original: ObjectVersion) -> None:
+def _refuse_copy_to_itself(call: Call, input: Any, original: ObjectVersion) -> None:
     """What is given counts as changed, though it be what is there."""
-    same = original.bucket_id == ctx.the_bucket.id and original.key == input["Key"]
+    same = original.bucket_id == call.the_bucket.id and original.key == input["Key"]
     changes = (
         input.get("MetadataDirective") == "REPLACE"
         or "StorageClass" in input
@@ -189,16 +172,14 @@ def _refuse_copy_to_itself(ctx: Context, input: Any, original: ObjectVersion) ->
         )
 
 
-def _described(
-    ctx: Context, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None
-) -> NewObject:
+def _described(call: Call, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None) -> NewObject:
     replaces = input.get("MetadataDirective") == "REPLACE"
     copy = NewObject(
-        ctx.the_bucket.id,
+        call.the_bucket.id,
         input["Key"],
         original.size,
         original.etag,
-        ctx.principal.user_id,
+        call.principal.user_id,
         fields.storage_class,
         original.parts_count,
         original.checksum_algorithm,
@@ -226,28 +207,28 @@ def _kept_headers(original: ObjectVersion, input: Any) -> str | None:
     return json.dumps(headers, separators=(",", ":")) if headers else None
 
 
-async def _compute(ctx: Context, input: Any) -> Computed | None:
+async def _compute(call: Call, input: Any) -> Computed | None:
     """The checksum that the request asks for, and AWS's ETag if we are to give that, read from the bytes."""
-    algorithm, as_aws = input.get("ChecksumAlgorithm"), ctx.services.settings.copy_etag == "aws"
+    algorithm, as_aws = input.get("ChecksumAlgorithm"), call.services.settings.copy_etag == "aws"
     if algorithm is None and not as_aws:
         return None
-    with ctx.services.pins.open() as pin:
-        original, content = await ctx.services.database.read(find_source_with_content, ctx, input["CopySource"])
+    with call.services.pins.open() as pin:
+        original, content = await call.services.database.read(find_source_with_content, call.the_source)
         pin.keep_content(content.id)
-        check_source(input, original, ctx.now)  # before anything is read for nothing
+        check_source(input, original, call.now)  # before anything is read for nothing
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag
         if algorithm is None and not hashes_etag:
             return None
-        checksum = await checksum_of_content(ctx, content, 0, content.size, algorithm) if algorithm else None
-        etag = await md5_of_content(ctx, content, 0, content.size) if hashes_etag else None
+        checksum = await checksum_of_content(call, content, 0, content.size, algorithm) if algorithm else None
+        etag = await md5_of_content(call, content, 0, content.size) if hashes_etag else None
     return Computed(content.id, algorithm, checksum, etag)
 
 
-async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Output:
-    source = parse_rename_source(input["RenameSource"], ctx.the_bucket.name)
-    keys = {ctx.lock_key(input["Key"]), ctx.lock_key(source)}
+async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output:
+    source = parse_rename_source(input["RenameSource"], call.the_bucket.name)
+    keys = {call.lock_key(input["Key"]), call.lock_key(source)}
     token = input.get("ClientToken")
     if token is not None:
         if not _CLIENT_TOKEN.fullmatch(token):
@@ -256,24 +237,24 @@ async def rename_object(ctx: Context, input: RenameObjectRequestTypeDef) -> Outp
                 ArgumentName="x-amz-client-token",
                 ArgumentValue=token,
             )
-        keys.add(f"{ctx.the_bucket.id} client token {token}")
-    await ctx.services.database.write(_rename, ctx, input, source, token, keys=tuple(keys))
+        keys.add(f"{call.the_bucket.id} client token {token}")
+    await call.services.database.write(_rename, call, input, source, token, keys=tuple(keys))
     return {}
 
 
-def _rename(conn: Connection, ctx: Context, input: Any, source: str, token: str | None) -> None:
+def _rename(conn: Connection, call: Call, input: Any, source: str, token: str | None) -> None:
     """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
-    buckets.hold(conn, ctx.the_bucket.id)
-    if token is not None and client_tokens.was_done(conn, ctx.the_bucket.id, token, input):
+    buckets.hold(conn, call.the_bucket.id)
+    if token is not None and client_tokens.was_done(conn, call.the_bucket.id, token, input):
         return
-    original = objects.find(conn, ctx.the_bucket.id, source)
+    original = objects.find(conn, call.the_bucket.id, source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=source)
-    check_source(input, original, ctx.now, "Source", "rename-source")
+    check_source(input, original, call.now, "Source", "rename-source")
     if source == input["Key"]:
         return
     copied = (name for name in NewObject._fields if name not in ("bucket_id", "key"))
-    renamed = NewObject(ctx.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
+    renamed = NewObject(call.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
     place = partial(_retain, content_id=original.content_id)
-    objects.put(conn, renamed, place, for_write(input, ctx.now, "Destination"))
-    objects.delete_latest(conn, ctx.the_bucket.id, source, ctx.principal.user_id)
+    objects.put(conn, renamed, place, for_write(input, call.now, "Destination"))
+    objects.delete_latest(conn, call.the_bucket.id, source, call.principal.user_id)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from s3gw.errors import InvalidArgument, NotImplemented
-from s3gw.wire.target import can_be_bucket
+from s3gw.names import can_be_bucket
 
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 

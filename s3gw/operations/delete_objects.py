@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import Precondition, Stored
+from s3gw.names import check_key_length
 from s3gw.operations.preconditions import for_delete
-from s3gw.wire.target import check_key_length
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DeleteObjectRequestTypeDef, DeleteObjectsRequestTypeDef
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BATCH = 100
 
 
-async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Output:
+async def delete_object(call: Call, input: DeleteObjectRequestTypeDef) -> Output:
     key, version_id = input["Key"], input.get("VersionId")
     precondition = for_delete(
         version_id,
@@ -27,14 +27,14 @@ async def delete_object(ctx: Context, input: DeleteObjectRequestTypeDef) -> Outp
         input.get("IfMatchLastModifiedTime"),  # type: ignore[arg-type]  # decoded to datetime
         input.get("IfMatchSize"),
     )
-    stored = await ctx.services.database.write(
+    stored = await call.services.database.write(
         _delete,
-        ctx.the_bucket.id,
+        call.the_bucket.id,
         key,
         version_id,
-        ctx.principal.user_id,
+        call.principal.user_id,
         precondition,
-        keys=(ctx.lock_key(key),),
+        keys=(call.lock_key(key),),
     )
     return {"VersionId": stored.version_id, "DeleteMarker": stored.is_delete_marker or None}
 
@@ -52,7 +52,7 @@ def _delete(
     return objects.delete_version(conn, bucket_id, key, version_id, precondition)
 
 
-async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Output:
+async def delete_objects(call: Call, input: DeleteObjectsRequestTypeDef) -> Output:
     entries = list(input["Delete"]["Objects"])
     if not entries or not all(entry["Key"] for entry in entries):
         raise MalformedXML()
@@ -60,8 +60,8 @@ async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Ou
     errors: list[dict[str, Any]] = []
     for start in range(0, len(entries), _BATCH):
         batch = entries[start : start + _BATCH]
-        keys = tuple(ctx.lock_key(entry["Key"]) for entry in batch)
-        outcomes = await ctx.services.database.write(_delete_batch, ctx, batch, keys=keys)
+        keys = tuple(call.lock_key(entry["Key"]) for entry in batch)
+        outcomes = await call.services.database.write(_delete_batch, call, batch, keys=keys)
         for entry, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, S3Error):
                 errors.append(_error(entry, outcome))
@@ -73,27 +73,27 @@ async def delete_objects(ctx: Context, input: DeleteObjectsRequestTypeDef) -> Ou
     return output
 
 
-def _delete_batch(conn: Connection, ctx: Context, batch: list[Any]) -> list[Stored | S3Error]:
+def _delete_batch(conn: Connection, call: Call, batch: list[Any]) -> list[Stored | S3Error]:
     """Each entry on its own: a refused one changes nothing and doesn't hinder the others."""
     outcomes: list[Stored | S3Error] = []
     for entry in batch:
         try:
-            outcomes.append(_delete_entry(conn, ctx, entry))
+            outcomes.append(_delete_entry(conn, call, entry))
         except S3Error as error:
             outcomes.append(error)
     return outcomes
 
 
-def _delete_entry(conn: Connection, ctx: Context, entry: Any) -> Stored:
+def _delete_entry(conn: Connection, call: Call, entry: Any) -> Stored:
     key, version_id = entry["Key"], entry.get("VersionId")
-    action = "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
-    if ctx.allowed is None or not ctx.allowed(action, key):
+    assert call.may is not None, "the operation's row has a need on keys"
+    if not call.may(key, version_id):
         raise AccessDenied()
-    check_key_length(key, ctx.services.settings.max_key)
+    check_key_length(key, call.services.settings.max_key)
     if version_id is not None and not objects.is_version_id(version_id):
         raise NoSuchVersion()  # InvalidArgument would be about the whole request
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
-    return _delete(conn, ctx.the_bucket.id, key, version_id, ctx.principal.user_id, precondition)
+    return _delete(conn, call.the_bucket.id, key, version_id, call.principal.user_id, precondition)
 
 
 def _deleted(entry: Any, stored: Stored) -> dict[str, Any]:

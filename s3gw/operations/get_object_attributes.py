@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import objects
 from s3gw.metadata.contents import Content
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"))
 
 
-async def get_object_attributes(ctx: Context, input: GetObjectAttributesRequestTypeDef) -> Output:
-    wanted = _wanted(ctx)
-    found, content = await ctx.services.database.scan(
-        objects.find_with_content, ctx.the_bucket.id, input["Key"], input.get("VersionId")
+async def get_object_attributes(call: Call, input: GetObjectAttributesRequestTypeDef) -> Output:
+    wanted = _wanted(input)
+    found, content = await call.services.database.scan(
+        objects.find_with_content, call.the_bucket.id, input["Key"], input.get("VersionId")
     )
-    version = readable(ctx, found, input)
+    version = readable(found, input)
     assert content is not None, "a readable version has a content"
     output: Output = {"LastModified": timestamp(version.last_modified)}
-    if ctx.the_bucket.versioning:
+    if call.the_bucket.versioning:
         output["VersionId"] = version.version_id
     if "ETag" in wanted:
         output["ETag"] = version.etag  # without quotes, as AWS gives it here alone
@@ -43,12 +43,13 @@ async def get_object_attributes(ctx: Context, input: GetObjectAttributesRequestT
     return output
 
 
-def _wanted(ctx: Context) -> set[str]:
-    header = ctx.request.headers.get("x-amz-object-attributes", "")
-    wanted = {name.strip() for name in header.split(",") if name.strip()}
+def _wanted(input: Any) -> set[str]:
+    wanted = set(input["ObjectAttributes"])
     if not wanted or not wanted <= _ATTRIBUTES:
         raise InvalidArgument(
-            "Invalid attribute name specified.", ArgumentName="x-amz-object-attributes", ArgumentValue=header
+            "Invalid attribute name specified.",
+            ArgumentName="x-amz-object-attributes",
+            ArgumentValue=",".join(input["ObjectAttributes"]),
         )
     return wanted
 

@@ -7,13 +7,12 @@ import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
-from s3gw.wire.list_encoder import ObjectRows, PrefixRows, VersionRow, VersionRows, url_encode
-from s3gw.wire.xml import can_carry
+from s3gw.pages import ObjectRows, PrefixRows, VersionRow, VersionRows
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -40,13 +39,13 @@ def page_size(requested: int | None, name: str = "max-keys") -> int:
     return min(requested, _MOST)
 
 
-def wants_url_encoding(input: Mapping[str, Any]) -> bool:
+def check_encoding(input: Mapping[str, Any]) -> None:
+    """Encoding is done where the answer is written."""
     encoding = input.get("EncodingType")
     if encoding not in (None, "url"):
         raise InvalidArgument(
             "Invalid Encoding Method specified in Request", ArgumentName="encoding-type", ArgumentValue=str(encoding)
         )
-    return encoding == "url"
 
 
 def _check_attributes(input: Mapping[str, Any]) -> None:
@@ -58,13 +57,6 @@ def _check_attributes(input: Mapping[str, Any]) -> None:
                 ArgumentName="x-amz-optional-object-attributes",
                 ArgumentValue=name,
             )
-
-
-def url_encode_members(output: Output, *names: str) -> None:
-    """encoding-type=url: keys may hold characters that XML 1.0 can't carry."""
-    for name in names:
-        if output.get(name):
-            output[name] = url_encode(output[name])
 
 
 def rolled_up(marker: str, prefix: str, delimiter: str) -> str:
@@ -82,19 +74,20 @@ def begin_after(marker: str, prefix: str, delimiter: str) -> str:
     return listing.after_prefix(common) if common else ""
 
 
-async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> Output:
+async def list_objects_v2(call: Call, input: ListObjectsV2RequestTypeDef) -> Output:
     _check_attributes(input)
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
-    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    limit = page_size(input.get("MaxKeys"))
+    check_encoding(input)
     token = input.get("ContinuationToken")
     after = input.get("StartAfter", "") if token is None else _decode_token(token)
     # Unlike a marker, start-after may lie inside a common prefix that is listed all the same, if a key of it follows.
     # A token never does: it is a key of the page before, or a common prefix.
     at_least = begin_after(after, prefix, delimiter) if after == rolled_up(after, prefix, delimiter) else ""
-    page, owners = await ctx.services.database.scan(
-        _current_page, ctx.the_bucket.id, prefix, delimiter, after, at_least, limit, bool(input.get("FetchOwner"))
+    page, owners = await call.services.database.scan(
+        _current_page, call.the_bucket.id, prefix, delimiter, after, at_least, limit, bool(input.get("FetchOwner"))
     )
-    output = _page_output(ctx, input, page, limit)
+    output = _page_output(call, input, page, limit)
     output["KeyCount"] = len(page.rows) + len(page.common_prefixes)
     if token is not None:
         output["ContinuationToken"] = token
@@ -102,9 +95,7 @@ async def list_objects_v2(ctx: Context, input: ListObjectsV2RequestTypeDef) -> O
         output["NextContinuationToken"] = base64.urlsafe_b64encode(_last_key(page).encode()).decode()
     if "StartAfter" in input:
         output["StartAfter"] = input["StartAfter"]
-    if encode:
-        url_encode_members(output, "Prefix", "Delimiter", "StartAfter")
-    output["Contents"] = ObjectRows(page.rows, owners, encode)
+    output["Contents"] = ObjectRows(page.rows, owners)
     return output
 
 
@@ -118,32 +109,22 @@ def _decode_token(token: str) -> str:
     return key
 
 
-async def list_objects(ctx: Context, input: ListObjectsRequestTypeDef) -> Output:
+async def list_objects(call: Call, input: ListObjectsRequestTypeDef) -> Output:
     _check_attributes(input)
     prefix, delimiter, marker = input.get("Prefix", ""), input.get("Delimiter", ""), input.get("Marker", "")
-    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    limit = page_size(input.get("MaxKeys"))
+    check_encoding(input)
     at_least = begin_after(marker, prefix, delimiter)
-    page, owners = await ctx.services.database.scan(
-        _current_page, ctx.the_bucket.id, prefix, delimiter, marker, at_least, limit, True
+    page, owners = await call.services.database.scan(
+        _current_page, call.the_bucket.id, prefix, delimiter, marker, at_least, limit, True
     )
-    output = _page_output(ctx, input, page, limit)
+    output = _page_output(call, input, page, limit)
     output["Marker"] = marker
     # "This element is returned only if you have the delimiter request parameter specified."
     if page.is_truncated and delimiter:
         output["NextMarker"] = _last_key(page)
-    if encode:
-        url_encode_members(output, "Delimiter", "Marker", "NextMarker")
-        if _changes_when_decoded(prefix) or not can_carry(prefix):
-            url_encode_members(output, "Prefix")
-    output["Contents"] = ObjectRows(page.rows, owners, encode)
+    output["Contents"] = ObjectRows(page.rows, owners)
     return output
-
-
-def _changes_when_decoded(text: str) -> bool:
-    """AWS encodes the Prefix of V1 too, and the Java SDK decodes it. botocore asks for the encoding and doesn't decode
-    this one member. Text that decoding leaves alone may stand there as it is, which serves both.
-    """
-    return "%" in text or "+" in text
 
 
 def _current_page(
@@ -168,42 +149,41 @@ def _last_key(page: Page) -> str:
     return last if isinstance(last, str) else str(last[0])
 
 
-def _page_output(ctx: Context, input: Mapping[str, Any], page: Page, limit: int) -> Output:
+def _page_output(call: Call, input: Mapping[str, Any], page: Page, limit: int) -> Output:
     return {
-        "Name": ctx.the_bucket.name,
+        "Name": call.the_bucket.name,
         "Prefix": input.get("Prefix", ""),
         "Delimiter": input.get("Delimiter") or None,
         "MaxKeys": limit,
         "EncodingType": input.get("EncodingType"),
         "IsTruncated": page.is_truncated,
-        "CommonPrefixes": PrefixRows(page.common_prefixes, input.get("EncodingType") == "url"),
+        "CommonPrefixes": PrefixRows(page.common_prefixes),
     }
 
 
-async def list_object_versions(ctx: Context, input: ListObjectVersionsRequestTypeDef) -> Output:
+async def list_object_versions(call: Call, input: ListObjectVersionsRequestTypeDef) -> Output:
     _check_attributes(input)
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     key_marker, version_marker = input.get("KeyMarker", ""), input.get("VersionIdMarker")
-    limit, encode = page_size(input.get("MaxKeys")), wants_url_encoding(input)
+    limit = page_size(input.get("MaxKeys"))
+    check_encoding(input)
     if version_marker is not None and not key_marker:
         raise InvalidArgument(
             "A version-id marker cannot be specified without a key marker.",
             ArgumentName="version-id-marker",
             ArgumentValue=version_marker,
         )
-    page, owners, continued = await ctx.services.database.scan(
-        _versions_page, ctx.the_bucket.id, prefix, delimiter, key_marker, version_marker, limit
+    page, owners, continued = await call.services.database.scan(
+        _versions_page, call.the_bucket.id, prefix, delimiter, key_marker, version_marker, limit
     )
-    output = _page_output(ctx, input, page, limit)
+    output = _page_output(call, input, page, limit)
     output["KeyMarker"] = key_marker
     output["VersionIdMarker"] = version_marker or ""
     if page.is_truncated:
         output["NextKeyMarker"] = _last_key(page)
         if page.last is not None and not isinstance(page.last, str):
             output["NextVersionIdMarker"] = page.last[2]
-    if encode:
-        url_encode_members(output, "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
-    output["Versions"] = VersionRows(_version_rows(page, owners, continued), url=encode)
+    output["Versions"] = VersionRows(_version_rows(page, owners, continued))
     return output
 
 

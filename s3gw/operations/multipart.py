@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
+from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest
 from s3gw.metadata import contents, listing, objects, uploads
 from s3gw.metadata.contents import NewContent
@@ -12,12 +13,11 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
-from s3gw.operations.list_objects import Owners, begin_after, page_size, url_encode_members, wants_url_encoding
+from s3gw.operations.list_objects import Owners, begin_after, check_encoding, page_size
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated
 from s3gw.operations.received_body import DEFAULT_ALGORITHM, receive_body
-from s3gw.wire.checksums import algorithm_named
-from s3gw.wire.list_encoder import PrefixRows, url_encode
+from s3gw.pages import PrefixRows
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     )
 
 
-async def create_multipart_upload(ctx: Context, input: CreateMultipartUploadRequestTypeDef) -> Output:
-    fields = fields_of(ctx, input)
+async def create_multipart_upload(call: Call, input: CreateMultipartUploadRequestTypeDef) -> Output:
+    fields = fields_of(input, call.services.settings.max_metadata)
     algorithm, checksum_type = _checksum_of_upload(input)
     upload = Upload(
-        uploads.new_upload_id(ctx.now),
-        ctx.the_bucket.id,
+        uploads.new_upload_id(call.now),
+        call.the_bucket.id,
         input["Key"],
-        ctx.now,
-        ctx.the_bucket.owner_id,
-        ctx.principal.user_id,
+        call.now,
+        call.the_bucket.owner_id,
+        call.principal.user_id,
         fields.storage_class,
         algorithm,
         checksum_type,
@@ -46,9 +46,9 @@ async def create_multipart_upload(ctx: Context, input: CreateMultipartUploadRequ
         fields.user_metadata,
         fields.tags,
     )
-    await ctx.services.database.write(_begin, upload, keys=(ctx.lock_key(input["Key"]),))
+    await call.services.database.write(_begin, upload, keys=(call.lock_key(input["Key"]),))
     return {
-        "Bucket": ctx.the_bucket.name,
+        "Bucket": call.the_bucket.name,
         "Key": input["Key"],
         "UploadId": upload.upload_id,
         "ChecksumAlgorithm": algorithm,
@@ -82,8 +82,8 @@ def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:
     return algorithm, checksum_type
 
 
-def check_part_number(ctx: Context, number: int) -> int:
-    most = ctx.services.settings.max_parts
+def check_part_number(call: Call, number: int) -> int:
+    most = call.services.settings.max_parts
     if not 1 <= number <= most:
         raise InvalidArgument(
             f"Part number must be an integer between 1 and {most}, inclusive",
@@ -97,10 +97,14 @@ def part_lock(upload_id: str, number: int) -> str:
     return f"upload/{upload_id}/{number}"
 
 
-async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
-    number, upload_id, database = check_part_number(ctx, input["PartNumber"]), input["UploadId"], ctx.services.database
-    upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], upload_id)
-    asked = ctx.the_body.checksum_algorithm or input.get("ChecksumAlgorithm")
+async def upload_part(call: Call, input: UploadPartRequestTypeDef) -> Output:
+    number, upload_id, database = (
+        check_part_number(call, input["PartNumber"]),
+        input["UploadId"],
+        call.services.database,
+    )
+    upload = await database.read(uploads.find, call.the_bucket.id, input["Key"], upload_id)
+    asked = call.the_body.checksum_algorithm or input.get("ChecksumAlgorithm")
     if upload.checksum_algorithm and asked and asked != upload.checksum_algorithm:
         raise InvalidRequest(
             f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()},"
@@ -108,8 +112,8 @@ async def upload_part(ctx: Context, input: UploadPartRequestTypeDef) -> Output:
         )
     # That of the object is made of its parts' values. The parts of an upload without algorithm may bring any other.
     kept = upload.checksum_algorithm or DEFAULT_ALGORITHM
-    async with receive_body(ctx, upload.checksum_algorithm or asked, beside=kept) as body:
-        part = UploadedPart(upload_id, number, body.size, body.etag, ctx.now, 0, kept, body.checksums[kept])
+    async with receive_body(call, upload.checksum_algorithm or asked, beside=kept) as body:
+        part = UploadedPart(upload_id, number, body.size, body.etag, call.now, 0, kept, body.checksums[kept])
         await database.write(_put_part, part, body.content, keys=(part_lock(upload_id, number),))
     output: Output = {"ETag": f'"{body.etag}"'}
     if upload.checksum_algorithm or asked:
@@ -121,8 +125,8 @@ def _put_part(conn: Connection, part: UploadedPart, content: NewContent) -> None
     uploads.put_part(conn, part._replace(content_id=contents.insert(conn, content)))
 
 
-async def abort_multipart_upload(ctx: Context, input: AbortMultipartUploadRequestTypeDef) -> Output:
-    await ctx.services.database.write(_abort, ctx.the_bucket.id, input, keys=(ctx.lock_key(input["Key"]),))
+async def abort_multipart_upload(call: Call, input: AbortMultipartUploadRequestTypeDef) -> Output:
+    await call.services.database.write(_abort, call.the_bucket.id, input, keys=(call.lock_key(input["Key"]),))
     return {}
 
 
@@ -132,14 +136,14 @@ def _abort(conn: Connection, bucket_id: int, input: Any) -> None:
     uploads.remove(conn, upload.upload_id, frozenset())
 
 
-async def list_parts(ctx: Context, input: ListPartsRequestTypeDef) -> Output:
+async def list_parts(call: Call, input: ListPartsRequestTypeDef) -> Output:
     after, limit = input.get("PartNumberMarker", 0), page_size(input.get("MaxParts"), "max-parts")
-    upload, found, owners = await ctx.services.database.scan(
-        _parts_page, ctx.the_bucket.id, input["Key"], input["UploadId"], after, limit + 1
+    upload, found, owners = await call.services.database.scan(
+        _parts_page, call.the_bucket.id, input["Key"], input["UploadId"], after, limit + 1
     )
     page = found[:limit]
     return {
-        "Bucket": ctx.the_bucket.name,
+        "Bucket": call.the_bucket.name,
         "Key": input["Key"],
         "UploadId": upload.upload_id,
         "PartNumberMarker": after,
@@ -180,15 +184,16 @@ def _part(part: UploadedPart, upload: Upload) -> Output:
     return members
 
 
-async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsRequestTypeDef) -> Output:
+async def list_multipart_uploads(call: Call, input: ListMultipartUploadsRequestTypeDef) -> Output:
     prefix, delimiter = input.get("Prefix", ""), input.get("Delimiter", "")
     key_marker, upload_marker = input.get("KeyMarker", ""), input.get("UploadIdMarker", "")
-    limit, encode = page_size(input.get("MaxUploads"), "max-uploads"), wants_url_encoding(input)
-    page, owners = await ctx.services.database.scan(
-        _uploads_page, ctx.the_bucket.id, prefix, delimiter, key_marker, upload_marker, limit
+    limit = page_size(input.get("MaxUploads"), "max-uploads")
+    check_encoding(input)
+    page, owners = await call.services.database.scan(
+        _uploads_page, call.the_bucket.id, prefix, delimiter, key_marker, upload_marker, limit
     )
     output: Output = {
-        "Bucket": ctx.the_bucket.name,
+        "Bucket": call.the_bucket.name,
         "KeyMarker": key_marker,
         "UploadIdMarker": upload_marker if key_marker else "",
         "Prefix": prefix or None,
@@ -196,14 +201,12 @@ async def list_multipart_uploads(ctx: Context, input: ListMultipartUploadsReques
         "MaxUploads": limit,
         "EncodingType": input.get("EncodingType"),
         "IsTruncated": page.is_truncated,
-        "CommonPrefixes": PrefixRows(page.common_prefixes, encode),
-        "Uploads": [_upload(row, owners, encode) for row in page.rows],
+        "CommonPrefixes": PrefixRows(page.common_prefixes),
+        "Uploads": [_upload(row, owners) for row in page.rows],
     }
     last = page.last or ""
     is_prefix = isinstance(last, str)
     output["NextKeyMarker"], output["NextUploadIdMarker"] = last if is_prefix else last[0], "" if is_prefix else last[1]
-    if encode:
-        url_encode_members(output, "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
     return output
 
 
@@ -225,10 +228,10 @@ def _uploads_page(
     return page, listing.owners(conn, {user for row in page.rows for user in (row[6], row[7])})
 
 
-def _upload(row: listing.Row, owners: Owners, encode: bool) -> Output:
+def _upload(row: listing.Row, owners: Owners) -> Output:
     key, upload_id, initiated, storage_class, algorithm, checksum_type, owner, initiator = row
     return {
-        "Key": url_encode(key) if encode else key,
+        "Key": key,
         "UploadId": upload_id,
         "Initiated": timestamp(initiated),
         "StorageClass": storage_class,

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from s3gw.context import Context, Output
+from s3gw.call import Output
 from s3gw.errors import InvalidRedirectLocation, InvalidStorageClass, MetadataTooLarge, NotImplemented
+from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import NewObject, ObjectVersion
 from s3gw.operations.tagging import tag_count, tags_of_header
 
@@ -43,12 +44,12 @@ class Fields(NamedTuple):
     tags: str | None
 
 
-def fields_of(ctx: Context, input: Mapping[str, Any]) -> Fields:
-    """The fields of a PutObject, CreateMultipartUpload or CopyObject that replaces metadata."""
+def fields_of(input: Mapping[str, Any], most_metadata: int) -> Fields:
+    """The fields of a PutObject, CreateMultipartUpload or CopyObject that replaces metadata (at most so many bytes)."""
     return Fields(
         storage_class_of(input),
-        headers_of(input, is_chunked=ctx.body is not None and ctx.body.is_chunked),
-        user_metadata_of(input.get("Metadata"), ctx.services.settings.max_metadata),
+        headers_of(input),
+        user_metadata_of(input.get("Metadata"), most_metadata),
         tags_of_header(input.get("Tagging")),
     )
 
@@ -62,15 +63,9 @@ def storage_class_of(input: Mapping[str, Any]) -> str:
     return name
 
 
-def headers_of(input: Mapping[str, Any], *, is_chunked: bool) -> str | None:
+def headers_of(input: Mapping[str, Any]) -> str | None:
     _check_redirect(input)
     headers = {name: input[name] for name in _HEADER_MEMBERS if name in input}
-    if is_chunked and "ContentEncoding" in headers:
-        # aws-chunked says how this body was sent, not what the object is. Of a plain body it would be what it is.
-        encodings = [part.strip() for part in headers.pop("ContentEncoding").split(",")]
-        kept = ", ".join(part for part in encodings if part and part != "aws-chunked")
-        if kept:
-            headers["ContentEncoding"] = kept
     return json.dumps(headers, separators=(",", ":")) if headers else None
 
 
@@ -95,12 +90,17 @@ def user_metadata_of(metadata: Mapping[str, str] | None, limit: int) -> str | No
     return json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
 
 
-def describe(ctx: Context, version: ObjectVersion) -> Output:
+def last_modified(version: ObjectVersion) -> datetime:
+    """By whole seconds, as HTTP shows them."""
+    return datetime.fromtimestamp(version.last_modified // 1_000_000, UTC)
+
+
+def describe(bucket: Bucket, version: ObjectVersion) -> Output:
     """The members that GetObject and HeadObject have in common."""
     output: Output = {
         "AcceptRanges": "bytes",
         "ETag": f'"{version.etag}"',
-        "LastModified": datetime.fromtimestamp(version.last_modified // 1_000_000, UTC),
+        "LastModified": last_modified(version),
         "ContentType": _DEFAULT_CONTENT_TYPE,
     }
     if version.headers is not None:
@@ -111,7 +111,7 @@ def describe(ctx: Context, version: ObjectVersion) -> Output:
         output["TagCount"] = tag_count(version.tags)
     if version.storage_class != "STANDARD":  # "S3 returns this header for all objects except for S3 Standard"
         output["StorageClass"] = version.storage_class
-    if ctx.the_bucket.versioning:
+    if bucket.versioning:
         output["VersionId"] = version.version_id
     return output
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from s3gw.errors import NoSuchKey, NotImplemented, NotModified, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion, Precondition
-from s3gw.wire.headers import parse_date
 
 _MEMBERS = ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
 
@@ -68,18 +67,16 @@ def check_read(input: Mapping[str, Any], version: ObjectVersion, headers: Mappin
         raise PreconditionFailed(Condition=failed)
 
 
-def if_range_holds(header: str | None, version: ObjectVersion) -> bool:
+def if_range_holds(validator: str | datetime | None, version: ObjectVersion) -> bool:
     """Whether a Range counts; "MUST ignore the Range header field" if not (RFC 9110 section 13.1.5).
 
-    A weak entity tag never matches; a date is the exact Last-Modified. The header isn't in AWS's model.
+    A weak entity tag never matches; a date is the exact Last-Modified. `IfRange` isn't in AWS's model.
     """
-    if header is None:
+    if validator is None:
         return True
-    header = header.strip()
-    if header.strip('"') == version.etag:
-        return True
-    moment = None if header.startswith(('"', "W/")) else parse_date(header)
-    return moment is not None and version.last_modified // 1_000_000 == _seconds(moment)
+    if isinstance(validator, datetime):
+        return version.last_modified // 1_000_000 == _seconds(validator)
+    return validator.strip('"') == version.etag
 
 
 def check_source(

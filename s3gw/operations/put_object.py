@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import NotImplemented
 from s3gw.metadata import contents, objects
 from s3gw.metadata.objects import NewObject
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 
-async def put_object(ctx: Context, input: PutObjectRequestTypeDef) -> Output:
+async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
     if "WriteOffsetBytes" in input:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
-    fields = fields_of(ctx, input)
-    bucket, key, precondition = ctx.the_bucket, input["Key"], for_write(input, ctx.now)
-    async with receive_body(ctx, input.get("ChecksumAlgorithm")) as body:
+    fields = fields_of(input, call.services.settings.max_metadata)
+    bucket, key, precondition = call.the_bucket, input["Key"], for_write(input, call.now)
+    async with receive_body(call, input.get("ChecksumAlgorithm")) as body:
         new = NewObject(
             bucket.id,
             key,
             body.size,
             body.etag,
-            ctx.principal.user_id,
+            call.principal.user_id,
             fields.storage_class,
             None,
             body.checksum_algorithm,
@@ -39,7 +39,7 @@ async def put_object(ctx: Context, input: PutObjectRequestTypeDef) -> Output:
             fields.tags,
         )
         place = partial(contents.insert, new=body.content)
-        stored = await ctx.services.database.write(objects.put, new, place, precondition, keys=(ctx.lock_key(key),))
+        stored = await call.services.database.write(objects.put, new, place, precondition, keys=(call.lock_key(key),))
     return {
         "ETag": f'"{body.etag}"',
         "VersionId": stored.version_id,

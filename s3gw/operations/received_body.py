@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from s3gw.context import Context
+from s3gw.call import Call
+from s3gw.checksums import ALGORITHMS, algorithm_named
 from s3gw.metadata.contents import NewContent
-from s3gw.wire.checksums import ALGORITHMS, algorithm_named
 
 # "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (Amazon S3 User Guide,
 # "Checking object integrity for data uploads").
@@ -29,19 +29,19 @@ class ReceivedBody(NamedTuple):
 
 
 @asynccontextmanager
-async def receive_body(ctx: Context, algorithm: str | None, beside: str | None = None) -> AsyncIterator[ReceivedBody]:
+async def receive_body(call: Call, algorithm: str | None, beside: str | None = None) -> AsyncIterator[ReceivedBody]:
     """Store the request's body and give what to insert; the transaction belongs into the block.
 
     Computes `algorithm`, or the one that the request brings a value of, or AWS's default, and `beside` as well. What
     was written is removed when the block doesn't count on it.
     """
-    body = ctx.the_body
+    body = call.the_body
     name = algorithm_named(body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM).name
     hashers = body.hashers
     for each in (name, beside or name):
         if each not in hashers:
             hashers[each] = ALGORITHMS[each].hasher()
-    async with ctx.services.writer.storing(body, hashers) as stored:
+    async with call.services.writer.storing(body, hashers) as stored:
         body.verify(stored.md5, stored.checksums)
         checksums = {each: base64.b64encode(digest).decode() for each, digest in stored.checksums.items()}
         yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksums)

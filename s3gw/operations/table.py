@@ -1,7 +1,7 @@
 """The operations that are served: one row each. Everything else in AWS's model answers 501 by its name.
 
-A row says who handles the operation, what the caller needs to be allowed, and how its body is read. A row without
-needs, or for an operation that AWS's model doesn't have, fails at import.
+A row says who handles the operation, what the caller needs to be allowed, how its body is read, and whether it brings
+bytes that stay. A row without needs fails at import.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
-from s3gw.auth.authorize import Need
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.operations import (
     buckets,
     complete_multipart_upload,
@@ -25,17 +24,43 @@ from s3gw.operations import (
     upload_part_copy,
     versioning,
 )
-from s3gw.wire.model import operations as model
 
-Handler = Callable[[Context, Any], Awaitable[Output]]
+Handler = Callable[[Call, Any], Awaitable[Output]]
+
+
+class Need(NamedTuple):
+    """An IAM action on a resource that an operation needs.
+
+    `versioned` replaces the action when a version is named. With `member`, the need exists only when the input has that
+    member. Needs on `keys` are asked for by the handler, for each key of the body (`Call.may`).
+    """
+
+    action: str
+    on: Literal["service", "bucket", "object", "source", "keys"]
+    versioned: str | None = None
+    member: str | None = None
 
 
 class Row(NamedTuple):
-    """`body`: `stream` is read by the handler as it arrives, `xml` is decoded before it runs."""
+    """`body`: `stream` is read by the handler as it arrives, `xml` belongs to the input.
+
+    `room`: whether it brings bytes that stay, and so is refused below the floor of free space (disks/room.py): some, or
+    its body. What makes room, or ends what was begun, is never among them: deletes, aborts, completes (whose parts are
+    stored already), renames, and suspending the versioning.
+    """
 
     handler: Handler
     needs: tuple[Need, ...]
     body: Literal["none", "xml", "stream"] = "none"
+    room: Literal["none", "some", "body"] = "none"
+
+    @property
+    def is_in_bucket(self) -> bool:
+        return all(need.on != "service" for need in self.needs)
+
+    @property
+    def has_source(self) -> bool:
+        return any(need.on == "source" for need in self.needs)
 
 
 def _on_bucket(action: str) -> tuple[Need, ...]:
@@ -48,7 +73,7 @@ def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
 
 _PUT = (
     Need("s3:PutObject", "object"),
-    Need("s3:PutObjectTagging", "object", header="x-amz-tagging"),
+    Need("s3:PutObjectTagging", "object", member="Tagging"),
 )
 _READ_SOURCE = (
     Need("s3:GetObject", "source", "s3:GetObjectVersion"),
@@ -57,19 +82,19 @@ _READ_SOURCE = (
 
 OPERATIONS: dict[str, Row] = {
     "ListBuckets": Row(buckets.list_buckets, (Need("s3:ListAllMyBuckets", "service"),)),
-    "CreateBucket": Row(buckets.create_bucket, (Need("s3:CreateBucket", "service"),), "xml"),
+    "CreateBucket": Row(buckets.create_bucket, (Need("s3:CreateBucket", "service"),), "xml", "some"),
     "HeadBucket": Row(buckets.head_bucket, _on_bucket("s3:ListBucket")),
     "DeleteBucket": Row(buckets.delete_bucket, _on_bucket("s3:DeleteBucket")),
     "GetBucketLocation": Row(buckets.get_bucket_location, _on_bucket("s3:GetBucketLocation")),
     "GetBucketVersioning": Row(versioning.get_bucket_versioning, _on_bucket("s3:GetBucketVersioning")),
     "PutBucketVersioning": Row(versioning.put_bucket_versioning, _on_bucket("s3:PutBucketVersioning"), "xml"),
     "GetBucketTagging": Row(tagging.get_bucket_tagging, _on_bucket("s3:GetBucketTagging")),
-    "PutBucketTagging": Row(tagging.put_bucket_tagging, _on_bucket("s3:PutBucketTagging"), "xml"),
+    "PutBucketTagging": Row(tagging.put_bucket_tagging, _on_bucket("s3:PutBucketTagging"), "xml", "some"),
     "DeleteBucketTagging": Row(tagging.delete_bucket_tagging, _on_bucket("s3:PutBucketTagging")),
     "ListObjects": Row(list_objects.list_objects, _on_bucket("s3:ListBucket")),
     "ListObjectsV2": Row(list_objects.list_objects_v2, _on_bucket("s3:ListBucket")),
     "ListObjectVersions": Row(list_objects.list_object_versions, _on_bucket("s3:ListBucketVersions")),
-    "PutObject": Row(put_object.put_object, _PUT, "stream"),
+    "PutObject": Row(put_object.put_object, _PUT, "stream", "body"),
     "GetObject": Row(get_object.get_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
     "HeadObject": Row(get_object.head_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
     "GetObjectAttributes": Row(
@@ -83,7 +108,7 @@ OPERATIONS: dict[str, Row] = {
     "DeleteObjects": Row(
         delete_objects.delete_objects, (Need("s3:DeleteObject", "keys", "s3:DeleteObjectVersion"),), "xml"
     ),
-    "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE),
+    "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some"),
     "RenameObject": Row(
         copy_object.rename_object,
         (Need("s3:PutObject", "object"), Need("s3:GetObject", "object"), Need("s3:DeleteObject", "object")),
@@ -92,14 +117,16 @@ OPERATIONS: dict[str, Row] = {
         tagging.get_object_tagging, _on_object("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
     ),
     "PutObjectTagging": Row(
-        tagging.put_object_tagging, _on_object("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), "xml"
+        tagging.put_object_tagging, _on_object("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), "xml", "some"
     ),
     "DeleteObjectTagging": Row(
         tagging.delete_object_tagging, _on_object("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")
     ),
-    "CreateMultipartUpload": Row(multipart.create_multipart_upload, _PUT),
-    "UploadPart": Row(multipart.upload_part, _on_object("s3:PutObject"), "stream"),
-    "UploadPartCopy": Row(upload_part_copy.upload_part_copy, (Need("s3:PutObject", "object"), _READ_SOURCE[0])),
+    "CreateMultipartUpload": Row(multipart.create_multipart_upload, _PUT, room="some"),
+    "UploadPart": Row(multipart.upload_part, _on_object("s3:PutObject"), "stream", "body"),
+    "UploadPartCopy": Row(
+        upload_part_copy.upload_part_copy, (Need("s3:PutObject", "object"), _READ_SOURCE[0]), room="some"
+    ),
     "CompleteMultipartUpload": Row(
         complete_multipart_upload.complete_multipart_upload, _on_object("s3:PutObject"), "xml"
     ),
@@ -111,5 +138,3 @@ OPERATIONS: dict[str, Row] = {
 for _name, _row in OPERATIONS.items():
     if not _row.needs:
         raise ImportError(f"{_name} needs nothing to be allowed")
-    if _name not in model():
-        raise ImportError(f"AWS has no operation {_name}")

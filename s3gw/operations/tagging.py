@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import (
     InvalidArgument,
     InvalidTag,
@@ -105,68 +105,65 @@ def _to_json(tags: list[dict[str, str]]) -> str | None:
     return json.dumps([[tag["Key"], tag["Value"]] for tag in tags], separators=(",", ":")) if tags else None
 
 
-def _checked_version(
-    ctx: Context, version: objects.ObjectVersion | None, version_id: str | None, key: str
-) -> objects.ObjectVersion:
+def _checked_version(version: objects.ObjectVersion | None, version_id: str | None, key: str) -> objects.ObjectVersion:
     if version is None:
         missing: S3Error = NoSuchKey(Key=key) if version_id is None else NoSuchVersion(Key=key, VersionId=version_id)
         raise missing
     if version.is_delete_marker:
         headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version.version_id, "allow": "DELETE"}
-        raise MethodNotAllowed(Method=ctx.request.method, ResourceType="DeleteMarker", headers=headers)
+        raise MethodNotAllowed(ResourceType="DeleteMarker", headers=headers)
     return version
 
 
-async def put_object_tagging(ctx: Context, input: PutObjectTaggingRequestTypeDef) -> Output:
+async def put_object_tagging(call: Call, input: PutObjectTaggingRequestTypeDef) -> Output:
     tags = _to_json(checked_tags(input["Tagging"]["TagSet"]))
-    return await _set_tags(ctx, input["Key"], input.get("VersionId"), tags)
+    return await _set_tags(call, input["Key"], input.get("VersionId"), tags)
 
 
-async def delete_object_tagging(ctx: Context, input: DeleteObjectTaggingRequestTypeDef) -> Output:
-    return await _set_tags(ctx, input["Key"], input.get("VersionId"), None)
+async def delete_object_tagging(call: Call, input: DeleteObjectTaggingRequestTypeDef) -> Output:
+    return await _set_tags(call, input["Key"], input.get("VersionId"), None)
 
 
-async def _set_tags(ctx: Context, key: str, version_id: str | None, tags: str | None) -> Output:
-    found = await ctx.services.database.write(
-        objects.set_tags, ctx.the_bucket.id, key, version_id, tags, keys=(ctx.lock_key(key),)
+async def _set_tags(call: Call, key: str, version_id: str | None, tags: str | None) -> Output:
+    found = await call.services.database.write(
+        objects.set_tags, call.the_bucket.id, key, version_id, tags, keys=(call.lock_key(key),)
     )
-    version = _checked_version(ctx, found, version_id, key)
-    return {"VersionId": version.version_id} if ctx.the_bucket.versioning else {}
+    version = _checked_version(found, version_id, key)
+    return {"VersionId": version.version_id} if call.the_bucket.versioning else {}
 
 
-async def get_object_tagging(ctx: Context, input: GetObjectTaggingRequestTypeDef) -> Output:
+async def get_object_tagging(call: Call, input: GetObjectTaggingRequestTypeDef) -> Output:
     key, version_id = input["Key"], input.get("VersionId")
-    found = await ctx.services.database.read(objects.find, ctx.the_bucket.id, key, version_id)
-    version = _checked_version(ctx, found, version_id, key)
+    found = await call.services.database.read(objects.find, call.the_bucket.id, key, version_id)
+    version = _checked_version(found, version_id, key)
     pairs = json.loads(version.tags) if version.tags else []
     output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}
-    if ctx.the_bucket.versioning:
+    if call.the_bucket.versioning:
         output["VersionId"] = version.version_id
     return output
 
 
-async def put_bucket_tagging(ctx: Context, input: PutBucketTaggingRequestTypeDef) -> Output:
+async def put_bucket_tagging(call: Call, input: PutBucketTaggingRequestTypeDef) -> Output:
     tags = checked_tags(input["Tagging"]["TagSet"], most=_MOST_OF_A_BUCKET)
-    bucket = ctx.the_bucket
-    write = ctx.services.database.write
+    bucket = call.the_bucket
+    write = call.services.database.write
     if tags:
         await write(buckets.put_configuration, bucket.id, "Tagging", tags, keys=(f"bucket/{bucket.name}",))
     else:
         await write(buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",))
-    ctx.status = 204  # which isn't what the model says
     return {}
 
 
-async def get_bucket_tagging(ctx: Context, input: GetBucketTaggingRequestTypeDef) -> Output:
-    tags = await ctx.services.database.read(buckets.configuration, ctx.the_bucket.id, "Tagging")
+async def get_bucket_tagging(call: Call, input: GetBucketTaggingRequestTypeDef) -> Output:
+    tags = await call.services.database.read(buckets.configuration, call.the_bucket.id, "Tagging")
     if tags is None:
-        raise NoSuchTagSet(BucketName=ctx.the_bucket.name)
+        raise NoSuchTagSet(BucketName=call.the_bucket.name)
     return {"TagSet": tags}
 
 
-async def delete_bucket_tagging(ctx: Context, input: DeleteBucketTaggingRequestTypeDef) -> Output:
-    bucket = ctx.the_bucket
-    await ctx.services.database.write(
+async def delete_bucket_tagging(call: Call, input: DeleteBucketTaggingRequestTypeDef) -> Output:
+    bucket = call.the_bucket
+    await call.services.database.write(
         buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",)
     )
     return {}

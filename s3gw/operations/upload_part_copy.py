@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output, Source
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, uploads
 from s3gw.metadata.database import Connection
@@ -13,7 +13,6 @@ from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
-from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.multipart import check_part_number, part_lock
 from s3gw.operations.preconditions import check_source
 from s3gw.operations.ranges import ByteRange, position
@@ -41,38 +40,38 @@ class _SourceChanged(Exception):
     pass
 
 
-async def upload_part_copy(ctx: Context, input: UploadPartCopyRequestTypeDef) -> Output:
-    number, upload_id = check_part_number(ctx, input["PartNumber"]), input["UploadId"]
-    source = parse_copy_source(str(input["CopySource"]))
+async def upload_part_copy(call: Call, input: UploadPartCopyRequestTypeDef) -> Output:
+    number, upload_id = check_part_number(call, input["PartNumber"]), input["UploadId"]
+    source = call.the_source
     _asked_range(input.get("CopySourceRange"))  # refused, if it is none, before anything is looked for
-    keys = (part_lock(upload_id, number), ctx.lock_key(source.key, ctx.source_bucket))
+    keys = (part_lock(upload_id, number), call.lock_key(source.key, source.bucket))
     for _ in range(3):
-        plan = await _plan(ctx, input)
+        plan = await _plan(call, input)
         try:
-            original, part = await ctx.services.database.write(_put, ctx, input, plan, keys=keys)
+            original, part = await call.services.database.write(_put, call, input, plan, keys=keys)
         except _SourceChanged:
             continue
-        return _output(ctx, input, plan, part, original)
+        return _output(source, plan, part, original)
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
-async def _plan(ctx: Context, input: Any) -> _Plan:
-    database = ctx.services.database
-    upload = await database.read(uploads.find, ctx.the_bucket.id, input["Key"], input["UploadId"])
-    with ctx.services.pins.open() as pin:
-        original, content = await database.read(find_source_with_content, ctx, input["CopySource"])
+async def _plan(call: Call, input: Any) -> _Plan:
+    database = call.services.database
+    upload = await database.read(uploads.find, call.the_bucket.id, input["Key"], input["UploadId"])
+    with call.services.pins.open() as pin:
+        original, content = await database.read(find_source_with_content, call.the_source)
         pin.keep_content(content.id)
-        check_source(input, original, ctx.now)  # before anything is read for nothing
-        span = _span(input, original, ctx.services.settings.max_put)
+        check_source(input, original, call.now)  # before anything is read for nothing
+        span = _span(input, original, call.services.settings.max_put)
         whole = span.length == original.size
         etag = original.etag if whole and "-" not in original.etag else None
-        if etag is None and ctx.services.settings.copy_etag == "aws":
-            etag = await md5_of_content(ctx, content, span.offset, span.length)
+        if etag is None and call.services.settings.copy_etag == "aws":
+            etag = await md5_of_content(call, content, span.offset, span.length)
         algorithm, checksum = upload.checksum_algorithm or DEFAULT_ALGORITHM, None
         if whole and (original.checksum_algorithm, original.checksum_type) == (algorithm, "FULL_OBJECT"):
             checksum = original.checksum
-        elif upload.checksum_algorithm is not None or ctx.services.settings.copy_etag == "aws":
-            checksum = await checksum_of_content(ctx, content, span.offset, span.length, algorithm)
+        elif upload.checksum_algorithm is not None or call.services.settings.copy_etag == "aws":
+            checksum = await checksum_of_content(call, content, span.offset, span.length, algorithm)
     shows_checksum = upload.checksum_algorithm is not None
     return _Plan(content.id, span, etag, algorithm if checksum else None, checksum, shows_checksum)
 
@@ -112,13 +111,13 @@ def _span(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
     return span
 
 
-def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
-    uploads.find(conn, ctx.the_bucket.id, input["Key"], input["UploadId"])
+def _put(conn: Connection, call: Call, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
+    uploads.find(conn, call.the_bucket.id, input["Key"], input["UploadId"])
     try:
-        original = find_source(conn, ctx, input["CopySource"])
+        original = find_source(conn, call.the_source)
     except NoSuchKey:
         raise _SourceChanged from None
-    check_source(input, original, ctx.now)
+    check_source(input, original, call.now)
     if original.content_id != plan.content_id:
         raise _SourceChanged
     copied = contents.copy_range(conn, plan.content_id, plan.span.offset, plan.span.length)
@@ -127,7 +126,7 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
         input["PartNumber"],
         plan.span.length,
         plan.etag or copied.digest[:16].hex(),
-        ctx.now,
+        call.now,
         copied.id,
         plan.checksum_algorithm,
         plan.checksum,
@@ -136,9 +135,8 @@ def _put(conn: Connection, ctx: Context, input: Any, plan: _Plan) -> tuple[Objec
     return original, part
 
 
-def _output(ctx: Context, input: Any, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
+def _output(source: Source, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
     result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
     if plan.shows_checksum:
         result[f"Checksum{part.checksum_algorithm}"] = part.checksum
-    source = parse_copy_source(input["CopySource"])
-    return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(ctx, source, original)}
+    return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(source, original)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from s3gw.context import Context, Output
+from s3gw.call import Call, Output
 from s3gw.errors import IllegalVersioningConfigurationException, NotImplemented
 from s3gw.metadata import buckets
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetBucketVersioningRequestTypeDef, PutBucketVersioningRequestTypeDef
 
 
-async def put_bucket_versioning(ctx: Context, input: PutBucketVersioningRequestTypeDef) -> Output:
+async def put_bucket_versioning(call: Call, input: PutBucketVersioningRequestTypeDef) -> Output:
     configuration = input["VersioningConfiguration"]
     status = configuration.get("Status")
     if status is None:
         raise IllegalVersioningConfigurationException()
     if configuration.get("MFADelete", "Disabled") != "Disabled":
         raise NotImplemented("MFA delete is not supported.")
-    bucket = ctx.the_bucket
-    await ctx.services.database.write(buckets.set_versioning, bucket.id, status, keys=(f"bucket/{bucket.name}",))
+    bucket = call.the_bucket
+    await call.services.database.write(buckets.set_versioning, bucket.id, status, keys=(f"bucket/{bucket.name}",))
     return {}
 
 
-async def get_bucket_versioning(ctx: Context, input: GetBucketVersioningRequestTypeDef) -> Output:
+async def get_bucket_versioning(call: Call, input: GetBucketVersioningRequestTypeDef) -> Output:
     # A bucket that never had versioning answers with an empty document.
-    return {"Status": ctx.the_bucket.versioning} if ctx.the_bucket.versioning else {}
+    return {"Status": call.the_bucket.versioning} if call.the_bucket.versioning else {}

@@ -35,8 +35,8 @@ from s3gw.metadata.database import (
     open_database,
 )
 from s3gw.metadata.readiness import met_full_disk, unreachable_is_unavailable
+from s3gw.names import valid_bucket_name
 from s3gw.server import child
-from s3gw.wire.target import valid_bucket_name
 
 if TYPE_CHECKING:
     from pathlib import Path

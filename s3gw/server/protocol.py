@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from s3gw import log
 from s3gw.errors import BadRequest, MethodNotAllowed, NotImplemented, RequestHeaderSectionTooLarge, S3Error
-from s3gw.exchange import MOST_DISCARDED, Exchange
+from s3gw.s3.answer import MOST_DISCARDED, Answer
 from s3gw.server.cycle import STATUS_LINES, Cycle, standing_lines
 from s3gw.wire.xml import error_document
 
@@ -309,8 +309,8 @@ class Connection(HttpToolsProtocol):
         self._linger()
 
     def _write_refusal(self, error: S3Error) -> None:
-        exchange = Exchange({"method": "-", "raw_path": b"-", "client": self.client}, _send_nothing)
-        request_id = exchange.request_id
+        answer = Answer({"method": "-", "raw_path": b"-", "client": self.client}, _send_nothing)
+        request_id = answer.request_id
         document = error_document(error.code, error.message, request_id, "s3gw", error.details)
         head = (
             b"%s%sContent-Type: application/xml\r\nConnection: close\r\n"
@@ -318,8 +318,8 @@ class Connection(HttpToolsProtocol):
         )
         values = (STATUS_LINES[error.status], standing_lines(), request_id.encode(), len(document))
         self.transport.write(head % values + document)
-        exchange.status, exchange.error_code, exchange.bytes_sent = error.status, error.code, len(document)
-        log.access(exchange)
+        answer.status, answer.error_code, answer.bytes_sent = error.status, error.code, len(document)
+        log.access(answer)
 
     def close(self) -> None:
         """After an answer that is the last."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from s3gw.errors import InvalidArgument, InvalidRequest, MalformedXML, MissingRequestBodyError
 from s3gw.wire import xml
@@ -17,8 +17,8 @@ from s3gw.wire.model import Member, Operation, Shape
 from s3gw.wire.request import Request
 
 Input = dict[str, Any]
-Decoder = Callable[[Request, bytes | None], Input]
-BodyReader = Callable[[bytes | None], Input]
+HeadDecoder = Callable[[Request], Input]
+BodyDecoder = Callable[[bytes | None], Input]
 TextReader = Callable[[str, str], Any]  # (wire name, text) → value; _ABSENT leaves the member out
 ElementReader = Callable[[xml.Element], Any]
 
@@ -37,18 +37,28 @@ _MOST_ITEMS = 1000
 _MOST_PARTS = 10_000
 
 
+class Decoder(NamedTuple):
+    """`body` is given the XML document; None: the operation has none. They raise InvalidArgument, InvalidRequest,
+    MalformedXML or MissingRequestBodyError.
+    """
+
+    head: HeadDecoder
+    body: BodyDecoder | None
+
+    def whole(self, request: Request, document: bytes | None = None) -> Input:
+        return self.head(request) | (self.body(document) if self.body is not None else {})
+
+
 def compile_decoder(operation: Operation) -> Decoder:
-    """The decoder raises InvalidArgument, InvalidRequest, MalformedXML or MissingRequestBodyError."""
     shape = operation.input or Shape("", "structure")
-    headers = _located(shape, "header")
+    headers = _OF_EVERY_OPERATION | _located(shape, "header") | _BEYOND_THE_MODEL.get(operation.name, {})
     arguments = _located(shape, "querystring")
     metadata = next((member.name for member in shape.members.values() if member.location == "headers"), None)
     has_bucket, has_key = "Bucket" in shape.members, "Key" in shape.members
     required = _required(shape)
-    body_reader = _compile_body(shape)
     keeps_expires = headers.get("expires", ("", None))[0] == "Expires"
 
-    def decode(request: Request, body: bytes | None = None) -> Input:
+    def decode(request: Request) -> Input:
         given: Input = {}
         if has_bucket:
             given["Bucket"] = request.target.bucket
@@ -72,11 +82,9 @@ def compile_decoder(operation: Operation) -> Decoder:
         for member, wire_name, error in required:
             if member not in given:
                 raise error(wire_name)
-        if body_reader is not None:
-            given.update(body_reader(body))
         return given
 
-    return decode
+    return Decoder(decode, _compile_body(shape))
 
 
 def _read_arguments(given: Input, table: dict[str, tuple[str, TextReader | None]], arguments: dict[str, str]) -> None:
@@ -198,6 +206,23 @@ def _optional_date(name: str, text: str) -> Any:
     return _ABSENT if value is None else value
 
 
+def _if_range(name: str, text: str) -> str | datetime:
+    """An entity tag, or a date (RFC 9110, 13.1.5)."""
+    text = text.strip()
+    moment = None if text.startswith(('"', "W/")) else parse_date(text)
+    return text if moment is None else moment
+
+
+# In the model of nearly all; the others must not act on a bucket that the client didn't mean either.
+_OF_EVERY_OPERATION: dict[str, tuple[str, TextReader | None]] = {
+    "x-amz-expected-bucket-owner": ("ExpectedBucketOwner", None),
+    "x-amz-source-expected-bucket-owner": ("ExpectedSourceBucketOwner", None),
+}
+_BEYOND_THE_MODEL: dict[str, dict[str, tuple[str, TextReader | None]]] = {
+    name: {"if-range": ("IfRange", _if_range)} for name in ("GetObject", "HeadObject")
+}
+
+
 def _expiry_override(name: str, text: str) -> Any:
     return _date(name, check_header_text(name, text))
 
@@ -209,7 +234,7 @@ def _list(name: str, text: str) -> list[str]:
 # The body
 
 
-def _compile_body(shape: Shape) -> BodyReader | None:
+def _compile_body(shape: Shape) -> BodyDecoder | None:
     if shape.payload is not None:
         member = shape.members[shape.payload]
         if member.shape.kind == "string":
@@ -231,7 +256,7 @@ def _compile_body(shape: Shape) -> BodyReader | None:
     return read_members
 
 
-def _payload_body(member: Member, required: bool) -> BodyReader:
+def _payload_body(member: Member, required: bool) -> BodyDecoder:
     read = _structure(member.shape)
 
     def read_payload(body: bytes | None) -> Input:
@@ -244,7 +269,7 @@ def _payload_body(member: Member, required: bool) -> BodyReader:
     return read_payload
 
 
-def _string_body(member: Member, required: bool) -> BodyReader:
+def _string_body(member: Member, required: bool) -> BodyDecoder:
     def read_text(body: bytes | None) -> Input:
         if not body and required:
             raise MissingRequestBodyError

@@ -1,7 +1,8 @@
 """The dict that boto3 will show becomes an answer: compiled once per operation from AWS's model.
 
-Members that are None are left out, empty strings are empty elements (clients rely on `<Prefix></Prefix>`). A streaming
-body stays with the gateway. What an output holds beyond its model is a mistake of the handler and fails.
+Members that are None are left out, empty strings are empty elements (clients rely on `<Prefix></Prefix>`). An answer
+with a ContentRange is 206. A streaming body stays with the gateway. What an output holds beyond its model is a mistake
+of the handler and fails.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from s3gw.pages import Rows
 from s3gw.wire.element_order import in_order
 from s3gw.wire.headers import encode_metadata, header_bytes, http_date, iso_date
+from s3gw.wire.list_encoder import UrlEncoded, render, url_encoded
 from s3gw.wire.model import NAMESPACE, Member, Operation, Shape
 from s3gw.wire.xml import DECLARATION, escape
 
@@ -33,12 +36,8 @@ class Encoded(NamedTuple):
 Encoder = Callable[[Output], Encoded]
 
 
-class Rendered:
-    """Stands in an output for a list and writes its elements itself (list_encoder.py)."""
-
-    def render(self) -> str:
-        raise NotImplementedError
-
+# Answers whose status isn't the model's.
+_STATUS = {"PutBucketTagging": 204}
 
 # Where the answer's members stand in the root element, botocore's parser ignores its name and the model has none.
 # Amazon S3 API Reference, "Response Syntax" of each operation.
@@ -84,7 +83,7 @@ _JSON = (b"content-type", b"application/json")  # a bucket policy
 
 def compile_encoder(operation: Operation) -> Encoder:
     shape = operation.output or Shape("", "structure")
-    status = operation.status
+    status = _STATUS.get(operation.name, operation.status)
     table: dict[str, tuple[bytes, HeaderWriter]] = {
         name: (member.wire_name.lower().encode(), _header_writer(member))
         for name, member in shape.members.items()
@@ -96,9 +95,12 @@ def compile_encoder(operation: Operation) -> Encoder:
     metadata = next((member.name for member in shape.members.values() if member.location == "headers"), None)
     write_body, content_type = _compile_body(operation, shape)
     known = {*shape.members, "ExpiresString"}
+    is_list = "EncodingType" in shape.members
 
     def encode(output: Output) -> Encoded:
         headers: Headers = []
+        if is_list:
+            output = url_encoded(operation.name, output)
         for name, value in output.items():
             if value is None:
                 continue
@@ -111,7 +113,7 @@ def compile_encoder(operation: Operation) -> Encoder:
             elif name not in known:
                 raise KeyError(f"{operation.name} has no output member {name}")
         if write_body is None:
-            return Encoded(status, headers, None)
+            return Encoded(206 if output.get("ContentRange") is not None else status, headers, None)
         headers.append(content_type)
         return Encoded(status, headers, write_body(output))
 
@@ -258,8 +260,8 @@ def _list_writer(tag: str, flattened: bool, item: Member) -> Writer:
     def write(values: Any, append: Append) -> None:
         if not flattened:
             append(f"<{tag}>")
-        if isinstance(values, Rendered):
-            append(values.render())
+        if isinstance(values, (Rows, UrlEncoded)):
+            append(render(values))
         else:
             for value in values:
                 write_item(value, append)

@@ -2,7 +2,6 @@
 
 Path style (`/bucket/key`) and virtual-hosted style (`bucket.domain` for each configured domain). Keys are UTF-8 as the
 client sent them: `//`, `..`, a leading slash and `+` are kept. Whether a bucket exists is not known here.
-Rules of bucket names: Amazon S3 User Guide, "General purpose bucket naming rules".
 """
 
 from __future__ import annotations
@@ -12,20 +11,12 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from s3gw.errors import InvalidBucketName, InvalidURI, KeyTooLongError
+from s3gw.errors import InvalidBucketName, InvalidURI
+from s3gw.names import MAX_KEY_BYTES, can_be_bucket, check_key_length
 
 UriKind = Literal["service", "bucket", "object"]
 
-MAX_KEY_BYTES = 1024
-
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# Buckets made before 2018 in us-east-1 may have up to 255 of these; new names go through valid_bucket_name().
-_ACCESSIBLE_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
-_NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
-_OF_BROWSERS = frozenset(("favicon.ico",))  # what they ask any server for, by the path of a bucket
-_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 
 class Target(NamedTuple):
@@ -66,13 +57,6 @@ def decode_key(raw: bytes) -> str:
     return key
 
 
-def check_key_length(key: str, most: int = MAX_KEY_BYTES) -> None:
-    """`most` is in bytes of UTF-8. Keys also arrive in XML, form fields and x-amz-copy-source."""
-    size = len(key.encode("utf-8", "surrogatepass"))
-    if size > most:
-        raise KeyTooLongError(Size=size, MaxSizeAllowed=most)
-
-
 def percent_decode(raw: bytes) -> str:
     """Strict: broken escapes, invalid UTF-8 and NUL (which SQL text can't hold) are refused. '+' stays a plus."""
     data = raw
@@ -90,11 +74,6 @@ def percent_decode(raw: bytes) -> str:
 
 def _unparsable(raw: bytes) -> InvalidURI:
     return InvalidURI("Couldn't parse the specified URI.", URI=raw.decode("ascii", "backslashreplace"))
-
-
-def can_be_bucket(name: str) -> bool:
-    """Whether a bucket that exists may be called so."""
-    return _ACCESSIBLE_BUCKET.fullmatch(name) is not None
 
 
 def _accessible(bucket: str) -> str:
@@ -124,17 +103,3 @@ def virtual_host_bucket(host: str, domains: tuple[str, ...]) -> str | None:
         if name.endswith("." + domain):
             return name[: -len(domain) - 1]
     return None
-
-
-def valid_bucket_name(name: str) -> bool:
-    """Whether a *new* bucket may be called so: AWS's rules, and no name that browsers use as a path of their own."""
-    return (
-        _NEW_BUCKET.fullmatch(name) is not None
-        and ".." not in name
-        and ".-" not in name
-        and "-." not in name
-        and _IP_ADDRESS.fullmatch(name) is None
-        and name not in _OF_BROWSERS
-        and not name.startswith(_RESERVED_PREFIXES)
-        and not name.endswith(_RESERVED_SUFFIXES)
-    )

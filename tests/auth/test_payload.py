@@ -16,7 +16,7 @@ from s3gw.auth import sigv4
 from s3gw.auth.authenticate import Authentication, PayloadSpec
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.auth.principal import ANONYMOUS
-from s3gw.wire.checksums import ALGORITHMS
+from s3gw.checksums import ALGORITHMS
 from tests.auth.clients import ACCESS_KEY_ID, SECRET, Headers, authenticated, request
 
 URL = "http://s3.amazonaws.com/examplebucket/chunkObject.txt"

@@ -20,7 +20,7 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.context import Services
+from s3gw.call import Services
 from s3gw.incarnation import Heart, open_incarnation
 from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
@@ -107,7 +107,7 @@ async def process(
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
         settings = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7))
-        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None, None)))
+        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None)))
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from s3gw.context import Services
+from s3gw.call import Services
 from s3gw.jobs import runner
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind

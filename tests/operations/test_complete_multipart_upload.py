@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from s3gw.wire.checksums import ALGORITHMS, composite
+from s3gw.checksums import ALGORITHMS, composite
 from tests.gateways import refusal
 from tests.operations.test_multipart import begin, complete, put_parts
 from tests.operations.test_put_object import checksum, in_threads

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from s3gw.wire.checksums import ALGORITHMS
+from s3gw.checksums import ALGORITHMS
 from tests.gateways import refusal
 from tests.raw_requests import connect, head, read_answer, send
 from tests.servers import RunningServer

@@ -12,7 +12,7 @@ import pytest
 
 from s3gw import log
 from s3gw.config import Settings
-from s3gw.exchange import MOST_DISCARDED
+from s3gw.s3.answer import MOST_DISCARDED
 from s3gw.server.protocol import Connection, Connections
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from s3gw.exchange import MOST_DISCARDED
+from s3gw.s3.answer import MOST_DISCARDED
 from tests.gateways import client_of, refusal
 from tests.raw_requests import UNSIGNED_BODY, connect, head, read_answer, signed
 from tests.servers import RunningServer, running_server

@@ -55,7 +55,7 @@ def test_what_botocore_sends_is_decoded_to_what_it_was_given(name: str, data: st
     params = data.draw(members(operation.input))
     request, body = request_from_botocore(SERVICE.operation_model(name), params)
     assert operation.name in (route(request).name, *route(request).aliases)
-    decoded = codec(name).decode(request, body)
+    decoded = codec(name).decode.whole(request, body)
     decoded.pop("ExpiresString", None)
     decoded.pop("ContentType", None) if "ContentType" not in params else None
     assert decoded == params
@@ -75,8 +75,10 @@ def test_what_is_encoded_is_parsed_by_botocore_to_the_same(name: str, data: st.D
     payload = operation.output.payload
     if payload is not None and payload not in UNSENT:
         output.setdefault(payload, "{}" if payload == "Policy" else {})
+    output.pop("EncodingType", None)  # which changes what is written: test_list_encoder.py
     encoded = codec(name).encode(output)
-    assert encoded.status == operation.status
+    own = {"PutBucketTagging": 204}.get(name, operation.status)
+    assert encoded.status == (206 if "ContentRange" in output else own)
     if name == "SelectObjectContent":  # an event stream: the handler's
         assert encoded.body is None
         return
@@ -149,7 +151,7 @@ def test_no_line_break_gets_into_a_header() -> None:
 
 def test_expires_goes_out_in_the_words_of_the_client() -> None:
     request = example("PutObject", headers=[(b"expires", b"0"), (b"x-amz-meta-name", b"=?UTF-8?Q?=C3=A9?=")])
-    decoded = codec("PutObject").decode(request)
+    decoded = codec("PutObject").decode.whole(request)
     assert decoded["ExpiresString"] == "0"
     assert decoded["Metadata"] == {"name": "é"}
     encoded = codec("HeadObject").encode({"ExpiresString": "0", "Expires": decoded.get("Expires")})
@@ -178,34 +180,36 @@ def example(name: str, query: bytes | None = None, headers: list[tuple[bytes, by
 )
 def test_a_number_out_of_bounds_is_invalid_argument(text: bytes, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message) as caught:
-        codec("ListObjects").decode(example("ListObjects", b"max-keys=" + text))
+        codec("ListObjects").decode.whole(example("ListObjects", b"max-keys=" + text))
     assert caught.value.details["ArgumentName"] == "max-keys"
 
 
 def test_an_empty_number_counts_as_absent_and_an_empty_string_as_given() -> None:
-    decoded = codec("ListObjects").decode(example("ListObjects", b"max-keys=&prefix="))
+    decoded = codec("ListObjects").decode.whole(example("ListObjects", b"max-keys=&prefix="))
     assert decoded == {"Bucket": "bucket", "Prefix": ""}
 
 
 def test_an_invalid_http_date_of_a_condition_is_ignored_but_not_of_a_copy_condition() -> None:
-    decoded = codec("GetObject").decode(example("GetObject", headers=[(b"if-modified-since", b"yesterday")]))
+    decoded = codec("GetObject").decode.whole(example("GetObject", headers=[(b"if-modified-since", b"yesterday")]))
     assert "IfModifiedSince" not in decoded
     headers = [(b"x-amz-copy-source", b"a/b"), (b"x-amz-copy-source-if-modified-since", b"yesterday")]
     with pytest.raises(InvalidArgument):
-        codec("CopyObject").decode(example("CopyObject", headers=headers))
+        codec("CopyObject").decode.whole(example("CopyObject", headers=headers))
 
 
 @pytest.mark.parametrize("text", [b"a%0d%0ab", b"a%0ab", b"%E2%82%AC"])
 def test_a_response_override_that_is_no_header_text_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidArgument, match="ISO-8859-1"):
-        codec("GetObject").decode(example("GetObject", b"response-content-disposition=" + text))
+        codec("GetObject").decode.whole(example("GetObject", b"response-content-disposition=" + text))
 
 
 def test_a_missing_required_header_or_query_argument_is_named() -> None:
     with pytest.raises(InvalidRequest, match="x-amz-rename-source"):
-        codec("RenameObject").decode(example("RenameObject", headers=[]))
+        codec("RenameObject").decode.whole(example("RenameObject", headers=[]))
     with pytest.raises(InvalidArgument, match="id"):
-        codec("PutBucketAnalyticsConfiguration").decode(example("PutBucketAnalyticsConfiguration", b"analytics"), b"")
+        codec("PutBucketAnalyticsConfiguration").decode.whole(
+            example("PutBucketAnalyticsConfiguration", b"analytics"), b""
+        )
 
 
 TAGGING = b"<Tagging><TagSet><Tag><Key>%s</Key><Value>v</Value></Tag></TagSet></Tagging>"
@@ -219,7 +223,7 @@ def test_xml_is_read_with_any_namespace_or_none(opening: bytes) -> None:
     body = TAGGING.replace(b"<Tagging>", opening) % b"k"
     if b"t:" in opening:
         body = body.replace(b"</Tagging>", b"</t:Tagging>")
-    decoded = codec("PutBucketTagging").decode(example("PutBucketTagging"), body)
+    decoded = codec("PutBucketTagging").decode.whole(example("PutBucketTagging"), body)
     assert decoded["Tagging"] == {"TagSet": [{"Key": "k", "Value": "v"}]}
 
 
@@ -241,7 +245,7 @@ def test_xml_is_read_with_any_namespace_or_none(opening: bytes) -> None:
 )
 def test_xml_against_the_schema_is_malformed_xml(body: bytes) -> None:
     with pytest.raises(MalformedXML):
-        codec("PutBucketTagging").decode(example("PutBucketTagging"), body)
+        codec("PutBucketTagging").decode.whole(example("PutBucketTagging"), body)
 
 
 @pytest.mark.parametrize(
@@ -263,28 +267,28 @@ def test_xml_against_the_schema_is_malformed_xml(body: bytes) -> None:
 )
 def test_wrong_values_in_xml_are_malformed_xml(name: str, body: bytes) -> None:
     with pytest.raises(MalformedXML):
-        codec(name).decode(example(name), body)
+        codec(name).decode.whole(example(name), body)
 
 
 def test_an_unknown_region_and_unknown_elements_are_left_to_the_handler() -> None:
     root = b"CreateBucketConfiguration"
     body = b"<%s><LocationConstraint>moon</LocationConstraint><New/></%s>" % (root, root)
-    decoded = codec("CreateBucket").decode(example("CreateBucket"), body)
+    decoded = codec("CreateBucket").decode.whole(example("CreateBucket"), body)
     assert decoded["CreateBucketConfiguration"] == {"LocationConstraint": "moon"}
 
 
 def test_a_body_that_is_required_and_missing_is_said_so() -> None:
     for name in ("PutBucketTagging", "PutBucketPolicy", "SelectObjectContent"):
         with pytest.raises(MissingRequestBodyError):
-            codec(name).decode(example(name), b"")
-    assert codec("CreateBucket").decode(example("CreateBucket"), b"") == {"Bucket": "bucket"}
+            codec(name).decode.whole(example(name), b"")
+    assert codec("CreateBucket").decode.whole(example("CreateBucket"), b"") == {"Bucket": "bucket"}
 
 
 def test_a_policy_is_text() -> None:
     request = example("PutBucketPolicy")
-    assert codec("PutBucketPolicy").decode(request, b"{}")["Policy"] == "{}"
+    assert codec("PutBucketPolicy").decode.whole(request, b"{}")["Policy"] == "{}"
     with pytest.raises(InvalidArgument):
-        codec("PutBucketPolicy").decode(request, b"\xff")
+        codec("PutBucketPolicy").decode.whole(request, b"\xff")
     assert codec("GetBucketPolicy").encode({"Policy": "{}"}).body == b"{}"
 
 
@@ -303,6 +307,6 @@ def test_a_list_that_is_longer_than_any_that_is_valid_is_malformed(
     name: str, document: str, item: str, most: int
 ) -> None:
     request = Request.from_scope(example_scope(operations()[name]))
-    codec(name).decode(request, (document % (item * most)).encode())
+    codec(name).decode.whole(request, (document % (item * most)).encode())
     with pytest.raises(MalformedXML):
-        codec(name).decode(request, (document % (item * (most + 1))).encode())
+        codec(name).decode.whole(request, (document % (item * (most + 1))).encode())

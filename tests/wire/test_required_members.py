@@ -80,6 +80,6 @@ def test_a_document_without_a_required_member_is_malformed(name: str, path: Path
     payload = payload_of(operation)
     assert payload is not None
     request = Request.from_scope(example_scope(operation))
-    codec(name).decode(request, document(payload).encode())
+    codec(name).decode.whole(request, document(payload).encode())
     with pytest.raises(MalformedXML):
-        codec(name).decode(request, document(payload, path).encode())
+        codec(name).decode.whole(request, document(payload, path).encode())

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3gw.errors import InvalidBucketName, InvalidURI, KeyTooLongError
-from s3gw.wire.target import Target, normal_domains, parse_target, percent_decode, valid_bucket_name
+from s3gw.names import valid_bucket_name
+from s3gw.wire.target import Target, normal_domains, parse_target, percent_decode
 
 DOMAINS = normal_domains(["example.com:9000", "S3.Example.com"])
 

@@ -13,8 +13,8 @@ import pytest
 from s3gw.auth.authenticate import Authentication, PayloadSpec
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.auth.principal import ANONYMOUS
-from s3gw.documents import LARGE, Documents
 from s3gw.errors import MaxMessageLengthExceeded, RequestTimeout, S3Error, SlowDown
+from s3gw.s3.xml_bodies import LARGE, XmlBodies
 from tests.auth.clients import request
 
 pytestmark = pytest.mark.anyio
@@ -51,12 +51,12 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def decoding(documents: Documents, *senders: Sender) -> list[asyncio.Task[int]]:
+def decoding(documents: XmlBodies, *senders: Sender) -> list[asyncio.Task[int]]:
     return [asyncio.ensure_future(documents.decode(sender.body, len)) for sender in senders]
 
 
 async def test_so_many_large_documents_are_read_at_a_time_and_the_others_in_their_order() -> None:
-    documents, senders = Documents(2 * LARGEST + 1, LARGEST, 5), [Sender(LARGEST) for _ in range(4)]
+    documents, senders = XmlBodies(2 * LARGEST + 1, LARGEST, 5), [Sender(LARGEST) for _ in range(4)]
     tasks = decoding(documents, *senders)
     await settle()
     assert [sender.is_asked for sender in senders] == [True, True, False, False]
@@ -74,7 +74,7 @@ async def test_so_many_large_documents_are_read_at_a_time_and_the_others_in_thei
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_who_waits_too_long_is_asked_to_come_again_and_who_keeps_others_waiting_is_let_go(chunked: bool) -> None:
-    documents, stalled, late = Documents(0, LARGEST, 0.1), Sender(LARGEST, chunked=chunked), Sender(LARGE + 1)
+    documents, stalled, late = XmlBodies(0, LARGEST, 0.1), Sender(LARGEST, chunked=chunked), Sender(LARGE + 1)
     first, second = decoding(documents, stalled, late)
     small = Sender(LARGE)
     small.may_go_on.set()
@@ -89,7 +89,7 @@ async def test_who_waits_too_long_is_asked_to_come_again_and_who_keeps_others_wa
 
 
 async def test_what_is_too_large_does_not_wait_for_its_refusal() -> None:
-    documents = Documents(0, LARGEST, 5)
+    documents = XmlBodies(0, LARGEST, 5)
     (held,) = decoding(documents, Sender(LARGEST))
     await settle()
     with pytest.raises(MaxMessageLengthExceeded):
@@ -102,4 +102,4 @@ async def test_large_documents_are_decoded_beside_the_event_loop(size: int, is_h
     sender = Sender(size)
     sender.may_go_on.set()
     decode: Callable[[bytes], int] = lambda _: threading.get_ident()  # noqa: E731
-    assert (await Documents(0, LARGEST, 5).decode(sender.body, decode) == threading.get_ident()) is is_here
+    assert (await XmlBodies(0, LARGEST, 5).decode(sender.body, decode) == threading.get_ident()) is is_here

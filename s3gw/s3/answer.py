@@ -1,4 +1,4 @@
-"""One exchange with a client: its identity, its answer, and what the access log says of it.
+"""The answer to one request: its identity, how it is sent, and what the access log says of it.
 
 Sends what the gateway decided; knows how AWS frames answers (request ids, bodiless statuses, errors as XML).
 """
@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from s3gw.auth.payload import VerifyingBody
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.blobs.open_content import OpenContent
-from s3gw.context import Context, Output
+from s3gw.call import Output
 from s3gw.errors import S3Error
 from s3gw.wire.codec import Codec
 from s3gw.wire.request import Request
@@ -26,13 +27,13 @@ MOST_DISCARDED = 1 << 20
 _BODILESS = frozenset((204, 304))
 
 
-class Exchange:
+class Answer:
     """Made for each request, before anything is known of it."""
 
     __slots__ = (
         "_send",
+        "body",
         "bytes_sent",
-        "ctx",
         "error_code",
         "is_started",
         "operation",
@@ -51,7 +52,7 @@ class Exchange:
         self.started_at = time.perf_counter()
         self.request_id = f"{random.getrandbits(64):016X}"
         self.request: Request | None = None
-        self.ctx: Context | None = None
+        self.body: VerifyingBody | None = None
         self.operation = "-"
         self.error_code = "-"
         self.turned_at = 0.0  # when the answer began
@@ -64,22 +65,17 @@ class Exchange:
 
     @property
     def bytes_received(self) -> int:
-        body = None if self.ctx is None else self.ctx.body
-        return 0 if body is None else body.received
+        return 0 if self.body is None else self.body.received
 
-    async def send_output(self, ctx: Context, output: Output, codec: Codec) -> None:
+    async def send_output(self, output: Output, codec: Codec) -> None:
         """Answer with the output of a handler. Its `Body` is bytes, or opened content, which is closed here."""
         body = output.pop("Body", None)
         try:
             encoded = codec.encode(output)
-            headers = encoded.headers
-            if ctx.headers:
-                headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in ctx.headers]
-            status = ctx.status or encoded.status
             if isinstance(body, OpenContent):
-                await self._send_pieces(status, headers, body)
+                await self._send_pieces(encoded.status, encoded.headers, body)
             else:
-                await self.send_whole(status, headers, body if body is not None else encoded.body)
+                await self.send_whole(encoded.status, encoded.headers, body if body is not None else encoded.body)
         finally:
             if isinstance(body, OpenContent):
                 await body.aclose()

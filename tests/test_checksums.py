@@ -10,7 +10,7 @@ from botocore import session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3gw.wire.checksums import ALGORITHMS, BY_HEADER, combine_full_object, composite, decode_checksum
+from s3gw.checksums import ALGORITHMS, BY_HEADER, combine_full_object, composite, decode_checksum
 
 # Of "123456789". The CRCs: https://reveng.sourceforge.io/crc-catalogue; the XXH values: xxHash's own library.
 CHECK_VALUES = {

@@ -1,12 +1,16 @@
-"""Operations and headers that ask for what isn't served yet: answered 501, never accepted and forgotten."""
+"""Operations and headers that ask for what isn't served yet: answered 501, never accepted and forgotten.
+
+Those who may not do it aren't told so: AWS answers 403 and 404 before anything else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.auth.authorize import Need
-from s3gw.errors import AccessForbidden, BadRequest, MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.call import Call, Output
+from s3gw.errors import AccessForbidden, BadRequest, InvalidArgument, MissingSecurityHeader, NotImplemented, S3Error
 from s3gw.metadata.buckets import Bucket
+from s3gw.operations.table import Need, Row
 from s3gw.wire.model import Operation
 from s3gw.wire.request import Request
 from s3gw.wire.route import POST_OBJECT
@@ -32,14 +36,14 @@ _ACL_HEADERS = ("x-amz-acl", "x-amz-grant-")
 _PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 
 
-def needs_of_unserved(operation: Operation) -> tuple[Need, ...]:
-    """What isn't served is told only to those who might be served: AWS answers 403 and 404 before anything else.
+def unserved_row(operation: Operation, request: Request) -> Row:
+    """Whoever might do it is refused with 501. The credentials of a form are in its body."""
 
-    The credentials of a form are in its body.
-    """
-    if operation == POST_OBJECT:
-        return ()
-    return (Need(f"s3:{operation.name}", "service" if operation.path is not None else operation.kind),)
+    async def refuse(call: Call, input: object) -> Output:
+        raise _unserved(operation, request)
+
+    on = "service" if operation.path is not None else operation.kind
+    return Row(refuse, () if operation == POST_OBJECT else (Need(f"s3:{operation.name}", on),))
 
 
 def preflight_refusal(request: Request, bucket: Bucket | None) -> S3Error:
@@ -53,7 +57,7 @@ def preflight_refusal(request: Request, bucket: Bucket | None) -> S3Error:
     )
 
 
-def unserved_operation(operation: Operation, request: Request) -> S3Error:
+def _unserved(operation: Operation, request: Request) -> S3Error:
     """ACLs come in x-amz-acl, in x-amz-grant-… or as a document; to a request with none AWS says which it misses."""
     headers = request.headers
     has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
@@ -62,8 +66,10 @@ def unserved_operation(operation: Operation, request: Request) -> S3Error:
     return NotImplemented(f"{operation.name} is not implemented.", Operation=operation.name)
 
 
-def refuse_unserved_headers(headers: Mapping[str, str]) -> None:
+def refuse_headers(operation: str, headers: Mapping[str, str]) -> None:
     """Raise NotImplemented, naming the header, if one implies functionality that isn't there."""
+    if operation == "CopyObject":
+        _refuse_range(headers)
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
@@ -73,3 +79,12 @@ def refuse_unserved_headers(headers: Mapping[str, str]) -> None:
                 raise NotImplemented(Header=name)
         elif name.startswith(_PREFIXES):
             raise NotImplemented(Header=name)
+
+
+def _refuse_range(headers: Mapping[str, str]) -> None:
+    """A copy is of the whole object; UploadPartCopy takes a range."""
+    for name in ("range", "x-amz-copy-source-range"):
+        if name in headers:
+            raise InvalidArgument(
+                "A range cannot be given when an object is copied.", ArgumentName=name, ArgumentValue=headers[name]
+            )

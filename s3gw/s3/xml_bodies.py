@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from s3gw.auth.payload import VerifyingBody
 from s3gw.errors import RequestTimeout, SlowDown
@@ -17,10 +17,28 @@ from s3gw.threads import in_thread
 
 LARGE = 64 * 1024  # bytes
 
+
+class XmlSettings(Protocol):
+    @property
+    def upload_memory(self) -> int: ...
+
+    @property
+    def max_xml_body(self) -> int: ...
+
+
 T = TypeVar("T")
 
 
-class Documents:
+def memory_of(settings: XmlSettings) -> int:
+    """Bytes that large bodies may take, an eighth of the memory for uploads, or one body if that is more."""
+    return _most_at_once(settings.upload_memory // 8, settings.max_xml_body) * settings.max_xml_body
+
+
+def _most_at_once(memory: int, largest: int) -> int:
+    return max(1, memory // largest)
+
+
+class XmlBodies:
     """Large documents that hold at most `memory` bytes, but one always may; of at most `largest` bytes each.
 
     `patience`: seconds that one may wait for its turn, and that a turn may last until its body has come. Turns are
@@ -28,10 +46,8 @@ class Documents:
     """
 
     def __init__(self, memory: int, largest: int, patience: float) -> None:
-        most = max(1, memory // largest)
-        self.memory = most * largest
         self._largest, self._patience = largest, patience
-        self._turns = asyncio.Semaphore(most)
+        self._turns = asyncio.Semaphore(_most_at_once(memory, largest))
         self._decoding = asyncio.Lock()  # a tree is larger than its text, and threads would wait for each other anyway
 
     async def decode(self, body: VerifyingBody, decode: Callable[[bytes], T]) -> T:

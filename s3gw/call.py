@@ -1,0 +1,116 @@
+"""What is asked for, by whoever: a door makes a Call, `operations/perform.py` performs it, a handler is given it.
+
+It knows nothing of HTTP, XML or JSON. `Services` is made once per process (app.py). No logic lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from s3gw.auth.principal import Principal
+from s3gw.metadata.buckets import Bucket
+
+if TYPE_CHECKING:
+    from s3gw.auth.credentials import Credentials
+    from s3gw.blobs.read_pins import ReadPins
+    from s3gw.blobs.reader import ContentReader
+    from s3gw.blobs.store import BlobStore
+    from s3gw.blobs.writer import BodyWriter
+    from s3gw.checksums import Hasher
+    from s3gw.config import Settings
+    from s3gw.disks.room import Room
+    from s3gw.incarnation import Incarnation
+    from s3gw.metadata.database import Database
+
+Input = dict[str, Any]
+Output = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a process works with."""
+
+    settings: Settings
+    database: Database
+    store: BlobStore
+    writer: BodyWriter
+    reader: ContentReader
+    pins: ReadPins
+    incarnation: Incarnation
+    credentials: Credentials
+    room: Room
+
+
+class Body(Protocol):
+    """The bytes of an object or part that a client sends."""
+
+    hashers: dict[str, Hasher]  # what must be computed beside the MD5, by algorithm; more may be added
+
+    @property
+    def size(self) -> int | None:
+        """As announced, in bytes; None where the client left it open."""
+
+    @property
+    def checksum_algorithm(self) -> str | None:
+        """Of the checksum that the client sends along."""
+
+    async def read(self) -> bytes:
+        """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
+
+    def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
+        """Compare what the client announced with the digests of all `hashers`. Raises the S3Error."""
+
+
+class Source(NamedTuple):
+    """The object that is copied from; `version_id` is None where the current version is meant."""
+
+    bucket: Bucket
+    key: str
+    version_id: str | None
+
+
+async def _nothing_more() -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Call:
+    """One operation of an authenticated principal.
+
+    `input` has boto3's member names. What of it is expensive or isn't to be looked at before the call is allowed is
+    added by `complete`, which raises what is wrong with the request. `bucket`, `source` and `may` are set when the
+    call is performed: the buckets were found and authorized; `may(key, version_id)` asks about one more key of an
+    operation on many.
+    """
+
+    services: Services
+    principal: Principal
+    input: Input
+    request_id: str
+    now: int  # microseconds since the epoch
+    body: Body | None = None
+    complete: Callable[[], Awaitable[None]] = _nothing_more
+    bucket: Bucket | None = None
+    source: Source | None = None
+    may: Callable[[str, str | None], bool] | None = None
+
+    @property
+    def the_bucket(self) -> Bucket:
+        assert self.bucket is not None, "the operation's row says that it needs a bucket"
+        return self.bucket
+
+    @property
+    def the_source(self) -> Source:
+        assert self.source is not None, "the operation's row says that it needs a source"
+        return self.source
+
+    @property
+    def the_body(self) -> Body:
+        assert self.body is not None, "the operation's row says that it reads a body"
+        return self.body
+
+    def lock_key(self, key: str, bucket: Bucket | None = None) -> str:
+        """The name under which writers of a key take turns (PostgreSQL's advisory lock)."""
+        return f"{(bucket or self.the_bucket).id}/{key}"

@@ -1,0 +1,195 @@
+"""S3's door, top to bottom: target, operation, authenticate, decode the head, perform, encode.
+
+What it makes of a request is a Call; that is performed by operations/perform.py, which comes back with the output or
+an error. This is also where every error becomes an answer and a request its access log line. Semantics belong into
+operations/, bytes into wire/.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from s3gw import log
+from s3gw.auth.authenticate import Authentication, authenticate
+from s3gw.auth.payload import ClientDisconnected, VerifyingBody
+from s3gw.call import Call, Input, Services
+from s3gw.errors import InternalError, InvalidRequest, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
+from s3gw.faults import as_s3_error
+from s3gw.metadata import buckets, identities
+from s3gw.operations.perform import perform
+from s3gw.operations.table import OPERATIONS, Row
+from s3gw.s3.answer import Answer
+from s3gw.s3.front_page import page_for
+from s3gw.s3.refused_headers import preflight_refusal, refuse_headers, unserved_row
+from s3gw.s3.xml_bodies import XmlBodies, memory_of
+from s3gw.wire.codec import codec
+from s3gw.wire.decode import BodyDecoder
+from s3gw.wire.list_encoder import url_encode
+from s3gw.wire.request import Request, with_hoisted_headers
+from s3gw.wire.route import CORS_PREFLIGHT, route
+from s3gw.wire.target import normal_domains
+
+_CODECS = {name: codec(name) for name in OPERATIONS}
+# AWS's model asks the client for a checksum in more operations; these are the ones where the server insists.
+_CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketTagging"))
+_logger = logging.getLogger("s3gw.gateway")
+
+
+class Gateway:
+    """The S3 application: ASGI in, AWS's S3 API out."""
+
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self.services = services
+        self._domains = normal_domains(settings.domains)
+        self._trusted_proxies = tuple(settings.trusted_proxies)
+        self._xml_bodies = XmlBodies(memory_of(settings), settings.max_xml_body, settings.body_timeout)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Answer(scope, send)
+        try:
+            await self._answer_or_refuse(answer, scope, receive)
+        except ClientDisconnected:
+            answer.status = 499  # nobody is there to answer; the log says so
+        finally:
+            log.access(answer)
+
+    async def _answer_or_refuse(self, answer: Answer, scope: Scope, receive: Receive) -> None:
+        try:
+            await self._answer(answer, scope, receive)
+        except ClientDisconnected:
+            raise
+        except Exception as error:
+            if answer.is_started:
+                answer.was_aborted = True
+                is_ours = isinstance(as_s3_error(error), InternalError)
+                line = ("aborted %s %s: %s", answer.request_id, answer.operation, error)
+                _logger.error(*line, exc_info=error if is_ours else None)
+                raise  # the server drops the connection, so the client sees that the body isn't whole
+            await answer.refuse(_refusal(error, answer))
+
+    async def _answer(self, answer: Answer, scope: Scope, receive: Receive) -> None:
+        services = self.services
+        sent = Request.from_scope(scope, self._domains, self._trusted_proxies)
+        request = answer.request = with_hoisted_headers(sent) if sent.arguments else sent
+        if (page := page_for(request)) is not None:
+            answer.operation = "FrontPage"
+            await answer.send_whole(200, page.headers, page.body)
+            return
+        operation = route(request)
+        answer.operation = operation.name
+        if operation == CORS_PREFLIGHT:  # which is sent without credentials
+            raise await self._preflight_refusal(request)
+        authentication = await authenticate(sent, self._find_access_key, services.credentials, services.settings)
+        answer.principal = authentication.principal
+        row = OPERATIONS.get(operation.name) or unserved_row(operation, request)
+        call = self._call(answer, request, row, authentication, receive)
+        output = await perform(call, row)
+        if operation.name == "CompleteMultipartUpload":
+            output["Location"] = _location(request)
+        await answer.send_output(output, _CODECS[operation.name])
+
+    async def _preflight_refusal(self, request: Request) -> S3Error:
+        bucket = request.target.bucket
+        found = None if bucket is None else await self.services.database.look_up(buckets.find, bucket)
+        return preflight_refusal(request, found)
+
+    async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
+        return await self.services.database.look_up(identities.find_access_key, access_key_id)
+
+    def _call(
+        self, answer: Answer, request: Request, row: Row, authentication: Authentication, receive: Receive
+    ) -> Call:
+        """What is wrong with the head is told when the call is allowed: AWS answers 403 and 404 first."""
+        operation, problem = answer.operation, None
+        try:
+            input = _CODECS[operation].decode.head(request) if operation in _CODECS else _target(request)
+        except S3Error as error:
+            input, problem = _target(request), error
+        now = time.time_ns() // 1000
+        call = Call(self.services, authentication.principal, input, answer.request_id, now)
+
+        async def complete() -> None:
+            refuse_headers(operation, request.headers)
+            if problem is not None:
+                raise problem
+            if row.body != "none":
+                await self._open_body(call, answer, row, authentication, receive)
+
+        call.complete = complete
+        return call
+
+    async def _open_body(
+        self, call: Call, answer: Answer, row: Row, authentication: Authentication, receive: Receive
+    ) -> None:
+        """Have the body ready for the handler, or read it whole into the input."""
+        settings, operation = self.services.settings, answer.operation
+        assert answer.request is not None
+        limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
+        body = answer.body = VerifyingBody(receive, answer.request, authentication, settings, limit)
+        if row.body == "stream":
+            call.body = body
+            if body.is_chunked:
+                _remove_framing(call.input)
+            return
+        decode = _CODECS[operation].decode.body
+        assert decode is not None, "the operation's row says that its input has a document"
+        call.input |= await self._xml_bodies.decode(body, partial(_decode, answer.request, operation, body, decode))
+
+
+def _target(request: Request) -> Input:
+    owner = request.headers.get("x-amz-expected-bucket-owner")
+    named = {"Bucket": request.target.bucket, "Key": request.target.key, "ExpectedBucketOwner": owner}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _decode(request: Request, operation: str, body: VerifyingBody, decode: BodyDecoder, document: bytes) -> Input:
+    has_checksum = "content-md5" in request.headers or body.checksum_algorithm is not None
+    if operation in _CHECKSUM_REQUIRED and document and not has_checksum:
+        # A signed hash of the payload isn't enough on AWS either.
+        raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+    return decode(document)
+
+
+def _remove_framing(input: Input) -> None:
+    """aws-chunked says how this body was sent, not what the object is. Of a plain body it would be what it is."""
+    encodings = [part.strip() for part in input.pop("ContentEncoding", "").split(",")]
+    kept = ", ".join(part for part in encodings if part and part != "aws-chunked")
+    if kept:
+        input["ContentEncoding"] = kept
+
+
+def _location(request: Request) -> str:
+    """The object's URL, in the style of the request. AWS writes a slash as %2F too, which no proxy agrees upon."""
+    bucket, key, is_virtual_hosted = request.target
+    path = key if is_virtual_hosted else f"{bucket}/{key}"
+    return f"{request.scheme}://{request.host}/{url_encode(path or '')}"
+
+
+def _name_target(error: S3Error, request: Request | None) -> None:
+    """Where an error is raised that is about the target, its name and method may not be known."""
+    if request is None:
+        return
+    if isinstance(error, NoSuchBucket) and request.target.bucket is not None:
+        error.details.setdefault("BucketName", request.target.bucket)
+    if isinstance(error, NoSuchKey) and request.target.key is not None:
+        error.details.setdefault("Key", request.target.key)
+    if isinstance(error, MethodNotAllowed):
+        error.details = {"Method": request.method, **error.details}
+
+
+def _refusal(error: Exception, answer: Answer) -> S3Error:
+    """As the client is told it, after a line in the log: with a traceback where the mistake is ours."""
+    refusal = as_s3_error(error)
+    if refusal is error:
+        _name_target(refusal, answer.request)
+        return refusal
+    if isinstance(refusal, InternalError):
+        _logger.error("failed %s %s", answer.request_id, answer.operation, exc_info=error)
+    else:
+        _logger.warning("%s %s %s: %s", refusal.code, answer.request_id, answer.operation, error)
+    return refusal
