@@ -81,8 +81,8 @@ class Call:
 
     `input` has boto3's member names. What of it is expensive or isn't to be looked at before the call is allowed is
     added by `complete`, which raises what is wrong with the request. `bucket`, `source` and `may` are set when the
-    call is performed: the buckets were found and authorized; `may(key, version_id)` asks about one more key of an
-    operation on many.
+    call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
+    `may(key, version_id)` asks about one more key of an operation on many.
     """
 
     services: Services

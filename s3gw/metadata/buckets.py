@@ -43,7 +43,8 @@ _bucket_columns = (
     users.c.display_name,
 )
 _select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.owner_id == users.c.id)
-_find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
+select_by_name = _select_bucket.where(buckets.c.name == bindparam("name"))
+_find = Prepared(select_by_name)
 _hold = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True))
 _seize = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
 _owner_by_controls = Prepared(

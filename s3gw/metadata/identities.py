@@ -77,7 +77,7 @@ class Key(NamedTuple):
     created_at: int
 
 
-_find_access_key = Prepared(
+select_access_key = (
     select(
         users.c.id,
         users.c.canonical_id,
@@ -92,6 +92,7 @@ _find_access_key = Prepared(
     .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
 )
+_find_access_key = Prepared(select_access_key)
 _any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
 _select_user = select(
     users.c.id,

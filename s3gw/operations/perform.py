@@ -31,23 +31,23 @@ async def perform(call: Call, row: Row) -> Output:
 
 
 async def _resolve(call: Call, row: Row) -> None:
-    """Find the buckets that the call names."""
+    """Find the buckets that the call names, unless its door has found them already."""
     key = call.input.get("Key")
     if key is not None:
         check_key_length(key, call.services.settings.max_key)
     if row.is_in_bucket:
-        call.bucket = await _bucket(call, call.input["Bucket"], "ExpectedBucketOwner")
+        call.bucket = await _bucket(call, call.bucket, call.input["Bucket"], "ExpectedBucketOwner")
     if row.has_source and "CopySource" in call.input:
         source = parse_copy_source(call.input["CopySource"])
-        bucket = await _bucket(call, source.bucket, "ExpectedSourceBucketOwner")
+        bucket = await _bucket(call, None, source.bucket, "ExpectedSourceBucketOwner")
         call.source = Source(bucket, source.key, source.version_id)
 
 
-async def _bucket(call: Call, name: str, owner_member: str) -> Bucket:
+async def _bucket(call: Call, found: Bucket | None, name: str, owner_member: str) -> Bucket:
     expected = call.input.get(owner_member)
     if expected is not None and not _ACCOUNT_ID.fullmatch(expected):
         raise InvalidBucketOwnerAWSAccountID(f"{InvalidBucketOwnerAWSAccountID.default_message} [{expected}]")
-    bucket = await call.services.database.look_up(buckets.find, name)
+    bucket = found or await call.services.database.look_up(buckets.find, name)
     if bucket is None:
         raise NoSuchBucket(BucketName=name)
     if expected is not None and expected != bucket.owner_account_id:

@@ -19,7 +19,10 @@ from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.call import Call, Input, Services
 from s3gw.errors import InternalError, InvalidRequest, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error
-from s3gw.metadata import buckets, identities
+from s3gw.metadata import buckets, resolve
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.database import Database
+from s3gw.metadata.identities import AccessKey
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.s3.answer import Answer
@@ -84,10 +87,12 @@ class Gateway:
         answer.operation = operation.name
         if operation == CORS_PREFLIGHT:  # which is sent without credentials
             raise await self._preflight_refusal(request)
-        authentication = await authenticate(sent, self._find_access_key, services.credentials, services.settings)
+        resolved = _Resolved(services.database, request.target.bucket)
+        authentication = await authenticate(sent, resolved.find_access_key, services.credentials, services.settings)
         answer.principal = authentication.principal
         row = OPERATIONS.get(operation.name) or unserved_row(operation, request)
         call = self._call(answer, request, row, authentication, receive)
+        call.bucket = resolved.bucket
         output = await perform(call, row)
         if operation.name == "CompleteMultipartUpload":
             output["Location"] = _location(request)
@@ -97,9 +102,6 @@ class Gateway:
         bucket = request.target.bucket
         found = None if bucket is None else await self.services.database.look_up(buckets.find, bucket)
         return preflight_refusal(request, found)
-
-    async def _find_access_key(self, access_key_id: str) -> identities.AccessKey | None:
-        return await self.services.database.look_up(identities.find_access_key, access_key_id)
 
     def _call(
         self, answer: Answer, request: Request, row: Row, authentication: Authentication, receive: Receive
@@ -139,6 +141,21 @@ class Gateway:
         decode = _CODECS[operation].decode.body
         assert decode is not None, "the operation's row says that its input has a document"
         call.input |= await self._xml_bodies.decode(body, partial(_decode, answer.request, operation, body, decode))
+
+
+class _Resolved:
+    """The bucket that a signed request names, found by the statement that finds its access key."""
+
+    __slots__ = ("_database", "_name", "bucket")
+
+    def __init__(self, database: Database, name: str | None) -> None:
+        self._database, self._name = database, name
+        self.bucket: Bucket | None = None
+
+    async def find_access_key(self, access_key_id: str) -> AccessKey | None:
+        found = await self._database.look_up(resolve.key_and_bucket, access_key_id, self._name)
+        self.bucket = found.bucket
+        return found.access_key
 
 
 def _target(request: Request) -> Input:
