@@ -5,12 +5,13 @@ It knows nothing of HTTP, XML or JSON. `Services` is made once per process (app.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from s3gw.auth.principal import Principal
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.change import Change, ChangeFacts, LockKey, change, key_lock
 
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from s3gw.incarnation import Incarnation
     from s3gw.metadata.database import Database
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Input = dict[str, Any]
 Output = dict[str, Any]
 
@@ -111,6 +114,12 @@ class Call:
         assert self.body is not None, "the operation's row says that it reads a body"
         return self.body
 
-    def lock_key(self, key: str, bucket: Bucket | None = None) -> str:
-        """The name under which writers of a key take turns (PostgreSQL's advisory lock)."""
-        return f"{(bucket or self.the_bucket).id}/{key}"
+    def key_lock(self, key: str) -> LockKey:
+        return key_lock(self.the_bucket.id, key)
+
+    async def change(
+        self, locks: Iterable[LockKey], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
+        facts = ChangeFacts(self.the_bucket.id, self.principal.user_id, self.now, self.request_id)
+        return await change(self.services.database, facts, locks, fn, *args, **kwargs)

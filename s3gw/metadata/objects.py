@@ -16,7 +16,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import buckets, contents, uploads
+from s3gw.metadata import contents, uploads
+from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Prepared, now
 from s3gw.metadata.schema import contents as contents_table
@@ -53,7 +54,6 @@ class ObjectVersion(NamedTuple):
 class NewObject(NamedTuple):
     """What a put writes beside its content; the columns of `objects` that the caller decides."""
 
-    bucket_id: int
     key: str
     size: int
     etag: str
@@ -155,28 +155,32 @@ def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
 
 def _find_null(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
     row = _current.one_or_none(conn, bucket_id=bucket_id, key=key)
-    if row is None or row[3] != NULL_VERSION:
-        row = _noncurrent_null.one_or_none(conn, bucket_id=bucket_id, key=key)
+    current = None if row is None else ObjectVersion._make(row)
+    if current is not None and current.version_id == NULL_VERSION:
+        return current
+    row = _noncurrent_null.one_or_none(conn, bucket_id=bucket_id, key=key)
     return None if row is None else ObjectVersion._make(row)
 
 
 def put(
-    conn: Connection,
+    change: Change,
     new: NewObject,
     place_content: Callable[[Connection], int],
     precondition: Precondition | None = None,
     clock: Clock = now,
 ) -> Stored:
     """Put a new version on top of a key. `place_content` counts the content for it and gives its id."""
-    versioning = buckets.hold(conn, new.bucket_id)
-    top = latest(conn, new.bucket_id, new.key)
+    change.require_key(new.key)
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
+    top = latest(conn, bucket_id, new.key)
     if precondition is not None:
         precondition(top)
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
     moment = _moment(conn, top, clock)
-    sequence, version_id = _make_room(conn, new.bucket_id, new.key, versioning, top, moment)
+    sequence, version_id = _make_room(conn, bucket_id, new.key, versioning, top, moment)
     fields = new._asdict()
     fields.update(
+        bucket_id=bucket_id,
         sequence=sequence,
         version_id=version_id,
         is_current=1,
@@ -188,16 +192,10 @@ def put(
     return Stored(version_id if versioning == "Enabled" else None, moment)
 
 
-def delete_latest(
-    conn: Connection,
-    bucket_id: int,
-    key: str,
-    owner_id: str,
-    precondition: Precondition | None = None,
-    clock: Clock = now,
-) -> Stored:
+def delete_latest(change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now) -> Stored:
     """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
-    versioning = buckets.hold(conn, bucket_id)
+    change.require_key(key)
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
     top = latest(conn, bucket_id, key)
     if precondition is not None:
         precondition(top)
@@ -209,16 +207,15 @@ def delete_latest(
     moment = _moment(conn, top, clock)
     sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
     place = (bucket_id, key, sequence, version_id)
-    marker = ObjectVersion(*place, 0, 1, 0, "", moment, owner_id, "STANDARD", *(None,) * 9)
+    marker = ObjectVersion(*place, 0, 1, 0, "", moment, change.actor_id, "STANDARD", *(None,) * 9)
     _insert.run(conn, **marker._asdict())
     return Stored(version_id, moment, True)
 
 
-def delete_version(
-    conn: Connection, bucket_id: int, key: str, version_id: str, precondition: Precondition | None = None
-) -> Stored:
+def delete_version(change: Change, key: str, version_id: str, precondition: Precondition | None = None) -> Stored:
     """DeleteObject with a version id: gone for good; the next older version becomes the latest."""
-    versioning = buckets.hold(conn, bucket_id)
+    change.require_key(key)
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
     found = find(conn, bucket_id, key, version_id)
     if precondition is not None:
         precondition(found)
@@ -231,14 +228,13 @@ def delete_version(
     return Stored(version_id, found.last_modified, bool(found.is_delete_marker))
 
 
-def set_tags(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None, tags: str | None
-) -> ObjectVersion | None:
+def set_tags(change: Change, key: str, version_id: str | None, tags: str | None) -> ObjectVersion | None:
     """Replace the tags of a version; None when it doesn't exist. Delete markers are returned untouched."""
-    buckets.hold(conn, bucket_id)
-    found = find(conn, bucket_id, key, version_id)
+    change.require_key(key)
+    change.hold_bucket()
+    found = find(change.conn, change.bucket_id, key, version_id)
     if found is not None and not found.is_delete_marker:
-        _set_tags.run(conn, bucket_id=bucket_id, key=key, sequence=found.sequence, new_tags=tags)
+        _set_tags.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_tags=tags)
     return found
 
 

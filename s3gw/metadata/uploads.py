@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, contents
+from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection, Prepared
 from s3gw.metadata.schema import parts, uploads
 
@@ -99,9 +100,10 @@ def new_upload_id(now: int) -> str:
     return f"{now:016x}{secrets.token_hex(24)}"
 
 
-def begin(conn: Connection, upload: Upload) -> None:
-    buckets.hold(conn, upload.bucket_id)
-    _insert.run(conn, **upload._asdict())
+def begin(change: Change, upload: Upload) -> None:
+    change.require_key(upload.key)
+    change.hold_bucket()
+    _insert.run(change.conn, **upload._asdict())
 
 
 def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> None:
@@ -127,8 +129,10 @@ def is_marker(conn: Connection, bucket_id: int, key: str, upload_id: str) -> boo
     return upload.bucket_id == bucket_id and upload.key == key
 
 
-def put_part(conn: Connection, part: UploadedPart) -> None:
+def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
+    change.require_part(part.upload_id, part.part_number)
+    conn = change.conn
     if _hold.one_or_none(conn, upload_id=part.upload_id) is None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)

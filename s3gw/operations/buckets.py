@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from s3gw.call import Call, Output
 from s3gw.errors import (
@@ -109,7 +109,8 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     tags = checked_tags(configuration.get("Tags", []), most=50)
     defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
     try:
-        await call.services.database.write(_create, name, call, defaults, tags, keys=(f"bucket/{name}",))
+        bucket = _NewBucket(name, call.principal.user_id, settings.region, defaults, call.now, tags)
+        await call.services.database.write(_create, bucket, keys=(f"bucket/{name}",))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK" (API Reference, CreateBucket).
@@ -118,16 +119,17 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     return {"Location": f"/{name}", "BucketArn": _arn(name)}
 
 
-def _create(conn: Connection, name: str, call: Call, defaults: str, tags: list[dict[str, str]]) -> int:
-    return buckets.create(
-        conn,
-        name=name,
-        owner_id=call.principal.user_id,
-        region=call.services.settings.region,
-        defaults=defaults,
-        now=call.now,
-        tags=tags,
-    )
+class _NewBucket(NamedTuple):
+    name: str
+    owner_id: str
+    region: str
+    defaults: str
+    now: int
+    tags: list[dict[str, str]]
+
+
+def _create(conn: Connection, bucket: _NewBucket) -> int:
+    return buckets.create(conn, **bucket._asdict())
 
 
 def _check_location(constraint: str | None, region: str) -> None:

@@ -23,6 +23,7 @@ from s3gw.errors import (
     NoSuchUpload,
 )
 from s3gw.metadata import contents, objects, uploads
+from s3gw.metadata.change import Change
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompleteMultipartUploadRequestTypeDef
 
 
+class _Asked(NamedTuple):
+    """The input, its parts in order, and the limits in bytes."""
+
+    input: Mapping[str, Any]
+    listed: Sequence[Any]
+    min_part: int
+    max_object: int
+
+
 class Completed(NamedTuple):
     etag: str
     stored: Stored
@@ -43,12 +53,11 @@ class Completed(NamedTuple):
 
 
 async def complete_multipart_upload(call: Call, input: CompleteMultipartUploadRequestTypeDef) -> Output:
-    listed = _listed(input)
+    settings = call.services.settings
+    asked = _Asked(input, _listed(input), settings.min_part, settings.max_object)
     _check_claims(input)
     holds = for_write(input, call.now)
-    done = await call.services.database.write(
-        _complete, call, input, listed, holds, keys=(call.lock_key(input["Key"]),)
-    )
+    done = await call.change([call.key_lock(input["Key"])], _complete, asked, holds)
     output: Output = {
         "Bucket": call.the_bucket.name,
         "Key": input["Key"],
@@ -100,18 +109,18 @@ def _check_claims(input: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"Value for {ALGORITHMS[name].header} header is invalid.")
 
 
-def _complete(conn: Connection, call: Call, input: Any, listed: Sequence[Any], holds: Precondition | None) -> Completed:
+def _complete(change: Change, asked: _Asked, holds: Precondition | None) -> Completed:
+    conn, input = change.conn, asked.input
     try:
-        upload = uploads.seize(conn, call.the_bucket.id, input["Key"], input["UploadId"])
+        upload = uploads.seize(conn, change.bucket_id, input["Key"], input["UploadId"])
     except NoSuchUpload:
-        return _completed_before(conn, call, input)
+        return _completed_before(change, input["Key"], input["UploadId"])
     present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}
-    chosen = [_chosen(entry, present, upload) for entry in listed]
-    _check_sizes(call, input, chosen)
+    chosen = [_chosen(entry, present, upload) for entry in asked.listed]
+    _check_sizes(asked, chosen)
     etag = _etag(chosen)
     algorithm, checksum_type, checksum = _checksum(input, upload, chosen)
     new = NewObject(
-        upload.bucket_id,
         upload.key,
         sum(part.size for part in chosen),
         etag,
@@ -127,7 +136,7 @@ def _complete(conn: Connection, call: Call, input: Any, listed: Sequence[Any], h
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(conn, new, place, _unless_overtaken(input, holds, upload))
+    stored = objects.put(change, new, place, _unless_overtaken(input, holds, upload))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
@@ -150,11 +159,11 @@ def _unless_overtaken(input: Any, holds: Precondition | None, upload: Upload) ->
     return check
 
 
-def _completed_before(conn: Connection, call: Call, input: Any) -> Completed:
+def _completed_before(change: Change, key: str, upload_id: str) -> Completed:
     """A client that didn't get the answer asks again: it gets the same one as long as the object is the latest."""
-    top = objects.latest(conn, call.the_bucket.id, input["Key"])
-    if top is None or top.upload_id != input["UploadId"]:
-        raise NoSuchUpload(UploadId=input["UploadId"])
+    top = objects.latest(change.conn, change.bucket_id, key)
+    if top is None or top.upload_id != upload_id:
+        raise NoSuchUpload(UploadId=upload_id)
     version_id = None if top.version_id == objects.NULL_VERSION else top.version_id
     stored = Stored(version_id, top.last_modified)
     return Completed(top.etag, stored, top.checksum_algorithm, top.checksum_type, top.checksum)
@@ -180,17 +189,16 @@ def _checksums(given: Mapping[str, Any]) -> dict[str, str]:
     return {name: given[row.member] for name, row in ALGORITHMS.items() if row.member in given}
 
 
-def _check_sizes(call: Call, input: Any, chosen: Sequence[UploadedPart]) -> None:
-    settings = call.services.settings
+def _check_sizes(asked: _Asked, chosen: Sequence[UploadedPart]) -> None:
     for part in chosen[:-1]:
-        if part.size < settings.min_part:
+        if part.size < asked.min_part:
             raise EntityTooSmall(
-                ProposedSize=part.size, MinSizeAllowed=settings.min_part, PartNumber=part.part_number, ETag=part.etag
+                ProposedSize=part.size, MinSizeAllowed=asked.min_part, PartNumber=part.part_number, ETag=part.etag
             )
     size = sum(part.size for part in chosen)
-    if size > settings.max_object:
-        raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=settings.max_object)
-    expected = input.get("MpuObjectSize")
+    if size > asked.max_object:
+        raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=asked.max_object)
+    expected = asked.input.get("MpuObjectSize")
     if expected is not None and int(expected) != size:
         raise InvalidRequest(
             f"The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {size}"

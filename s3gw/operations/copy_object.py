@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.call import Call, Output, Source
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
-from s3gw.metadata import buckets, client_tokens, contents, objects
+from s3gw.metadata import client_tokens, contents, objects
+from s3gw.metadata.change import Change, key_lock, token_lock
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
@@ -66,10 +67,8 @@ async def _copy(
     call: Call, input: Any, fields: Fields, computed: Computed | None, holds: Precondition | None
 ) -> Output:
     source = call.the_source
-    keys = {call.lock_key(input["Key"]), call.lock_key(source.key, source.bucket)}
-    original, copy, stored = await call.services.database.write(
-        _copy_version, call, input, fields, computed, holds, keys=tuple(keys)
-    )
+    locks = (call.key_lock(input["Key"]), key_lock(source.bucket.id, source.key))
+    original, copy, stored = await call.change(locks, _copy_version, source, input, fields, computed, holds)
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
         # Unlike other writes, a copy names the null version of a bucket whose versioning is suspended.
@@ -88,34 +87,34 @@ def source_version_id(source: Source, original: ObjectVersion) -> str | None:
 
 
 def _copy_version(
-    conn: Connection,
-    call: Call,
+    change: Change,
+    source: Source,
     input: Any,
     fields: Fields,
     computed: Computed | None,
     holds: Precondition | None,
 ) -> tuple[ObjectVersion, NewObject, Stored]:
-    original = find_source(conn, call.the_source)
-    check_source(input, original, call.now)
+    original = find_source(change.conn, source)
+    check_source(input, original, change.now)
     if original.size > _LARGEST_SOURCE:
         raise InvalidRequest(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
         )
     if computed is not None and computed.content_id != original.content_id:
         raise _SourceChanged
-    copy = _described(call, input, original, fields, computed)
+    copy = _described(change.actor_id, input, original, fields, computed)
     place = partial(_retain, content_id=original.content_id)
-    stored = objects.put(conn, copy, place, _precondition(call, input, original, holds))
+    stored = objects.put(change, copy, place, _precondition(change, input, original, holds))
     return original, copy, stored
 
 
-def _precondition(call: Call, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
+def _precondition(change: Change, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
     """A condition that doesn't hold is told before that the copy would change nothing."""
 
     def check(top: ObjectVersion | None) -> None:
         if holds is not None:
             holds(top)
-        _refuse_copy_to_itself(call, input, original)
+        _refuse_copy_to_itself(change, input, original)
 
     return check
 
@@ -156,9 +155,9 @@ def _check_directives(input: Any) -> None:
             )
 
 
-def _refuse_copy_to_itself(call: Call, input: Any, original: ObjectVersion) -> None:
+def _refuse_copy_to_itself(change: Change, input: Any, original: ObjectVersion) -> None:
     """What is given counts as changed, though it be what is there."""
-    same = original.bucket_id == call.the_bucket.id and original.key == input["Key"]
+    same = original.bucket_id == change.bucket_id and original.key == input["Key"]
     changes = (
         input.get("MetadataDirective") == "REPLACE"
         or "StorageClass" in input
@@ -172,14 +171,15 @@ def _refuse_copy_to_itself(call: Call, input: Any, original: ObjectVersion) -> N
         )
 
 
-def _described(call: Call, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None) -> NewObject:
+def _described(
+    actor_id: str, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None
+) -> NewObject:
     replaces = input.get("MetadataDirective") == "REPLACE"
     copy = NewObject(
-        call.the_bucket.id,
         input["Key"],
         original.size,
         original.etag,
-        call.principal.user_id,
+        actor_id,
         fields.storage_class,
         original.parts_count,
         original.checksum_algorithm,
@@ -228,7 +228,7 @@ async def _compute(call: Call, input: Any) -> Computed | None:
 
 async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output:
     source = parse_rename_source(input["RenameSource"], call.the_bucket.name)
-    keys = {call.lock_key(input["Key"]), call.lock_key(source)}
+    locks = [call.key_lock(input["Key"]), call.key_lock(source)]
     token = input.get("ClientToken")
     if token is not None:
         if not _CLIENT_TOKEN.fullmatch(token):
@@ -237,24 +237,24 @@ async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output
                 ArgumentName="x-amz-client-token",
                 ArgumentValue=token,
             )
-        keys.add(f"{call.the_bucket.id} client token {token}")
-    await call.services.database.write(_rename, call, input, source, token, keys=tuple(keys))
+        locks.append(token_lock(call.the_bucket.id, token))
+    await call.change(locks, _rename, input, source, token)
     return {}
 
 
-def _rename(conn: Connection, call: Call, input: Any, source: str, token: str | None) -> None:
+def _rename(change: Change, input: Any, source: str, token: str | None) -> None:
     """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
-    buckets.hold(conn, call.the_bucket.id)
-    if token is not None and client_tokens.was_done(conn, call.the_bucket.id, token, input):
+    change.hold_bucket()
+    if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, input):
         return
-    original = objects.find(conn, call.the_bucket.id, source)
+    original = objects.find(change.conn, change.bucket_id, source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=source)
-    check_source(input, original, call.now, "Source", "rename-source")
+    check_source(input, original, change.now, "Source", "rename-source")
     if source == input["Key"]:
         return
-    copied = (name for name in NewObject._fields if name not in ("bucket_id", "key"))
-    renamed = NewObject(call.the_bucket.id, input["Key"], **{name: getattr(original, name) for name in copied})
+    copied = (name for name in NewObject._fields if name != "key")
+    renamed = NewObject(input["Key"], **{name: getattr(original, name) for name in copied})
     place = partial(_retain, content_id=original.content_id)
-    objects.put(conn, renamed, place, for_write(input, call.now, "Destination"))
-    objects.delete_latest(conn, call.the_bucket.id, source, call.principal.user_id)
+    objects.put(change, renamed, place, for_write(input, change.now, "Destination"))
+    objects.delete_latest(change, source)

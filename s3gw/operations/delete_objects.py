@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.call import Call, Output
 from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
-from s3gw.metadata.database import Connection
+from s3gw.metadata.change import Change
 from s3gw.metadata.objects import Precondition, Stored
 from s3gw.names import check_key_length
 from s3gw.operations.preconditions import for_delete
@@ -27,41 +28,27 @@ async def delete_object(call: Call, input: DeleteObjectRequestTypeDef) -> Output
         input.get("IfMatchLastModifiedTime"),  # type: ignore[arg-type]  # decoded to datetime
         input.get("IfMatchSize"),
     )
-    stored = await call.services.database.write(
-        _delete,
-        call.the_bucket.id,
-        key,
-        version_id,
-        call.principal.user_id,
-        precondition,
-        keys=(call.lock_key(key),),
-    )
+    stored = await call.change([call.key_lock(key)], _delete, key, version_id, precondition)
     return {"VersionId": stored.version_id, "DeleteMarker": stored.is_delete_marker or None}
 
 
-def _delete(
-    conn: Connection,
-    bucket_id: int,
-    key: str,
-    version_id: str | None,
-    user_id: str,
-    precondition: Precondition | None,
-) -> Stored:
+def _delete(change: Change, key: str, version_id: str | None, precondition: Precondition | None) -> Stored:
     if version_id is None:
-        return objects.delete_latest(conn, bucket_id, key, user_id, precondition)
-    return objects.delete_version(conn, bucket_id, key, version_id, precondition)
+        return objects.delete_latest(change, key, precondition)
+    return objects.delete_version(change, key, version_id, precondition)
 
 
 async def delete_objects(call: Call, input: DeleteObjectsRequestTypeDef) -> Output:
     entries = list(input["Delete"]["Objects"])
     if not entries or not all(entry["Key"] for entry in entries):
         raise MalformedXML()
+    plans = [_plan(call, entry) for entry in entries]
     deleted: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for start in range(0, len(entries), _BATCH):
         batch = entries[start : start + _BATCH]
-        keys = tuple(call.lock_key(entry["Key"]) for entry in batch)
-        outcomes = await call.services.database.write(_delete_batch, call, batch, keys=keys)
+        locks = [call.key_lock(entry["Key"]) for entry in batch]
+        outcomes = await call.change(locks, _delete_batch, plans[start : start + _BATCH])
         for entry, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, S3Error):
                 errors.append(_error(entry, outcome))
@@ -73,18 +60,32 @@ async def delete_objects(call: Call, input: DeleteObjectsRequestTypeDef) -> Outp
     return output
 
 
-def _delete_batch(conn: Connection, call: Call, batch: list[Any]) -> list[Stored | S3Error]:
+class _Plan(NamedTuple):
+    key: str
+    version_id: str | None
+    precondition: Precondition | None
+
+
+def _delete_batch(change: Change, batch: Sequence[_Plan | S3Error]) -> list[Stored | S3Error]:
     """Each entry on its own: a refused one changes nothing and doesn't hinder the others."""
     outcomes: list[Stored | S3Error] = []
-    for entry in batch:
+    for plan in batch:
         try:
-            outcomes.append(_delete_entry(conn, call, entry))
+            outcomes.append(plan if isinstance(plan, S3Error) else _delete(change, *plan))
         except S3Error as error:
             outcomes.append(error)
     return outcomes
 
 
-def _delete_entry(conn: Connection, call: Call, entry: Any) -> Stored:
+def _plan(call: Call, entry: Any) -> _Plan | S3Error:
+    """What is to be done, or why it isn't."""
+    try:
+        return _checked(call, entry)
+    except S3Error as error:
+        return error
+
+
+def _checked(call: Call, entry: Any) -> _Plan:
     key, version_id = entry["Key"], entry.get("VersionId")
     assert call.may is not None, "the operation's row has a need on keys"
     if not call.may(key, version_id):
@@ -93,7 +94,7 @@ def _delete_entry(conn: Connection, call: Call, entry: Any) -> Stored:
     if version_id is not None and not objects.is_version_id(version_id):
         raise NoSuchVersion()  # InvalidArgument would be about the whole request
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
-    return _delete(conn, call.the_bucket.id, key, version_id, call.principal.user_id, precondition)
+    return _Plan(key, version_id, precondition)
 
 
 def _deleted(entry: Any, stored: Stored) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from s3gw.call import Call, Output
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest
 from s3gw.metadata import contents, listing, objects, uploads
+from s3gw.metadata.change import Change, part_lock
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
@@ -46,7 +47,7 @@ async def create_multipart_upload(call: Call, input: CreateMultipartUploadReques
         fields.user_metadata,
         fields.tags,
     )
-    await call.services.database.write(_begin, upload, keys=(call.lock_key(input["Key"]),))
+    await call.change([call.key_lock(input["Key"])], _begin, upload)
     return {
         "Bucket": call.the_bucket.name,
         "Key": input["Key"],
@@ -56,9 +57,9 @@ async def create_multipart_upload(call: Call, input: CreateMultipartUploadReques
     }
 
 
-def _begin(conn: Connection, upload: Upload) -> None:
-    top = objects.latest(conn, upload.bucket_id, upload.key)
-    uploads.begin(conn, upload._replace(key_sequence=uploads.NO_VERSION if top is None else top.sequence))
+def _begin(change: Change, upload: Upload) -> None:
+    top = objects.latest(change.conn, upload.bucket_id, upload.key)
+    uploads.begin(change, upload._replace(key_sequence=uploads.NO_VERSION if top is None else top.sequence))
 
 
 def _checksum_of_upload(input: Any) -> tuple[str | None, str | None]:
@@ -93,10 +94,6 @@ def check_part_number(call: Call, number: int) -> int:
     return number
 
 
-def part_lock(upload_id: str, number: int) -> str:
-    return f"upload/{upload_id}/{number}"
-
-
 async def upload_part(call: Call, input: UploadPartRequestTypeDef) -> Output:
     number, upload_id, database = (
         check_part_number(call, input["PartNumber"]),
@@ -114,26 +111,27 @@ async def upload_part(call: Call, input: UploadPartRequestTypeDef) -> Output:
     kept = upload.checksum_algorithm or DEFAULT_ALGORITHM
     async with receive_body(call, upload.checksum_algorithm or asked, beside=kept) as body:
         part = UploadedPart(upload_id, number, body.size, body.etag, call.now, 0, kept, body.checksums[kept])
-        await database.write(_put_part, part, body.content, keys=(part_lock(upload_id, number),))
+        await call.change([part_lock(upload_id, number)], _put_part, part, body.content)
     output: Output = {"ETag": f'"{body.etag}"'}
     if upload.checksum_algorithm or asked:
         output[f"Checksum{body.checksum_algorithm}"] = body.checksum
     return output
 
 
-def _put_part(conn: Connection, part: UploadedPart, content: NewContent) -> None:
-    uploads.put_part(conn, part._replace(content_id=contents.insert(conn, content)))
+def _put_part(change: Change, part: UploadedPart, content: NewContent) -> None:
+    uploads.put_part(change, part._replace(content_id=contents.insert(change.conn, content)))
 
 
 async def abort_multipart_upload(call: Call, input: AbortMultipartUploadRequestTypeDef) -> Output:
-    await call.services.database.write(_abort, call.the_bucket.id, input, keys=(call.lock_key(input["Key"]),))
+    key, expected = input["Key"], input.get("IfMatchInitiatedTime")
+    await call.change([call.key_lock(key)], _abort, key, input["UploadId"], expected)
     return {}
 
 
-def _abort(conn: Connection, bucket_id: int, input: Any) -> None:
-    upload = uploads.seize(conn, bucket_id, input["Key"], input["UploadId"])
-    check_initiated(input.get("IfMatchInitiatedTime"), upload.initiated_at)
-    uploads.remove(conn, upload.upload_id, frozenset())
+def _abort(change: Change, key: str, upload_id: str, initiated: Any) -> None:
+    upload = uploads.seize(change.conn, change.bucket_id, key, upload_id)
+    check_initiated(initiated, upload.initiated_at)
+    uploads.remove(change.conn, upload.upload_id, frozenset())
 
 
 async def list_parts(call: Call, input: ListPartsRequestTypeDef) -> Output:

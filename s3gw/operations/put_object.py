@@ -21,10 +21,9 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
     if "WriteOffsetBytes" in input:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
     fields = fields_of(input, call.services.settings.max_metadata)
-    bucket, key, precondition = call.the_bucket, input["Key"], for_write(input, call.now)
+    key, precondition = input["Key"], for_write(input, call.now)
     async with receive_body(call, input.get("ChecksumAlgorithm")) as body:
         new = NewObject(
-            bucket.id,
             key,
             body.size,
             body.etag,
@@ -39,7 +38,7 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
             fields.tags,
         )
         place = partial(contents.insert, new=body.content)
-        stored = await call.services.database.write(objects.put, new, place, precondition, keys=(call.lock_key(key),))
+        stored = await call.change([call.key_lock(key)], objects.put, new, place, precondition)
     return {
         "ETag": f'"{body.etag}"',
         "VersionId": stored.version_id,

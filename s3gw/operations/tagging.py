@@ -125,9 +125,7 @@ async def delete_object_tagging(call: Call, input: DeleteObjectTaggingRequestTyp
 
 
 async def _set_tags(call: Call, key: str, version_id: str | None, tags: str | None) -> Output:
-    found = await call.services.database.write(
-        objects.set_tags, call.the_bucket.id, key, version_id, tags, keys=(call.lock_key(key),)
-    )
+    found = await call.change([call.key_lock(key)], objects.set_tags, key, version_id, tags)
     version = _checked_version(found, version_id, key)
     return {"VersionId": version.version_id} if call.the_bucket.versioning else {}
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.call import Call, Output, Source
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, uploads
-from s3gw.metadata.database import Connection
+from s3gw.metadata.change import Change, key_lock, part_lock
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
-from s3gw.operations.multipart import check_part_number, part_lock
+from s3gw.operations.multipart import check_part_number
 from s3gw.operations.preconditions import check_source
 from s3gw.operations.ranges import ByteRange, position
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
@@ -44,11 +44,11 @@ async def upload_part_copy(call: Call, input: UploadPartCopyRequestTypeDef) -> O
     number, upload_id = check_part_number(call, input["PartNumber"]), input["UploadId"]
     source = call.the_source
     _asked_range(input.get("CopySourceRange"))  # refused, if it is none, before anything is looked for
-    keys = (part_lock(upload_id, number), call.lock_key(source.key, source.bucket))
+    locks = (part_lock(upload_id, number), key_lock(source.bucket.id, source.key))
     for _ in range(3):
         plan = await _plan(call, input)
         try:
-            original, part = await call.services.database.write(_put, call, input, plan, keys=keys)
+            original, part = await call.change(locks, _put, source, input, plan)
         except _SourceChanged:
             continue
         return _output(source, plan, part, original)
@@ -111,27 +111,27 @@ def _span(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
     return span
 
 
-def _put(conn: Connection, call: Call, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
-    uploads.find(conn, call.the_bucket.id, input["Key"], input["UploadId"])
+def _put(change: Change, source: Source, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
+    uploads.find(change.conn, change.bucket_id, input["Key"], input["UploadId"])
     try:
-        original = find_source(conn, call.the_source)
+        original = find_source(change.conn, source)
     except NoSuchKey:
         raise _SourceChanged from None
-    check_source(input, original, call.now)
+    check_source(input, original, change.now)
     if original.content_id != plan.content_id:
         raise _SourceChanged
-    copied = contents.copy_range(conn, plan.content_id, plan.span.offset, plan.span.length)
+    copied = contents.copy_range(change.conn, plan.content_id, plan.span.offset, plan.span.length)
     part = UploadedPart(
         input["UploadId"],
         input["PartNumber"],
         plan.span.length,
         plan.etag or copied.digest[:16].hex(),
-        call.now,
+        change.now,
         copied.id,
         plan.checksum_algorithm,
         plan.checksum,
     )
-    uploads.put_part(conn, part)
+    uploads.put_part(change, part)
     return original, part
 
 

@@ -22,6 +22,7 @@ from s3gw.metadata.database import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.server.first_start import prepare
 from s3gw.wire.model import operations
+from tests.metadata.changes import of_key
 
 Command = Callable[..., Result]
 Ask = Callable[..., Any]
@@ -209,7 +210,7 @@ def test_a_bucket_with_unfinished_uploads_is_deleted_with_them(ask: Ask, data: P
         for number in range(120):  # more than one step
             owner, of_upload = found.owner_id, (None, None, None, None, None)
             upload = Upload(f"{number:064}", found.id, "key", 1, owner, owner, "STANDARD", *of_upload)
-            await database.write(uploads.begin, upload)
+            await database.write(lambda conn, upload: uploads.begin(of_key(conn, upload.bucket_id), upload), upload)
         await database.close()
 
     asyncio.run(begin_uploads())

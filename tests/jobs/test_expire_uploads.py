@@ -14,6 +14,7 @@ from s3gw.metadata import buckets, contents, identities, schema, uploads
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.uploads import Upload, UploadedPart
 from tests.jobs.conftest import Process
+from tests.metadata.changes import of_key, of_part
 
 pytestmark = pytest.mark.anyio
 
@@ -30,9 +31,9 @@ def begin(conn: Connection, key: str, days_ago: float) -> str:
         )
     at = now(conn) - int(days_ago * DAY)
     upload_id = uploads.new_upload_id(at)
-    uploads.begin(
-        conn, Upload(upload_id, bucket_id, key, at, owner.id, owner.id, "STANDARD", None, None, None, None, None)
-    )
+    people = (owner.id, owner.id)
+    upload = Upload(upload_id, bucket_id, key, at, *people, "STANDARD", None, None, None, None, None)
+    uploads.begin(of_key(conn, bucket_id, key), upload)
     return upload_id
 
 
@@ -59,7 +60,7 @@ async def test_the_parts_of_an_aborted_upload_are_left_to_the_reaper(process: Pr
     upload_id = await process.database.write(begin, "key", 8)
     content = await process.put()
     part = UploadedPart(upload_id, 1, content.size, "etag", 0, content.id, None, None)
-    await process.database.write(uploads.put_part, part)
+    await process.database.write(lambda conn: uploads.put_part(of_part(conn, upload_id, 1), part))
     await expire_uploads(process.services, None, lambda _: None)
     assert await process.database.read(contents.unmarked, 10) == [content.id]
     await process.reap(3)

@@ -10,6 +10,7 @@ from s3gw.metadata import buckets, contents, identities, listing, objects
 from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject, Stored
+from tests.metadata.changes import of_key
 from tests.metadata.test_listing import fill
 
 pytestmark = pytest.mark.anyio
@@ -21,13 +22,13 @@ async def test_no_version_is_older_than_the_one_below_it(database: Database) -> 
     def put_with_a_clock_set_back(conn: Connection) -> list[Stored]:
         fill(conn, [])
         buckets.set_versioning(conn, 1, "Enabled")
-        place = partial(contents.insert, new=inline(b""))
-        new = NewObject(1, "key", 0, "", "u")
+        change, place = of_key(conn, 1), partial(contents.insert, new=inline(b""))
+        new = NewObject("key", 0, "", "u")
         return [
-            objects.put(conn, new, place, clock=lambda conn: 2000),
-            objects.put(conn, new, place, clock=lambda conn: 1000),
-            objects.delete_latest(conn, 1, "key", "u", clock=lambda conn: 500),
-            objects.put(conn, new, place, clock=lambda conn: 3000),
+            objects.put(change, new, place, clock=lambda conn: 2000),
+            objects.put(change, new, place, clock=lambda conn: 1000),
+            objects.delete_latest(change, "key", clock=lambda conn: 500),
+            objects.put(change, new, place, clock=lambda conn: 3000),
         ]
 
     stored = await database.write(put_with_a_clock_set_back)
@@ -54,15 +55,15 @@ async def test_a_version_id_with_other_random_bytes_finds_deletes_and_tags_nothi
     def ask_for_another(conn: Connection) -> None:
         fill(conn, [])
         buckets.set_versioning(conn, 1, "Enabled")
-        new = NewObject(1, "key", 3, "", "u")
-        version_id = objects.put(conn, new, partial(contents.insert, new=inline(b"abc"))).version_id
+        new = NewObject("key", 3, "", "u")
+        version_id = objects.put(of_key(conn, 1), new, partial(contents.insert, new=inline(b"abc"))).version_id
         stored = objects.find(conn, 1, "key", version_id)
         assert stored is not None and stored.version_id == version_id
         other = objects.new_version_id(stored.sequence)
         assert objects.find(conn, 1, "key", other) is None
         assert objects.find_with_content(conn, 1, "key", other) == (None, None)
-        assert objects.set_tags(conn, 1, "key", other, "{}") is None
-        objects.delete_version(conn, 1, "key", other)
+        assert objects.set_tags(of_key(conn, 1), "key", other, "{}") is None
+        objects.delete_version(of_key(conn, 1), "key", other)
         assert objects.find(conn, 1, "key", version_id) == stored
 
     await database.write(ask_for_another)
@@ -78,8 +79,8 @@ async def test_a_content_of_another_size_than_its_object_tells_is_corrupt(
     def find(conn: Connection) -> None:
         fill(conn, [])
         buckets.set_versioning(conn, 1, "Enabled")
-        new = NewObject(1, "key", told, "", "u")
-        stored = objects.put(conn, new, partial(contents.insert, new=inline(b"abc")))
+        new = NewObject("key", told, "", "u")
+        stored = objects.put(of_key(conn, 1), new, partial(contents.insert, new=inline(b"abc")))
         objects.find_with_content(conn, 1, "key", stored.version_id if by_id else None)
 
     with pytest.raises(CorruptContent, match=f"has 3 bytes, its object {told}"):

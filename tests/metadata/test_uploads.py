@@ -8,6 +8,7 @@ from s3gw.errors import NoSuchBucket
 from s3gw.metadata import buckets, identities, uploads
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.uploads import Upload
+from tests.metadata.changes import of_key
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +19,7 @@ def make(conn: Connection, number: int) -> int:
     bucket_id = buckets.create(conn, name="bucket", owner_id=owner, region="us-east-1", defaults="aws", now=1)
     for _ in range(number):
         identity = (uploads.new_upload_id(1), bucket_id, "key", 1, owner, owner, "STANDARD")
-        uploads.begin(conn, Upload(*identity, None, None, None, None, None))
+        uploads.begin(of_key(conn, bucket_id), Upload(*identity, None, None, None, None, None))
     return bucket_id
 
 

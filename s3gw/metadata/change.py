@@ -1,0 +1,97 @@
+"""A Change: what is given to a function that writes a bucket's objects and uploads, instead of a bare connection.
+
+It says who changes what, when, and on which request, and it owns the locks that were taken for it. Whatever has to be
+asked or recorded at every change of an object belongs here, so that no way to change one can go around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, NamedTuple, NewType, ParamSpec, TypeVar
+
+from s3gw.metadata import buckets
+from s3gw.metadata.database import Connection, Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Writers that have one in common take turns: PostgreSQL's advisory locks. SQLite's writers take turns anyway.
+LockKey = NewType("LockKey", str)
+
+
+def key_lock(bucket_id: int, key: str) -> LockKey:
+    return LockKey(f"{bucket_id}/{key}")
+
+
+def part_lock(upload_id: str, number: int) -> LockKey:
+    return LockKey(f"upload/{upload_id}/{number}")
+
+
+def token_lock(bucket_id: int, token: str) -> LockKey:
+    return LockKey(f"{bucket_id} client token {token}")
+
+
+class ChangeFacts(NamedTuple):
+    """`actor_id` is the user on whose behalf it is done; `now` is the time of the request, in microseconds."""
+
+    bucket_id: int
+    actor_id: str
+    now: int
+    request_id: str
+
+
+class NotLocked(Exception):
+    """A write of a key or part without its lock: beside another writer it could decide from what is no longer so."""
+
+
+class Change:
+    """Made for one transaction, and not used after it."""
+
+    __slots__ = ("_locks", "_versioning", "actor_id", "bucket_id", "conn", "now", "request_id")
+
+    def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[LockKey]) -> None:
+        self.conn = conn
+        self.bucket_id, self.actor_id, self.now, self.request_id = facts
+        self._locks = frozenset(locks)
+        self._versioning: str | None = None
+
+    def hold_bucket(self) -> str:
+        """Keep the bucket from being deleted or configured until the end; give its versioning state."""
+        if self._versioning is None:
+            self._versioning = buckets.hold(self.conn, self.bucket_id)
+        return self._versioning
+
+    def require_key(self, key: str) -> None:
+        """Raises NotLocked, on SQLite too, where nothing would go wrong."""
+        self._require(key_lock(self.bucket_id, key))
+
+    def require_part(self, upload_id: str, number: int) -> None:
+        self._require(part_lock(upload_id, number))
+
+    def _require(self, lock: LockKey) -> None:
+        if lock not in self._locks:
+            raise NotLocked(lock)
+
+
+async def change(
+    database: Database,
+    facts: ChangeFacts,
+    locks: Iterable[LockKey],
+    fn: Callable[Concatenate[Change, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run `fn` as one transaction, under the locks; what it returns or raises arrives when that is durable."""
+    locks = tuple(dict.fromkeys(locks))
+    return await database.write(_run, facts, locks, fn, args, kwargs, keys=locks)
+
+
+def _run(
+    conn: Connection,
+    facts: ChangeFacts,
+    locks: tuple[LockKey, ...],
+    fn: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> T:
+    return fn(Change(conn, facts, locks), *args, **kwargs)

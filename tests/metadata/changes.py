@@ -1,0 +1,14 @@
+"""Changes for tests of what write functions do: of a key, or of a part."""
+
+from __future__ import annotations
+
+from s3gw.metadata.change import Change, ChangeFacts, key_lock, part_lock
+from s3gw.metadata.database import Connection
+
+
+def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:
+    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [key_lock(bucket_id, key)])
+
+
+def of_part(conn: Connection, upload_id: str, number: int) -> Change:
+    return Change(conn, ChangeFacts(1, "u", 1, "request"), [part_lock(upload_id, number)])

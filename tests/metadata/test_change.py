@@ -1,0 +1,71 @@
+"""A Change: no key or part is written without its lock, and the bucket is held once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from s3gw.errors import NoSuchBucket
+from s3gw.metadata import buckets, contents, objects, uploads
+from s3gw.metadata.change import Change, ChangeFacts, NotLocked, change, key_lock, part_lock
+from s3gw.metadata.contents import inline
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.objects import NewObject
+from s3gw.metadata.uploads import Upload, UploadedPart
+from tests.metadata.changes import of_key
+from tests.metadata.test_listing import fill
+
+pytestmark = pytest.mark.anyio
+
+FACTS = ChangeFacts(1, "u", 1, "request")
+_place = partial(contents.insert, new=inline(b""))
+_upload = Upload("1" * 64, 1, "key", 1, "u", "u", "STANDARD", None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda change: objects.put(change, NewObject("key", 0, "", "u"), _place),
+        lambda change: objects.delete_latest(change, "key"),
+        lambda change: objects.delete_version(change, "key", "null"),
+        lambda change: objects.set_tags(change, "key", None, "[]"),
+        lambda change: uploads.begin(change, _upload),
+        lambda change: uploads.put_part(change, UploadedPart(_upload.upload_id, 1, 0, "", 1, 1, None, None)),
+    ],
+)
+async def test_a_write_without_its_lock_fails_on_both_databases(
+    database: Database, write: Callable[[Change], Any]
+) -> None:
+    await database.write(fill, [])
+    for locks in ([], [key_lock(2, "key")], [key_lock(1, "other"), part_lock(_upload.upload_id, 2)]):
+        with pytest.raises(NotLocked):
+            await change(database, FACTS, locks, write)
+    assert await database.read(objects.find, 1, "key") is None
+
+
+async def test_who_made_it_and_when_is_known_to_what_writes(database: Database) -> None:
+    def seen(change: Change) -> tuple[Any, ...]:
+        return change.bucket_id, change.actor_id, change.now, change.request_id
+
+    assert await change(database, FACTS, [], seen) == FACTS
+
+
+async def test_a_bucket_is_held_once_and_one_that_is_gone_not_at_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(fill, [])
+    held: list[int] = []
+    hold = buckets.hold
+    monkeypatch.setattr(buckets, "hold", lambda conn, bucket_id: held.append(bucket_id) or hold(conn, bucket_id))
+
+    def twice(conn: Connection) -> list[str]:
+        made = of_key(conn, 1)
+        return [made.hold_bucket(), made.hold_bucket()]
+
+    assert await database.write(twice) == ["", ""]
+    assert held == [1]
+    with pytest.raises(NoSuchBucket):
+        await database.write(lambda conn: of_key(conn, 2).hold_bucket())
