@@ -12,11 +12,11 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.call import Services
 from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import Room
 from s3gw.metadata.database import database_folder, open_database
 from s3gw.s3.xml_bodies import memory_of
+from s3gw.services import Services
 
 if TYPE_CHECKING:
     from pathlib import Path

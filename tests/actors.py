@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from s3gw.auth.principal import Principal
-from s3gw.call import Call
 from s3gw.errors import NoSuchKey
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
 from s3gw.metadata import processes
 from s3gw.metadata.contents import ContentLost, CorruptContent
+from s3gw.operations.call import Call
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS
 from tests.explorer import Actor

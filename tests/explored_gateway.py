@@ -20,7 +20,6 @@ from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.blobs.writer import BodyWriter
-from s3gw.call import Services
 from s3gw.disks.room import Room
 from s3gw.incarnation import Heart, Incarnation, lock_folder
 from s3gw.jobs.reaper import reap
@@ -28,6 +27,7 @@ from s3gw.jobs.sweep import sweep as run_sweep
 from s3gw.metadata import blobs, buckets, contents, identities, processes, schema
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection, Prepared
+from s3gw.services import Services
 from tests.actors import BUCKET
 from tests.explorer import Actor, SteppedDatabase, SteppedExecutor, Turns
 

@@ -13,7 +13,7 @@ from s3gw.metadata import uploads
 from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 _DAY = 86_400_000_000  # microseconds
 _BATCH = 100

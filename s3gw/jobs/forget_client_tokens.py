@@ -10,7 +10,7 @@ from s3gw.metadata import client_tokens
 from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 _KEPT = 86_400_000_000  # microseconds
 _BATCH = 100

@@ -42,7 +42,7 @@ from s3gw.metadata.contents import CorruptContent
 from s3gw.metadata.database import Connection, now
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 _TRANSACTION = 0.010  # seconds
 _FIRST_BATCH, _SMALLEST, _LARGEST = 32, 4, 512

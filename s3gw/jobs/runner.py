@@ -19,7 +19,7 @@ from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, Job
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 POLL = 0.5  # seconds
 _AT_ONCE = 4

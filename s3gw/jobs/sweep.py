@@ -16,7 +16,7 @@ from s3gw.incarnation import bury_the_dead, remove_lock
 from s3gw.metadata import blobs, processes
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 _BATCH = 500
 

@@ -11,7 +11,7 @@ from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
 if TYPE_CHECKING:
-    from s3gw.call import Services
+    from s3gw.services import Services
 
 Progress = Callable[[Any], None]
 Handler = Callable[["Services", Any, Progress], Awaitable[None]]

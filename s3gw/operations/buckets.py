@@ -7,7 +7,6 @@ import binascii
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from s3gw.call import Call, Output
 from s3gw.errors import (
     BucketAlreadyOwnedByYou,
     BucketNotEmpty,
@@ -21,6 +20,7 @@ from s3gw.metadata import buckets, uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
+from s3gw.operations.call import Call, Output
 from s3gw.operations.tagging import checked_tags
 
 if TYPE_CHECKING:

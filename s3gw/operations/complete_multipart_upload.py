@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.call import Call, Output
 from s3gw.checksums import ALGORITHMS, combine_full_object, composite, decode_checksum
 from s3gw.errors import (
     BadDigest,
@@ -28,6 +27,7 @@ from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.metadata.uploads import Upload, UploadedPart
+from s3gw.operations.call import Call, Output
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
 

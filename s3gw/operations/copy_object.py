@@ -7,7 +7,6 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.call import Call, Output, Source
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import client_tokens, contents, objects
@@ -16,6 +15,7 @@ from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.operations.buckets import timestamp
+from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_rename_source
 from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.call import Call, Output
 from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
 from s3gw.metadata.change import Change
 from s3gw.metadata.objects import Precondition, Stored
 from s3gw.names import check_key_length
+from s3gw.operations.call import Call, Output
 from s3gw.operations.preconditions import for_delete
 
 if TYPE_CHECKING:

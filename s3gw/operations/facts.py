@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from s3gw.call import Call
+from s3gw.operations.call import Call
 
 Fact = Callable[[Call], object]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from s3gw.call import Call, Output
 from s3gw.errors import (
     InvalidArgument,
     InvalidPartNumber,
@@ -18,6 +17,7 @@ from s3gw.errors import (
 from s3gw.metadata import objects
 from s3gw.metadata.contents import INLINE, Content, Part
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import checksum_members, describe, last_modified
 from s3gw.operations.preconditions import check_read, if_range_holds
 from s3gw.operations.ranges import ByteRange, parse_range

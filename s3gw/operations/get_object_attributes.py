@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from s3gw.call import Call, Output
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import objects
 from s3gw.metadata.contents import Content
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.buckets import timestamp
+from s3gw.operations.call import Call, Output
 from s3gw.operations.get_object import readable
 from s3gw.operations.list_objects import page_size
 from s3gw.operations.object_fields import checksum_members

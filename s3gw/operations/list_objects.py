@@ -7,11 +7,11 @@ import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from s3gw.call import Call, Output
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
+from s3gw.operations.call import Call, Output
 from s3gw.pages import ObjectRows, PrefixRows, VersionRow, VersionRows
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from s3gw.call import Call, Output
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest
 from s3gw.metadata import contents, listing, objects, uploads
@@ -14,6 +13,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import Page
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
+from s3gw.operations.call import Call, Output
 from s3gw.operations.list_objects import Owners, begin_after, check_encoding, page_size
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated

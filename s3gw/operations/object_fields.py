@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from s3gw.call import Output
 from s3gw.errors import InvalidRedirectLocation, InvalidStorageClass, MetadataTooLarge, NotImplemented
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import NewObject, ObjectVersion
+from s3gw.operations.call import Output
 from s3gw.operations.tagging import tag_count, tags_of_header
 
 # ExpiresString is the client's own text, which need not be a date.

@@ -1,4 +1,4 @@
-"""How every operation is performed, whatever door it was asked for at: resolve, authorize, complete, handle."""
+"""How every operation is performed, whatever door it was asked for at: resolve, authorize, handle."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import partial
 from typing import NamedTuple
 
 from s3gw.access.decide import Question, Resource, decide
-from s3gw.call import Call, Output, Source
 from s3gw.errors import AccessDenied, InvalidBucketOwnerAWSAccountID, NoSuchBucket
 from s3gw.metadata import buckets
 from s3gw.metadata.buckets import Bucket
 from s3gw.names import check_key_length
+from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.facts import facts_of
 from s3gw.operations.table import Need, Row
@@ -24,7 +24,10 @@ async def perform(call: Call, row: Row) -> Output:
     """Give the members of the answer, as boto3 names them. Raises S3Error; nothing has happened then."""
     await _resolve(call, row)
     _authorize(call, row)
-    await call.complete()
+    if call.problem is not None:
+        raise call.problem
+    if call.document is not None:
+        call.input |= await call.document.read()
     if row.room != "none":
         call.services.room.require((call.the_body.size or 0) if row.room == "body" else 0)
     return await row.handler(call, call.input)
@@ -83,6 +86,8 @@ def _authorize(call: Call, row: Row) -> None:
             call.may = partial(_may, call, need)
             if call.principal.is_anonymous:
                 raise AccessDenied()
+        elif need.on == "source" and call.source is None:
+            assert call.problem is not None, "a copy names its source"
         elif need.member is None or need.member in call.input:
             resource, names_version = _ON[need.on](call)
             if not _is_allowed(call, need, resource, names_version):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from s3gw.call import Call, Output
 from s3gw.errors import NotImplemented
 from s3gw.metadata import contents, objects
 from s3gw.metadata.objects import NewObject
+from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import receive_body

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from s3gw.call import Call
 from s3gw.checksums import ALGORITHMS, algorithm_named
 from s3gw.metadata.contents import NewContent
+from s3gw.operations.call import Call
 
 # "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (Amazon S3 User Guide,
 # "Checking object integrity for data uploads").

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from s3gw.call import Call
 from s3gw.checksums import algorithm_named
 from s3gw.metadata.contents import Content
+from s3gw.operations.call import Call
 from s3gw.threads import in_thread
 
 

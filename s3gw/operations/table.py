@@ -7,9 +7,9 @@ bytes that stay. A row without needs fails at import.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from s3gw.call import Call, Output
 from s3gw.operations import (
     buckets,
     complete_multipart_upload,
@@ -24,6 +24,7 @@ from s3gw.operations import (
     upload_part_copy,
     versioning,
 )
+from s3gw.operations.call import Call, Output
 
 Handler = Callable[[Call, Any], Awaitable[Output]]
 
@@ -41,7 +42,8 @@ class Need(NamedTuple):
     member: str | None = None
 
 
-class Row(NamedTuple):
+@dataclass(slots=True)
+class Row:
     """`body`: `stream` is read by the handler as it arrives, `xml` belongs to the input.
 
     `room`: whether it brings bytes that stay, and so is refused below the floor of free space (disks/room.py): some, or
@@ -54,13 +56,12 @@ class Row(NamedTuple):
     body: Literal["none", "xml", "stream"] = "none"
     room: Literal["none", "some", "body"] = "none"
 
-    @property
-    def is_in_bucket(self) -> bool:
-        return all(need.on != "service" for need in self.needs)
+    is_in_bucket: bool = field(init=False)
+    has_source: bool = field(init=False)
 
-    @property
-    def has_source(self) -> bool:
-        return any(need.on == "source" for need in self.needs)
+    def __post_init__(self) -> None:
+        self.is_in_bucket = all(need.on != "service" for need in self.needs)
+        self.has_source = any(need.on == "source" for need in self.needs)
 
 
 def _on_bucket(action: str) -> tuple[Need, ...]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from s3gw.call import Call, Output
 from s3gw.errors import (
     InvalidArgument,
     InvalidTag,
@@ -23,6 +22,7 @@ from s3gw.errors import (
     S3Error,
 )
 from s3gw.metadata import buckets, objects
+from s3gw.operations.call import Call, Output
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (

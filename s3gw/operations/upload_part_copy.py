@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.call import Call, Output, Source
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, uploads
 from s3gw.metadata.change import Change, key_lock, part_lock
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import UploadedPart
 from s3gw.operations.buckets import timestamp
+from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
 from s3gw.operations.multipart import check_part_number
 from s3gw.operations.preconditions import check_source

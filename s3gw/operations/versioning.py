@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from s3gw.call import Call, Output
 from s3gw.errors import IllegalVersioningConfigurationException, NotImplemented
 from s3gw.metadata import buckets
+from s3gw.operations.call import Call, Output
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetBucketVersioningRequestTypeDef, PutBucketVersioningRequestTypeDef

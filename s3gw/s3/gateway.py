@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from s3gw import log
 from s3gw.auth.authenticate import Authentication, authenticate
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
-from s3gw.call import Call, Input, Services
-from s3gw.errors import InternalError, InvalidRequest, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
+from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.metadata import buckets, resolve
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Database
 from s3gw.metadata.identities import AccessKey
+from s3gw.operations.call import Call, Input
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.s3.answer import Answer
 from s3gw.s3.front_page import page_for
-from s3gw.s3.refused_headers import preflight_refusal, refuse_headers, unserved_row
-from s3gw.s3.xml_bodies import XmlBodies, memory_of
+from s3gw.s3.refused_headers import preflight_refusal, refusal_of_headers, unserved_row
+from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
+from s3gw.services import Services
 from s3gw.wire.codec import codec
-from s3gw.wire.decode import BodyDecoder
 from s3gw.wire.list_encoder import url_encode
 from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import CORS_PREFLIGHT, route
@@ -106,41 +105,41 @@ class Gateway:
     def _call(
         self, answer: Answer, request: Request, row: Row, authentication: Authentication, receive: Receive
     ) -> Call:
-        """What is wrong with the head is told when the call is allowed: AWS answers 403 and 404 first."""
-        operation, problem = answer.operation, None
+        now, operation = time.time_ns() // 1000, answer.operation
+        call = Call(self.services, authentication.principal, _target(request), answer.request_id, now)
         try:
-            input = _CODECS[operation].decode.head(request) if operation in _CODECS else _target(request)
-        except S3Error as error:
-            input, problem = _target(request), error
-        now = time.time_ns() // 1000
-        call = Call(self.services, authentication.principal, input, answer.request_id, now)
-
-        async def complete() -> None:
-            refuse_headers(operation, request.headers)
-            if problem is not None:
-                raise problem
+            if operation in _CODECS:
+                call.input = _CODECS[operation].decode.head(request)
             if row.body != "none":
-                await self._open_body(call, answer, row, authentication, receive)
-
-        call.complete = complete
+                answer.body = self._open_body(call, operation, row, request, authentication, receive)
+        except S3Error as problem:
+            call.problem = problem
+        call.problem = refusal_of_headers(operation, request.headers) or call.problem
         return call
 
-    async def _open_body(
-        self, call: Call, answer: Answer, row: Row, authentication: Authentication, receive: Receive
-    ) -> None:
-        """Have the body ready for the handler, or read it whole into the input."""
-        settings, operation = self.services.settings, answer.operation
-        assert answer.request is not None
+    def _open_body(
+        self,
+        call: Call,
+        operation: str,
+        row: Row,
+        request: Request,
+        authentication: Authentication,
+        receive: Receive,
+    ) -> VerifyingBody:
+        """Nothing is read yet."""
+        settings = self.services.settings
         limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
-        body = answer.body = VerifyingBody(receive, answer.request, authentication, settings, limit)
-        if row.body == "stream":
+        body = VerifyingBody(receive, request, authentication, settings, limit)
+        if row.body == "xml":
+            decode = _CODECS[operation].decode.body
+            assert decode is not None, "the operation's row says that its input has a document"
+            needs_checksum = operation in _CHECKSUM_REQUIRED and "content-md5" not in request.headers
+            call.document = XmlDocument(self._xml_bodies, body, decode, needs_checksum)
+        else:
             call.body = body
             if body.is_chunked:
                 _remove_framing(call.input)
-            return
-        decode = _CODECS[operation].decode.body
-        assert decode is not None, "the operation's row says that its input has a document"
-        call.input |= await self._xml_bodies.decode(body, partial(_decode, answer.request, operation, body, decode))
+        return body
 
 
 class _Resolved:
@@ -162,14 +161,6 @@ def _target(request: Request) -> Input:
     owner = request.headers.get("x-amz-expected-bucket-owner")
     named = {"Bucket": request.target.bucket, "Key": request.target.key, "ExpectedBucketOwner": owner}
     return {name: value for name, value in named.items() if value is not None}
-
-
-def _decode(request: Request, operation: str, body: VerifyingBody, decode: BodyDecoder, document: bytes) -> Input:
-    has_checksum = "content-md5" in request.headers or body.checksum_algorithm is not None
-    if operation in _CHECKSUM_REQUIRED and document and not has_checksum:
-        # A signed hash of the payload isn't enough on AWS either.
-        raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-    return decode(document)
 
 
 def _remove_framing(input: Input) -> None:

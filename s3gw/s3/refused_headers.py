@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.call import Call, Output
 from s3gw.errors import AccessForbidden, BadRequest, InvalidArgument, MissingSecurityHeader, NotImplemented, S3Error
 from s3gw.metadata.buckets import Bucket
+from s3gw.operations.call import Call, Output
 from s3gw.operations.table import Need, Row
 from s3gw.wire.model import Operation
 from s3gw.wire.request import Request
@@ -66,25 +66,27 @@ def _unserved(operation: Operation, request: Request) -> S3Error:
     return NotImplemented(f"{operation.name} is not implemented.", Operation=operation.name)
 
 
-def refuse_headers(operation: str, headers: Mapping[str, str]) -> None:
-    """Raise NotImplemented, naming the header, if one implies functionality that isn't there."""
-    if operation == "CopyObject":
-        _refuse_range(headers)
+def refusal_of_headers(operation: str, headers: Mapping[str, str]) -> S3Error | None:
+    """NotImplemented, naming the header, if one implies functionality that isn't there."""
+    if operation == "CopyObject" and (refusal := _refusal_of_range(headers)) is not None:
+        return refusal
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
         accepted = _ACCEPTED.get(name)
         if accepted is not None:
             if value not in accepted:
-                raise NotImplemented(Header=name)
+                return NotImplemented(Header=name)
         elif name.startswith(_PREFIXES):
-            raise NotImplemented(Header=name)
+            return NotImplemented(Header=name)
+    return None
 
 
-def _refuse_range(headers: Mapping[str, str]) -> None:
+def _refusal_of_range(headers: Mapping[str, str]) -> S3Error | None:
     """A copy is of the whole object; UploadPartCopy takes a range."""
     for name in ("range", "x-amz-copy-source-range"):
         if name in headers:
-            raise InvalidArgument(
+            return InvalidArgument(
                 "A range cannot be given when an object is copied.", ArgumentName=name, ArgumentValue=headers[name]
             )
+    return None

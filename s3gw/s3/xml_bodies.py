@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from s3gw.auth.payload import VerifyingBody
-from s3gw.errors import RequestTimeout, SlowDown
+from s3gw.errors import InvalidRequest, RequestTimeout, SlowDown
 from s3gw.threads import in_thread
 
 LARGE = 64 * 1024  # bytes
@@ -73,3 +73,21 @@ class XmlBodies:
             raise RequestTimeout() from None
         async with self._decoding:
             return await in_thread(None, decode, document)
+
+
+class XmlDocument:
+    """The document of one request: read, verified and decoded by `read`, once."""
+
+    def __init__(
+        self, bodies: XmlBodies, body: VerifyingBody, decode: Callable[[bytes], dict[str, Any]], needs_checksum: bool
+    ) -> None:
+        self._bodies, self._body, self._decode, self._needs_checksum = bodies, body, decode, needs_checksum
+
+    async def read(self) -> dict[str, Any]:
+        return await self._bodies.decode(self._body, self._decode_checked)
+
+    def _decode_checked(self, document: bytes) -> dict[str, Any]:
+        """A signed hash of the payload isn't enough on AWS either."""
+        if self._needs_checksum and document and self._body.checksum_algorithm is None:
+            raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+        return self._decode(document)

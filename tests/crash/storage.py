@@ -16,7 +16,6 @@ from sqlalchemy import select
 from s3gw import incarnation
 from s3gw.app import open_services
 from s3gw.blobs.stored_chunk import is_intact
-from s3gw.call import Services
 from s3gw.config import load_settings
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
@@ -24,6 +23,7 @@ from s3gw.metadata import contents, jobs, schema
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import MANIFEST, PARTS, Content
 from s3gw.metadata.database import Connection
+from s3gw.services import Services
 
 _BEAT = 0.02
 _ROUNDS = 100

@@ -20,7 +20,6 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.call import Services
 from s3gw.incarnation import Heart, open_incarnation
 from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
@@ -28,6 +27,7 @@ from s3gw.jobs.settled_clock import SettledClock
 from s3gw.metadata import client_tokens, contents, jobs, processes, schema
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database, now
+from s3gw.services import Services
 from tests.blobs.bodies import body_of, random_bytes
 
 BODY = random_bytes(2000)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from s3gw.call import Services
 from s3gw.jobs import runner
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.jobs import DEAD, DONE, QUEUED, RUNNING, Job
+from s3gw.services import Services
 from tests.jobs.conftest import Process
 
 pytestmark = pytest.mark.anyio

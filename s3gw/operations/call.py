@@ -1,49 +1,27 @@
-"""What is asked for, by whoever: a door makes a Call, `operations/perform.py` performs it, a handler is given it.
+"""What is asked for, by whoever: a door makes a Call, perform.py performs it, a handler is given it.
 
-It knows nothing of HTTP, XML or JSON. `Services` is made once per process (app.py). No logic lives here.
+It knows nothing of HTTP, XML or JSON, and holds no logic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from s3gw.auth.principal import Principal
+from s3gw.errors import S3Error
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change, ChangeFacts, LockKey, change, key_lock
+from s3gw.services import Services
 
 if TYPE_CHECKING:
-    from s3gw.auth.credentials import Credentials
-    from s3gw.blobs.read_pins import ReadPins
-    from s3gw.blobs.reader import ContentReader
-    from s3gw.blobs.store import BlobStore
-    from s3gw.blobs.writer import BodyWriter
     from s3gw.checksums import Hasher
-    from s3gw.config import Settings
-    from s3gw.disks.room import Room
-    from s3gw.incarnation import Incarnation
-    from s3gw.metadata.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Input = dict[str, Any]
 Output = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Everything a process works with."""
-
-    settings: Settings
-    database: Database
-    store: BlobStore
-    writer: BodyWriter
-    reader: ContentReader
-    pins: ReadPins
-    incarnation: Incarnation
-    credentials: Credentials
-    room: Room
 
 
 class Body(Protocol):
@@ -74,16 +52,19 @@ class Source(NamedTuple):
     version_id: str | None
 
 
-async def _nothing_more() -> None:
-    pass
+class Document(Protocol):
+    """What a request says in its body, beside its head."""
+
+    async def read(self) -> Input:
+        """The members; raises what is wrong with it."""
 
 
 @dataclass(slots=True)
 class Call:
     """One operation of an authenticated principal.
 
-    `input` has boto3's member names. What of it is expensive or isn't to be looked at before the call is allowed is
-    added by `complete`, which raises what is wrong with the request. `bucket`, `source` and `may` are set when the
+    `input` has boto3's member names; those in `document` are added when the call is allowed, and `problem`, what is
+    wrong with the request, is told then: AWS answers 403 and 404 first. `bucket`, `source` and `may` are set when the
     call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
     `may(key, version_id)` asks about one more key of an operation on many.
     """
@@ -94,7 +75,8 @@ class Call:
     request_id: str
     now: int  # microseconds since the epoch
     body: Body | None = None
-    complete: Callable[[], Awaitable[None]] = _nothing_more
+    document: Document | None = None
+    problem: S3Error | None = None
     bucket: Bucket | None = None
     source: Source | None = None
     may: Callable[[str, str | None], bool] | None = None
