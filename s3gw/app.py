@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s3gw.auth.credentials import MASTER_KEY_FILE, Credentials, MasterKeyError, load_master_key, parse_master_key
+from s3gw.auth.credentials import Credentials
+from s3gw.auth.master_key import find_master_key
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
 class Application:
     s3: Any
     admin: Any
-
-
-def open_credentials(settings: Settings, *, create: bool = False) -> Credentials:
-    """Raises MasterKeyError. Only the first start makes a key: a new one would make all that is sealed useless."""
-    if settings.master_key is not None:
-        return Credentials(parse_master_key(settings.master_key))
-    file = settings.master_key_file or settings.data / MASTER_KEY_FILE
-    if not create and not file.exists():
-        raise MasterKeyError(f"the master key {file} is missing; without it no secret access key can be read")
-    return Credentials(load_master_key(file))
 
 
 def blob_folder(settings: Settings) -> Path:
@@ -78,7 +69,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 memory=settings.upload_memory - documents.memory,
             )
             reader = ContentReader(database, store)
-            credentials = open_credentials(settings)
+            credentials = Credentials(find_master_key(settings))
             try:
                 yield Services(
                     settings, database, store, writer, reader, pins, incarnation, credentials, documents, room

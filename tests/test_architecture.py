@@ -37,7 +37,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("errors", "threads", "console"),
+    ("errors", "threads", "console", "garbage"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
