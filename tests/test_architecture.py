@@ -55,7 +55,6 @@ CONFINED = {
     "psycopg": ("s3gw.metadata.",),
     "alembic": ("s3gw.metadata.",),
     "starlette": ("s3gw.app", "s3gw.gateway", "s3gw.admin."),
-    "fastapi": ("s3gw.app", "s3gw.admin."),
     "typer": ("s3gw.cli.",),
 }
 
