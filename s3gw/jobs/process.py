@@ -11,10 +11,11 @@ import socket
 from typing import TYPE_CHECKING
 
 from s3gw import garbage, log
-from s3gw.app import open_services, reserve_folders
+from s3gw.folders import reserve_folders
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
 from s3gw.server import child, messages
+from s3gw.storage import open_storage
 
 if TYPE_CHECKING:
     from s3gw.config import Settings
@@ -32,7 +33,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             stop.set()
 
     asyncio.get_running_loop().add_reader(control.fileno(), listen)
-    async with open_services(settings, "jobs") as services:
+    async with open_storage(settings, "jobs") as services:
         garbage.begin_to_collect()
         control.send(messages.READY)
         if services.database.is_read_only:  # then there is nothing to do
