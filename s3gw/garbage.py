@@ -17,7 +17,8 @@ def leave_for_now() -> None:
 
 
 def begin_to_collect() -> None:
-    """For what serves: what start-up made lives as long as the process, so no collection need ever look at it."""
-    gc.collect()
+    """For what serves: what start-up made lives as long as the process, so no collection need ever look at it. The few
+    hundred objects of garbage among it stay too: to look for them would cost more than they hold.
+    """
     gc.freeze()
     gc.enable()
