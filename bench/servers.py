@@ -56,6 +56,10 @@ class Running:
                 used += sum(int(field) for field in fields[11:15])
         return used / _TICKS
 
+    def used_by_process(self) -> dict[int, float]:
+        """The same of each process by itself, without its children."""
+        return {pid: sum(map(int, fields[11:13])) / _TICKS for pid in self.tree() if (fields := _stat(pid))}
+
     def resident(self) -> int:
         """Bytes, the sum over the tree: what processes share counts in each."""
         total = 0

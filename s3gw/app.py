@@ -7,20 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s3gw.auth.credentials import MASTER_KEY_FILE, Credentials, MasterKeyError, load_master_key, parse_master_key
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
+from s3gw.admin.app import build_admin_app
+from s3gw.auth.credentials import Credentials
+from s3gw.auth.master_key import find_master_key
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.disks.reserve import Reserve
-from s3gw.disks.room import Room
-from s3gw.metadata.database import database_folder, open_database
+from s3gw.folders import blob_folder
+from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
 from s3gw.services import Services
+from s3gw.storage import open_storage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from s3gw.config import Settings
 
 
@@ -30,68 +28,40 @@ class Application:
     admin: Any
 
 
-def open_credentials(settings: Settings, *, create: bool = False) -> Credentials:
-    """Raises MasterKeyError. Only the first start makes a key: a new one would make all that is sealed useless."""
-    if settings.master_key is not None:
-        return Credentials(parse_master_key(settings.master_key))
-    file = settings.master_key_file or settings.data / MASTER_KEY_FILE
-    if not create and not file.exists():
-        raise MasterKeyError(f"the master key {file} is missing; without it no secret access key can be read")
-    return Credentials(load_master_key(file))
-
-
-def blob_folder(settings: Settings) -> Path:
-    return settings.data / "blobs"
-
-
-def open_room(settings: Settings) -> Room:
-    database = database_folder(settings.database_url, settings.data)
-    reserves = [Reserve(folder) for folder in reserve_folders(settings)]
-    return Room(blob_folder(settings), database, settings.min_free_space, reserves)
-
-
-def reserve_folders(settings: Settings) -> list[Path]:
-    """Those beside which something is kept for a full disk."""
-    folders = (settings.data.absolute(), database_folder(settings.database_url, settings.data))
-    return list(dict.fromkeys(folder for folder in folders if folder is not None))
-
-
 @asynccontextmanager
 async def open_services(settings: Settings, role: str) -> AsyncIterator[Services]:
-    """Everything a process works with, closed in the opposite order. `role` is worker or jobs."""
-    from s3gw.incarnation import open_incarnation
-
-    database = open_database(settings.database_url, settings.data)
-    room = open_room(settings)
-    try:
-        store = FilesystemStore(blob_folder(settings), room.require_for_file)
-        pins = ReadPins()
-        async with open_incarnation(database, settings.data, role, pins) as incarnation:
-            writer = BodyWriter(
+    """Everything that serves a request, on top of an open storage."""
+    async with open_storage(settings, role) as storage:
+        database, store, pins = storage.database, storage.store, storage.pins
+        writer = BodyWriter(
+            database,
+            store,
+            storage.incarnation.name,
+            pins,
+            inline_limit=settings.inline_limit,
+            chunk_size=settings.chunk_size,
+            memory=settings.upload_memory - memory_of(settings),
+        )
+        reader = ContentReader(database, store)
+        credentials = Credentials(find_master_key(settings))
+        try:
+            yield Services(
+                settings,
                 database,
                 store,
-                incarnation.name,
+                writer,
+                reader,
                 pins,
-                inline_limit=settings.inline_limit,
-                chunk_size=settings.chunk_size,
-                memory=settings.upload_memory - memory_of(settings),
+                storage.incarnation,
+                credentials,
+                storage.room,
             )
-            reader = ContentReader(database, store)
-            credentials = open_credentials(settings)
-            try:
-                yield Services(settings, database, store, writer, reader, pins, incarnation, credentials, room)
-            finally:
-                await writer.close()
-                await reader.close()
-    finally:
-        await database.close()
+        finally:
+            await writer.close()
+            await reader.close()
 
 
 @asynccontextmanager
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
-    # The job process needs services too, but not AWS's model and the web framework.
-    from s3gw.admin.app import build_admin_app
-    from s3gw.s3.gateway import Gateway
-
     async with open_services(settings, "worker") as services:
         yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings), services.room))

@@ -30,14 +30,16 @@ ORDER = (
     ("log", "faults"),
     ("operations",),
     ("services",),
+    ("storage",),
     ("access", "incarnation"),
+    ("folders",),
     ("config",),
     ("blobs",),
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
     ("checksums", "names", "pages"),
-    ("errors", "threads"),
+    ("errors", "threads", "garbage"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
@@ -71,7 +73,6 @@ CONFINED = {
     "psycopg": ("s3gw.metadata.",),
     "alembic": ("s3gw.metadata.",),
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin."),
-    "fastapi": ("s3gw.app", "s3gw.admin."),
     "typer": ("s3gw.cli.",),
 }
 

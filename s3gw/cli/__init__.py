@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from s3gw import __version__
+from s3gw import __version__, garbage
 
 _COMMANDS = {
     "serve": "Serve S3.",
@@ -34,6 +34,11 @@ class _Commands(TyperGroup):
         command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name}").app)
         command.name, command.help = cmd_name, _COMMANDS[cmd_name]
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """From the table: typer would import every command to ask it for its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 app = typer.Typer(
@@ -61,4 +66,5 @@ def _s3gw(
 
 
 def main() -> None:
+    garbage.leave_for_now()
     app()

@@ -62,7 +62,7 @@ def settings_of(as_json: bool, tell: Tell = tell, **options: Any) -> Settings:
 @contextmanager
 def refusals(as_json: bool) -> Iterator[None]:
     """Turns what a command may run into into one line on standard error and exit status 1."""
-    from s3gw.auth.credentials import MasterKeyError
+    from s3gw.auth.master_key import MasterKeyError
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from s3gw.app import open_credentials
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
+from s3gw.auth.master_key import find_master_key
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import identities
 from s3gw.metadata.database import Connection
@@ -42,7 +42,7 @@ def create(
         identities.check_access_key(access_key_id, secret)
         key = metadata.write(
             _create,
-            open_credentials(metadata.settings),
+            Credentials(find_master_key(metadata.settings)),
             secret,
             user=user,
             access_key_id=access_key_id,

@@ -13,14 +13,14 @@ from s3gw.metadata import uploads
 from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 _DAY = 86_400_000_000  # microseconds
 _BATCH = 100
 _clock = SettledClock()
 
 
-async def expire_uploads(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+async def expire_uploads(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     database, aborted = services.database, 0
     settled = _clock.settle(await database.read(now))
     if settled is None:

@@ -10,14 +10,14 @@ from s3gw.metadata import client_tokens
 from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 _KEPT = 86_400_000_000  # microseconds
 _BATCH = 100
 _clock = SettledClock()
 
 
-async def forget_client_tokens(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+async def forget_client_tokens(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     forgotten = 0
     settled = _clock.settle(await services.database.read(now))
     if settled is None:

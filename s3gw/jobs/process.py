@@ -1,6 +1,6 @@
 """The job process: one of the tree, runs background work until it is told to stop.
 
-Started as `python -m s3gw.jobs.process`. What the work is and how it is leased is runner.py's.
+Started by server/run_child.py. What the work is and how it is leased is runner.py's.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from s3gw import log
-from s3gw.app import open_services, reserve_folders
+from s3gw import garbage, log
+from s3gw.folders import reserve_folders
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
 from s3gw.server import child, messages
+from s3gw.storage import open_storage
 
 if TYPE_CHECKING:
     from s3gw.config import Settings
@@ -32,7 +33,8 @@ async def run(settings: Settings, control: socket.socket) -> None:
             stop.set()
 
     asyncio.get_running_loop().add_reader(control.fileno(), listen)
-    async with open_services(settings, "jobs") as services:
+    async with open_storage(settings, "jobs") as services:
+        garbage.begin_to_collect()
         control.send(messages.READY)
         if services.database.is_read_only:  # then there is nothing to do
             await stop.wait()
@@ -44,12 +46,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             keeping.cancel()
 
 
-def main() -> None:
-    settings, control = child.enter()
+def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log)
     child.wait_for_go(control)
     asyncio.run(run(settings, control))
-
-
-if __name__ == "__main__":
-    main()

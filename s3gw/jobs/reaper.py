@@ -42,7 +42,7 @@ from s3gw.metadata.contents import CorruptContent
 from s3gw.metadata.database import Connection, now
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 _TRANSACTION = 0.010  # seconds
 _FIRST_BATCH, _SMALLEST, _LARGEST = 32, 4, 512
@@ -51,7 +51,7 @@ _GRACE = 60_000_000  # microseconds that the reaper has for unlinking before the
 _logger = logging.getLogger("s3gw.jobs")
 
 
-async def reap(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+async def reap(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """One round: everything that can go by now, and marks for the next one."""
     await bury_the_dead(services.database, services.settings.data)
     reaper = _Reaper(services, progress)
@@ -63,7 +63,7 @@ async def reap(services: Services, payload: Any, progress: Callable[[Any], None]
         pass
 
 
-async def unlink(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+async def unlink(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """Remove the files at the locations in `payload`, whose rows are gone: the end of what a reaper began."""
     await asyncio.to_thread(_unlink, services, payload)
 
@@ -74,7 +74,7 @@ class _Released(NamedTuple):
 
 
 class _Reaper:
-    def __init__(self, services: Services, progress: Callable[[Any], None]) -> None:
+    def __init__(self, services: Storage, progress: Callable[[Any], None]) -> None:
         self._services, self._progress = services, progress
         self._batch = _FIRST_BATCH
         self._done = {"contents": 0, "files": 0}
@@ -153,6 +153,6 @@ def _delete(conn: Connection, batch: int) -> tuple[list[str], int | None, float]
     return locations, job_id, time.perf_counter() - started
 
 
-def _unlink(services: Services, locations: list[str]) -> None:
+def _unlink(services: Storage, locations: list[str]) -> None:
     for location in locations:
         services.store.delete(location)

@@ -19,7 +19,7 @@ from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, Job
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 POLL = 0.5  # seconds
 _AT_ONCE = 4
@@ -32,7 +32,7 @@ _ERROR_LENGTH = 2000
 _logger = logging.getLogger("s3gw.jobs")
 
 
-async def run_jobs(services: Services, stop: asyncio.Event) -> None:
+async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
     """Work until told to stop; what is being worked on then is given back for the next runner."""
     running: set[asyncio.Task[None]] = set()
     is_scheduled, look_ahead_at = False, 0.0
@@ -60,14 +60,14 @@ async def run_jobs(services: Services, stop: asyncio.Event) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _lease_due(services: Services, limit: int) -> list[Job]:
+async def _lease_due(services: Storage, limit: int) -> list[Job]:
     # Asked before it is written: a queue at rest costs no transaction.
     if limit < 1 or not await services.database.read(jobs.any_due):
         return []
     return await services.database.write(jobs.lease, services.incarnation.name, LEASE, limit)
 
 
-async def _pull_back(services: Services) -> None:
+async def _pull_back(services: Storage) -> None:
     if await services.database.read(jobs.any_ahead):
         count = await services.database.write(jobs.pull_back)
         _logger.warning("the clock was set back: %d jobs no longer wait for the time that it told before", count)
@@ -85,7 +85,7 @@ def _schedule_periodic(conn: Connection) -> None:
             jobs.enqueue(conn, name, None, singleton=name)
 
 
-async def _run(services: Services, job: Job) -> None:
+async def _run(services: Storage, job: Job) -> None:
     """One attempt at one job."""
     kind = KINDS.get(job.kind)
     attempt = _Attempt(services, job)
@@ -106,7 +106,7 @@ async def _run(services: Services, job: Job) -> None:
         await _end(services, _succeeded, job, kind, attempt.progress)
 
 
-async def _end(services: Services, fn: Any, *args: Any) -> None:
+async def _end(services: Storage, fn: Any, *args: Any) -> None:
     try:
         await services.database.write(fn, *args)
     except DatabaseUnavailable as error:
@@ -114,7 +114,7 @@ async def _end(services: Services, fn: Any, *args: Any) -> None:
 
 
 class _Attempt:
-    def __init__(self, services: Services, job: Job) -> None:
+    def __init__(self, services: Storage, job: Job) -> None:
         self._services, self._job = services, job
         self._lease_ends = time.monotonic() + LEASE
         self.progress: Any = None

@@ -16,12 +16,12 @@ from s3gw.incarnation import bury_the_dead, remove_lock
 from s3gw.metadata import blobs, processes
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 _BATCH = 500
 
 
-async def sweep(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """Bury the dead, then remove what they left and nobody names."""
     dead = await bury_the_dead(services.database, services.settings.data)
     removed = 0
@@ -43,6 +43,6 @@ def _next(files: Iterator[str]) -> list[str]:
     return list(islice(files, _BATCH))
 
 
-def _unlink(services: Services, locations: list[str]) -> None:
+def _unlink(services: Storage, locations: list[str]) -> None:
     for location in locations:
         services.store.delete(location)

@@ -11,10 +11,10 @@ from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.storage import Storage
 
 Progress = Callable[[Any], None]
-Handler = Callable[["Services", Any, Progress], Awaitable[None]]
+Handler = Callable[["Storage", Any, Progress], Awaitable[None]]
 
 
 class Kind(NamedTuple):

@@ -1,7 +1,7 @@
 """Brings a database's schema up to date with Alembic. The one tree of revisions serves both databases.
 
 Runs before the processes that serve are started. Starters take turns, so that the first does the work and the others
-find it done.
+find it done. Alembic is loaded only where there is work: it takes longer to import than a database takes to open.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, column, event, inspect, select, table
 
 from s3gw.disks.faults import is_read_only
 from s3gw.metadata.database import UnsuitableDatabase, is_postgresql, sqlite_path
 from s3gw.metadata.sqlite_connection import make_engine as make_sqlite_engine
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# The newest revision that this program ships; a test holds it to what migrations/ says.
+NEWEST = "0004"
 _LOCK = 0x53334757  # any number, the same on every node
+_versions = table("alembic_version", column("version_num"))
 
 
 def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
@@ -32,24 +34,43 @@ def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
         return
     connected = _postgresql(str(url)) if is_postgresql(url) else _sqlite(sqlite_path(url, data))
     with connected as connection:
-        config = configuration()
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, revision)
-        except CommandError as error:
-            raise UnsuitableDatabase(f"This s3gw can't migrate that database (is it newer?): {error}") from error
+        if revision != "head" or _present(connection) != NEWEST:
+            _migrate(connection, revision)
+
+
+def _present(connection: Connection) -> str | None:
+    """The revision of the database; None of one that is new, or whose table of revisions isn't Alembic's."""
+    try:
+        if not inspect(connection).has_table(_versions.name):
+            return None
+        rows = connection.execute(select(_versions.c.version_num)).all()
+    finally:
+        connection.rollback()  # Alembic begins its transactions itself
+    return str(rows[0][0]) if len(rows) == 1 else None
+
+
+def _migrate(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
+    config = configuration()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise UnsuitableDatabase(f"This s3gw can't migrate that database (is it newer?): {error}") from error
 
 
 def _require_newest(path: Path) -> None:
     """On a read-only disk a database can be served as it is, or not at all."""
-    engine = make_sqlite_engine(path, writes=False)
-    with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    if present != ScriptDirectory.from_config(configuration()).get_current_head():
-        raise UnsuitableDatabase(f"{path} has to be migrated, and its disk is read-only: mount it writable")
+    with make_sqlite_engine(path, writes=False).connect() as connection:
+        if _present(connection) != NEWEST:
+            raise UnsuitableDatabase(f"{path} has to be migrated, and its disk is read-only: mount it writable")
 
 
 def configuration() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -1,7 +1,7 @@
 """What every process that the supervisor starts does first: read its settings, die with its parent, wait for GO.
 
 The settings come as JSON on standard input (secrets never stand in an argument list), messages on an inherited
-socket whose number is the only argument.
+socket. run_child.py begins with it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _PATHS = ("data", "master_key_file", "tls_cert", "tls_key")
 _PR_SET_PDEATHSIG = 1
 
 
-def enter() -> tuple[Settings, socket.socket]:
-    """Settings, and the socket to the supervisor."""
+def enter(descriptor: int) -> tuple[Settings, socket.socket]:
+    """Settings, and the socket to the supervisor, whose descriptor is given."""
     for number in DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, DEAF_TO)  # blocked by the supervisor until we got here
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = socket.socket(fileno=descriptor)
     _die_with_parent()
     return rebuild(sys.stdin.buffer.read()), control
 

@@ -1,6 +1,6 @@
 """What happens before the processes open the database: migrations, and at the very first start the admin.
 
-A process of its own (`python -m s3gw.server.first_start`), because Alembic's memory is needed for a moment only. It
+A process of its own, started by run_child.py, because Alembic's memory is needed for a moment only. It
 tells the supervisor, as JSON, which credentials it made up: they are shown once and stored nowhere in the clear.
 """
 
@@ -11,18 +11,19 @@ import errno
 import json
 import os
 import secrets
-import sys
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3gw import log
-from s3gw.app import blob_folder, open_credentials, reserve_folders
-from s3gw.auth.credentials import Credentials, MasterKeyError, new_access_key_id, new_secret_access_key
+from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
+from s3gw.auth.master_key import MasterKeyError, find_master_key
 from s3gw.auth.passwords import hash_password
 from s3gw.blobs.filesystem import FilesystemStore, make_folder
 from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
+from s3gw.folders import blob_folder, reserve_folders
 from s3gw.metadata import buckets, identities, store_identity
 from s3gw.metadata.database import (
     Connection,
@@ -36,7 +37,6 @@ from s3gw.metadata.database import (
 )
 from s3gw.metadata.readiness import met_full_disk, unreachable_is_unavailable
 from s3gw.names import valid_bucket_name
-from s3gw.server import child
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,9 +112,9 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         progress.is_untouched = is_here and not has_users
         await check_identity(database, store, blob_folder(settings))
         if has_users:
-            await check_credentials(database, open_credentials(settings))
+            await check_credentials(database, Credentials(find_master_key(settings)))
             return {}
-        root = _Root(settings, open_credentials(settings, create=True))
+        root = _Root(settings, Credentials(find_master_key(settings, create=True)))
         progress.is_untouched = False
         return root.made_up if await database.write(root.create, keys=(_LOCK,)) else {}
     finally:
@@ -201,8 +201,7 @@ def _refusal(error: Exception) -> str:
     return f"{line}; check --data (S3GW_DATA)" if is_disk_fault(error) else line
 
 
-def main() -> int:
-    settings, control = child.enter()
+def main(settings: Settings, control: socket.socket) -> None:
     os.umask(0o077)  # for the database, whose files SQLite makes
     log.configure(settings.log_format, settings.access_log)
     progress = Progress()
@@ -213,8 +212,3 @@ def main() -> int:
         answer = {"error": _refusal(error), "is_untouched": progress.is_untouched}
     with control:
         control.sendall(json.dumps(answer).encode())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -36,7 +36,7 @@ class Process:
         try:
             with theirs:
                 popen = subprocess.Popen(
-                    [*PYTHON, module, str(theirs.fileno())],
+                    [*PYTHON, "s3gw.server.run_child", module, str(theirs.fileno())],
                     stdin=subprocess.PIPE,
                     pass_fds=(theirs.fileno(), *inherited),
                 )

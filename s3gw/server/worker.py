@@ -1,12 +1,11 @@
 """One worker: serves the connections that the supervisor hands to it, until it is told to drain.
 
-Started as `python -m s3gw.server.worker`. What it serves is built in app.py.
+Started by run_child.py. What it serves is built in app.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import socket
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from s3gw import log
+from s3gw import garbage, log
 from s3gw.app import Application, open_application
 from s3gw.server import child, messages
 from s3gw.server.certificate import Certificate
@@ -147,20 +146,14 @@ class Worker:
 async def run(settings: Settings, control: socket.socket) -> None:
     async with open_application(settings) as application:
         worker = Worker(settings, control, application)
-        gc.collect()
-        gc.freeze()  # what start-up made lives as long as the process: no collection need look at it
+        garbage.begin_to_collect()
         await worker.serve()
     log.flush()
 
 
-def main() -> None:
-    settings, control = child.enter()
+def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log)
     # A thread that computes must not hold back the event loop: see docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)
     uvloop.run(run(settings, control))
-
-
-if __name__ == "__main__":
-    main()

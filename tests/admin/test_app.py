@@ -55,6 +55,11 @@ async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_p
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".probe")]
 
 
+async def test_what_nobody_asks_is_not_found(database: Database, tmp_path: Path) -> None:
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0))
+    assert await get(app, "/") == (404, {"detail": "Not Found"})
+
+
 async def test_it_is_not_ready_without_its_blobs(database: Database, tmp_path: Path) -> None:
     gone = tmp_path / "unmounted"
     app = build_admin_app(database, gone, Room(gone, None, 0))

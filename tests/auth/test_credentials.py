@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from s3gw.auth import sigv4
-from s3gw.auth.credentials import (
-    Credentials,
-    MasterKeyError,
-    load_master_key,
-    new_access_key_id,
-    new_secret_access_key,
-    parse_master_key,
-)
+from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
+from s3gw.auth.master_key import MasterKeyError, load_master_key, parse_master_key
 
 
 def test_a_sealed_secret_is_unsealed_and_never_sealed_alike_twice() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from s3gw.metadata.database import UnsuitableDatabase, migrate
-from s3gw.metadata.migrate import configuration, scripts, upgrade
+from s3gw.metadata.migrate import NEWEST, configuration, scripts, upgrade
 from s3gw.metadata.schema import metadata
 from tests.postgresql import Server
 
@@ -89,6 +92,31 @@ def test_migrating_again_changes_nothing(database_url: str, tmp_path: Path, conn
     connection.rollback()
     migrate(database_url, tmp_path)
     assert _description(connection) == before
+
+
+def test_the_newest_revision_that_the_program_knows_is_the_one_it_ships() -> None:
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == NEWEST
+
+
+def test_alembic_is_loaded_only_where_there_is_something_to_migrate(
+    database_url: str, tmp_path: Path, connection: Connection
+) -> None:
+    program = "import json, sys; from pathlib import Path; from s3gw.metadata.database import migrate;"
+    program += "migrate(sys.argv[1], Path(sys.argv[2])); print(json.dumps('alembic' in sys.modules))"
+
+    def loads_alembic() -> bool:
+        command = [sys.executable, "-c", program, database_url, str(tmp_path)]
+        return bool(json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout))
+
+    assert not loads_alembic()
+    # As a start leaves it that was interrupted before the last revision.
+    connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    connection.execute(text("ALTER TABLE uploads DROP COLUMN key_sequence"))
+    connection.commit()
+    assert loads_alembic()
+    assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == NEWEST
+    connection.rollback()
+    assert not loads_alembic()
 
 
 def test_uploads_and_their_parts_outlive_the_new_column(tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -50,7 +50,7 @@ def is_alive(pid: int) -> bool:
 
 def children(pid: int) -> dict[int, str]:
     """Process id → command."""
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True).stdout
     lines = [line.split(None, 2) for line in listing.splitlines()]
     return {int(line[0]): line[2] for line in lines if int(line[1]) == pid}
 

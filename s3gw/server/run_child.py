@@ -1,0 +1,23 @@
+"""`python -m s3gw.server.run_child MODULE SOCKET`: a process of the tree. MODULE's `main` is what it does.
+
+It listens to nobody but the supervisor, and leaves garbage for later, before it imports MODULE: that is most of its
+start.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from s3gw import garbage
+from s3gw.server import child
+
+
+def main() -> None:
+    garbage.leave_for_now()
+    settings, control = child.enter(int(sys.argv[2]))
+    import_module(sys.argv[1]).main(settings, control)
+
+
+if __name__ == "__main__":
+    main()

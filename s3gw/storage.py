@@ -1,0 +1,48 @@
+"""What each process that keeps the store open has: the database, the blobs and this process's identity.
+
+Opened together and closed in the opposite order. The job process needs no more; app.py adds what serves requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.blobs.read_pins import ReadPins
+from s3gw.folders import blob_folder, open_room
+from s3gw.incarnation import open_incarnation
+from s3gw.metadata.database import open_database
+
+if TYPE_CHECKING:
+    from s3gw.blobs.store import BlobStore
+    from s3gw.config import Settings
+    from s3gw.disks.room import Room
+    from s3gw.incarnation import Incarnation
+    from s3gw.metadata.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    settings: Settings
+    database: Database
+    store: BlobStore
+    pins: ReadPins
+    incarnation: Incarnation
+    room: Room
+
+
+@asynccontextmanager
+async def open_storage(settings: Settings, role: str) -> AsyncIterator[Storage]:
+    """`role` is worker or jobs."""
+    database = open_database(settings.database_url, settings.data)
+    room = open_room(settings)
+    try:
+        store = FilesystemStore(blob_folder(settings), room.require_for_file)
+        pins = ReadPins()
+        async with open_incarnation(database, settings.data, role, pins) as incarnation:
+            yield Storage(settings, database, store, pins, incarnation, room)
+    finally:
+        await database.close()
