@@ -169,7 +169,7 @@ class _Silences:
 _silences = _Silences()
 
 
-async def bury_the_dead(database: Database, data: Path) -> list[Process]:
+async def mark_dead_processes(database: Database, data: Path) -> list[Process]:
     """Declare dead whoever died without a word; gives all that are dead by now, for the sweep."""
     known = await database.scan(processes.list_processes)
     silences = _silences.note(known)

@@ -17,7 +17,7 @@ from s3gw import incarnation
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.disks.reserve import Reserve
-from s3gw.incarnation import Heart, bury_the_dead, lock_folder, open_incarnation, remove_lock
+from s3gw.incarnation import Heart, lock_folder, mark_dead_processes, open_incarnation, remove_lock
 from s3gw.metadata import pins as published_pins
 from s3gw.metadata import processes, schema
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
@@ -85,7 +85,7 @@ async def test_each_incarnation_has_a_name_of_its_own_that_a_location_may_begin_
 async def test_who_lives_is_not_buried(database: Database, tmp_path: Path, pins: ReadPins) -> None:
     async with open_incarnation(database, tmp_path, "worker", pins) as alive:
         await database.write(lambda conn: conn.execute(update(schema.processes).values(heartbeat_at=1)) and None)
-        assert await bury_the_dead(database, tmp_path) == []  # its lock counts, not its silence
+        assert await mark_dead_processes(database, tmp_path) == []  # its lock counts, not its silence
         assert not (await known(database))[alive.name].is_dead
 
 
@@ -93,11 +93,11 @@ async def test_who_was_killed_is_buried_at_once(
     database: Database, tmp_path: Path, held: subprocess.Popen[str]
 ) -> None:
     await register(database, silent=True)
-    assert await bury_the_dead(database, tmp_path) == []
+    assert await mark_dead_processes(database, tmp_path) == []
     held.kill()
     held.wait()
-    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["other"]
-    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["other"]
+    assert [process.incarnation for process in await mark_dead_processes(database, tmp_path)] == ["other"]
+    assert [process.incarnation for process in await mark_dead_processes(database, tmp_path)] == ["other"]
     assert (await known(database))["other"].is_dead
     remove_lock(tmp_path, "other")
     remove_lock(tmp_path, "other")
@@ -110,11 +110,11 @@ async def test_another_machine_is_taken_for_dead_only_after_a_minute_of_silence(
     assert incarnation._SILENCE == 60
     await register(database, "talks")
     await register(database, "silent", silent=True)
-    assert await bury_the_dead(database, tmp_path) == []  # only now it listens
+    assert await mark_dead_processes(database, tmp_path) == []  # only now it listens
     monkeypatch.setattr(incarnation, "_SILENCE", 0.05)
     await asyncio.sleep(0.1)
     await database.write(processes.heartbeat, "talks", 0)
-    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == ["silent"]
+    assert [process.incarnation for process in await mark_dead_processes(database, tmp_path)] == ["silent"]
     assert not (await known(database))["talks"].is_dead
 
 
@@ -209,7 +209,7 @@ async def test_who_can_not_say_goodbye_lets_go_of_the_lock(
         patch.setattr(processes, "mark_dead", refuse)
         async with open_incarnation(database, tmp_path, "worker", pins) as alive:
             pass
-    assert [process.incarnation for process in await bury_the_dead(database, tmp_path)] == [alive.name]
+    assert [process.incarnation for process in await mark_dead_processes(database, tmp_path)] == [alive.name]
 
 
 async def test_who_can_not_register_lets_go_of_the_lock(
@@ -292,4 +292,4 @@ async def test_on_a_read_only_disk_a_process_is_known_by_its_heart_alone(
         disk.remount("ro")
         async with open_incarnation(database, disk.folder, "worker", pins) as alive:
             assert incarnation._holds_its_lock(disk.folder, alive.name) is None
-            assert await bury_the_dead(database, disk.folder) == []
+            assert await mark_dead_processes(database, disk.folder) == []

@@ -75,7 +75,7 @@ def nobody_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nobody(database: Database, data: Path) -> list[processes.Process]:
         return []
 
-    monkeypatch.setattr(reaping, "bury_the_dead", nobody)
+    monkeypatch.setattr(reaping, "mark_dead_processes", nobody)
 
 
 def _first() -> Actor:

@@ -13,7 +13,7 @@ import pytest
 
 from s3gw import log
 from s3gw.s3.answer import Answer
-from s3gw.server.teller import log_line
+from s3gw.server.startup_report import log_line
 from s3gw.wire.request import Request
 
 

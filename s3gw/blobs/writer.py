@@ -103,15 +103,15 @@ class BodyWriter:
             content, md5 = await chunked.finish()
             checksums = {name: hasher.digest() for name, hasher in hashers.items()}
         except BaseException:
-            await self._see_through(chunked.discard())
+            await self._finish_even_if_cancelled(chunked.discard())
             raise
         return StoredBody(content, content.size, md5, checksums), chunked
 
-    async def settle(self, locations: list[str]) -> None:
+    async def remove_unreferenced(self, locations: list[str]) -> None:
         """Remove those of the files that no row names. Only when nothing can name them any more."""
-        await self._see_through(self._remove_unnamed(locations))
+        await self._finish_even_if_cancelled(self._remove_files_without_row(locations))
 
-    async def _remove_unnamed(self, locations: list[str]) -> None:
+    async def _remove_files_without_row(self, locations: list[str]) -> None:
         try:
             unnamed = await self._services.database.read(blobs.unnamed, locations)
         except DatabaseUnavailable:
@@ -123,7 +123,7 @@ class BodyWriter:
         for location in locations:
             self._services.store.delete(location)
 
-    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _finish_even_if_cancelled(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for it; it goes on to its end even when the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(work)
         self._cleanups.add(task)
@@ -158,7 +158,7 @@ class Storing:
     ) -> None:
         try:
             if self._locations and _is_known(error):
-                await self._writer.settle(self._locations)
+                await self._writer.remove_unreferenced(self._locations)
         finally:
             if self._chunked is not None:
                 self._chunked.close()

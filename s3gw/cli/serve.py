@@ -17,7 +17,7 @@ from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.disks.faults import in_words
 from s3gw.server.certificate import Certificate
 from s3gw.server.processes import replace_this_process
-from s3gw.server.teller import log_line
+from s3gw.server.startup_report import log_line
 
 app = group()
 

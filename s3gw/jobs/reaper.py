@@ -36,7 +36,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.incarnation import bury_the_dead
+from s3gw.incarnation import mark_dead_processes
 from s3gw.metadata import blobs, contents, jobs, processes
 from s3gw.metadata.contents import CorruptContent
 from s3gw.metadata.database import Connection, now
@@ -53,7 +53,7 @@ _logger = logging.getLogger("s3gw.jobs")
 
 async def reap(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """One round: everything that can go by now, and marks for the next one."""
-    await bury_the_dead(services.database, services.settings.data)
+    await mark_dead_processes(services.database, services.settings.data)
     reaper = _Reaper(services, progress)
     while await reaper.unwind_batch():
         pass
@@ -137,7 +137,7 @@ def _unwind(conn: Connection, batch: int) -> tuple[int, int, float]:
             gone += contents.unwind(conn, content_id, _UNWIND)
         except CorruptContent as error:
             _logger.error("set aside: %s", error)
-            contents.set_aside(conn, content_id)
+            contents.quarantine(conn, content_id)
         touched += 1
         if time.perf_counter() - started > _TRANSACTION:
             break

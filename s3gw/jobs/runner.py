@@ -150,7 +150,7 @@ def _succeeded(conn: Connection, job: Job, kind: Kind, progress: Any) -> None:
         jobs.finish(conn, job, DONE, progress=progress)
         jobs.delete_done_before(conn, now(conn) - _KEEP_DONE)
     elif jobs.finish(conn, job, QUEUED, again_in=kind.every, progress=progress):
-        jobs.forgive(conn, job.id)
+        jobs.reset_attempts(conn, job.id)
 
 
 def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, progress: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from s3gw.incarnation import bury_the_dead, remove_lock
+from s3gw.incarnation import mark_dead_processes, remove_lock
 from s3gw.metadata import blobs, processes
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _BATCH = 500
 
 async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """Bury the dead, then remove what they left and nobody names."""
-    dead = await bury_the_dead(services.database, services.settings.data)
+    dead = await mark_dead_processes(services.database, services.settings.data)
     removed = 0
     if dead:
         names = {process.incarnation for process in dead}

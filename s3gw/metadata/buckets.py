@@ -1,7 +1,7 @@
 """SQL of buckets and their configurations.
 
-`find` is on the path of every request. A write that stands on a bucket takes it `FOR SHARE` (`hold`); configuration
-and deletion take it `FOR UPDATE` (`seize`), so nothing is put into a bucket that is just being deleted.
+A write that stands on a bucket locks its row `FOR SHARE`; configuration and deletion lock it `FOR UPDATE`, so nothing
+is put into a bucket that is just being deleted.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ _bucket_columns = (
 _select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.owner_id == users.c.id)
 select_by_name = _select_bucket.where(buckets.c.name == bindparam("name"))
 _find = Prepared(select_by_name)
-_hold = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True))
-_seize = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
+_lock_shared = Prepared(
+    select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True)
+)
+_lock_exclusive = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
 _owner_by_controls = Prepared(
     select(users.c.canonical_id, users.c.display_name, bucket_configurations.c.document)
     .join_from(buckets, users, buckets.c.owner_id == users.c.id)
@@ -61,9 +63,9 @@ def find(conn: Connection, name: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
-def hold(conn: Connection, bucket_id: int) -> str:
+def lock_shared(conn: Connection, bucket_id: int) -> str:
     """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
-    row = _hold.one_or_none(conn, bucket_id=bucket_id)
+    row = _lock_shared.one_or_none(conn, bucket_id=bucket_id)
     if row is None:
         raise NoSuchBucket()
     return str(row[0])
@@ -81,8 +83,8 @@ def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None
     return row[0], row[1]
 
 
-def seize(conn: Connection, bucket_id: int) -> None:
-    if _seize.one_or_none(conn, bucket_id=bucket_id) is None:
+def lock_exclusive(conn: Connection, bucket_id: int) -> None:
+    if _lock_exclusive.one_or_none(conn, bucket_id=bucket_id) is None:
         raise NoSuchBucket()
 
 
@@ -146,7 +148,7 @@ def refuse_objects(conn: Connection, bucket_id: int) -> None:
 
 def delete_bucket(conn: Connection, bucket_id: int) -> None:
     """Delete a bucket without versions, delete markers and uploads (uploads.py aborts those: they don't keep it)."""
-    seize(conn, bucket_id)
+    lock_exclusive(conn, bucket_id)
     refuse_objects(conn, bucket_id)
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
     conn.execute(delete(client_tokens).where(client_tokens.c.bucket_id == bucket_id))
@@ -154,12 +156,12 @@ def delete_bucket(conn: Connection, bucket_id: int) -> None:
 
 
 def set_versioning(conn: Connection, bucket_id: int, versioning: str) -> None:
-    seize(conn, bucket_id)
+    lock_exclusive(conn, bucket_id)
     conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(versioning=versioning))
 
 
 def set_owner(conn: Connection, bucket_id: int, owner_id: str) -> None:
-    seize(conn, bucket_id)
+    lock_exclusive(conn, bucket_id)
     conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(owner_id=owner_id))
 
 
@@ -172,7 +174,7 @@ def configuration(conn: Connection, bucket_id: int, kind: str) -> Any:
 
 
 def put_configuration(conn: Connection, bucket_id: int, kind: str, document: Any) -> None:
-    seize(conn, bucket_id)
+    lock_exclusive(conn, bucket_id)
     delete_configuration(conn, bucket_id, kind)
     values = {"bucket_id": bucket_id, "kind": kind, "document": json.dumps(document)}
     conn.execute(insert(bucket_configurations).values(values))
@@ -180,5 +182,5 @@ def put_configuration(conn: Connection, bucket_id: int, kind: str, document: Any
 
 def delete_configuration(conn: Connection, bucket_id: int, kind: str) -> None:
     table = bucket_configurations
-    seize(conn, bucket_id)
+    lock_exclusive(conn, bucket_id)
     conn.execute(delete(table).where(table.c.bucket_id == bucket_id, table.c.kind == kind))

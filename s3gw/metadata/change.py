@@ -55,10 +55,10 @@ class Change:
         self._locks = frozenset(locks)
         self._versioning: str | None = None
 
-    def hold_bucket(self) -> str:
+    def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
         if self._versioning is None:
-            self._versioning = buckets.hold(self.conn, self.bucket_id)
+            self._versioning = buckets.lock_shared(self.conn, self.bucket_id)
         return self._versioning
 
     def require_key(self, key: str) -> None:

@@ -103,7 +103,7 @@ _mark = Prepared(
     .where(_this_content, contents.c.refs == 0, contents.c.released_at.is_(None))
     .values(released_at=bindparam("epoch"))
 )
-_set_aside = Prepared(update(contents).where(_this_content, contents.c.refs == 0).values(released_at=_NEVER))
+_quarantine = Prepared(update(contents).where(_this_content, contents.c.refs == 0).values(released_at=_NEVER))
 _delete_released = Prepared(delete(contents).where(_this_content, contents.c.refs == 0))
 _unmarked = Prepared(
     select(contents.c.id).where(contents.c.refs == 0, contents.c.released_at.is_(None)).limit(bindparam("batch"))
@@ -331,7 +331,7 @@ def unwind(conn: Connection, content_id: int, limit: int = 200) -> bool:
     """Lower the counts of up to `limit` chunks or children of a released content; True when its row is gone.
 
     A longer layout is cut back from its end, so that a part list of 10 000 is many short transactions. Raises
-    CorruptContent when the layout can't be trusted (then `set_aside`).
+    CorruptContent when the layout can't be trusted (then `quarantine`).
     """
     row = _load_released.one_or_none(conn, content_id=content_id)
     if row is None:
@@ -349,9 +349,9 @@ def unwind(conn: Connection, content_id: int, limit: int = 200) -> bool:
     return False
 
 
-def set_aside(conn: Connection, content_id: int) -> None:
+def quarantine(conn: Connection, content_id: int) -> None:
     """Take a released content that can't be unwound out of the reaper's way. What it counts on is kept for ever."""
-    _set_aside.run(conn, content_id=content_id)
+    _quarantine.run(conn, content_id=content_id)
 
 
 def _unwind_parts(conn: Connection, content: Content, limit: int) -> NewContent | None:

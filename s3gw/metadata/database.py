@@ -208,7 +208,7 @@ class Database(ABC):
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Point reads. Each statement sees what was committed when it began."""
 
-    async def look_up(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read_shared(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, for what many requests ask at the same time; nobody may change what it returns."""
         return await self.read(fn, *args, **kwargs)
 

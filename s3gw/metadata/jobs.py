@@ -199,7 +199,7 @@ def _document(progress: Any) -> str | None:
     return None if progress is None else json.dumps(progress)
 
 
-def forgive(conn: Connection, job_id: int) -> None:
+def reset_attempts(conn: Connection, job_id: int) -> None:
     """Forget the failed attempts of a periodic job that has succeeded."""
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(attempts=0))
 

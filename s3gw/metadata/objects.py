@@ -171,7 +171,7 @@ def put(
 ) -> Stored:
     """Put a new version on top of a key. `place_content` counts the content for it and gives its id."""
     change.require_key(new.key)
-    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, new.key)
     if precondition is not None:
         precondition(top)
@@ -195,7 +195,7 @@ def put(
 def delete_latest(change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now) -> Stored:
     """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
     change.require_key(key)
-    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, key)
     if precondition is not None:
         precondition(top)
@@ -215,7 +215,7 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
 def delete_version(change: Change, key: str, version_id: str, precondition: Precondition | None = None) -> Stored:
     """DeleteObject with a version id: gone for good; the next older version becomes the latest."""
     change.require_key(key)
-    conn, bucket_id, versioning = change.conn, change.bucket_id, change.hold_bucket()
+    conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     found = find(conn, bucket_id, key, version_id)
     if precondition is not None:
         precondition(found)
@@ -231,7 +231,7 @@ def delete_version(change: Change, key: str, version_id: str, precondition: Prec
 def set_tags(change: Change, key: str, version_id: str | None, tags: str | None) -> ObjectVersion | None:
     """Replace the tags of a version; None when it doesn't exist. Delete markers are returned untouched."""
     change.require_key(key)
-    change.hold_bucket()
+    change.lock_bucket()
     found = find(change.conn, change.bucket_id, key, version_id)
     if found is not None and not found.is_delete_marker:
         _set_tags.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_tags=tags)

@@ -4,7 +4,7 @@ A prepared point read takes less time than handing it to a thread, and most of t
 of a read transaction. So all point reads of one turn of the event loop share one: it begins with the first of them and
 is ended by a callback that is queued at that moment. Whatever runs before that callback was queued before the
 transaction began, so everything that it may know of was committed before, and is seen. Because all of a turn see the
-same state, they also share the answers of `look_up`: under load a key and a bucket are read once for many requests.
+same state, they also share the answers of `read_shared`: under load a key and a bucket are read once for many requests.
 
 A scan is a transaction of its own. In a thread a page costs twice the CPU, because two threads then compete for the
 interpreter; so it is tried on the event loop, one a turn. What waits for the disk too long is begun again in a thread,
@@ -58,7 +58,7 @@ class SQLiteDatabase(Database):
         self._inline = SQLiteConnection(self._readers)
         # Whose turn the open transaction of `_inline` belongs to, and what was looked up in it.
         self._turn_of: asyncio.AbstractEventLoop | None = None
-        self._looked_up: dict[Any, Any] = {}
+        self._shared: dict[Any, Any] = {}
         self._tried = TriedScanConnection(self._readers)
         self._trying = asyncio.Lock()
         self._slow_in_a_row = 0
@@ -72,14 +72,14 @@ class SQLiteDatabase(Database):
             self._begin_turn()
         return fn(self._inline, *args, **kwargs)
 
-    async def look_up(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read_shared(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._turn_of is None or self._turn_of.is_closed():
             self._begin_turn()
         question = (fn, *args, *kwargs.items())
         try:
-            found: T = self._looked_up[question]
+            found: T = self._shared[question]
         except KeyError:
-            found = self._looked_up[question] = fn(self._inline, *args, **kwargs)
+            found = self._shared[question] = fn(self._inline, *args, **kwargs)
         return found
 
     def _begin_turn(self) -> None:
@@ -91,7 +91,7 @@ class SQLiteDatabase(Database):
     def _end_turn(self) -> None:
         if self._turn_of is not None:
             self._turn_of = None
-            self._looked_up.clear()
+            self._shared.clear()
             self._inline.end()
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -57,8 +57,8 @@ class UploadedPart(NamedTuple):
 
 _this_upload = uploads.c.upload_id == bindparam("upload_id")
 _find = Prepared(select(*uploads.c).where(_this_upload))
-_hold = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update(read=True))
-_seize = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update())
+_lock_shared = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update(read=True))
+_lock_exclusive = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update())
 _insert = Prepared(insert(uploads).values({column.name: bindparam(column.name) for column in uploads.c}))
 _find_part = Prepared(
     select(*parts.c).where(parts.c.upload_id == bindparam("upload_id"), parts.c.part_number == bindparam("part_number"))
@@ -102,7 +102,7 @@ def new_upload_id(now: int) -> str:
 
 def begin(change: Change, upload: Upload) -> None:
     change.require_key(upload.key)
-    change.hold_bucket()
+    change.lock_bucket()
     _insert.run(change.conn, **upload._asdict())
 
 
@@ -133,7 +133,7 @@ def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     change.require_part(part.upload_id, part.part_number)
     conn = change.conn
-    if _hold.one_or_none(conn, upload_id=part.upload_id) is None:
+    if _lock_shared.one_or_none(conn, upload_id=part.upload_id) is None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
@@ -147,15 +147,15 @@ def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int =
     return [UploadedPart._make(row) for row in rows]
 
 
-def seize(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
+def lock_exclusive(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
     """Keep parts from being put until the end of the transaction."""
-    if _seize.one_or_none(conn, upload_id=upload_id) is None:
+    if _lock_exclusive.one_or_none(conn, upload_id=upload_id) is None:
         raise NoSuchUpload(UploadId=upload_id)
     return find(conn, bucket_id, key, upload_id)
 
 
 def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
-    """Delete a seized upload and say how many parts it had.
+    """Delete a locked upload and say how many parts it had.
 
     The counts of the `kept` part numbers pass on to the object's part list.
     """
@@ -174,7 +174,7 @@ def expired(conn: Connection, before: int, limit: int) -> list[str]:
 
 def abort(conn: Connection, upload_id: str) -> int:
     """Delete an upload with all its parts and say how many; nothing happens when it is gone already."""
-    if _seize.one_or_none(conn, upload_id=upload_id) is None:
+    if _lock_exclusive.one_or_none(conn, upload_id=upload_id) is None:
         return 0
     return remove(conn, upload_id, frozenset())
 
@@ -185,7 +185,7 @@ def delete_bucket(conn: Connection, bucket_id: int) -> bool:
     A bucket with unfinished uploads counts as empty, as on AWS: each step aborts some, and other writers go between
     two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
     """
-    buckets.seize(conn, bucket_id)
+    buckets.lock_exclusive(conn, bucket_id)
     buckets.refuse_objects(conn, bucket_id)
     removed = 0
     for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id, batch=_STEP):

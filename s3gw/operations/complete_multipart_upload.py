@@ -112,7 +112,7 @@ def _check_claims(input: Mapping[str, Any]) -> None:
 def _complete(change: Change, asked: _Asked, holds: Precondition | None) -> Completed:
     conn, input = change.conn, asked.input
     try:
-        upload = uploads.seize(conn, change.bucket_id, input["Key"], input["UploadId"])
+        upload = uploads.lock_exclusive(conn, change.bucket_id, input["Key"], input["UploadId"])
     except NoSuchUpload:
         return _completed_before(change, input["Key"], input["UploadId"])
     present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}

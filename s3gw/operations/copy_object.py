@@ -244,7 +244,7 @@ async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output
 
 def _rename(change: Change, input: Any, source: str, token: str | None) -> None:
     """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
-    change.hold_bucket()
+    change.lock_bucket()
     if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, input):
         return
     original = objects.find(change.conn, change.bucket_id, source)

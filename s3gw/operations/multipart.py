@@ -129,7 +129,7 @@ async def abort_multipart_upload(call: Call, input: AbortMultipartUploadRequestT
 
 
 def _abort(change: Change, key: str, upload_id: str, initiated: Any) -> None:
-    upload = uploads.seize(change.conn, change.bucket_id, key, upload_id)
+    upload = uploads.lock_exclusive(change.conn, change.bucket_id, key, upload_id)
     check_initiated(initiated, upload.initiated_at)
     uploads.remove(change.conn, upload.upload_id, frozenset())
 

@@ -50,7 +50,7 @@ async def _bucket(call: Call, found: Bucket | None, name: str, owner_member: str
     expected = call.input.get(owner_member)
     if expected is not None and not _ACCOUNT_ID.fullmatch(expected):
         raise InvalidBucketOwnerAWSAccountID(f"{InvalidBucketOwnerAWSAccountID.default_message} [{expected}]")
-    bucket = found or await call.services.database.look_up(buckets.find, name)
+    bucket = found or await call.services.database.read_shared(buckets.find, name)
     if bucket is None:
         raise NoSuchBucket(BucketName=name)
     if expected is not None and expected != bucket.owner_account_id:

@@ -99,7 +99,7 @@ class Gateway:
 
     async def _preflight_refusal(self, request: Request) -> S3Error:
         bucket = request.target.bucket
-        found = None if bucket is None else await self.services.database.look_up(buckets.find, bucket)
+        found = None if bucket is None else await self.services.database.read_shared(buckets.find, bucket)
         return preflight_refusal(request, found)
 
     def _call(
@@ -152,7 +152,7 @@ class _Resolved:
         self.bucket: Bucket | None = None
 
     async def find_access_key(self, access_key_id: str) -> AccessKey | None:
-        found = await self._database.look_up(resolve.key_and_bucket, access_key_id, self._name)
+        found = await self._database.read_shared(resolve.key_and_bucket, access_key_id, self._name)
         self.bucket = found.bucket
         return found.access_key
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from s3gw.server.handover import Recipient
+from s3gw.server.connection_dispatcher import WorkerLink
 
 # -P: modules aren't looked for in the folder that the server happens to be started in, where anybody may have put some.
 PYTHON = (sys.executable, "-P", "-m")
@@ -23,7 +23,7 @@ class Process:
     def __init__(self, popen: subprocess.Popen[bytes], control: socket.socket) -> None:
         self._popen = popen
         self.control = control
-        self.recipient = Recipient(control)
+        self.link = WorkerLink(control)
         self._answer = bytearray()
 
     @classmethod
@@ -104,7 +104,7 @@ class Slot:
 
     @property
     def is_ready(self) -> bool:
-        return self.process is not None and self.process.recipient.is_ready
+        return self.process is not None and self.process.link.is_ready
 
     def start(self, now: float) -> Process:
         self.start_at = None
@@ -112,7 +112,7 @@ class Slot:
         self.process = Process.start(self.module, self._settings, self._inherited)
         return self.process
 
-    def bury(self, now: float) -> float:
+    def mark_dead(self, now: float) -> float:
         """Forget the process, which has died; return the seconds until the next is due."""
         if self.process is not None:
             self.process.control.close()

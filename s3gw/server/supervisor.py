@@ -19,11 +19,11 @@ from typing import Any
 
 from s3gw.disks.faults import in_words
 from s3gw.server import listeners, messages
-from s3gw.server.handover import Handover
+from s3gw.server.connection_dispatcher import ConnectionDispatcher
 from s3gw.server.lock import DataFolderInUse, lock_data_folder
 from s3gw.server.made import Made
 from s3gw.server.processes import Process, Slot
-from s3gw.server.teller import Teller
+from s3gw.server.startup_report import StartupReport
 
 _ACCEPTS_AT_ONCE = 64
 _MOST_WAITING = 256
@@ -37,13 +37,13 @@ class StartFailed(Exception):
 
 
 class Supervisor:
-    """`settings` is the JSON form of config.Settings. What is told, and when, is `teller`'s."""
+    """`settings` is the JSON form of config.Settings. What is told, and when, is `report`'s."""
 
-    def __init__(self, settings: dict[str, Any], teller: Teller) -> None:
+    def __init__(self, settings: dict[str, Any], report: StartupReport) -> None:
         self.settings = settings
-        self._teller = teller
+        self._report = report
         self._selector = selectors.DefaultSelector()
-        self._handover = Handover()
+        self._dispatcher = ConnectionDispatcher()
         self._listeners: dict[bytes, socket.socket] = {}
         self._is_accepting = False
         self._is_preparing = True
@@ -91,7 +91,7 @@ class Supervisor:
                 self._keep_alive(now)
                 self._hand_over_waiting()
             elif self._has_stopped(now):
-                self._teller.log("info", "stopped")
+                self._report.log("info", "stopped")
                 return 0
 
     # Starting
@@ -112,7 +112,7 @@ class Supervisor:
                 self._made.undo()
             raise StartFailed(prepared["error"])
         self._prepared = prepared
-        self._teller.tell_credentials(prepared)  # now: they are stored, and nothing would ever show them again
+        self._report.tell_credentials(prepared)  # now: they are stored, and nothing would ever show them again
         if self._stop_by is not None:
             return
         for slot in self._slots():
@@ -130,7 +130,7 @@ class Supervisor:
         if data == b"":
             self._selector.unregister(process.control)
             return
-        process.recipient.hear(data or b"")
+        process.link.hear(data or b"")
         if self._stop_by is None and not self._is_ready and all(worker.is_ready for worker in self._workers):
             self._become_ready()
 
@@ -140,7 +140,7 @@ class Supervisor:
         self._start(self._jobs)  # not before: start-up has better use for the processor
         scheme = "https" if self.settings["tls_cert"] else "http"
         self._accept_from_listeners(True)
-        self._teller.tell_ready(
+        self._report.tell_ready(
             {
                 "s3": listeners.url_of(self._listeners[messages.S3], scheme),
                 "admin": listeners.url_of(self._listeners[messages.ADMIN], scheme),
@@ -165,7 +165,7 @@ class Supervisor:
                 self._selector.unregister(listener)
 
     def _accept(self, name: bytes) -> None:
-        recipients = [slot.process.recipient for slot in self._workers if slot.process]
+        links = [slot.process.link for slot in self._workers if slot.process]
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 connection, _ = self._listeners[name].accept()
@@ -176,31 +176,31 @@ class Supervisor:
                 return
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._handover.give(name, connection, recipients)
+            self._dispatcher.give(name, connection, links)
 
     def _hand_over_waiting(self) -> None:
-        if self._handover.waiting:
-            self._handover.retry([slot.process.recipient for slot in self._workers if slot.process])
+        if self._dispatcher.waiting:
+            self._dispatcher.retry([slot.process.link for slot in self._workers if slot.process])
         if self._is_ready:
-            self._accept_from_listeners(len(self._handover.waiting) < _MOST_WAITING)
+            self._accept_from_listeners(len(self._dispatcher.waiting) < _MOST_WAITING)
 
     def _keep_alive(self, now: float) -> None:
         """Start again what has died, ever later when it keeps dying."""
         for slot in self._slots():
             process = slot.process
             if process is not None and process.poll() is not None:
-                self._bury(slot, process, now)
+                self._mark_dead(slot, process, now)
             if slot.start_at is not None and now >= slot.start_at:
                 self._start(slot)
 
-    def _bury(self, slot: Slot, process: Process, now: float) -> None:
+    def _mark_dead(self, slot: Slot, process: Process, now: float) -> None:
         if not self._is_ready:
             raise StartFailed
-        self._handover.take_back(process.recipient)
+        self._dispatcher.take_back(process.link)
         with contextlib.suppress(KeyError):
             self._selector.unregister(process.control)
-        delay = slot.bury(now)
-        self._teller.log(
+        delay = slot.mark_dead(now)
+        self._report.log(
             "error",
             f"{slot.module} (process {process.pid}) ended with {process.poll()}; starting another in {delay:.1f} s",
         )
@@ -223,13 +223,13 @@ class Supervisor:
     def _end_at_once(self) -> None:
         if time.monotonic() - self._asked_at < _SAME_SIGNAL:
             return
-        self._teller.log("warning", "stopping at once: what is in flight is broken off")
+        self._report.log("warning", "stopping at once: what is in flight is broken off")
         self._kill_all()
 
     def _drain(self) -> None:
         self._asked_at = time.monotonic()
         patience = self.settings["shutdown_timeout"]
-        self._teller.log(
+        self._report.log(
             "info",
             f"stopping: what is in flight has {patience:g} s to finish; a second signal (Ctrl+C) ends it at once",
         )
@@ -240,7 +240,7 @@ class Supervisor:
             self._accept_from_listeners(False)
         for listener in self._listeners.values():
             listener.close()
-        self._handover.close()
+        self._dispatcher.close()
         # A preparation goes on to its end, for what it may have to tell.
         for slot in self._slots():
             slot.start_at = None
@@ -273,17 +273,17 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    teller = Teller(document["settings"], document["json"], document["key_command"])
+    report = StartupReport(document["settings"], document["json"], document["key_command"])
     try:
-        return Supervisor(document["settings"], teller).run()
+        return Supervisor(document["settings"], report).run()
     except (DataFolderInUse, listeners.CannotListen, StartFailed, OSError) as error:
         if isinstance(error, OSError):
-            teller.refuse(f"{in_words(error)}; check --data (S3GW_DATA)")
+            report.refuse(f"{in_words(error)}; check --data (S3GW_DATA)")
         elif str(error):
-            teller.refuse(str(error))
+            report.refuse(str(error))
         return 1
     finally:
-        teller.tell_rest()
+        report.tell_rest()
 
 
 if __name__ == "__main__":

@@ -261,7 +261,7 @@ def test_operations_prints_all_of_aws_s_model(ask: Ask) -> None:
 
 
 def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data: Path) -> None:
-    async def bury() -> None:
+    async def let_a_job_die() -> None:
         database = open_database(None, data)
         try:
             await database.write(jobs.enqueue, "reap", {"what": "everything"})
@@ -270,7 +270,7 @@ def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data
         finally:
             await database.close()
 
-    asyncio.run(bury())
+    asyncio.run(let_a_job_die())
     (job,) = ask("job", "list", "--state", "dead")
     assert (job["kind"], job["attempts"], job["error"]) == ("reap", 1, "it broke")
     assert ask("job", "show", str(job["id"]))["payload"] == {"what": "everything"}

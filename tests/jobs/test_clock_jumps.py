@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from s3gw import incarnation
-from s3gw.incarnation import bury_the_dead
+from s3gw.incarnation import mark_dead_processes
 from s3gw.jobs import runner
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_client_tokens import forget_client_tokens
@@ -194,10 +194,10 @@ async def test_processes_of_other_machines_do_not_die_of_a_clock(
     folder = process.folder.parent
     for offset in (0, MONTH, -MONTH):
         clock.offset = offset
-        assert await bury_the_dead(process.database, folder) == []
+        assert await mark_dead_processes(process.database, folder) == []
     clock.offset = 0
     monkeypatch.setattr(incarnation, "_SILENCE", 0.05)
     await process.database.write(processes.heartbeat, "other", 0)
-    assert await bury_the_dead(process.database, folder) == []
+    assert await mark_dead_processes(process.database, folder) == []
     await asyncio.sleep(0.1)
-    assert [dead.incarnation for dead in await bury_the_dead(process.database, folder)] == ["other"]
+    assert [dead.incarnation for dead in await mark_dead_processes(process.database, folder)] == ["other"]

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from s3gw.blobs.stored_chunk import is_intact
-from s3gw.incarnation import Heart, bury_the_dead
+from s3gw.incarnation import Heart, mark_dead_processes
 from s3gw.jobs import reaper
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.metadata import blobs, contents, pins, processes, schema
@@ -301,4 +301,4 @@ async def test_the_reaper_of_another_process_waits_for_our_heart(process: Proces
     assert await process.leftovers() == (1, 1, 0)
     blob = await process.database.read(blobs.find, content.extents[0].digest)
     assert blob is not None and is_intact(process.services.store, blob)
-    assert await bury_the_dead(process.database, process.services.settings.data) == []
+    assert await mark_dead_processes(process.database, process.services.settings.data) == []

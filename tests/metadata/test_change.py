@@ -53,19 +53,21 @@ async def test_who_made_it_and_when_is_known_to_what_writes(database: Database) 
     assert await change(database, FACTS, [], seen) == FACTS
 
 
-async def test_a_bucket_is_held_once_and_one_that_is_gone_not_at_all(
+async def test_a_bucket_is_locked_once_and_one_that_is_gone_not_at_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.write(fill, [])
     held: list[int] = []
-    hold = buckets.hold
-    monkeypatch.setattr(buckets, "hold", lambda conn, bucket_id: held.append(bucket_id) or hold(conn, bucket_id))
+    lock_shared = buckets.lock_shared
+    monkeypatch.setattr(
+        buckets, "lock_shared", lambda conn, bucket_id: held.append(bucket_id) or lock_shared(conn, bucket_id)
+    )
 
     def twice(conn: Connection) -> list[str]:
         made = of_key(conn, 1)
-        return [made.hold_bucket(), made.hold_bucket()]
+        return [made.lock_bucket(), made.lock_bucket()]
 
     assert await database.write(twice) == ["", ""]
     assert held == [1]
     with pytest.raises(NoSuchBucket):
-        await database.write(lambda conn: of_key(conn, 2).hold_bucket())
+        await database.write(lambda conn: of_key(conn, 2).lock_bucket())

@@ -196,7 +196,7 @@ async def test_a_content_that_can_not_be_unwound_is_set_aside(run: Any) -> None:
         conn.execute(schema.contents.update().values(layout=b"bad"))
         with pytest.raises(CorruptContent):
             contents.unwind(conn, content_id)
-        contents.set_aside(conn, content_id)
+        contents.quarantine(conn, content_id)
         assert contents.contents_released_before(conn, DAY, 10) == contents.unmarked(conn, 10) == []
 
     await run(steps)

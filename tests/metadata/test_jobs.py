@@ -134,12 +134,12 @@ async def test_a_singleton_is_queued_or_running_once(database: Database) -> None
     await database.write(steps)
 
 
-async def test_forgiving_forgets_attempts(database: Database) -> None:
+async def test_resetting_attempts_forgets_them(database: Database) -> None:
     def steps(conn: Connection) -> None:
         jobs.enqueue(conn, "tick", None)
         job = lease_one(conn)
         jobs.finish(conn, job, QUEUED)
-        jobs.forgive(conn, job.id)
+        jobs.reset_attempts(conn, job.id)
         assert jobs.get(conn, job.id).attempts == 0
 
     await database.write(steps)

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from s3gw.server import messages
-from s3gw.server.handover import Handover, Recipient
+from s3gw.server.connection_dispatcher import ConnectionDispatcher, WorkerLink
 
 
 class Worker:
-    """The far end of a recipient."""
+    """The far end of a link."""
 
     def __init__(self, stack: ExitStack) -> None:
         ours, self.control = socket.socketpair()
@@ -21,8 +21,8 @@ class Worker:
         stack.enter_context(self.control)
         ours.setblocking(False)
         self.control.setblocking(False)
-        self.recipient = Recipient(ours)
-        self.recipient.hear(messages.READY)
+        self.link = WorkerLink(ours)
+        self.link.hear(messages.READY)
         self._stack = stack
 
     def take(self) -> list[socket.socket]:
@@ -34,7 +34,7 @@ class Worker:
                 return taken
             assert message in (messages.S3, messages.ADMIN)
             taken.append(self._stack.enter_context(socket.socket(fileno=descriptors[0])))
-            self.recipient.hear(messages.TAKEN)
+            self.link.hear(messages.TAKEN)
 
 
 @pytest.fixture
@@ -53,63 +53,63 @@ def connection(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
 
 def test_connections_spread_evenly(stack: ExitStack) -> None:
     workers = [Worker(stack), Worker(stack)]
-    handover = Handover()
+    dispatcher = ConnectionDispatcher()
     for _ in range(32):
-        assert handover.give(messages.S3, connection(stack)[1], [worker.recipient for worker in workers])
+        assert dispatcher.give(messages.S3, connection(stack)[1], [worker.link for worker in workers])
     assert [len(worker.take()) for worker in workers] == [16, 16]
 
 
 def test_a_new_connection_goes_where_the_fewest_are_open(stack: ExitStack) -> None:
     workers = [Worker(stack), Worker(stack)]
-    recipients = [worker.recipient for worker in workers]
-    handover = Handover()
+    links = [worker.link for worker in workers]
+    dispatcher = ConnectionDispatcher()
     for _ in range(8):
-        handover.give(messages.S3, connection(stack)[1], recipients)
+        dispatcher.give(messages.S3, connection(stack)[1], links)
     for worker in workers:
         worker.take()
-    recipients[1].hear(messages.CLOSED[messages.S3] * 4)
+    links[1].hear(messages.CLOSED[messages.S3] * 4)
     for _ in range(4):
-        handover.give(messages.S3, connection(stack)[1], recipients)
+        dispatcher.give(messages.S3, connection(stack)[1], links)
     assert [len(worker.take()) for worker in workers] == [0, 4]
 
 
 def test_the_listeners_are_counted_apart(stack: ExitStack) -> None:
     workers = [Worker(stack), Worker(stack)]
-    recipients = [worker.recipient for worker in workers]
-    handover = Handover()
+    links = [worker.link for worker in workers]
+    dispatcher = ConnectionDispatcher()
     for listener in (messages.ADMIN, messages.S3, messages.S3):
-        handover.give(listener, connection(stack)[1], recipients)
-    assert [recipient.open[messages.S3] for recipient in recipients] == [1, 1]
+        dispatcher.give(listener, connection(stack)[1], links)
+    assert [link.open[messages.S3] for link in links] == [1, 1]
 
 
 def test_what_a_dead_worker_did_not_take_goes_to_another_in_order(stack: ExitStack) -> None:
     dying, living = Worker(stack), Worker(stack)
-    handover = Handover()
+    dispatcher = ConnectionDispatcher()
     clients = []
     for _ in range(3):
         client, accepted = connection(stack)
         clients.append(client)
-        handover.give(messages.S3, accepted, [dying.recipient])
-    handover.take_back(dying.recipient)
-    assert len(handover.waiting) == 3
-    handover.retry([dying.recipient, living.recipient])
+        dispatcher.give(messages.S3, accepted, [dying.link])
+    dispatcher.take_back(dying.link)
+    assert len(dispatcher.waiting) == 3
+    dispatcher.retry([dying.link, living.link])
     for client, taken in zip(clients, living.take(), strict=True):
         client.send(b"x")
         assert taken.recv(1) == b"x"
-    assert not handover.waiting
+    assert not dispatcher.waiting
 
 
 def test_connections_wait_while_no_worker_can_take_them(stack: ExitStack) -> None:
-    handover, worker = Handover(), Worker(stack)
-    worker.recipient.is_ready = False
+    dispatcher, worker = ConnectionDispatcher(), Worker(stack)
+    worker.link.is_ready = False
     clients = []
     for _ in range(3):
         client, accepted = connection(stack)
         clients.append(client)
-        assert not handover.give(messages.S3, accepted, [worker.recipient])
-    handover.retry([worker.recipient])
-    worker.recipient.hear(messages.READY)
-    handover.retry([worker.recipient])
+        assert not dispatcher.give(messages.S3, accepted, [worker.link])
+    dispatcher.retry([worker.link])
+    worker.link.hear(messages.READY)
+    dispatcher.retry([worker.link])
     for client, taken in zip(clients, worker.take(), strict=True):
         client.send(b"x")
         assert taken.recv(1) == b"x"
@@ -117,18 +117,18 @@ def test_connections_wait_while_no_worker_can_take_them(stack: ExitStack) -> Non
 
 def test_a_worker_whose_queue_is_full_is_passed_over(stack: ExitStack) -> None:
     stuck, living = Worker(stack), Worker(stack)
-    handover = Handover()
+    dispatcher = ConnectionDispatcher()
     accepted = connection(stack)[1]
-    while stuck.recipient.give(messages.S3, stack.enter_context(accepted.dup()), 0):
+    while stuck.link.give(messages.S3, stack.enter_context(accepted.dup()), 0):
         pass
-    stuck.recipient.open.clear()  # so that it would be chosen
-    assert handover.give(messages.S3, accepted, [stuck.recipient, living.recipient])
+    stuck.link.open.clear()  # so that it would be chosen
+    assert dispatcher.give(messages.S3, accepted, [stuck.link, living.link])
     assert len(living.take()) == 1
 
 
 def test_closing_lets_the_waiting_ones_go(stack: ExitStack) -> None:
-    handover = Handover()
+    dispatcher = ConnectionDispatcher()
     client, accepted = connection(stack)
-    handover.give(messages.S3, accepted, [])
-    handover.close()
+    dispatcher.give(messages.S3, accepted, [])
+    dispatcher.close()
     assert client.recv(1) == b""

@@ -16,7 +16,7 @@ from s3gw.server import messages
 _LISTENER_OF = {closed[0]: listener for listener, closed in messages.CLOSED.items()}
 
 
-class Recipient:
+class WorkerLink:
     """One worker, as far as connections are concerned."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -51,34 +51,34 @@ class Recipient:
                 self.is_ready = True
 
 
-class Handover:
+class ConnectionDispatcher:
     """Connections on their way; `waiting` are those that no worker could take yet."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[bytes, socket.socket]] = deque()
         self._turn = 0
 
-    def give(self, listener: bytes, connection: socket.socket, recipients: Iterable[Recipient]) -> bool:
+    def give(self, listener: bytes, connection: socket.socket, links: Iterable[WorkerLink]) -> bool:
         """Hand a connection to the freest worker, or keep it waiting and return False."""
-        ready = [recipient for recipient in recipients if recipient.is_ready]
+        ready = [link for link in links if link.is_ready]
         self._turn += 1
-        for recipient in sorted(ready, key=lambda one: one.load(listener)):
-            if recipient.give(listener, connection, self._turn):
+        for link in sorted(ready, key=lambda one: one.load(listener)):
+            if link.give(listener, connection, self._turn):
                 return True
         self.waiting.append((listener, connection))
         return False
 
-    def retry(self, recipients: Collection[Recipient]) -> None:
+    def retry(self, links: Collection[WorkerLink]) -> None:
         for _ in range(len(self.waiting)):
-            if not self.give(*self.waiting.popleft(), recipients):
+            if not self.give(*self.waiting.popleft(), links):
                 self.waiting.rotate(1)  # it was first in the queue and stays so
                 return
 
-    def take_back(self, recipient: Recipient) -> None:
+    def take_back(self, link: WorkerLink) -> None:
         """From a worker that died."""
-        self.waiting.extendleft(reversed(recipient.untaken))
-        recipient.untaken.clear()
-        recipient.is_ready = False
+        self.waiting.extendleft(reversed(link.untaken))
+        link.untaken.clear()
+        link.is_ready = False
 
     def close(self) -> None:
         for _, connection in self.waiting:

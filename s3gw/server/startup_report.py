@@ -15,7 +15,7 @@ from typing import Any
 from s3gw import __version__
 
 
-class Teller:
+class StartupReport:
     """`settings` is the JSON form of config.Settings; `key_command` what makes the admin another key."""
 
     def __init__(self, settings: dict[str, Any], as_json: bool, key_command: str) -> None:

@@ -55,7 +55,7 @@ def standing_lines() -> bytes:
     return _standing_lines(int(time.time()))
 
 
-class Cycle(RequestResponseCycle):
+class HttpExchange(RequestResponseCycle):
     """ASGI's `receive` and `send`; all else is uvicorn's. An application that breaks ASGI's rules gets a RuntimeError.
 
     "If send() is called on a closed connection the server should raise a server-specific subclass of OSError" (ASGI's
