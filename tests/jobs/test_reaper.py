@@ -88,9 +88,10 @@ async def test_a_lasting_read_of_parts_keeps_every_part(process: Process) -> Non
 
 
 async def test_a_lasting_upload_keeps_the_stored_chunk_it_counts_on(process: Process) -> None:
-    content = await process.put()
+    content, other = await process.put(), await process.put(random_bytes(2000, 1))
     async with process.services.writer.storing(body_of(BODY)) as stored:
-        await process.database.write(contents.release, content.id)
+        for released in (content, other):
+            await process.database.write(contents.release, released.id)
         await process.reap(5)
         assert await process.leftovers() == (0, 1, 0)
         again = await process.database.write(lambda conn: contents.insert(conn, stored.content))
