@@ -421,8 +421,11 @@ def test_a_document_over_the_limit_is_a_message_too_long(headers: Headers) -> No
     assert error.details == {"MaxMessageLengthBytes": "5"}
 
 
-def test_a_content_length_that_is_no_number_is_refused() -> None:
-    assert error_of(lambda: body_of([b""], {"Content-Length": "9" * 30})).code == "InvalidArgument"
+@pytest.mark.parametrize("length", ["9" * 19, "-1", "1.0", "", "٣"])
+@pytest.mark.parametrize("name", ["Content-Length", "x-amz-decoded-content-length"])
+def test_a_length_that_is_no_number_is_refused(name: str, length: str) -> None:
+    payload = CHUNKED_TRAILER if name.startswith("x-amz") else UNSIGNED
+    assert error_of(lambda: body_of([b""], {name: length}, payload)).code == "InvalidArgument"
 
 
 @pytest.mark.parametrize("read", READERS)

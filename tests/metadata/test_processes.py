@@ -32,6 +32,21 @@ async def test_a_pin_that_one_process_withdraws_stays_with_the_others(database: 
     await database.write(steps)
 
 
+async def test_the_pins_and_the_row_of_a_dead_process_go_and_those_of_others_stay(database: Database) -> None:
+    def steps(conn: Connection) -> None:
+        register(conn, "one", "two")
+        for name in ("one", "two"):
+            assert pins.publish(conn, name, [7], [b"digest"])
+        assert processes.mark_dead(conn, "one")
+        for table in (schema.content_pins, schema.blob_pins):
+            assert conn.execute(select(table.c.incarnation)).all() == [("two",)]
+        assert processes.mark_dead(conn, "two")
+        processes.forget(conn, "one")
+        assert [process.incarnation for process in processes.list_processes(conn)] == ["two"]
+
+    await database.write(steps)
+
+
 async def test_epochs_follow_each_other(database: Database) -> None:
     def steps(conn: Connection) -> None:
         assert processes.epoch(conn) == 0
