@@ -49,6 +49,7 @@ async def test_the_pins_and_the_row_of_a_dead_process_go_and_those_of_others_sta
 
 async def test_epochs_follow_each_other(database: Database) -> None:
     def steps(conn: Connection) -> None:
+        conn.execute(schema.settings.insert().values(name="another", value="7"))
         assert processes.epoch(conn) == 0
         assert [processes.end_epoch(conn) for _ in range(12)] == list(range(12))
         assert processes.epoch(conn) == 12
