@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from s3gw.errors import BucketNotEmpty, IdempotencyParameterMismatch, NoSuchUpload
-from s3gw.metadata import buckets, client_tokens, contents, identities, objects, schema, uploads
+from s3gw.metadata import buckets, client_tokens, contents, identities, listing, objects, schema, uploads
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError
@@ -90,6 +90,25 @@ async def test_an_upload_is_that_of_its_bucket_and_key_alone(database: Database)
         assert uploads.is_marker(conn, one, "key", upload_id)
         assert not uploads.is_marker(conn, two, "key", upload_id)
         assert not uploads.is_marker(conn, one, "other", upload_id)
+
+    await database.write(steps)
+
+
+async def test_the_uploads_of_a_bucket_are_listed_alone_and_in_their_order(database: Database) -> None:
+    def steps(conn: Connection) -> None:
+        owner, one, two = make(conn)
+        begun = [begin(conn, owner, one, key) for key in ("b", "c", "a", "b")]
+        begin(conn, owner, two, "b")
+        of_b = sorted([begun[0], begun[3]])
+
+        def listed(prefix: str, start: tuple[str, str], limit: int = 10) -> list[str]:
+            page = listing.list_uploads(conn, one, prefix=prefix, delimiter="", start=start, limit=limit)
+            return [row[1] for row in page.rows]
+
+        assert listed("", ("", listing.BEFORE_UPLOADS)) == [begun[2], *of_b, begun[1]]
+        assert listed("b", ("", listing.BEFORE_UPLOADS)) == of_b
+        assert listed("", ("b", of_b[0])) == [of_b[1], begun[1]]
+        assert listed("", ("a", begun[2]), limit=2) == of_b
 
     await database.write(steps)
 
