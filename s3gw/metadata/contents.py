@@ -243,9 +243,6 @@ def copy_range(conn: Connection, content_id: int, offset: int, length: int) -> C
     source = load(conn, content_id)
     if offset < 0 or length < 0 or offset + length > source.size or (source.size and not length):
         raise ValueError(f"no bytes {offset}+{length} in a content of {source.size}")
-    if not source.size:
-        retain(conn, source.id)
-        return source
     leaves = list(_leaves(conn, source, offset, length))
     if len(leaves) > _MAX_CHILDREN:
         raise InvalidRequest("The range of the copy source consists of too many pieces.")

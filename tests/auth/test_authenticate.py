@@ -118,6 +118,14 @@ def test_no_signature_is_the_anonymous_principal() -> None:
         assert authentication.principal is ANONYMOUS
         assert authentication.principal.is_anonymous
         assert authentication.payload.kind == "unsigned"
+    assert authenticated(request("GET", f"{URL}?list-type=2")).principal is ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "Signature"]
+)
+def test_a_part_of_a_signature_is_no_anonymous_request(name: str) -> None:
+    assert "uthentication" in error_of(request("GET", f"{URL}?{name}=x")).message
 
 
 def test_the_principal_is_that_of_the_row() -> None:
@@ -186,6 +194,8 @@ def test_an_oversize_authorization_header_is_parsed_without_being_cached() -> No
         ({"x-amz-date": ""}, "AccessDenied"),
         ({"x-amz-content-sha256": ""}, "InvalidRequest"),
         ({"x-amz-content-sha256": "nonsense"}, "InvalidArgument"),
+        ({"x-amz-content-sha256": "ab" * 31}, "InvalidArgument"),
+        ({"x-amz-content-sha256": "ab" * 31 + "xy"}, "InvalidArgument"),
         ({"x-amz-content-sha256": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"}, "NotImplemented"),
         ({"x-amz-content-sha256": UNSIGNED}, "SignatureDoesNotMatch"),
         ({"x-amz-security-token": "token"}, "InvalidToken"),
@@ -289,6 +299,7 @@ def test_a_url_that_was_never_valid_has_expired(seconds: str) -> None:
         ("Expires=86400", "Expires=1.5", "X-Amz-Expires should be a number"),
         ("Expires=86400", "Expires=", "X-Amz-Expires should be a number"),
         ("Expires=86400", "Expires=" + "9" * 30, "X-Amz-Expires should be a number"),
+        ("Expires=86400", "Expires=%C2%B2", "X-Amz-Expires should be a number"),
         ("Expires=86400", "Expires=604801", "X-Amz-Expires must be less than a week"),
         ("SignedHeaders=host", "SignedHeaders=h%C3%B6st", "the SignedHeaders are not well formed"),
         *[

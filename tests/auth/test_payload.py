@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from s3gw import errors
-from s3gw.auth import sigv4
+from s3gw.auth import payload, sigv4
 from s3gw.auth.authenticate import Authentication, PayloadSpec
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.auth.principal import ANONYMOUS
@@ -421,8 +421,16 @@ def test_a_document_over_the_limit_is_a_message_too_long(headers: Headers) -> No
     assert error.details == {"MaxMessageLengthBytes": "5"}
 
 
-def test_a_content_length_that_is_no_number_is_refused() -> None:
-    assert error_of(lambda: body_of([b""], {"Content-Length": "9" * 30})).code == "InvalidArgument"
+@pytest.mark.parametrize("length", ["9" * 19, "-1", "1.0", ""])
+@pytest.mark.parametrize("name", ["Content-Length", "x-amz-decoded-content-length"])
+def test_a_length_that_is_no_number_is_refused(name: str, length: str) -> None:
+    spec = CHUNKED_TRAILER if name.startswith("x-amz") else UNSIGNED
+    assert error_of(lambda: body_of([b""], {name: length}, spec)).code == "InvalidArgument"
+
+
+def test_a_length_of_a_digit_that_only_unicode_knows_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument):
+        payload._length({"content-length": "\xb2"}, "content-length")
 
 
 @pytest.mark.parametrize("read", READERS)

@@ -97,6 +97,8 @@ V4_HEADER: dict[str, Way] = {
     "wrong service": (in_authorization("/s3/", "/ec2/"), MALFORMED, "This endpoint belongs to"),
     "wrong terminator": (in_authorization("aws4_request", "aws3_request"), MALFORMED, "incorrect terminal"),
     "no day": (in_authorization(DAY, "today"), MALFORMED, "incorrect date format"),
+    "a day of letters": (in_authorization(DAY, "tomorrow"), MALFORMED, "incorrect date format"),
+    "a day of other digits": (in_authorization(DAY, "²" * 8), MALFORMED, "incorrect date format"),
     "another day": (in_authorization(DAY, "20130524"), MALFORMED, "Invalid credential date"),
     "no date": (with_headers(x_amz_date=None), DENIED, "a valid Date or x-amz-date header"),
     "dates that are none": (with_headers(x_amz_date=None, date="today"), DENIED, "a valid Date or x-amz-date"),

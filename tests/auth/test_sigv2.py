@@ -91,6 +91,7 @@ def test_wrong_headers_have_aws_errors(headers: Headers, code: str) -> None:
         ),
         ("?Signature=b&Expires=9999999999", "Query-string authentication requires"),
         ("?AWSAccessKeyId=a&Signature=b&Expires=tomorrow", "Invalid date (should be seconds since epoch): tomorrow"),
+        ("?AWSAccessKeyId=a&Signature=b&Expires=%C2%B2", "Invalid date (should be seconds since epoch)"),
         ("?AWSAccessKeyId=a&Signature=b&Expires=99999999999", "Invalid date (should be seconds since epoch)"),
         (f"?AWSAccessKeyId=a&Signature=b&Expires={int(NOW) - 1}", "Request has expired"),
     ],

@@ -156,16 +156,19 @@ def test_a_file_system_that_writes_only_through_the_cache_will_do(
     assert (tmp_path / "01" / HERE).read_bytes() == data + b"end"
 
 
-def test_an_unreadable_sector_is_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "raised"), [(errno.EIO, BlobCorrupt), (errno.ENOMEM, OSError)])
+def test_an_unreadable_sector_is_corruption_and_other_errors_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[Exception]
+) -> None:
     store = FilesystemStore(tmp_path)
     write(store, HERE, b"x")
     source = store.open(HERE)
 
     def fails(*_: object) -> int:
-        raise OSError(errno.EIO, "bad sector")
+        raise OSError(number, "bad sector")
 
     monkeypatch.setattr(os, "preadv", fails)
-    with pytest.raises(BlobCorrupt):
+    with pytest.raises(raised):
         source.read_into(memoryview(bytearray(1)), 0)
 
 

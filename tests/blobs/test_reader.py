@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
-from s3gw.blobs import filesystem
+from s3gw.blobs import filesystem, stored_chunk
 from s3gw.blobs import reader as reader_module
 from s3gw.blobs.filesystem import FileSource
 from s3gw.blobs.reader import ContentReader
@@ -18,7 +19,7 @@ from s3gw.blobs.store import BlobSource
 from s3gw.blobs.stored_chunk import StoredChunk
 from s3gw.blobs.writer import BodyWriter
 from s3gw.metadata import blobs, contents, schema
-from s3gw.metadata.contents import Content, CorruptContent, Part, part_list
+from s3gw.metadata.contents import Content, CorruptContent, Part, manifest, part_list
 from s3gw.metadata.database import Connection
 from tests.blobs.bodies import body_of, random_bytes
 from tests.blobs.conftest import BLOCK, CHUNK, Room
@@ -46,6 +47,7 @@ async def test_any_range_reads_as_a_slice_of_the_bytes(room: Room, size: int) ->
     for start in (edge for edge in _EDGES if edge <= size):
         for stop in {edge for edge in _EDGES if start <= edge <= size} | {size}:
             assert await room.get(content, start, stop - start) == data[start:stop]
+        assert await room.get(content, start) == data[start:]
 
 
 @pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, 3001), (3000, 1), (1, -1)])
@@ -113,12 +115,83 @@ async def test_a_file_that_moved_is_found_again(room: Room, monkeypatch: pytest.
     assert await room.get(content) == data
 
 
-async def test_a_missing_file_ends_the_read_with_corruption(room: Room) -> None:
+async def test_a_block_that_went_bad_is_read_where_its_chunk_has_moved_to(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random_bytes(CHUNK)
+    content = await room.put(data)
+    looked_up_before = await room.database.read(blobs.locate, [content.extents[0].digest])
+    (path,) = room.files()
+    path.write_bytes(bytes([data[0] ^ 1]) + path.read_bytes()[1:])  # its list of digests, read at first, is right
+    await room.put(data)
+    monkeypatch.setattr(blobs, "locate", lambda conn, digests: looked_up_before)
+    path.parent.mkdir(exist_ok=True)
+    for blob in looked_up_before.values():
+        sink = room.store.create(blob.location)
+        sink.append(bytes([data[0] ^ 1]) + data[1:] + list_of(data))
+        sink.commit()
+    assert await room.get(content) == data
+
+
+def list_of(data: bytes) -> bytes:
+    return b"".join(blake3(data[start : start + BLOCK]).digest() for start in range(0, len(data), BLOCK))
+
+
+async def test_a_file_that_moved_to_bad_bytes_ends_the_read_with_corruption(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = await room.put(random_bytes(CHUNK))
+    digest = content.extents[0].digest
+    before = await room.database.read(blobs.locate, [digest])
+    await room.database.write(blobs.repoint, digest, before[digest].location, "first-0badbad0")
+    for path in room.files():
+        path.unlink()
+    monkeypatch.setattr(blobs, "locate", lambda conn, digests: before)
+    with pytest.raises(CorruptContent):
+        await room.get(content)
+
+
+@pytest.mark.parametrize("has_row", [True, False])
+async def test_a_missing_file_ends_the_read_with_corruption(
+    room: Room, monkeypatch: pytest.MonkeyPatch, has_row: bool
+) -> None:
     content = await room.put(random_bytes(CHUNK))
     for path in room.files():
         path.unlink()
+    if not has_row:  # any more, when it is looked for again
+        found = await room.database.read(blobs.locate, [content.extents[0].digest])
+        monkeypatch.setattr(blobs, "locate", lambda conn, digests: found)
+        monkeypatch.setattr(blobs, "find", lambda conn, digest: None)
     with pytest.raises(CorruptContent):
         await room.get(content)
+
+
+async def test_a_range_beyond_its_chunk_is_corruption_and_not_a_shorter_answer(room: Room) -> None:
+    (extent,) = (await room.put(random_bytes(2 * BLOCK + 10))).extents
+    content = await room.add(manifest([extent._replace(length=extent.length + 1)], ()))
+    assert await room.get(content, 0, 2 * BLOCK + 10) == random_bytes(2 * BLOCK + 10)
+    with pytest.raises(CorruptContent):
+        await room.get(content)
+
+
+async def test_an_open_content_is_kept_by_its_pin(room: Room) -> None:
+    content = await room.put(random_bytes(CHUNK))
+    with room.pins.open() as pin:
+        opened = room.reader.open(content, pin, 0, CHUNK)
+        assert pin.content == content.id
+        await opened.aclose()
+
+
+async def test_a_chunk_is_verified_to_its_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_chunk, "_STEP", 2 * BLOCK)
+    content = await room.put(random_bytes(CHUNK - 10))
+    (blob,) = (await room.database.read(blobs.locate, [content.extents[0].digest])).values()
+    assert stored_chunk.is_intact(room.store, blob)
+    (path,) = room.files()
+    damaged = bytearray(path.read_bytes())
+    damaged[blob.size - 1] ^= 1
+    path.write_bytes(damaged)
+    assert not stored_chunk.is_intact(room.store, blob)
 
 
 async def test_a_chunk_without_a_row_ends_the_read_with_corruption(room: Room) -> None:

@@ -54,3 +54,33 @@ def test_a_failed_queue_drops_what_has_not_begun() -> None:
         assert running.result() == 1
         with pytest.raises(RuntimeError, match="given up"):
             waiting.result()
+
+
+def test_a_job_that_was_cancelled_is_passed_over() -> None:
+    ran: list[int] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        go.wait()
+
+    with ThreadPoolExecutor(1) as executor:
+        queue = SerialQueue(executor)
+        queue.submit(job)
+        begun.wait()
+        cancelled, after = queue.submit(lambda: ran.append(1)), queue.submit(lambda: ran.append(2))
+        assert cancelled.cancel()
+        go.set()
+        after.result(20)
+    assert ran == [2]
+
+
+def test_after_the_end_of_its_threads_a_queue_refuses_jobs_and_runs_none() -> None:
+    ran: list[int] = []
+    executor = ThreadPoolExecutor(1)
+    queue = SerialQueue(executor)
+    executor.shutdown()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            queue.submit(lambda: ran.append(1)).result(20)
+    assert ran == []

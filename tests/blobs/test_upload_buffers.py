@@ -51,6 +51,7 @@ async def test_a_cancelled_waiter_takes_nothing() -> None:
     pool.give_back(held)
     assert (await next_one).is_ours
     assert waiter.cancelled()
+    assert pool.free == 0
 
 
 async def test_what_was_granted_to_a_cancelled_waiter_comes_back() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from s3gw.blobs.chunked_body import BodyMixedUp, ChunkedBody
-from s3gw.blobs.upload_buffers import BUFFER, BufferMisused, UploadBuffer
+from s3gw.blobs.upload_buffers import BUFFER, BufferMisused, UploadBuffer, UploadBuffers
 from s3gw.blobs.writer import BodyWriter
 from s3gw.errors import BadDigest, IncompleteBody
 from s3gw.metadata import blobs, contents
@@ -304,6 +304,24 @@ async def test_an_upload_whose_buffer_was_given_back_by_another_ends(
             pass
     assert room.files() == []
     assert room.writer.buffers.free == 64 * 2**20 // BUFFER
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_upload_whose_last_buffer_was_given_back_twice_ends(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffers = type(room.writer.buffers)
+    give_back = buffers.give_back
+
+    def twice(self: UploadBuffers, buffer: UploadBuffer) -> None:
+        give_back(self, buffer)
+        give_back(self, buffer)
+
+    monkeypatch.setattr(buffers, "give_back", twice)
+    with pytest.raises(BufferMisused):
+        async with room.writer.storing(body_of(random_bytes(2000))):
+            pass
+    assert room.files() == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

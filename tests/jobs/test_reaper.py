@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,9 +88,10 @@ async def test_a_lasting_read_of_parts_keeps_every_part(process: Process) -> Non
 
 
 async def test_a_lasting_upload_keeps_the_stored_chunk_it_counts_on(process: Process) -> None:
-    content = await process.put()
+    content, other = await process.put(), await process.put(random_bytes(2000, 1))
     async with process.services.writer.storing(body_of(BODY)) as stored:
-        await process.database.write(contents.release, content.id)
+        for released in (content, other):
+            await process.database.write(contents.release, released.id)
         await process.reap(5)
         assert await process.leftovers() == (0, 1, 0)
         again = await process.database.write(lambda conn: contents.insert(conn, stored.content))
@@ -197,7 +200,7 @@ async def test_a_long_part_list_is_unwound_in_steps(process: Process, monkeypatc
     assert process.files() == []
 
 
-async def test_a_content_that_can_not_be_read_is_set_aside(process: Process) -> None:
+async def test_a_content_that_can_not_be_read_is_quarantined(process: Process) -> None:
     content, other = await process.put(), await process.put(random_bytes(2000, 1))
     await process.database.write(contents.release, content.id)
     await process.database.write(contents.release, other.id)
@@ -289,6 +292,46 @@ async def test_batches_adapt_to_the_time_they_take(process: Process) -> None:
     for _ in range(10):
         work._adapt(0.5)
     assert work._batch == reaper._SMALLEST
+
+
+@pytest.mark.parametrize("step", ["unwind_batch", "mark_batch", "delete_batch"])
+async def test_each_kind_of_batch_adapts(process: Process, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    work = reaper._Reaper(process.services, ignore)
+    sizes = [work._batch]
+    for seconds in (0.0, 0.5):
+        set_clock(monkeypatch, seconds)
+        content = await process.put()
+        await process.database.write(contents.release, content.id)
+        await getattr(work, step)()
+        sizes.append(work._batch)
+    assert sizes[0] < sizes[1] > sizes[2]
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, [3]), (0.5, [1, 2, 3])])
+async def test_unwinding_stops_when_its_time_is_over(
+    process: Process, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: list[int]
+) -> None:
+    set_clock(monkeypatch, seconds)
+    for seed in range(3):
+        content = await process.put(random_bytes(2000, seed))
+        await process.database.write(contents.release, content.id)
+    await process.reap(1)
+    assert [told["contents"] for told in await process.reap(1)] == steps
+
+
+async def test_a_round_is_as_many_batches_as_it_takes(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "_FIRST_BATCH", 1)
+    for seed in range(5):
+        content = await process.put(random_bytes(2000, seed))
+        await process.database.write(contents.release, content.id)
+    await process.reap(3)
+    assert await process.leftovers() == NOTHING
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """`seconds` pass whenever the reaper looks at the clock."""
+    clock = count(1000.0, seconds)
+    monkeypatch.setattr(reaper, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
 
 async def test_the_reaper_of_another_process_waits_for_our_heart(process: Process) -> None:

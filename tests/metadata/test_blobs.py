@@ -36,12 +36,26 @@ async def test_a_row_is_deleted_only_when_nothing_counted_on_it_since_before_the
         blobs.mark(conn, [ONE, TWO], 10)  # TWO is counted: no mark
         blobs.uncount(conn, [TWO])
         assert blobs.unmarked(conn, 10) == [TWO]
+        blobs.mark(conn, [ONE], 20)
+        assert blobs.unmarked(conn, 10) == [TWO]  # which nobody was asked to mark
         blobs.mark(conn, [ONE, TWO], 20)  # the first mark stays
         assert blobs.delete_blobs_released_before(conn, 10, 10) == []
-        assert blobs.delete_blobs_released_before(conn, 100, 1) == ["a-00000001"]
+        assert blobs.delete_blobs_released_before(conn, 11, 10) == ["a-00000001"]
         assert blobs.count(conn, TWO)  # counted again: no longer released
         assert blobs.delete_blobs_released_before(conn, 100, 10) == []
         assert blobs.find(conn, ONE) is None
+
+    await database.write(steps)
+
+
+async def test_the_first_that_were_released_are_deleted_first(database: Database) -> None:
+    def steps(conn: Connection) -> None:
+        for digest, location, epoch in ((ONE, "a-00000001", 20), (TWO, "a-00000002", 10)):
+            blobs.insert_or_count(conn, digest, location, 5)
+            blobs.uncount(conn, [digest])
+            blobs.mark(conn, [digest], epoch)
+        assert blobs.delete_blobs_released_before(conn, 100, 1) == ["a-00000002"]
+        assert blobs.delete_blobs_released_before(conn, 100, 1) == ["a-00000001"]
 
     await database.write(steps)
 

@@ -153,7 +153,11 @@ async def test_dead_jobs_are_tried_again_on_request_only(database: Database) -> 
             jobs.retry(conn, job.id)
         jobs.finish(conn, job, DEAD, error="no")
         assert not jobs.any_due(conn)
+        jobs.enqueue(conn, "other", None)
+        other = lease_one(conn)
+        jobs.finish(conn, other, DEAD)
         again = jobs.retry(conn, job.id)
+        assert jobs.get(conn, other.id).state == DEAD
         assert (again.state, again.attempts, again.error) == (QUEUED, 0, None)
         assert jobs.any_due(conn)
         with pytest.raises(NoSuchJob, match="no job"):
@@ -165,8 +169,12 @@ async def test_dead_jobs_are_tried_again_on_request_only(database: Database) -> 
 async def test_a_dead_singleton_with_a_successor_is_not_tried_again(database: Database) -> None:
     def steps(conn: Connection) -> None:
         jobs.enqueue(conn, "tick", None, singleton="tick")
+        jobs.enqueue(conn, "tock", None, singleton="tock")
         job = lease_one(conn)
         jobs.finish(conn, job, DEAD)
+        assert jobs.retry(conn, job.id).state == QUEUED  # beside another that is queued
+        for _ in range(2):
+            jobs.finish(conn, lease_one(conn), DEAD)
         jobs.enqueue(conn, "tick", None, singleton="tick")
         with pytest.raises(NoSuchJob, match="successor"):
             jobs.retry(conn, job.id)

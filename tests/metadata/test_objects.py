@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from s3gw.metadata import buckets, contents, identities, listing, objects
+from s3gw.metadata import buckets, contents, identities, listing, objects, schema
 from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject, Stored
@@ -67,6 +67,18 @@ async def test_a_version_id_with_other_random_bytes_finds_deletes_and_tags_nothi
         assert objects.find(conn, 1, "key", version_id) == stored
 
     await database.write(ask_for_another)
+
+
+async def test_an_object_whose_content_is_gone_is_corrupt(database: Database) -> None:
+    def lose_it(conn: Connection) -> None:
+        fill(conn, [])
+        place = partial(contents.insert, new=inline(b"abc"))
+        objects.put(of_key(conn, 1), NewObject("key", 3, "", "u"), place)
+        conn.execute(schema.contents.delete())
+        with pytest.raises(CorruptContent, match="missing"):
+            objects.find_with_content(conn, 1, "key")
+
+    await database.write(lose_it)
 
 
 @pytest.mark.parametrize("by_id", [False, True])

@@ -6,9 +6,9 @@ import asyncio
 import threading
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from s3gw.metadata import processes, schema
+from s3gw.metadata import pins, processes, schema
 from s3gw.metadata.database import Connection, Database
 
 pytestmark = pytest.mark.anyio
@@ -19,8 +19,37 @@ def register(conn: Connection, *names: str) -> None:
         processes.register(conn, name, "worker", "here", 1)
 
 
+async def test_a_pin_that_one_process_withdraws_stays_with_the_others(database: Database) -> None:
+    def steps(conn: Connection) -> None:
+        register(conn, "one", "two")
+        for name in ("one", "two"):
+            assert pins.publish(conn, name, [7, 8], [b"digest"])
+        pins.withdraw(conn, "one", [7], [b"digest"])
+        rows = conn.execute(select(schema.content_pins.c.incarnation, schema.content_pins.c.content_id)).all()
+        assert sorted(map(tuple, rows)) == [("one", 8), ("two", 7), ("two", 8)]
+        assert conn.execute(select(schema.blob_pins.c.incarnation)).all() == [("two",)]
+
+    await database.write(steps)
+
+
+async def test_the_pins_and_the_row_of_a_dead_process_go_and_those_of_others_stay(database: Database) -> None:
+    def steps(conn: Connection) -> None:
+        register(conn, "one", "two")
+        for name in ("one", "two"):
+            assert pins.publish(conn, name, [7], [b"digest"])
+        assert processes.mark_dead(conn, "one")
+        for table in (schema.content_pins, schema.blob_pins):
+            assert conn.execute(select(table.c.incarnation)).all() == [("two",)]
+        assert processes.mark_dead(conn, "two")
+        processes.forget(conn, "one")
+        assert [process.incarnation for process in processes.list_processes(conn)] == ["two"]
+
+    await database.write(steps)
+
+
 async def test_epochs_follow_each_other(database: Database) -> None:
     def steps(conn: Connection) -> None:
+        conn.execute(schema.settings.insert().values(name="another", value="7"))
         assert processes.epoch(conn) == 0
         assert [processes.end_epoch(conn) for _ in range(12)] == list(range(12))
         assert processes.epoch(conn) == 12

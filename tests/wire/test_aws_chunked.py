@@ -20,6 +20,7 @@ MINIO_SIGNED = (
     b"5;chunk-signature=aa\r\nhello\r\n0;chunk-signature=bb\r\n"
     b"x-amz-checksum-crc32:AAAAAA==\n\r\nx-amz-trailer-signature:cc\r\n\r\n"
 )
+LINE_FEEDS = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\n\n"
 VALUE = {"x-amz-checksum-crc32": "AAAAAA=="}
 # body, signed, trailers → signatures, trailers, trailer signature
 BODIES = {
@@ -28,6 +29,8 @@ BODIES = {
     "signed": (PLAIN, True, False, ["aa", "bb"], {}, ""),
     "minio-go unsigned": (MINIO_UNSIGNED, False, True, ["", ""], VALUE, ""),
     "minio-go signed": (MINIO_SIGNED, True, True, ["aa", "bb"], VALUE, "cc"),
+    "a size of 16 digits": (b"000000000000000" + UNSIGNED, False, True, ["", ""], VALUE, ""),
+    "bare line feeds": (LINE_FEEDS, False, True, ["", ""], VALUE, ""),
 }
 
 
@@ -55,6 +58,20 @@ def test_a_body_decodes_alike_whole_byte_by_byte_and_at_every_split(name: str) -
     assert decode([body[i : i + 1] for i in range(len(body))], 5, signed, trailers) == expected
     for split in range(len(body)):
         assert decode([body[:split], body[split:]], 5, signed, trailers) == expected
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_ends_with_its_last_line_and_not_with_the_connection(name: str) -> None:
+    body, signed, trailers, *_ = BODIES[name]
+    decoder = Decoder(5, signed=signed, trailers=trailers)
+    decoder.receive_data(body)
+    while not isinstance(event := decoder.next_event(), End):
+        assert event is not NEED_DATA
+    assert decoder.close() is None
+
+
+def test_line_ends_after_the_end_are_not_kept() -> None:
+    assert decode([UNSIGNED, *[b"\r\n" * 100] * 10], 5, False, True)[0] == b"hello"
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -154,6 +171,14 @@ def test_malformed_bodies_are_refused(body: bytes, signed: bool, error: type[S3E
 def test_trailers_where_none_are_announced_are_malformed() -> None:
     with pytest.raises(MalformedTrailerError):
         decode([PLAIN.removesuffix(b"\r\n") + TRAILER + b"\r\n"], 5, True, False)
+    with pytest.raises(IncompleteBody):  # cut within its line
+        decode([PLAIN.removesuffix(b"\r\n") + TRAILER[:9]], 5, True, False)
+
+
+def test_no_trailer_comes_after_the_signature() -> None:
+    other = TRAILER.replace(b"crc32", b"sha1")
+    with pytest.raises(MalformedTrailerError):
+        decode([SIGNED.removesuffix(b"\r\n") + other + b"\r\n"], 5, True, True)
 
 
 def test_an_endless_line_is_refused_before_it_is_buffered() -> None:
