@@ -18,7 +18,8 @@ from sqlalchemy import insert, select, update
 
 from bench.listing import key_of
 from s3gw.metadata import buckets, contents
-from s3gw.metadata.database import Connection, now, open_database
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects, users
 

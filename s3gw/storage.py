@@ -14,7 +14,7 @@ from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.folders import blob_folder, open_room
 from s3gw.incarnation import open_incarnation
-from s3gw.metadata.database import open_database
+from s3gw.metadata.engines import open_database
 
 if TYPE_CHECKING:
     from s3gw.blobs.store import BlobStore

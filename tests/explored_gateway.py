@@ -26,7 +26,8 @@ from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
 from s3gw.metadata import blobs, buckets, contents, identities, processes, schema
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.services import Services
 from tests.actors import BUCKET
 from tests.explorer import Actor, SteppedDatabase, SteppedExecutor, Turns

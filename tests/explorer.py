@@ -20,7 +20,8 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import text
 
-from s3gw.metadata.database import Connection, Database, Prepared
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.prepared import Prepared
 
 _actor: ContextVar[str] = ContextVar("actor", default="nobody")
 

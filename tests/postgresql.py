@@ -25,7 +25,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from s3gw.metadata.database import Database, migrate, open_database
+from s3gw.metadata.database import Database
+from s3gw.metadata.engines import open_database
+from s3gw.metadata.migrate import upgrade as migrate
 
 _SECONDS_TO_START = 60
 _MEMORY = Path("/dev/shm")

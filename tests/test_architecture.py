@@ -142,6 +142,15 @@ def test_rooms_import_downwards_only() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {name_of(path).removesuffix("."): path for path in FILES}
+    imported = {name: {module for _, module in imports_of(path)} for name, path in modules.items()}
+    left = {name: {other for other in modules if other in found and other != name} for name, found in imported.items()}
+    while leaves := [name for name, found in left.items() if not found]:
+        left = {name: found - set(leaves) for name, found in left.items() if found}
+    assert not left, f"a circle is among {sorted(left)}"
+
+
 @pytest.mark.parametrize("name", sorted(FOR_EVERYBODY))
 def test_what_everybody_may_import_imports_nothing_of_ours(name: str) -> None:
     path = (ROOT / name.replace(".", "/")).with_suffix(".py")

@@ -17,7 +17,8 @@ from sqlalchemy import bindparam, select
 from s3gw.blobs import filesystem
 from s3gw.jobs import reaper as reaping
 from s3gw.metadata import blobs, contents, pins, processes, schema
-from s3gw.metadata.database import Connection, Database, Prepared
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.prepared import Prepared
 from tests.actors import copy, death, delete, heart, late_sweep, read, reaper, sweep, upload
 from tests.explored_gateway import OLD, ONE, TWO, A, B, Gateway
 from tests.explorer import Actor, Explorer

@@ -34,7 +34,8 @@ from s3gw.blobs.upload_buffers import BUFFER
 from s3gw.blobs.writer import BodyWriter
 from s3gw.metadata import contents, processes, sqlite, sqlite_writer
 from s3gw.metadata.contents import Content
-from s3gw.metadata.database import Connection, Database, open_database
+from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.engines import open_database
 from s3gw.s3 import xml_bodies
 from s3gw.s3.xml_bodies import XmlBodies
 from tests.blobs.bodies import PiecedBody, body_of, random_bytes

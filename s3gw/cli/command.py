@@ -92,7 +92,7 @@ class Session:
     """A command's access to the metadata, whether the server runs or not."""
 
     def __init__(self, settings: Settings) -> None:
-        from s3gw.metadata.database import is_postgresql, sqlite_path
+        from s3gw.metadata.engines import is_postgresql, sqlite_path
 
         self.settings = settings
         if not is_postgresql(settings.database_url):
@@ -108,7 +108,7 @@ class Session:
         return self._run("write", fn, args, kwargs)
 
     def _run(self, how: str, fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
-        from s3gw.metadata.database import open_database
+        from s3gw.metadata.engines import open_database
         from s3gw.metadata.readiness import require_schema
 
         def checked(conn: Any) -> T:

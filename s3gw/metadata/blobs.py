@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, null, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata import pins
-from s3gw.metadata.database import Connection, Prepared, insert_on_conflict
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import blobs
 
 

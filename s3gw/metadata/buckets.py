@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, objects, users
 
 

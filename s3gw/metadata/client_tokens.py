@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select
 
 from s3gw.errors import IdempotencyParameterMismatch
-from s3gw.metadata.database import Connection, Prepared, now
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import client_tokens
 
 _find = Prepared(

@@ -15,8 +15,9 @@ from sqlalchemy import insert as insert_into
 
 from s3gw.errors import InvalidRequest
 from s3gw.metadata import blobs, layout, pins, processes
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
 from s3gw.metadata.layout import INLINE, MANIFEST, PARTS, Extent, Part, content_digest
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import contents
 
 __all__ = ["INLINE", "MANIFEST", "PARTS", "Content", "ContentLost", "CorruptContent", "Extent", "NewContent", "Part"]

@@ -1,53 +1,25 @@
 """The door to the metadata: reads, scans and transactions, the same for SQLite and PostgreSQL.
 
 Functions handed to `read`, `scan` and `write` are plain ones that take a `Connection` first and contain only SQL;
-a write function may be run again. `Prepared` is for statements on the hot path. How a transaction is made durable is
-in sqlite_writer.py and postgresql.py; what the tables are is in schema.py.
+a write function may be run again. Statements on the hot path are prepared.py's, the database that a URL means is
+engines.py's. How a transaction is made durable is in sqlite_writer.py and postgresql.py; the tables are in schema.py.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
-from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnClause, CursorResult, Executable, literal_column, text
 from sqlalchemy import Connection as SQLAlchemyConnection
-from sqlalchemy.dialects.postgresql import insert as insert_on_conflict
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import Dialect
+from sqlalchemy import CursorResult, Executable, text
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
-from sqlalchemy.sql.elements import BindParameter, ClauseElement
-from sqlalchemy.sql.visitors import replacement_traverse
 
-__all__ = [
-    "Connection",
-    "Database",
-    "DatabaseFull",
-    "DatabaseReadOnly",
-    "DatabaseUnavailable",
-    "Prepared",
-    "UnsuitableDatabase",
-    "insert_on_conflict",
-    "migrate",
-    "now",
-    "open_database",
-]
+from s3gw.metadata.prepared import DialectName, Prepared
 
 P = ParamSpec("P")
 T = TypeVar("T")
-DialectName = Literal["sqlite", "postgresql"]
-
-# Positional parameters: the drivers bind a tuple faster than names.
-_DIALECTS: dict[str, Callable[[], Dialect]] = {
-    "sqlite": lambda: SQLiteDialect_pysqlite(paramstyle="qmark"),
-    "postgresql": lambda: PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
-}
 
 
 class DatabaseUnavailable(Exception):
@@ -90,108 +62,6 @@ class Connection(ABC):
 
     @abstractmethod
     def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int: ...
-
-
-class Prepared:
-    """A statement with `bindparam`s, built at import, compiled once per database, run straight through the driver.
-
-    Values are those the driver takes for the column's type, and rows are plain tuples of what it gives. A violated
-    constraint raises SQLAlchemy's IntegrityError, as `Connection.execute` does.
-    """
-
-    def __init__(self, statement: Executable) -> None:
-        # A constant must be seen by the planner: neither database uses a partial index `WHERE is_current = 1` for
-        # a condition `is_current = ?`.
-        assert isinstance(statement, ClauseElement)
-        self._statement = cast(ClauseElement, replacement_traverse(statement, {}, _constant))
-        # Threads may compile one twice: each sets a complete and equal one by a single step.
-        self._forms: dict[str, _Form] = {}
-        self._as_json: Prepared | None = None
-
-    def one_or_none(self, conn: Connection, /, **parameters: Any) -> tuple[Any, ...] | None:
-        """The only row, or None. More than one is a mistake in the statement."""
-        rows = conn.rows_of(self, parameters)
-        if not rows:
-            return None
-        if len(rows) > 1:
-            raise ValueError(f"{len(rows)} rows where at most one was expected")
-        return rows[0]
-
-    def all(self, conn: Connection, /, **parameters: Any) -> list[tuple[Any, ...]]:
-        return conn.rows_of(self, parameters)
-
-    def all_at_once(self, conn: Connection, /, **parameters: Any) -> list[Sequence[Any]]:
-        """As `all`, for many rows of text and numbers.
-
-        SQLite's driver gives up the interpreter at each row and has to get it back from the event loop, which makes a
-        page of a thousand rows several times as expensive. Here SQLite puts the rows together in one step, as JSON.
-        """
-        if conn.dialect != "sqlite":
-            return list(conn.rows_of(self, parameters))
-        if self._as_json is None:
-            self._as_json = self._wrapped_as_json()
-        rows: list[Sequence[Any]] = json.loads(conn.rows_of(self._as_json, parameters)[0][0])
-        return rows
-
-    def _wrapped_as_json(self) -> Prepared:
-        form, columns = self.form("sqlite"), cast("Any", self._statement).selected_columns
-        names = ", ".join(f'"{column.name}"' for column in columns)
-        wrapped = Prepared(cast("Executable", self._statement))
-        wrapped._forms["sqlite"] = form._replace(sql=f"SELECT json_group_array(json_array({names})) FROM ({form.sql})")
-        return wrapped
-
-    def run(self, conn: Connection, /, **parameters: Any) -> int:
-        """Run an INSERT, UPDATE or DELETE; the number of rows it concerned."""
-        return conn.rowcount_of(self, parameters)
-
-    def form(self, dialect: DialectName) -> _Form:
-        form = self._forms.get(dialect)
-        if form is None:
-            form = self._forms[dialect] = _compile(self._statement, dialect)
-        return form
-
-
-class _Form(NamedTuple):
-    """A statement compiled for one driver: its SQL, and how named parameters become positional ones."""
-
-    sql: str
-    names: frozenset[str]
-    constants: dict[str, Any]
-    pick: Callable[[dict[str, Any]], tuple[Any, ...]]
-
-    def arguments(self, parameters: dict[str, Any]) -> tuple[Any, ...]:
-        if len(parameters) != len(self.names):
-            raise TypeError(f"parameters differ in {sorted(self.names ^ parameters.keys())}: {self.sql}")
-        if self.constants:
-            parameters.update(self.constants)
-        return self.pick(parameters)
-
-
-def _constant(element: Any, **_: Any) -> ColumnClause[Any] | None:
-    if not isinstance(element, BindParameter) or element.required or element.callable is not None:
-        return None
-    if type(element.value) is int:
-        return literal_column(str(element.value), element.type)
-    if type(element.value) is str:
-        quoted = element.value.replace("'", "''")
-        return literal_column(f"'{quoted}'", element.type)
-    return None
-
-
-def _compile(statement: ClauseElement, dialect: DialectName) -> _Form:
-    compiled: Any = statement.compile(dialect=_DIALECTS[dialect]())
-    if compiled.post_compile_params:
-        raise ValueError(f"a prepared statement can't have lists as parameters: {compiled.string}")
-    order: list[str] = compiled.positiontup or []
-    required = {name for bound, name in compiled.bind_names.items() if bound.required}
-    constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
-    return _Form(compiled.string, frozenset(required), constants, _picker(order))
-
-
-def _picker(order: list[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
-    if len(order) > 1:
-        return itemgetter(*order)
-    return lambda parameters: tuple(parameters[name] for name in order)
 
 
 class Database(ABC):
@@ -237,40 +107,3 @@ def now(conn: Connection) -> int:
     if conn.dialect == "sqlite":
         return time.time_ns() // 1000
     return int(_POSTGRESQL_NOW.all(conn)[0][0])
-
-
-def open_database(url: str | None, data: Path) -> Database:
-    """Open `sqlite:///path` (default: s3gw.db in the data folder) or `postgresql://…`. Its schema must be migrated."""
-    # Each process loads the one driver that it uses.
-    if is_postgresql(url):
-        from s3gw.metadata.postgresql import PostgreSQLDatabase
-
-        return PostgreSQLDatabase(str(url))
-    from s3gw.metadata.sqlite import SQLiteDatabase
-
-    return SQLiteDatabase(sqlite_path(url, data))
-
-
-def migrate(url: str | None, data: Path) -> None:
-    """Bring the schema up to date, creating the database file if there is none. Starters of several nodes may race."""
-    from s3gw.metadata.migrate import upgrade  # Alembic: only in the process that starts the others
-
-    upgrade(url, data)
-
-
-def is_postgresql(url: str | None) -> bool:
-    return url is not None and url.partition("://")[0] in ("postgresql", "postgres", "postgresql+psycopg")
-
-
-def database_folder(url: str | None, data: Path) -> Path | None:
-    """Whose disk the database needs room on; None of a server's, which looks after its own."""
-    return None if is_postgresql(url) else sqlite_path(url, data).absolute().parent
-
-
-def sqlite_path(url: str | None, data: Path) -> Path:
-    if url is None:
-        return data / "s3gw.db"
-    scheme, _, path = url.partition(":///")
-    if scheme != "sqlite" or not path or path.startswith(":"):
-        raise ValueError("--database-url (S3GW_DATABASE_URL) must be sqlite:///PATH or postgresql://…")
-    return Path(path)

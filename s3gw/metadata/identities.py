@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata.database import Connection, Prepared, now
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import access_keys, buckets, users
 
 ROLES = ("user", "auditor", "admin")

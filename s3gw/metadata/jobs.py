@@ -14,8 +14,10 @@ import json
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
-from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import jobs
 
 QUEUED, RUNNING, DONE, DEAD = "queued", "running", "done", "dead"

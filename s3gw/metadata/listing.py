@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, text, tuple_
 
 from s3gw.metadata import buckets
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, uploads, users
 
 Row = Sequence[Any]  # its first column is the key, its second orders the rows of one key

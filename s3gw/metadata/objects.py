@@ -19,7 +19,8 @@ from s3gw.errors import InvalidArgument
 from s3gw.metadata import contents, uploads
 from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
-from s3gw.metadata.database import Connection, Prepared, now
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, exists
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata import processes
-from s3gw.metadata.database import Connection, insert_on_conflict
+from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import blob_pins, blobs, content_pins, contents
 
 BATCH = 500  # rows that one transaction should publish or withdraw at most

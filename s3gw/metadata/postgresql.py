@@ -28,9 +28,9 @@ from s3gw.metadata.database import (
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
-    Prepared,
     UnsuitableDatabase,
 )
+from s3gw.metadata.prepared import Prepared
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
-from s3gw.metadata.database import Connection, Prepared, insert_on_conflict, now
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import blob_pins, content_pins, processes, settings
 
 

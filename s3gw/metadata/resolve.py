@@ -11,8 +11,9 @@ from sqlalchemy import literal, select, true
 
 from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import AccessKey
+from s3gw.metadata.prepared import Prepared
 
 _row = select(literal(1).label("one")).subquery("one_row")  # which is there whatever is found
 _key = identities.select_access_key.subquery("found_key")

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from s3gw.disks.faults import is_full, write_fault
-from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, Prepared
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.sqlite_files import connect
 
 MAX_SCAN_SECONDS = 1.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
-from s3gw.metadata.database import Connection, insert_on_conflict
+from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import settings
 
 _NAME = "store"

@@ -15,7 +15,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, contents
 from s3gw.metadata.change import Change
-from s3gw.metadata.database import Connection, Prepared
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import parts, uploads
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")

@@ -11,7 +11,8 @@ import pytest
 
 from s3gw.admin.app import build_admin_app
 from s3gw.disks.room import Room
-from s3gw.metadata.database import Database, DatabaseUnavailable, open_database
+from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.metadata.engines import open_database
 
 pytestmark = pytest.mark.anyio
 

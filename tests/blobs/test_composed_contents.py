@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.metadata import blobs, contents, schema
 from s3gw.metadata.contents import Content, Part, part_list
-from s3gw.metadata.database import open_database
+from s3gw.metadata.engines import open_database
 from tests.blobs.bodies import random_bytes
 from tests.blobs.conftest import CHUNK, Room
 

@@ -19,7 +19,7 @@ from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
 from s3gw.metadata import buckets, identities, jobs, uploads
-from s3gw.metadata.database import open_database
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.server.first_start import prepare
 from s3gw.wire.model import operations

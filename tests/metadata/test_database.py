@@ -12,7 +12,9 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import PreconditionFailed
-from s3gw.metadata.database import Connection, Database, Prepared, insert_on_conflict, now, open_database
+from s3gw.metadata.database import Connection, Database, insert_on_conflict, now
+from s3gw.metadata.engines import open_database
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import audit_log, blobs, objects, settings
 
 pytestmark = pytest.mark.anyio

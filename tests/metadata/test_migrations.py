@@ -16,8 +16,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from s3gw.metadata.database import UnsuitableDatabase, migrate
+from s3gw.metadata.database import UnsuitableDatabase
 from s3gw.metadata.migrate import NEWEST, configuration, scripts, upgrade
+from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.schema import metadata
 from tests.postgresql import Server
 

@@ -12,17 +12,11 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, insert, select, text, update
 
-from s3gw.metadata.database import (
-    Connection,
-    DatabaseFull,
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-    Prepared,
-    UnsuitableDatabase,
-    migrate,
-    open_database,
-)
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, UnsuitableDatabase
+from s3gw.metadata.engines import open_database
+from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.postgresql import WRITERS, PostgreSQLConnection, PostgreSQLDatabase
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, settings
 from tests.postgresql import Server, run_server
 

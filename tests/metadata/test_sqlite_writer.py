@@ -23,7 +23,8 @@ from sqlalchemy import bindparam, insert, select, text
 
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata import sqlite_writer
-from s3gw.metadata.database import Connection, DatabaseFull, DatabaseUnavailable, Prepared
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseUnavailable
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SQLiteDatabase
 from s3gw.metadata.sqlite_connection import SQLiteConnection
@@ -270,7 +271,7 @@ _WRITE_FROM_ANOTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
 from sqlalchemy import insert
-from s3gw.metadata.database import open_database
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import settings
 
 async def main(url, name):

@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from s3gw.access.decide import Decision, Question
-from s3gw.metadata.database import open_database
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import blobs, contents, objects, uploads
 from s3gw.operations.table import OPERATIONS
 from tests.crash.client import BUCKET, open_gateway
