@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text, tuple_
@@ -23,19 +24,51 @@ Rank = Any  # the second column's type; what lies before and after all its value
 # Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
 _AFTER_PREFIX = 4
 _WITH_DELIMITER = 32
-# Nothing comes between a key and the key with this behind it: keys have no NUL.
+# `key + _LEAST` is the smallest string greater than `key`, since keys contain no NUL.
 _LEAST = "\x01"
 # Above any key: a key has at most 1024 bytes, and there is no greater code point.
 _END = "\U0010ffff" * 257
 
 
-class Page(NamedTuple):
-    """One page, in the order of keys. `last` is the row or common prefix (str) it ends with; None when it is empty."""
+class ListedVersion(NamedTuple):
+    """Columns of `objects` that a page of versions shows."""
 
-    rows: list[Row]
+    key: str
+    sequence: int
+    version_id: str
+    is_delete_marker: int
+    last_modified: int
+    etag: str
+    size: int
+    storage_class: str
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    owner_id: str
+
+
+class ListedUpload(NamedTuple):
+    """Columns of `uploads` that a page of uploads shows."""
+
+    key: str
+    upload_id: str
+    initiated_at: int
+    storage_class: str
+    checksum_algorithm: str | None
+    checksum_type: str | None
+    owner_id: str
+    initiator_id: str
+
+
+class Page(NamedTuple):
+    """One page, in the order of keys: rows are ListedVersion, ListedUpload, or a list with the fields of ObjectRow.
+
+    `last` is the row or common prefix (str) it ends with; None when it is empty.
+    """
+
+    rows: list[Any]
     common_prefixes: list[str]
     is_truncated: bool
-    last: Row | str | None
+    last: Any
 
 
 def after_prefix(prefix: str) -> str:
@@ -96,9 +129,10 @@ def list_versions(
     """Versions and delete markers after `start` (key, sequence), each key's newest first."""
 
     def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
-        return _versions_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        rows = _versions_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        return [ListedVersion._make(row) for row in rows]
 
-    return _walk(fetch, lambda row: row[1], BEFORE_VERSIONS, start, prefix, delimiter, limit)
+    return _walk(fetch, attrgetter("sequence"), BEFORE_VERSIONS, start, prefix, delimiter, limit)
 
 
 def list_uploads(
@@ -107,9 +141,10 @@ def list_uploads(
     """Uploads after `start` (key, upload id), each key's oldest first."""
 
     def fetch(key: str, rank: Rank, end: str, batch: int) -> list[Row]:
-        return _uploads_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        rows = _uploads_page.all_at_once(conn, bucket_id=bucket_id, key=key, rank=rank, end=end, batch=batch)
+        return [ListedUpload._make(row) for row in rows]
 
-    return _walk(fetch, lambda row: row[1], BEFORE_UPLOADS, start, prefix, delimiter, limit)
+    return _walk(fetch, attrgetter("upload_id"), BEFORE_UPLOADS, start, prefix, delimiter, limit)
 
 
 BEFORE_VERSIONS, AFTER_VERSIONS = -(1 << 63), (1 << 63) - 1
@@ -222,34 +257,13 @@ def _seek(conn: Connection, **parameters: Any) -> list[Row]:
 
 
 _versions_page = Prepared(
-    select(
-        objects.c.key,
-        objects.c.sequence,
-        objects.c.version_id,
-        objects.c.is_delete_marker,
-        objects.c.last_modified,
-        objects.c.etag,
-        objects.c.size,
-        objects.c.storage_class,
-        objects.c.checksum_algorithm,
-        objects.c.checksum_type,
-        objects.c.owner_id,
-    )
+    select(*(objects.c[name] for name in ListedVersion._fields))
     .where(*_page, tuple_(objects.c.key, objects.c.sequence) > tuple_(bindparam("key"), bindparam("rank")))
     .order_by(objects.c.key, objects.c.sequence)
     .limit(bindparam("batch"))
 )
 _uploads_page = Prepared(
-    select(
-        uploads.c.key,
-        uploads.c.upload_id,
-        uploads.c.initiated_at,
-        uploads.c.storage_class,
-        uploads.c.checksum_algorithm,
-        uploads.c.checksum_type,
-        uploads.c.owner_id,
-        uploads.c.initiator_id,
-    )
+    select(*(uploads.c[name] for name in ListedUpload._fields))
     .where(
         uploads.c.bucket_id == bindparam("bucket_id"),
         uploads.c.key < bindparam("end"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
-from s3gw.metadata.listing import Page
+from s3gw.metadata.listing import ListedVersion, Page
 from s3gw.operations.call import Call, Output
-from s3gw.pages import ObjectRows, PrefixRows, VersionRow, VersionRows
+from s3gw.pages import ObjectRow, ObjectRows, PrefixRows, VersionRow, VersionRows
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
 
 _MOST = 1000
+_owner_of = itemgetter(ObjectRow._fields.index("owner"))
 
 # user id -> (canonical id, display name)
 Owners = dict[str, tuple[str, str]]
@@ -140,7 +142,7 @@ def _current_page(
     page = listing.list_current(
         conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
     )
-    return page, listing.object_owners(conn, bucket_id, {row[7] for row in page.rows}) if with_owners else {}
+    return page, listing.object_owners(conn, bucket_id, set(map(_owner_of, page.rows))) if with_owners else {}
 
 
 def _last_key(page: Page) -> str:
@@ -181,8 +183,8 @@ async def list_object_versions(call: Call, input: ListObjectVersionsRequestTypeD
     output["VersionIdMarker"] = version_marker or ""
     if page.is_truncated:
         output["NextKeyMarker"] = _last_key(page)
-        if page.last is not None and not isinstance(page.last, str):
-            output["NextVersionIdMarker"] = page.last[2]
+        if isinstance(page.last, ListedVersion):
+            output["NextVersionIdMarker"] = page.last.version_id
     output["Versions"] = VersionRows(_version_rows(page, owners, continued))
     return output
 
@@ -212,18 +214,19 @@ def _versions_page(
     if at_least:
         start = (at_least, listing.BEFORE_VERSIONS)
     page = listing.list_versions(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
-    return page, listing.object_owners(conn, bucket_id, {row[10] for row in page.rows}), continued
+    return page, listing.object_owners(conn, bucket_id, {row.owner_id for row in page.rows}), continued
 
 
 def _version_rows(page: Page, owners: Owners, continued: str | None) -> list[VersionRow]:
     rows: list[VersionRow] = []
     before = continued
-    for key, _, version_id, is_marker, modified, etag, size, storage_class, algorithm, kind, owner in page.rows:
-        canonical_id, name = owners.get(owner, (None, None))
-        place = (key, version_id, key != before, bool(is_marker), modified)
-        if is_marker:
+    for row in page.rows:
+        canonical_id, name = owners.get(row.owner_id, (None, None))
+        place = (row.key, row.version_id, row.key != before, bool(row.is_delete_marker), row.last_modified)
+        if row.is_delete_marker:
             rows.append(VersionRow(*place, owner_id=canonical_id, owner_name=name))
         else:
-            rows.append(VersionRow(*place, f'"{etag}"', size, storage_class, canonical_id, name, algorithm, kind))
-        before = key
+            stored = (f'"{row.etag}"', row.size, row.storage_class)
+            rows.append(VersionRow(*place, *stored, canonical_id, name, row.checksum_algorithm, row.checksum_type))
+        before = row.key
     return rows

@@ -10,7 +10,7 @@ from s3gw.metadata import contents, listing, objects, uploads
 from s3gw.metadata.change import Change, part_lock
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
-from s3gw.metadata.listing import Page
+from s3gw.metadata.listing import ListedUpload, Page
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.call import Call, Output
@@ -202,9 +202,11 @@ async def list_multipart_uploads(call: Call, input: ListMultipartUploadsRequestT
         "CommonPrefixes": PrefixRows(page.common_prefixes),
         "Uploads": [_upload(row, owners) for row in page.rows],
     }
-    last = page.last or ""
-    is_prefix = isinstance(last, str)
-    output["NextKeyMarker"], output["NextUploadIdMarker"] = last if is_prefix else last[0], "" if is_prefix else last[1]
+    last = page.last
+    is_upload = isinstance(last, ListedUpload)
+    output["NextKeyMarker"], output["NextUploadIdMarker"] = (
+        (last.key, last.upload_id) if is_upload else (last or "", "")
+    )
     return output
 
 
@@ -223,18 +225,17 @@ def _uploads_page(
         if at_least:
             start = (at_least, listing.BEFORE_UPLOADS)
     page = listing.list_uploads(conn, bucket_id, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
-    return page, listing.owners(conn, {user for row in page.rows for user in (row[6], row[7])})
+    return page, listing.owners(conn, {user for row in page.rows for user in (row.owner_id, row.initiator_id)})
 
 
-def _upload(row: listing.Row, owners: Owners) -> Output:
-    key, upload_id, initiated, storage_class, algorithm, checksum_type, owner, initiator = row
+def _upload(row: ListedUpload, owners: Owners) -> Output:
     return {
-        "Key": key,
-        "UploadId": upload_id,
-        "Initiated": timestamp(initiated),
-        "StorageClass": storage_class,
-        "Owner": _person(owners, owner),
-        "Initiator": _person(owners, initiator),
-        "ChecksumAlgorithm": algorithm,
-        "ChecksumType": checksum_type,
+        "Key": row.key,
+        "UploadId": row.upload_id,
+        "Initiated": timestamp(row.initiated_at),
+        "StorageClass": row.storage_class,
+        "Owner": _person(owners, row.owner_id),
+        "Initiator": _person(owners, row.initiator_id),
+        "ChecksumAlgorithm": row.checksum_algorithm,
+        "ChecksumType": row.checksum_type,
     }
