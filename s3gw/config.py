@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -19,6 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s3gw.server.listeners import parse_address
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "S3GW_"
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -32,6 +36,9 @@ List = Annotated[list[str], NoDecode]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
+_DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+# Those that are options of commands too.
+_OPTIONS = frozenset(("data", "database_url", "listen", "admin_listen", "workers", "tls_cert", "tls_key"))
 
 
 class ConfigurationError(Exception):
@@ -164,8 +171,33 @@ class Settings(BaseSettings):
         parse_address(value)
         return value
 
+    @field_validator("region")
+    @classmethod
+    def _check_region(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+            raise ValueError("must be letters, digits and dashes")
+        return value
+
+    @field_validator("domains")
+    @classmethod
+    def _check_domains(cls, value: list[str]) -> list[str]:
+        for domain in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?", domain):
+                raise ValueError("must be names of hosts, with commas between them")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str | None) -> str | None:
+        """Before anything is bound or made; the database itself is met later."""
+        if value is not None and not value.startswith(_DATABASE_URLS):
+            raise ValueError("must be sqlite:///PATH or postgresql://…")
+        return value
+
     @model_validator(mode="after")
     def _check_pairs(self) -> Settings:
+        if self.listen == self.admin_listen and parse_address(self.listen)[1]:
+            raise ValueError("--listen (S3GW_LISTEN) and --admin-listen (S3GW_ADMIN_LISTEN) are one address")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("S3GW_TLS_CERT and S3GW_TLS_KEY belong together")
         if (self.root_access_key_id is None) != (self.root_secret_access_key is None):
@@ -229,7 +261,7 @@ def unknown_variables() -> list[str]:
     fields = Settings.model_fields.items()
     known = {f"{PREFIX}{name.upper()}" for name, _ in fields}
     known |= {f"{PREFIX}{name.upper()}_FILE" for name, field in fields if is_secret(field)}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(".env")) if name.upper().startswith(PREFIX)}
+    given = {name.upper() for name in (*os.environ, *_dotenv()) if name.upper().startswith(PREFIX)}
     others = _OF_TESTS + (_OF_KUBERNETES if "KUBERNETES_SERVICE_HOST" in os.environ else ())
     return sorted(name for name in given - known if not name.removeprefix(PREFIX).startswith(others))
 
@@ -237,14 +269,34 @@ def unknown_variables() -> list[str]:
 def wants_json_log() -> bool:
     """What is known of the log's format before it is known whether the settings can be used."""
     name = f"{PREFIX}LOG_FORMAT"
-    return (os.environ.get(name) or dotenv_values(".env").get(name)) == "json"
+    return (os.environ.get(name) or _dotenv().get(name)) == "json"
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    """Nothing where it can't be read: `load_settings` says so."""
+    try:
+        return dotenv_values(".env")
+    except UnicodeDecodeError:
+        return {}
 
 
 def load_settings(**options: Any) -> Settings:
     """Settings from options (those that are not None), environment, files and .env. Raises ConfigurationError."""
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
+    except UnicodeDecodeError:
+        raise ConfigurationError(".env isn't text in UTF-8") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
-        raise ConfigurationError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
+        problems = error.errors(include_input=False, include_url=False)
+        raise ConfigurationError("; ".join(_told(problem) for problem in problems)) from None
+
+
+def _told(problem: ErrorDetails) -> str:
+    """With the names of the setting, and without pydantic's own words."""
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.partition(", unable")[0]
+    if not problem["loc"]:
+        return message
+    name = str(problem["loc"][0])
+    variable = f"{PREFIX}{name.upper()}"
+    return f"--{name.replace('_', '-')} ({variable}): {message}" if name in _OPTIONS else f"{variable}: {message}"

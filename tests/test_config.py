@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from s3gw.cli.config import as_env, as_markdown
-from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret, load_settings, unknown_variables
+from s3gw.config import (
+    PREFIX,
+    ConfigurationError,
+    Settings,
+    is_secret,
+    load_settings,
+    unknown_variables,
+    wants_json_log,
+)
 from s3gw.server.child import rebuild
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +76,10 @@ def test_the_file_of_the_master_key_is_left_to_whoever_makes_it(monkeypatch: pyt
         ("S3GW_WORKERS", "0"),
         ("S3GW_LISTEN", "nonsense"),
         ("S3GW_LISTEN", "127.0.0.1:70000"),
+        ("S3GW_DATABASE_URL", "mysql://user@host/name"),
+        ("S3GW_DATABASE_URL", "s3gw.db"),
+        ("S3GW_REGION", "us east"),
+        ("S3GW_DOMAINS", "http://x/"),
         ("S3GW_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("S3GW_BUCKET_DEFAULTS", "none"),
         ("S3GW_HEADER_TIMEOUT", "0"),
@@ -76,8 +88,35 @@ def test_the_file_of_the_master_key_is_left_to_whoever_makes_it(monkeypatch: pyt
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"^{name}: "):
+    option = f"--{name.removeprefix(PREFIX).lower().replace('_', '-')} ({name}): "
+    with pytest.raises(ConfigurationError) as refusal:
         load_settings()
+    assert str(refusal.value).startswith((f"{name}: ", option))
+    assert "Input should" not in str(refusal.value)
+
+
+def test_all_that_makes_no_sense_is_told_at_once_and_options_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_WORKERS", "many")
+    monkeypatch.setenv("S3GW_LOG_FORMAT", "xml")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+    assert str(refusal.value) == (
+        "--workers (S3GW_WORKERS): must be a valid integer; S3GW_LOG_FORMAT: must be 'text' or 'json'"
+    )
+
+
+def test_a_dotenv_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"S3GW_WORKERS=2\n\xff")
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        load_settings()
+    assert not wants_json_log() and unknown_variables() == []
+
+
+def test_two_listeners_of_one_address_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="are one address"):
+        load_settings(listen="127.0.0.1:9000", admin_listen="127.0.0.1:9000")
+    load_settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0")
 
 
 def test_half_of_a_pair_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +138,8 @@ def test_a_refusal_never_shows_the_value(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_secrets_are_not_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, field in Settings.model_fields.items():
         if is_secret(field):
-            monkeypatch.setenv(f"{PREFIX}{name.upper()}", "hunter2")
+            prefix = "postgresql://user:" if name == "database_url" else ""
+            monkeypatch.setenv(f"{PREFIX}{name.upper()}", f"{prefix}hunter2")
     assert "hunter2" not in repr(load_settings())
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 _FILE = "master.key"
 _BYTES = 32
+_SETTING = "--data (S3GW_DATA) or S3GW_MASTER_KEY_FILE"
 
 
 class MasterKeyError(Exception):
@@ -39,7 +40,11 @@ def find_master_key(settings: Settings, *, create: bool = False) -> bytes:
     file = settings.master_key_file or settings.data / _FILE
     if not create and not file.exists():
         raise MasterKeyError(f"the master key {file} is missing; without it no secret access key can be read")
-    return load_master_key(file)
+    try:
+        return load_master_key(file)
+    except OSError as error:
+        reason = error.strerror or error
+        raise MasterKeyError(f"the master key {file} can't be read or made: {reason}; check {_SETTING}") from None
 
 
 def parse_master_key(text: str) -> bytes:

@@ -5,6 +5,7 @@ A command's module is imported when it is called, so that `serve` doesn't load w
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -30,7 +31,8 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _COMMANDS:
-            return None
+            close = get_close_matches(cmd_name, _COMMANDS, 1)
+            ctx.fail(f"No such command {cmd_name!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
         command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name}").app)
         command.name, command.help = cmd_name, _COMMANDS[cmd_name]
         return command

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, Json, group, show
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, show
 
 app = group()
 
@@ -21,7 +21,10 @@ def operations(
 ) -> None:
     """Print AWS's operations and which of them are served."""
     rows = [row for row in describe() if name.lower() in row["operation"].lower()]
-    show([row for row in rows if served is None or row["served"] == served], as_json)
+    found = [row for row in rows if served is None or row["served"] == served]
+    if not found and not as_json:
+        refuse(f"no operation of AWS's has {name!r} in its name, or none that is asked for", as_json)
+    show(found, as_json)
 
 
 def describe() -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ def _check_certificate(settings: Settings) -> None:
         try:
             Certificate(settings.tls_cert, settings.tls_key)
         except ssl.SSLError as error:
-            reason = (error.reason or str(error)).lower().replace("_", " ")
+            reason = (error.reason or "not PEM, or not a certificate and its key").lower().replace("_", " ")
             raise ConfigurationError(f"{_CERTIFICATE} can't be used: {reason}") from None
         except OSError as error:
             raise ConfigurationError(f"{_CERTIFICATE} can't be used: {in_words(error)}") from None

@@ -30,7 +30,8 @@ def in_words(error: BaseException) -> str:
         return str(error)
     assert isinstance(error, OSError)
     reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
+    is_named = isinstance(error.filename, str | bytes | os.PathLike) and error.filename  # it may be a descriptor
+    return f"{error.filename}: {reason}" if is_named else reason
 
 
 def is_read_only(folder: Path | str) -> bool:

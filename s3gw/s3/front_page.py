@@ -1,6 +1,6 @@
 """What a person sees who opens the server's address in a browser, instead of S3's XML that access is denied.
 
-Only for requests that no S3 client makes: a GET without credentials and query that asks for HTML first, or the icon
+Only for requests that no S3 client makes: without credentials, one that asks for HTML first, or for the icon
 that browsers fetch by themselves. Strangers may read it, so it tells nothing of this server that they didn't send.
 """
 
@@ -13,6 +13,7 @@ from s3gw.wire.request import Request
 
 ICON_PATH = b"/favicon.ico"
 _PATHS = frozenset((b"/", ICON_PATH))
+_SIGNING = frozenset(("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId", "Signature"))
 
 _ICON = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#b5432b" d="M2 3h12l-1.6 11H3.6z"/>\
 <ellipse cx="8" cy="3" rx="6" ry="1.6" fill="#7c2a19"/></svg>"""
@@ -55,9 +56,9 @@ class Page(NamedTuple):
 
 def page_for(request: Request) -> Page | None:
     """None for what is S3."""
-    if request.raw_path not in _PATHS or request.method != "GET" or request.target.virtual_hosted:
+    if request.raw_path not in _PATHS or request.method not in ("GET", "HEAD") or request.target.virtual_hosted:
         return None
-    if "authorization" in request.headers or request.query_string:
+    if "authorization" in request.headers or not _SIGNING.isdisjoint(request.arguments):
         return None
     if request.raw_path == ICON_PATH:
         return Page([(b"content-type", b"image/svg+xml"), (b"cache-control", b"max-age=86400")], _ICON)

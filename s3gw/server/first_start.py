@@ -186,12 +186,18 @@ _REFUSALS = (
 )
 
 
-def _refusal(error: Exception) -> str:
+def _refusal(error: Exception, settings: Settings) -> str:
     """One line, with the setting that it is about."""
     line = " ".join(in_words(error).split())
     if isinstance(error, DatabaseUnavailable):
         return f"{line}; {_CHECK}"
-    return f"{line}; check --data (S3GW_DATA)" if is_disk_fault(error) else line
+    if not is_disk_fault(error):
+        return line
+    database = database_folder(settings.database_url, settings.data)
+    is_of_database = database is not None and str(getattr(error, "filename", "")).startswith(f"{database}{os.sep}")
+    if is_of_database and database != settings.data.absolute():
+        return f"{line}; check --database-url (S3GW_DATABASE_URL)"
+    return f"{line}; check --data (S3GW_DATA)"
 
 
 def main(settings: Settings, control: socket.socket) -> None:
@@ -202,6 +208,6 @@ def main(settings: Settings, control: socket.socket) -> None:
     try:
         answer = asyncio.run(prepare(settings, progress))
     except _REFUSALS as error:
-        answer = {"error": _refusal(error), "is_untouched": progress.is_untouched}
+        answer = {"error": _refusal(error, settings), "is_untouched": progress.is_untouched}
     with control:
         control.sendall(json.dumps(answer).encode())

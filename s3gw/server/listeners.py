@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 _BACKLOG = 2048
@@ -16,7 +17,7 @@ def parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is not HOST:PORT")
+        raise ValueError(f"{address!r} is not HOST:PORT, with a port up to 65535")
     return host, int(port)
 
 
@@ -30,9 +31,10 @@ def bind(address: str, setting: str = "--listen (S3GW_LISTEN)") -> socket.socket
             found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
     except OSError as error:
-        raise CannotListen(
-            f"can't listen on {address}: {error.strerror or error}; choose another by {setting}"
-        ) from None
+        number = 0 if error.errno is None or isinstance(error, socket.gaierror) else error.errno
+        # Python writes the address into the text of this error, as a tuple; getaddrinfo's numbers aren't the system's.
+        reason = os.strerror(number) if number else error.strerror or error
+        raise CannotListen(f"can't listen on {address}: {reason}; choose another by {setting}") from None
     listener.setblocking(False)
     return listener
 

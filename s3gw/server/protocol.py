@@ -202,22 +202,30 @@ class Connection(HttpToolsProtocol):
 
     def _complete_scope(self) -> None:
         url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        raw_path = url.path or b"/"  # of a whole URL without one
+        path = raw_path.decode("ascii")
         self.scope["http_version"] = self.parser.get_http_version()
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["raw_path"] = url.path
+        self.scope["raw_path"] = raw_path
         self.scope["query_string"] = url.query or b""
+        has_host = any(name == b"host" for name, _ in self.headers)
         if url.host is not None:
-            self._take_host_of_target()
+            self._take_host_of_target(has_host)
+        elif not has_host and self.scope["http_version"] == "1.1":
+            # "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
+            # field" (RFC 9112, 3.2).
+            raise BadRequest("The Host header is missing.")
 
-    def _take_host_of_target(self) -> None:
+    def _take_host_of_target(self, has_host: bool) -> None:
         """ "When an origin server receives a request with an absolute-form of request-target, the origin server MUST
         ignore the received Host header field (if any) and instead use the host information of the request-target"
         (RFC 9112, 3.2.2). A second Host is still a second one.
         """
         authority = self.url.split(b"/", 3)[2].rpartition(b"@")[2]
         self.headers[:] = [(name, authority if name == b"host" else value) for name, value in self.headers]
+        if not has_host:
+            self.headers.append((b"host", authority))
 
     def on_chunk_header(self) -> None:
         self._framing_bytes -= _LINE
@@ -300,7 +308,12 @@ class Connection(HttpToolsProtocol):
             # A broken chunk: for the app, the client has gone, and sends nothing any more.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            if self.cycle is not self._answering or self.cycle.response_started:
+            if self._answering is not None and self.cycle is not self._answering:
+                self.pipeline.clear()  # the one before is still being answered; then the connection ends
+                self._answering.keep_alive = False
+                self.flow.pause_reading()
+                return
+            if self.cycle.response_started:
                 self.transport.close()
                 return
             is_discarding = False

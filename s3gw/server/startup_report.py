@@ -76,13 +76,17 @@ def _credentials(made_up: dict[str, str], region: str, user: str) -> str:
             f"    export AWS_REGION={region}",
         ]
     if "admin_password" in made_up:
-        lines.append(f"    Admin password: {made_up['admin_password']}    (nothing asks for it yet)")
+        lines += ["", f"Admin password, which nothing asks for yet: {made_up['admin_password']}"]
     return "\n".join([*lines, ""])
 
 
 def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, is_first_start: bool) -> str:
     url = settings["database_url"] or ""
-    keys = "the keys above" if is_first_start else f"its keys (new ones: {key_command})"
+    keys = "Next, in another terminal, with AWS's command line and the keys above:"
+    if not is_first_start:
+        keys = f"With AWS's command line and a key (a new one: {key_command}):"
+    first = "mb s3://first-bucket" if is_first_start else "ls"
+    database = "PostgreSQL" if url.startswith("postgres") else f"SQLite, {url.removeprefix('sqlite:///') or 'in Data'}"
     return "\n".join(
         (
             f"s3gw {__version__} is ready. Ctrl+C stops it.",
@@ -90,12 +94,12 @@ def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, i
             f"    S3        {facts['s3']}",
             f"    Health    {facts['admin']}/readyz",
             f"    Data      {facts['data']}",
-            f"    Database  {'PostgreSQL' if url.startswith('postgres') else 'SQLite'}",
+            f"    Database  {database}",
             f"    Workers   {facts['workers']}",
             "",
-            f"Next, in another terminal, with AWS's command line and {keys}:",
+            keys,
             "",
-            f"    aws --endpoint-url {facts['s3']} --region {settings['region']} s3 mb s3://first-bucket",
+            f"    aws --endpoint-url {facts['s3']} --region {settings['region']} s3 {first}",
             "",
         )
     )

@@ -57,13 +57,17 @@ class Supervisor:
         """Serve until a signal says stop; return the exit status."""
         settings = self.settings
         self._watch_signals()
-        self._listeners = {
-            messages.S3: listeners.bind(settings["listen"], "--listen (S3GW_LISTEN)"),
-            messages.ADMIN: listeners.bind(settings["admin_listen"], "--admin-listen (S3GW_ADMIN_LISTEN)"),
-        }
-        self._made = Made(_data_path(settings))
+        self._made = Made(_data_path(settings), _sqlite_elsewhere(settings))
         self._lock = lock_data_folder(_data_path(settings))
         self._made.look()
+        try:
+            self._listeners = {
+                messages.S3: listeners.bind(settings["listen"], "--listen (S3GW_LISTEN)"),
+                messages.ADMIN: listeners.bind(settings["admin_listen"], "--admin-listen (S3GW_ADMIN_LISTEN)"),
+            }
+        except listeners.CannotListen:
+            self._made.undo()
+            raise
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.server.first_start", document, inherited)
@@ -259,6 +263,13 @@ class Supervisor:
         for process in (self._preparation, *(slot.process for slot in self._slots())):
             if process is not None:
                 process.kill()
+
+
+def _sqlite_elsewhere(settings: dict[str, Any]) -> Any:
+    from pathlib import Path
+
+    url = settings["database_url"] or ""
+    return Path(url.removeprefix("sqlite:///")).absolute() if url.startswith("sqlite:///") else None
 
 
 def _data_path(settings: dict[str, Any]) -> Any:

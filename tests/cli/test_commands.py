@@ -300,13 +300,18 @@ def test_a_table_fits_100_columns(ask: Ask, run: Command, data: Path, words: str
     assert max(map(len, lines)) <= 100
 
 
-def test_operations_are_filtered_by_whether_they_are_served_and_by_name(ask: Ask) -> None:
+def test_operations_are_filtered_by_whether_they_are_served_and_by_name(ask: Ask, run: Command) -> None:
     served, unserved = ask("operations", "--served"), ask("operations", "--unserved")
     assert len(served) + len(unserved) == len(operations())
     assert all(row["served"] for row in served)
     assert "SelectObjectContent" in {row["operation"] for row in unserved}
     assert [row["operation"] for row in ask("operations", "getobjecttag")] == ["GetObjectTagging"]
     assert ask("operations", "getobjecttag", "--unserved") == []
+    assert "'PutObjct'" in refusal(run("operations", "PutObjct"))
+
+
+def test_a_command_that_is_misspelt_is_guessed(run: Command) -> None:
+    assert "No such command 'users'. Did you mean 'user'?" in run("users", "list").stderr
 
 
 def test_who_makes_a_key_is_told_that_its_secret_is_not_shown_again(run: Command) -> None:

@@ -44,11 +44,17 @@ def test_who_signs_gets_s3_whatever_it_accepts(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/?x-id=ListBuckets", "/bucket", "/bucket/key.html", "/favicon.ico/key", "/favicon.ico?location"]
+    "path", ["/?X-Amz-Signature=0", "/bucket", "/bucket/key.html", "/favicon.ico/key", "/favicon.ico?Signature=0"]
 )
 def test_other_addresses_are_s3_for_browsers_too(server: RunningServer, path: str) -> None:
     status, _, headers = ask(server, path, CHROME)
-    assert status in (403, 404) and headers["Content-Type"] == "application/xml"
+    assert status in (400, 403, 404) and headers["Content-Type"] == "application/xml"
+
+
+@pytest.mark.parametrize("path", ["/?utm=1", "/favicon.ico?v=2"])
+def test_a_query_of_the_web_changes_nothing(server: RunningServer, path: str) -> None:
+    assert ask(server, path, CHROME).status == 200
+    assert send(server, "HEAD", path, key=None, Accept=CHROME)[:2] == (200, b"")
 
 
 def test_the_icon_that_browsers_fetch_is_no_bucket(server: RunningServer) -> None:

@@ -21,6 +21,23 @@ def test_a_folder_that_was_made_is_removed_with_its_parents(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_a_folder_that_was_there_only_what_was_made_goes_and_beside_a_database_too(tmp_path: Path) -> None:
+    data, database = tmp_path / "data", tmp_path / "elsewhere" / "s3gw.db"
+    data.mkdir()
+    database.parent.mkdir()
+    (data / "s3gw.db").write_text("garbage")
+    database.write_text("garbage")
+    made = Made(data, database)
+    (data / FILE_NAME).touch()
+    made.look()
+    (data / "blobs").mkdir()
+    for path in (data / "s3gw.db.turn.lock", Path(f"{database}.turn.lock"), Path(f"{database}.writer.lock")):
+        path.touch()
+    made.undo()
+    assert list(data.iterdir()) == [data / "s3gw.db"]
+    assert list(database.parent.iterdir()) == [database]
+
+
 def test_what_another_server_made_before_we_had_the_lock_stays(tmp_path: Path) -> None:
     made = Made(tmp_path)  # it is empty still
     (tmp_path / "s3gw.db").write_text("the other's")

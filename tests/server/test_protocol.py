@@ -230,7 +230,7 @@ async def test_a_refusal_without_a_request_has_an_id_that_the_log_has_too(
         (b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
          501, b"NotImplemented"),
         (b"POST / HTTP/1.1\r\nHost: s3\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, b"NotImplemented"),
-        (b"GET http://s3 HTTP/1.1\r\nHost: s3\r\n\r\n", 400, b"BadRequest"),
+        (b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n", 400, b"BadRequest"),
         (b"GET s3:443 HTTP/1.1\r\nHost: s3\r\n\r\n", 400, b"BadRequest"),
     ],
 )  # fmt: skip
@@ -328,7 +328,8 @@ async def test_a_broken_chunk_behind_a_request_that_waits_is_not_written_into_it
         writer.write(GET.replace(b"/ ", b"/wait ", 1) + BROKEN)
         await asyncio.sleep(0.1)
         server.app.may_go_on.set()
-        assert b"BadRequest" not in await closes(reader)
+        answer = await closes(reader)
+        assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"0 bytes")
 
 
 @pytest.mark.parametrize(
@@ -337,6 +338,7 @@ async def test_a_broken_chunk_behind_a_request_that_waits_is_not_written_into_it
         (b"http://bucket.s3.test/key", b"bucket.s3.test"),
         (b"http://s3.test:9000/key?acl", b"s3.test:9000"),
         (b"http://somebody@[::1]:9000/", b"[::1]:9000"),
+        (b"http://s3.test", b"s3.test"),
         (b"/http://other/", b"s3"),
     ],
 )

@@ -44,7 +44,8 @@ def test_a_folder_that_can_not_be_used_is_one_line(tmp_path: Path, data: str) ->
 
 
 def test_a_second_server_on_the_same_data_folder_is_refused(server: RunningServer) -> None:
-    refused = serve(Path(server.facts["data"]))
+    """That it is the folder is told before that its port is taken too."""
+    refused = serve(Path(server.facts["data"]), "--listen", urlsplit(server.s3).netloc)
     assert refused.returncode == 1
     assert re.fullmatch(rf"s3gw: .* in use by another s3gw server \(process {server.process.pid}\).*\n", refused.stderr)
 
@@ -53,6 +54,8 @@ def test_a_port_that_is_taken_is_refused(server: RunningServer, tmp_path: Path) 
     refused = serve(tmp_path / "data", "--listen", urlsplit(server.s3).netloc, "--json")
     assert refused.returncode == 1
     assert refused.stderr.startswith('{"error": "can\'t listen on ')
+    assert "Address already in use; choose another by --listen (S3GW_LISTEN)" in refused.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
@@ -89,6 +92,8 @@ def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
         (("--database-url", "mysql://a"), {}, "--database-url (S3GW_DATABASE_URL)"),
         (("--tls-cert", "none", "--tls-key", "none"), {}, "--tls-cert"),
         ((), {"S3GW_MASTER_KEY": "short"}, "S3GW_MASTER_KEY"),
+        ((), {"S3GW_MASTER_KEY_FILE": "nowhere/key"}, "S3GW_MASTER_KEY_FILE"),
+        ((), {"S3GW_MASTER_KEY_FILE": "folder"}, "S3GW_MASTER_KEY_FILE"),
         ((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER"),
         ((), {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"}, "S3GW_ROOT_SECRET_ACCESS_KEY"),
         ((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS"),
@@ -106,7 +111,7 @@ def test_a_refused_start_is_one_line_that_names_the_setting_and_leaves_nothing_b
     assert refused.stderr.startswith("s3gw: ")
     assert names in refused.stderr
     assert "[Errno" not in refused.stderr
-    assert not (tmp_path / "deep").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "text"]
 
 
 def test_what_was_in_a_folder_stays_after_a_refused_start(tmp_path: Path) -> None:
