@@ -63,7 +63,7 @@ class PayloadSpec(NamedTuple):
     kind: Literal["unsigned", "signed", "chunked-signed", "chunked-unsigned"]
     trailer: bool = False
     sha256: str | None = None
-    signer: sigv4.ChunkSigner | None = None
+    signer: sigv4.FrameSigner | None = None
 
 
 class Authentication(NamedTuple):
@@ -129,7 +129,7 @@ class _SigV4(NamedTuple):
             if sigv4.is_same(sigv4.sign(key, text), signature):
                 if self.payload.kind != "chunked-signed":
                     return self.payload
-                return self.payload._replace(signer=sigv4.ChunkSigner(key, self.timestamp, scope, signature))
+                return self.payload._replace(signer=sigv4.FrameSigner(key, self.timestamp, scope, signature))
             first = first or (text, canonical_request)
         assert first is not None, "there is always one reading"
         text, canonical_request = first

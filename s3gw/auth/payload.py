@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from s3gw.auth.authenticate import Authentication
 from s3gw.auth.expected_digests import ExpectedDigests
-from s3gw.auth.sigv4 import ChunkSigner
+from s3gw.auth.sigv4 import FrameSigner
 from s3gw.checksums import Hasher
 from s3gw.errors import (
     EntityTooLarge,
@@ -26,7 +26,7 @@ from s3gw.errors import (
     SignatureDoesNotMatch,
 )
 from s3gw.threads import in_thread
-from s3gw.wire.aws_chunked import NEED_DATA, ChunkEnd, ChunkStart, Data, Decoder, End
+from s3gw.wire.aws_chunked import NEED_DATA, Data, Decoder, End, FrameEnd, FrameStart
 from s3gw.wire.request import Request
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,12 +60,12 @@ class VerifyingBody:
         spec, headers = authentication.payload, request.headers
         self._expected = ExpectedDigests(request, spec)
         self.hashers: dict[str, Hasher] = self._expected.hashers()
-        self._decoder: _ChunkedContent | None = None
+        self._decoder: _FramedContent | None = None
         if spec.kind.startswith("chunked"):
             self.size = _length(headers, "x-amz-decoded-content-length")
             if self.size is None:
                 raise MissingContentLength()
-            self._decoder = _ChunkedContent(self.size, spec.signer, spec.trailer)
+            self._decoder = _FramedContent(self.size, spec.signer, spec.trailer)
         else:
             self.size = _length(headers, "content-length")
         self._is_open_ended = self.size is None and "transfer-encoding" in headers
@@ -182,14 +182,14 @@ class VerifyingBody:
             raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=self._limit)
 
 
-class _ChunkedContent:
+class _FramedContent:
     """The content of an aws-chunked body.
 
     Bytes of a chunk are given out before all of it has come and its signature was checked, because nothing becomes
     visible before the verified end.
     """
 
-    def __init__(self, size: int, signer: ChunkSigner | None, has_trailers: bool) -> None:
+    def __init__(self, size: int, signer: FrameSigner | None, has_trailers: bool) -> None:
         self.signer = signer
         self.trailers: dict[str, str] = {}
         self._decoder = Decoder(size, signed=signer is not None, trailers=has_trailers)
@@ -204,11 +204,11 @@ class _ChunkedContent:
                 content.append(event.data)
                 if signer is not None:
                     self._hash.update(event.data)
-            elif type(event) is ChunkStart:
+            elif type(event) is FrameStart:
                 self._signature = event.signature
-            elif type(event) is ChunkEnd:
+            elif type(event) is FrameEnd:
                 if signer is not None:
-                    _check(signer, signer.string_for_chunk(self._hash.hexdigest()), self._signature)
+                    _check(signer, signer.string_for_frame(self._hash.hexdigest()), self._signature)
                     self._hash = hashlib.sha256()
             elif type(event) is End:
                 self._end(event)
@@ -222,7 +222,7 @@ class _ChunkedContent:
             _check(self.signer, self.signer.string_for_trailers(event.trailers), event.signature)
 
 
-def _check(signer: ChunkSigner, text: str, signature: str) -> None:
+def _check(signer: FrameSigner, text: str, signature: str) -> None:
     if not signer.accept(text, signature):
         raise SignatureDoesNotMatch(
             StringToSign=text, SignatureProvided=signature, StringToSignBytes=text.encode("latin-1").hex(" ")

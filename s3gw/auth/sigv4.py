@@ -226,7 +226,7 @@ def is_same(expected: str, provided: str) -> bool:
     return hmac.compare_digest(expected.encode("latin-1"), provided.encode("utf-8", "surrogateescape"))
 
 
-class ChunkSigner:
+class FrameSigner:
     """The chain of an aws-chunked body: each signature signs the one before it, the first that of the headers."""
 
     __slots__ = ("_key", "_prefix", "previous")
@@ -236,7 +236,7 @@ class ChunkSigner:
         self._prefix = f"{timestamp}\n{scope}\n"
         self.previous = seed_signature
 
-    def string_for_chunk(self, sha256: str) -> str:
+    def string_for_frame(self, sha256: str) -> str:
         return f"{ALGORITHM}-PAYLOAD\n{self._prefix}{self.previous}\n{EMPTY_SHA256}\n{sha256}"
 
     def string_for_trailers(self, trailers: Mapping[str, str]) -> str:

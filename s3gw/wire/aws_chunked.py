@@ -1,5 +1,7 @@
 """The aws-chunked content encoding, without I/O: bytes in (`receive_data`), events out (`next_event`).
 
+What AWS calls a chunk here is a frame everywhere else: a chunk is a stored piece.
+
     chunk   = size-in-hex [";chunk-signature=" signature] CRLF data CRLF
     body    = *chunk  last-chunk(size 0, without data)  *(name ":" value CRLF)  CRLF
 
@@ -26,8 +28,8 @@ _SIGNATURE = b"chunk-signature="
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 
 
-class ChunkStart(NamedTuple):
-    """`signature` is "" in an unsigned body. The chunk of size 0 is the last; it has a ChunkEnd as all others."""
+class FrameStart(NamedTuple):
+    """`signature` is "" in an unsigned body. The chunk of size 0 is the last; it has a FrameEnd as all others."""
 
     size: int
     signature: str
@@ -37,7 +39,7 @@ class Data(NamedTuple):
     data: memoryview
 
 
-class ChunkEnd(NamedTuple):
+class FrameEnd(NamedTuple):
     pass
 
 
@@ -52,8 +54,8 @@ class NeedData(NamedTuple):
     pass
 
 
-Event = ChunkStart | Data | ChunkEnd | End | NeedData
-CHUNK_END = ChunkEnd()
+Event = FrameStart | Data | FrameEnd | End | NeedData
+CHUNK_END = FrameEnd()
 NEED_DATA = NeedData()
 
 
@@ -136,7 +138,7 @@ class Decoder:
         self._remaining -= size
         self._chunk_remaining = size
         self.state = State.DATA if size else State.LAST_CHUNK_END
-        return ChunkStart(size, _chunk_signature(extension) if self._signed else "")
+        return FrameStart(size, _chunk_signature(extension) if self._signed else "")
 
     def _read_data(self) -> Event:
         size = min(self._buffered, self._chunk_remaining)

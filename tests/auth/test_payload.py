@@ -199,11 +199,11 @@ def test_a_signed_trailer_cannot_be_changed_nor_left_out(old: bytes, new: bytes,
 
 def test_a_rightly_signed_but_wrong_trailing_checksum_is_a_bad_digest() -> None:
     key = sigv4.signing_key(SECRET, "20130524", "us-east-1")
-    signer = sigv4.ChunkSigner(key, DATE, SCOPE, "00")
-    spec = PayloadSpec("chunked-signed", trailer=True, signer=sigv4.ChunkSigner(key, DATE, SCOPE, "00"))
+    signer = sigv4.FrameSigner(key, DATE, SCOPE, "00")
+    spec = PayloadSpec("chunked-signed", trailer=True, signer=sigv4.FrameSigner(key, DATE, SCOPE, "00"))
     body = b""
     for chunk in (b"hello", b""):
-        signer.accept(signer.string_for_chunk(hashlib.sha256(chunk).hexdigest()), "")
+        signer.accept(signer.string_for_frame(hashlib.sha256(chunk).hexdigest()), "")
         body += f"{len(chunk):x};chunk-signature={signer.previous}\r\n".encode() + chunk + (b"\r\n" if chunk else b"")
     signer.accept(signer.string_for_trailers({"x-amz-checksum-crc32": "AAAAAA=="}), "")
     body += f"x-amz-checksum-crc32:AAAAAA==\r\nx-amz-trailer-signature:{signer.previous}\r\n\r\n".encode()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3gw.errors import IncompleteBody, InvalidChunkSizeError, MalformedTrailerError, S3Error
-from s3gw.wire.aws_chunked import MAX_LINE, MAX_TRAILERS, NEED_DATA, ChunkStart, Data, Decoder, End
+from s3gw.wire.aws_chunked import MAX_LINE, MAX_TRAILERS, NEED_DATA, Data, Decoder, End, FrameStart
 
 TRAILER = b"x-amz-checksum-crc32:AAAAAA==\r\n"
 UNSIGNED = b"5\r\nhello\r\n0\r\n" + TRAILER + b"\r\n"
@@ -42,7 +42,7 @@ def decode(pieces: list[bytes], size: int, signed: bool, trailers: bool) -> tupl
         while (event := decoder.next_event()) is not NEED_DATA:
             if isinstance(event, Data):
                 content += event.data
-            elif isinstance(event, ChunkStart):
+            elif isinstance(event, FrameStart):
                 signatures.append(event.signature)
             elif isinstance(event, End):
                 end = event
