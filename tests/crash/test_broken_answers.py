@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from s3gw import gateway as gateway_module
+from s3gw.s3 import gateway as gateway_module
 from tests.crash.client import BUCKET, Client, open_gateway
 from tests.crash.sockets import RawClient, random_body
 from tests.servers import RunningServer, running_server

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import PreconditionFailed
-from s3gw.metadata.database import Connection, Database, insert_on_conflict, now
+from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import audit_log, blobs, objects, settings

@@ -102,8 +102,8 @@ def test_the_newest_revision_that_the_program_knows_is_the_one_it_ships() -> Non
 def test_alembic_is_loaded_only_where_there_is_something_to_migrate(
     database_url: str, tmp_path: Path, connection: Connection
 ) -> None:
-    program = "import json, sys; from pathlib import Path; from s3gw.metadata.database import migrate;"
-    program += "migrate(sys.argv[1], Path(sys.argv[2])); print(json.dumps('alembic' in sys.modules))"
+    program = "import json, sys; from pathlib import Path; from s3gw.metadata.migrate import upgrade;"
+    program += "upgrade(sys.argv[1], Path(sys.argv[2])); print(json.dumps('alembic' in sys.modules))"
 
     def loads_alembic() -> bool:
         command = [sys.executable, "-c", program, database_url, str(tmp_path)]
