@@ -45,17 +45,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
         reader = ContentReader(database, store)
         credentials = Credentials(find_master_key(settings))
         try:
-            yield Services(
-                settings,
-                database,
-                store,
-                writer,
-                reader,
-                pins,
-                storage.incarnation,
-                credentials,
-                storage.room,
-            )
+            yield Services(**vars(storage), writer=writer, reader=reader, credentials=credentials)
         finally:
             await writer.close()
             await reader.close()

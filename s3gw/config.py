@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from s3gw.metadata.database_url import is_postgresql, sqlite_path
 from s3gw.server.listeners import parse_address
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ List = Annotated[list[str], NoDecode]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
-_DATABASE_URLS = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
 # Those that are options of commands too.
 _OPTIONS = frozenset(("data", "database_url", "listen", "admin_listen", "workers", "tls_cert", "tls_key"))
 
@@ -190,8 +190,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_database_url(cls, value: str | None) -> str | None:
         """Before anything is bound or made; the database itself is met later."""
-        if value is not None and not value.startswith(_DATABASE_URLS):
-            raise ValueError("must be sqlite:///PATH or postgresql://…")
+        if not is_postgresql(value):
+            sqlite_path(value, Path())
         return value
 
     @model_validator(mode="after")

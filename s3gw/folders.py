@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import Room
-from s3gw.metadata.engines import database_folder
+from s3gw.metadata.database_url import database_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,30 +1,22 @@
-"""What a process works with: made once, by app.py, for the doors and the jobs."""
+"""What a process that answers requests works with: an open store, and what reads, writes and signs for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from s3gw.storage import Storage
+
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
-    from s3gw.blobs.read_pins import ReadPins
     from s3gw.blobs.reader import ContentReader
-    from s3gw.blobs.store import BlobStore
     from s3gw.blobs.writer import BodyWriter
-    from s3gw.config import Settings
-    from s3gw.disks.room import Room
-    from s3gw.incarnation import Incarnation
-    from s3gw.metadata.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    settings: Settings
-    database: Database
-    store: BlobStore
+@dataclass(frozen=True)
+class Services(Storage):
+    """Made once, by app.py, for all doors."""
+
     writer: BodyWriter
     reader: ContentReader
-    pins: ReadPins
-    incarnation: Incarnation
     credentials: Credentials
-    room: Room

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from s3gw.metadata.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Storage:
     settings: Settings
     database: Database

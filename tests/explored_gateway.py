@@ -131,8 +131,8 @@ class Gateway:
         )
         nothing = cast("Any", None)
         return Services(
-            cast("Any", settings), database, self._store, body_writer, content_reader, read_pins, Incarnation(name),
-            nothing, Room(self._data, None, 0),
+            cast("Any", settings), database, self._store, read_pins, Incarnation(name), Room(self._data, None, 0),
+            body_writer, content_reader, nothing,
         )  # fmt: skip
 
     def _matters(self, job: Any) -> bool:

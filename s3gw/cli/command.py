@@ -92,7 +92,7 @@ class Session:
     """A command's access to the metadata, whether the server runs or not."""
 
     def __init__(self, settings: Settings) -> None:
-        from s3gw.metadata.engines import is_postgresql, sqlite_path
+        from s3gw.metadata.database_url import is_postgresql, sqlite_path
 
         self.settings = settings
         if not is_postgresql(settings.database_url):

@@ -1,7 +1,8 @@
 """SQL of users and access keys.
 
-`find_access_key` is on the path of every signed request. What a name or a key may look like is decided here, so that
-the command line and the JSON API refuse the same things. Secrets arrive sealed and passwords hashed (auth/).
+`select_access_key` is part of what every signed request reads (resolve.py). What a name or a key may look like is
+decided here, so that the command line and the JSON API refuse the same things. Secrets arrive sealed and passwords
+hashed (auth/).
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ select_access_key = (
     .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
 )
-_find_access_key = Prepared(select_access_key)
 _any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
 _select_user = select(
     users.c.id,
@@ -114,11 +114,6 @@ _select_key = select(
     access_keys.c.expires_at,
     access_keys.c.created_at,
 ).join_from(access_keys, users, access_keys.c.user_id == users.c.id)
-
-
-def find_access_key(conn: Connection, access_key_id: str) -> AccessKey | None:
-    row = _find_access_key.one_or_none(conn, access_key_id=access_key_id)
-    return None if row is None else AccessKey._make(row)
 
 
 # Users

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, column, event, inspect, select, table
 
 from s3gw.disks.faults import is_read_only
 from s3gw.metadata.database import UnsuitableDatabase
-from s3gw.metadata.engines import is_postgresql, sqlite_path
+from s3gw.metadata.database_url import is_postgresql, sqlite_path
 from s3gw.metadata.sqlite_connection import make_engine as make_sqlite_engine
 from s3gw.metadata.sqlite_files import WriterLock, refuse_network_file_system
 

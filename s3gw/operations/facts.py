@@ -40,7 +40,7 @@ FACTS: dict[str, Fact] = {
 
 
 def facts_of(call: Call, name: str) -> Sequence[str]:
-    """None of a key that nobody knows: a condition on it never holds."""
+    """Empty for what the call doesn't say, and for a key that isn't in the table: a condition on it never holds."""
     fact = FACTS.get(name)
     value = None if fact is None else fact(call)
     return () if value is None else (str(value),)

@@ -1,7 +1,7 @@
 """What a person sees who opens the server's address in a browser, instead of S3's XML that access is denied.
 
-Only for requests that no S3 client makes: without credentials, one that asks for HTML first, or for the icon
-that browsers fetch by themselves. Strangers may read it, so it tells nothing of this server that they didn't send.
+Only for requests that no S3 client makes: without credentials, and for HTML first, or for the icon that browsers fetch
+by themselves. Strangers may read it, so it tells nothing of this server that they didn't send.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ from s3gw.errors import S3Error
 from s3gw.folders import blob_folder, reserve_folders
 from s3gw.metadata import buckets, identities, store_identity
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, UnsuitableDatabase, now
-from s3gw.metadata.engines import database_folder, open_database
+from s3gw.metadata.database_url import database_folder
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.readiness import met_full_disk, unreachable_is_unavailable
 from s3gw.names import valid_bucket_name

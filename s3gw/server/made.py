@@ -12,7 +12,7 @@ _OF_DATABASE = ("", "-wal", "-shm", ".turn.lock", ".writer.lock")
 
 
 class Made:
-    """Made before anything is touched, with the data folder and SQLite's file where that is elsewhere.
+    """Made before anything is touched, with the data folder and SQLite's file, wherever that is.
 
     Only what wasn't there when we had the lock is removed again: what another server made before that, even in the
     moment in which we waited, is that one's data.

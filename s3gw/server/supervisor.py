@@ -15,9 +15,11 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from s3gw.disks.faults import in_words
+from s3gw.metadata.database_url import is_postgresql, sqlite_path
 from s3gw.server import listeners, messages
 from s3gw.server.connection_dispatcher import ConnectionDispatcher
 from s3gw.server.lock import DataFolderInUse, lock_data_folder
@@ -57,8 +59,9 @@ class Supervisor:
         """Serve until a signal says stop; return the exit status."""
         settings = self.settings
         self._watch_signals()
-        self._made = Made(_data_path(settings), _sqlite_elsewhere(settings))
-        self._lock = lock_data_folder(_data_path(settings))
+        data, url = Path(settings["data"]), settings["database_url"]
+        self._made = Made(data, None if is_postgresql(url) else sqlite_path(url, data).absolute())
+        self._lock = lock_data_folder(data)
         self._made.look()
         try:
             self._listeners = {
@@ -263,19 +266,6 @@ class Supervisor:
         for process in (self._preparation, *(slot.process for slot in self._slots())):
             if process is not None:
                 process.kill()
-
-
-def _sqlite_elsewhere(settings: dict[str, Any]) -> Any:
-    from pathlib import Path
-
-    url = settings["database_url"] or ""
-    return Path(url.removeprefix("sqlite:///")).absolute() if url.startswith("sqlite:///") else None
-
-
-def _data_path(settings: dict[str, Any]) -> Any:
-    from pathlib import Path
-
-    return Path(settings["data"])
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from s3gw.auth.master_key import find_master_key
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
-from s3gw.metadata import buckets, identities, jobs, uploads
+from s3gw.metadata import buckets, identities, jobs, resolve, uploads
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.server.first_start import prepare
@@ -131,7 +131,7 @@ def test_a_given_pair_is_sealed_and_can_be_unsealed(ask: Ask, data: Path) -> Non
     async def find() -> identities.AccessKey | None:
         database = open_database(None, data)
         try:
-            return await database.read(identities.find_access_key, pair[0])
+            return (await database.read(resolve.key_and_bucket, pair[0], None)).access_key
         finally:
             await database.close()
 

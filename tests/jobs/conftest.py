@@ -106,8 +106,8 @@ async def process(
     async with open_incarnation(database, tmp_path, "jobs", pins) as alive:
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
-        settings = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7))
-        services = Services(settings, database, store, writer, reader, pins, alive, *cast(Any, (None, None)))
+        settings, nothing = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7)), cast(Any, None)
+        services = Services(settings, database, store, pins, alive, nothing, writer, reader, nothing)
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()

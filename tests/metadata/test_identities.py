@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from s3gw.metadata import buckets, identities
+from s3gw.metadata import buckets, identities, resolve
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
 
@@ -102,13 +102,13 @@ async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: ide
 
 async def test_a_signature_is_checked_with_one_row(run: Run, alice: identities.User) -> None:
     await run(identities.create_key, user="alice", access_key_id="AKIAALICE", sealed_secret=b"sealed", expires_at=123)
-    key = await run(identities.find_access_key, "AKIAALICE")
+    key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key
     assert key == (alice.id, alice.canonical_id, alice.account_id, "alice", "user", 1, 1, 123, b"sealed")
     await run(identities.set_user_enabled, "alice", False)
     await run(identities.update_key, "AKIAALICE", is_enabled=False)
-    key = await run(identities.find_access_key, "AKIAALICE")
+    key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key
     assert (key.user_enabled, key.key_enabled) == (0, 0)
-    assert await run(identities.find_access_key, "akiaalice") is None
+    assert (await run(resolve.key_and_bucket, "akiaalice", None)).access_key is None
 
 
 async def test_keys_are_listed_shown_changed_and_deleted(run: Run, alice: identities.User) -> None:

@@ -1,0 +1,30 @@
+"""Who may do what, and the rule that says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from s3gw.access.decide import Decision, Question, Resource, decide
+from s3gw.auth.principal import ANONYMOUS, Principal
+
+USER = Principal("1", "c", "123", "alice", "user", "AKIA")
+ADMIN = USER._replace(user_id="2", name="root", role="admin")
+HERS, OTHERS = Resource("pictures", "1", "cat.jpg"), Resource("books", "9")
+
+
+@pytest.mark.parametrize(
+    ("principal", "action", "resource", "decision"),
+    [
+        (ANONYMOUS, "s3:GetObject", Resource("b", ""), Decision(False, "nothing is allowed to everybody")),
+        (ANONYMOUS, "s3:ListAllMyBuckets", Resource(), Decision(False, "nothing is allowed to everybody")),
+        (ADMIN, "s3:DeleteBucket", OTHERS, Decision(True, "an admin may do everything")),
+        (USER, "s3:CreateBucket", Resource(), Decision(True, "every user may list and create buckets")),
+        (USER, "s3:Other", Resource(), Decision(False, "no rule allows it")),
+        (USER, "s3:GetObject", HERS, Decision(True, "the bucket is the user's own")),
+        (USER, "s3:ListAllMyBuckets", OTHERS, Decision(False, "no rule allows it")),
+    ],
+)
+def test_each_decision_names_its_rule(
+    principal: Principal, action: str, resource: Resource, decision: Decision
+) -> None:
+    assert decide(Question(principal, action, resource, lambda name: ())) == decision
