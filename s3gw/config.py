@@ -19,8 +19,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from s3gw.addresses import parse_address
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
-from s3gw.server.listeners import parse_address
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -17,7 +17,7 @@ from s3gw.config import (
     unknown_variables,
     wants_json_log,
 )
-from s3gw.server.child import rebuild
+from s3gw.processes.child import rebuild
 
 ROOT = Path(__file__).parent.parent
 

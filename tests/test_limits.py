@@ -34,12 +34,12 @@ from tests.crash.client import BUCKET, open_gateway
 from tests.crash.sockets import RawClient, eventually, stored
 from tests.disks import test_room as free_space
 from tests.gateways import client_of, refusal
+from tests.http import test_connection as http_connection
+from tests.http import test_refused_bodies as refused_bodies
 from tests.jobs import test_expire_uploads as expiry
 from tests.operations import test_copies as copies
 from tests.operations import test_tagging as tagging
 from tests.raw_requests import connect, content_md5, head, read_answer, send, send_on
-from tests.server import test_protocol as protocol
-from tests.server import test_refused_bodies as refused_bodies
 from tests.servers import RunningServer, running_server
 from tests.wire import test_aws_chunked as aws_chunked
 from tests.wire import test_codec as codec
@@ -70,7 +70,7 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
     "header_timeout": slow_clients.test_a_client_that_does_not_finish_its_head_is_let_go,
     "body_timeout": slow_clients.test_a_client_that_stops_in_its_body_hears_request_timeout_and_leaves_nothing,
     "send_timeout": slow_clients.test_a_client_that_does_not_read_its_answer_is_let_go,
-    "keep_alive": protocol.test_an_idle_connection_is_closed_after_keep_alive_and_not_before,
+    "keep_alive": http_connection.test_an_idle_connection_is_closed_after_keep_alive_and_not_before,
     "auth.authenticate.MAX_EXPIRES": authentication.test_one_second_and_seven_days_are_the_bounds_of_expiry,
     "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
@@ -339,7 +339,7 @@ def test_a_clock_is_off_by_at_most_the_skew(direction: int) -> None:
 
 @limit("shutdown_timeout")
 def test_an_upload_that_is_not_done_by_the_end_of_a_shutdown_is_dropped(tmp_path: Path) -> None:
-    """One that is done in time is kept: tests/server/test_supervisor.py."""
+    """One that is done in time is kept: tests/processes/test_supervisor.py."""
     with running_server(tmp_path / "data", S3GW_BUCKETS=BUCKET, S3GW_SHUTDOWN_TIMEOUT="1") as running:
         before = stored(tmp_path / "data")
         stalled = RawClient(running)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from s3gw import log
+from s3gw.processes.startup_report import log_line
 from s3gw.s3.answer import Answer
-from s3gw.server.startup_report import log_line
 from s3gw.wire.request import Request
 
 

@@ -149,10 +149,10 @@ def test_nginx_listens_on_ipv6_too() -> None:
 
 
 def test_the_containers_health_command_knows_tls(tmp_path: Path) -> None:
-    assert 'CMD ["python", "-m", "s3gw.server.health"]' in read("Containerfile")
+    assert 'CMD ["python", "-m", "s3gw.processes.health"]' in read("Containerfile")
     certificate, key = write_certificate(tmp_path, "server")
     options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--workers", "1")
-    command = [sys.executable, "-m", "s3gw.server.health"]
+    command = [sys.executable, "-m", "s3gw.processes.health"]
     with running_server(tmp_path / "data", *options) as server:
         address = server.admin.removeprefix("https://")
         tls = {"S3GW_TLS_CERT": str(certificate), "S3GW_TLS_KEY": str(key)}

@@ -1,4 +1,4 @@
-"""`s3gw serve`: checks the settings, then becomes the supervisor (server/supervisor.py)."""
+"""`s3gw serve`: checks the settings, then becomes the supervisor (processes/supervisor.py)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.disks.faults import in_words
-from s3gw.server.certificate import Certificate
-from s3gw.server.processes import replace_this_process
-from s3gw.server.startup_report import log_line
+from s3gw.processes.certificate import Certificate
+from s3gw.processes.process import replace_this_process
+from s3gw.processes.startup_report import log_line
 
 app = group()
 
@@ -54,7 +54,7 @@ def serve(
     values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute())}
     document = {"settings": values, "json": as_json, "key_command": _key_command(values)}
     source = _readable(json.dumps(document).encode())
-    replace_this_process("s3gw.server.supervisor", str(source))
+    replace_this_process("s3gw.processes.supervisor", str(source))
 
 
 def _tell(kind: str, message: str, as_json: bool) -> None:

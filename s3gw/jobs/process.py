@@ -1,6 +1,6 @@
 """The job process: one of the tree, runs background work until it is told to stop.
 
-Started by server/run_child.py. What the work is and how it is leased is runner.py's.
+Started by processes/run_child.py. What the work is and how it is leased is runner.py's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from s3gw import garbage, log
 from s3gw.folders import reserve_folders
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
-from s3gw.server import child, messages
+from s3gw.processes import child, messages
 from s3gw.storage import open_storage
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""SQL of the store's identity: the name that a database and its folder of blobs share (server/first_start.py)."""
+"""SQL of the store's identity: the name that a database and its folder of blobs share (processes/first_start.py)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from s3gw.config import load_settings
 from s3gw.metadata import buckets, identities, jobs, resolve, uploads
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
-from s3gw.server.first_start import prepare
+from s3gw.processes.first_start import prepare
 from s3gw.wire.model import operations
 from tests.metadata.changes import of_key
 

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from s3gw.app import open_services
 from s3gw.config import load_settings
+from s3gw.processes.first_start import prepare
 from s3gw.s3.gateway import Gateway
-from s3gw.server.first_start import prepare
 from s3gw.services import Services
 from tests.auth.clients import signed_by_botocore
 from tests.servers import ROOT_KEY

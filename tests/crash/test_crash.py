@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.server.lock import DataFolderInUse, lock_data_folder
+from s3gw.processes.lock import DataFolderInUse, lock_data_folder
 from tests.crash.client import BUCKET
 from tests.crash.storage import settle
 from tests.crash.workload import CHUNK, Writer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.server.lock import FILE_NAME, DataFolderInUse, lock_data_folder
+from s3gw.processes.lock import FILE_NAME, DataFolderInUse, lock_data_folder
 
 
 def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from s3gw.server.connection_dispatcher import WorkerLink
+from s3gw.processes.connection_dispatcher import WorkerLink
 
 # -P: modules aren't looked for in the folder that the server happens to be started in, where anybody may have put some.
 PYTHON = (sys.executable, "-P", "-m")
@@ -36,7 +36,7 @@ class Process:
         try:
             with theirs:
                 popen = subprocess.Popen(
-                    [*PYTHON, "s3gw.server.run_child", module, str(theirs.fileno())],
+                    [*PYTHON, "s3gw.processes.run_child", module, str(theirs.fileno())],
                     stdin=subprocess.PIPE,
                     pass_fds=(theirs.fileno(), *inherited),
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from s3gw.config import Settings
-from s3gw.server.protocol import Connection, Connections
+from s3gw.http.connection import Connection, Connections
 
 pytestmark = pytest.mark.anyio
 Message = dict[str, Any]
@@ -113,7 +113,7 @@ async def test_names_of_headers_are_spelled_as_aws_spells_them() -> None:
 
 async def test_the_date_is_that_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     for now, date in ((1e9 + 0.9, b"01:46:40"), (1e9 + 1, b"01:46:41")):
-        monkeypatch.setattr("s3gw.server.http_exchange.time.time", lambda now=now: now)
+        monkeypatch.setattr("s3gw.http.exchange.time.time", lambda now=now: now)
         transport, _ = await answer(start(FOUR), body(b"abcd"))
         assert b"\r\nDate: Sun, 09 Sep 2001 %s GMT\r\n" % date in transport.writes[0]
 

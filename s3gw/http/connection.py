@@ -3,7 +3,7 @@
 Added: limits of a request's head and of what is read of a body that was refused, and deadlines for a head (slow or
 silent clients), for an idle connection, and for a peer that doesn't read its answer. `Connections` looks at all of them
 once a second, so a request costs two clock reads and no timer. The pause of a client that sends a body is
-auth/payload.py's, an answer's bytes are http_exchange.py's.
+auth/payload.py's, an answer's bytes are exchange.py's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from s3gw import log
 from s3gw.errors import BadRequest, MethodNotAllowed, NotImplemented, RequestHeaderSectionTooLarge, S3Error
+from s3gw.http.exchange import STATUS_LINES, HttpExchange, standing_lines
 from s3gw.s3.answer import MOST_DISCARDED, Answer
-from s3gw.server.http_exchange import STATUS_LINES, HttpExchange, standing_lines
 from s3gw.wire.xml import error_document
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Connections:
         self.settings = settings
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.default_headers: list[tuple[bytes, bytes]] = []  # http_exchange.py knows what every answer has
+        self.default_headers: list[tuple[bytes, bytes]] = []  # exchange.py knows what every answer has
         self.total_requests = 0
         self.config = Config(
             app, http=Connection, loop="none", ws="none", lifespan="off", interface="asgi3",

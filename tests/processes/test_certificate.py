@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from s3gw.server.certificate import Certificate
+from s3gw.processes.certificate import Certificate
 from tests.certificates import write_certificate
 
 

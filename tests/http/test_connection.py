@@ -12,8 +12,8 @@ import pytest
 
 from s3gw import log
 from s3gw.config import Settings
+from s3gw.http.connection import Connection, Connections
 from s3gw.s3.answer import MOST_DISCARDED
-from s3gw.server.protocol import Connection, Connections
 
 pytestmark = pytest.mark.anyio
 GET = b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n"
@@ -437,7 +437,7 @@ async def test_a_refused_body_that_turns_out_broken_has_no_second_answer() -> No
 
 
 async def test_a_client_that_goes_on_sending_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3gw.server.protocol._LINGER", 0.2)
+    monkeypatch.setattr("s3gw.http.connection._LINGER", 0.2)
     async with serving(keep_alive=60) as server:
         _, writer = await server.connect()
         writer.write(REFUSED % (1 << 30, b""))

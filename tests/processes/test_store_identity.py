@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from s3gw.blobs.filesystem import FilesystemStore
 from tests.postgresql import Server
-from tests.server.test_refused_starts import serve
+from tests.processes.test_refused_starts import serve
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
 BODY = os.urandom(100_000)

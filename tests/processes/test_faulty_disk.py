@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, IncompleteReadError, ResponseStream
 
 from tests.disks.faulty_disk import FaultyDisk, faulty_disk
 from tests.gateways import client_of, refusal
-from tests.server.test_full_disk import DEFAULTS, LARGE, command, has_reserve, readyz, until
+from tests.processes.test_full_disk import DEFAULTS, LARGE, command, has_reserve, readyz, until
 from tests.servers import running_server
 
 pytestmark = pytest.mark.soak

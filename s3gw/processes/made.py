@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from s3gw.server.lock import FILE_NAME
+from s3gw.processes.lock import FILE_NAME
 
 _OF_DATABASE = ("", "-wal", "-shm", ".turn.lock", ".writer.lock")
 

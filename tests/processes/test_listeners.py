@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from s3gw.server.listeners import CannotListen, bind, parse_address, url_of
+from s3gw.addresses import parse_address
+from s3gw.processes.listeners import CannotListen, bind, url_of
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import pytest
 from botocore.config import Config
 
 from s3gw.config import Settings
-from s3gw.server.first_start import prepare
+from s3gw.processes.first_start import prepare
 from tests.disks.small_disks import SmallDisk, small_disk
 from tests.gateways import client_of, refusal
 from tests.servers import ROOT_KEY, RunningServer, environment, running_server

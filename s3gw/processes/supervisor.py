@@ -20,12 +20,12 @@ from typing import Any
 
 from s3gw.disks.faults import in_words
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
-from s3gw.server import listeners, messages
-from s3gw.server.connection_dispatcher import ConnectionDispatcher
-from s3gw.server.lock import DataFolderInUse, lock_data_folder
-from s3gw.server.made import Made
-from s3gw.server.processes import Process, Slot
-from s3gw.server.startup_report import StartupReport
+from s3gw.processes import listeners, messages
+from s3gw.processes.connection_dispatcher import ConnectionDispatcher
+from s3gw.processes.lock import DataFolderInUse, lock_data_folder
+from s3gw.processes.made import Made
+from s3gw.processes.process import Process, Slot
+from s3gw.processes.startup_report import StartupReport
 
 _ACCEPTS_AT_ONCE = 64
 _MOST_WAITING = 256
@@ -73,11 +73,11 @@ class Supervisor:
             raise
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
-        self._preparation = Process.start("s3gw.server.first_start", document, inherited)
+        self._preparation = Process.start("s3gw.processes.first_start", document, inherited)
         self._selector.register(self._preparation.control, selectors.EVENT_READ, self._on_prepared)
         first = json.dumps(settings | {"is_first_worker": True}).encode()
         documents = [first, *[document] * (settings["workers"] - 1)]
-        self._workers = [Slot("s3gw.server.worker", each, inherited) for each in documents]
+        self._workers = [Slot("s3gw.processes.worker", each, inherited) for each in documents]
         self._jobs = Slot("s3gw.jobs.process", document, inherited)
         for slot in self._workers:
             self._start(slot)

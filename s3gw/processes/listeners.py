@@ -1,24 +1,17 @@
-"""Listening sockets: HOST:PORT read and bound. Imports nothing of s3gw, so that the supervisor stays small."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
 import os
 import socket
 
+from s3gw.addresses import parse_address
+
 _BACKLOG = 2048
 
 
 class CannotListen(Exception):
     """The address can't be bound."""
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """HOST:PORT, [IPv6]:PORT or :PORT (every interface). Raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is not HOST:PORT, with a port up to 65535")
-    return host, int(port)
 
 
 def bind(address: str, setting: str = "--listen (S3GW_LISTEN)") -> socket.socket:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from s3gw.server import messages
+from s3gw.processes import messages
 
 if TYPE_CHECKING:
     from s3gw.config import Settings

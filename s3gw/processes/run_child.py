@@ -1,4 +1,4 @@
-"""`python -m s3gw.server.run_child MODULE SOCKET`: a process of the tree. MODULE's `main` is what it does.
+"""`python -m s3gw.processes.run_child MODULE SOCKET`: a process of the tree. MODULE's `main` is what it does.
 
 It listens to nobody but the supervisor, and leaves garbage for later, before it imports MODULE: that is most of its
 start.
@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 
 from s3gw import garbage
-from s3gw.server import child
+from s3gw.processes import child
 
 
 def main() -> None:

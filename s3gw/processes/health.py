@@ -1,4 +1,4 @@
-"""`python -m s3gw.server.health`: asks /readyz of the server on this machine, for a container's health check.
+"""`python -m s3gw.processes.health`: asks /readyz of the server on this machine, for a container's health check.
 
 Reads S3GW_ADMIN_LISTEN and S3GW_TLS_CERT as the server does. The certificate isn't verified: it names the host that
 clients know, and nobody but this machine answers here.
@@ -10,8 +10,8 @@ import http.client
 import ssl
 import sys
 
+from s3gw.addresses import parse_address
 from s3gw.config import ConfigurationError, load_settings
-from s3gw.server.listeners import parse_address
 
 _PATIENCE = 4.0  # seconds
 _HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}

@@ -164,7 +164,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 def test_a_log_in_json_has_no_other_lines(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1", S3GW_LOG_FORMAT="json", S3GW_WORKER="1") as server:
         server.get(server.s3)
-        (worker,) = [pid for pid, command in children(server.process.pid).items() if "server.worker" in command]
+        (worker,) = [pid for pid, command in children(server.process.pid).items() if "processes.worker" in command]
         os.kill(worker, signal.SIGKILL)
         assert eventually(lambda: "starting another" in server.log.read_text())
         server.stop()
@@ -192,7 +192,7 @@ def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing
     ) as process:  # fmt: skip
 
         def workers() -> list[int]:
-            return [pid for pid, command in children(process.pid).items() if "server.worker" in command]
+            return [pid for pid, command in children(process.pid).items() if "processes.worker" in command]
 
         assert eventually(lambda: bool(workers()))
         (worker,) = workers()
@@ -279,7 +279,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert server.get(f"{server.admin}/healthz")[0] == 200
 
         def is_replaced() -> bool:
-            workers = [pid for pid, command in children(server.process.pid).items() if "server.worker" in command]
+            workers = [pid for pid, command in children(server.process.pid).items() if "processes.worker" in command]
             return len(workers) == 2 and dying not in workers
 
         assert eventually(is_replaced)

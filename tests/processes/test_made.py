@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from s3gw.server.lock import FILE_NAME
-from s3gw.server.made import Made
+from s3gw.processes.lock import FILE_NAME
+from s3gw.processes.made import Made
 
 
 def test_a_folder_that_was_made_is_removed_with_its_parents(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ import uvloop
 
 from s3gw import garbage, log
 from s3gw.app import Application, open_application
-from s3gw.server import child, messages
-from s3gw.server.certificate import Certificate
-from s3gw.server.protocol import Connection, Connections
+from s3gw.http.connection import Connection, Connections
+from s3gw.processes import child, messages
+from s3gw.processes.certificate import Certificate
 
 if TYPE_CHECKING:
     from s3gw.config import Settings

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from s3gw.server import messages
-from s3gw.server.connection_dispatcher import ConnectionDispatcher, WorkerLink
+from s3gw.processes import messages
+from s3gw.processes.connection_dispatcher import ConnectionDispatcher, WorkerLink
 
 
 class Worker:

@@ -11,7 +11,7 @@ import socket
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
 
-from s3gw.server import messages
+from s3gw.processes import messages
 
 _LISTENER_OF = {closed[0]: listener for listener, closed in messages.CLOSED.items()}
 

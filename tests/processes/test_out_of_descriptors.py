@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateways import client_of, refusal
-from tests.server.test_full_disk import readyz
+from tests.processes.test_full_disk import readyz
 from tests.servers import running_server
 
 LARGE = os.urandom(1 << 20)

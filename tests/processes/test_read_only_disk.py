@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionClosedError
 from tests.disks.small_disks import SmallDisk, failing_disk, small_disk
 from tests.gateways import client_of, refusal
 from tests.postgresql import Server
-from tests.server.test_full_disk import ONE_WORKER, command, readyz, until
+from tests.processes.test_full_disk import ONE_WORKER, command, readyz, until
 from tests.servers import running_server
 
 LARGE = os.urandom(1 << 20)

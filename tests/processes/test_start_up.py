@@ -23,12 +23,12 @@ def modules_of(process: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("process", ["s3gw.server.worker", "s3gw.jobs.process", "s3gw.server.first_start"])
+@pytest.mark.parametrize("process", ["s3gw.processes.worker", "s3gw.jobs.process", "s3gw.processes.first_start"])
 def test_no_process_loads_what_it_can_do_without(process: str) -> None:
     assert {"alembic", "botocore", "fastapi", "psycopg", "pydantic", "typer"} & modules_of(process) == set()
 
 
-@pytest.mark.parametrize("process", ["s3gw.jobs.process", "s3gw.server.first_start"])
+@pytest.mark.parametrize("process", ["s3gw.jobs.process", "s3gw.processes.first_start"])
 def test_a_process_that_answers_no_client_loads_nothing_of_requests(process: str) -> None:
     assert {"awscrt", "httptools", "lxml", "starlette", "uvicorn", "uvloop"} & modules_of(process) == set()
 
