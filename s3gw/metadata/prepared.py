@@ -110,7 +110,7 @@ class _Form(NamedTuple):
 
 
 def _constant(element: Any, **_: Any) -> ColumnClause[Any] | None:
-    if not isinstance(element, BindParameter) or element.required or element.callable is not None:
+    if not isinstance(element, BindParameter):
         return None
     if type(element.value) is int:
         return literal_column(str(element.value), element.type)

@@ -25,6 +25,7 @@ _set = Prepared(insert(settings).values(name=bindparam("name"), value=bindparam(
 _all = Prepared(select(settings.c.name, settings.c.value).order_by(settings.c.name))
 _change = Prepared(update(settings).where(settings.c.name == bindparam("name")).values(value=bindparam("new")))
 _remove = Prepared(delete(settings))
+_set_and_return = Prepared(insert(settings).values(name=bindparam("name"), value="v").returning(settings.c.name))
 _audit = Prepared(
     insert(audit_log)
     .values(at=bindparam("at"), actor="it's 100 %", action="a", resource="r", detail=bindparam("detail"))
@@ -120,6 +121,7 @@ async def test_prepared_statements_return_rows_counts_and_generated_ids(database
         assert second is not None
         assert first[1] == "it's 100 %"
         assert second[0] > first[0]
+        assert _audit.run(conn, at=2, detail="{}") == 1
 
     await database.write(work)
 
@@ -145,6 +147,13 @@ async def test_a_prepared_statement_with_missing_or_unknown_parameters_is_a_mist
         await database.read(_get.one_or_none, name="a", more=1)
 
 
+async def test_a_list_is_no_parameter_of_a_prepared_statement(database: Database) -> None:
+    """Its SQL would depend on how long the list is."""
+    listed = Prepared(select(settings.c.value).where(settings.c.name.in_(bindparam("names", expanding=True))))
+    with pytest.raises(ValueError, match="lists"):
+        await database.read(listed.all, names=["a"])
+
+
 async def test_more_rows_than_one_where_one_was_expected_is_a_mistake(database: Database) -> None:
     await database.write(_put, "a", "v")
     await database.write(_put, "b", "v")
@@ -158,6 +167,8 @@ async def test_a_violated_constraint_is_the_same_error_prepared_or_not(database:
         await database.write(_put, "a", "v")
     with pytest.raises(IntegrityError):
         await database.write(lambda conn: conn.execute(insert(settings).values(name="a", value="v")))
+    with pytest.raises(IntegrityError):
+        await database.write(lambda conn: _set_and_return.all(conn, name="a"))
 
 
 async def test_insert_on_conflict_is_one_statement_for_both_databases(database: Database) -> None:
