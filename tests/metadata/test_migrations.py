@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from s3gw.metadata.database import UnsuitableDatabase
 from s3gw.metadata.migrate import NEWEST, configuration, scripts, upgrade
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.schema import metadata
+from tests.disks.small_disks import small_disk
 from tests.postgresql import Server
 
 _TABLES = """SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"""
@@ -138,6 +143,56 @@ def test_uploads_and_their_parts_outlive_the_new_column(tmp_path: Path, request:
             assert connection.execute(text("SELECT upload_id, key_sequence FROM uploads")).all() == [("id", None)]
             assert connection.execute(text("SELECT upload_id, size FROM parts")).all() == [("id", 5)]
         engine.dispose()
+
+
+def _old_database(tmp_path: Path) -> Path:
+    """As a program left it that knew one revision less."""
+    upgrade(None, tmp_path, "0003")
+    return tmp_path / "s3gw.db"
+
+
+def test_rows_that_refer_to_nothing_are_told_instead_of_served(tmp_path: Path) -> None:
+    connection = sqlite3.connect(_old_database(tmp_path))  # which doesn't look for what is referred to
+    with connection:
+        connection.execute("INSERT INTO buckets VALUES (1, 'bucket', 'nobody', 'r', '', 1)")
+    connection.close()
+    with pytest.raises(UnsuitableDatabase, match="buckets"):
+        migrate(None, tmp_path)
+
+
+def test_a_revision_that_fails_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s3gw.db")
+    connection.execute("CREATE TABLE audit_log (others INTEGER)")
+    with pytest.raises(OperationalError, match="audit_log"):
+        migrate(None, tmp_path)
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert {row[0] for row in tables} <= {"audit_log", "alembic_version"}
+    connection.close()
+
+
+def test_a_migration_leaves_nothing_open(database_url: str, tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    migrate(database_url, tmp_path)
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_starters_at_the_same_time_migrate_once(postgresql: Server, tmp_path: Path) -> None:
+    """Whoever comes second waits, and finds it done. On SQLite the writers' lock does that."""
+    for url in (f"sqlite:///{tmp_path}/new/s3gw.db", postgresql.url(postgresql.create_database("template0"))):
+        with ThreadPoolExecutor(3) as threads:
+            assert list(threads.map(lambda _: migrate(url, tmp_path), range(3))) == [None] * 3  # noqa: B023
+
+
+def test_on_a_read_only_disk_a_database_is_served_as_it_is_or_not_at_all(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        _old_database(disk.folder)
+        disk.remount("ro")
+        with pytest.raises(UnsuitableDatabase, match="mount it writable"):
+            migrate(None, disk.folder)
+        disk.remount("rw")
+        migrate(None, disk.folder)
+        disk.remount("ro")
+        migrate(None, disk.folder)
 
 
 def test_a_database_newer_than_the_program_is_refused(
