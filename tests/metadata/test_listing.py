@@ -1,6 +1,7 @@
 """The walk behind all lists, against the plain definition of a page, on both databases."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from sqlalchemy import delete, insert
 from s3gw.metadata import listing
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.listing import after_prefix
-from s3gw.metadata.schema import buckets, objects, users
+from s3gw.metadata.schema import buckets, objects, uploads, users
 
 _USER = {
     "id": "u",
@@ -43,7 +44,8 @@ def _row(key: str, sequence: int = -1, **columns: object) -> dict[str, object]:
 
 
 def fill(conn: Connection, rows: list[dict[str, object]]) -> None:
-    conn.execute(delete(objects))
+    for emptied in (objects, uploads):
+        conn.execute(delete(emptied))
     conn.execute(delete(buckets))
     conn.execute(delete(users))
     conn.execute(insert(users).values(_USER))
@@ -90,7 +92,8 @@ async def _pages(database: Database, prefix: str, delimiter: str, limit: int) ->
             after, at_least = page.last[0], ""
 
 
-_keys = st.lists(st.text(alphabet="ab/-é\ud7ff\U0010ffff", min_size=1, max_size=6), unique=True, max_size=25)
+_key = st.text(alphabet="ab/-é\ud7ff\U0010ffff", min_size=1, max_size=6)
+_keys = st.lists(_key, unique=True, max_size=25)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,6 +122,77 @@ def test_after_prefix_is_the_least_string_behind_it(prefix: str, following: str)
 
 def test_after_prefix_of_last_code_points_is_behind_every_key() -> None:
     assert after_prefix("\U0010ffff") > "\U0010ffff" * 256
+
+
+def _entries(rows: list[tuple[str, Any]], prefix: str, delimiter: str) -> list[tuple[str, Any] | str]:
+    """All of a list of versions or uploads: those of each key in their order, and common prefixes."""
+    of_key: dict[str, list[tuple[str, Any]]] = {}
+    for row in rows:
+        of_key.setdefault(row[0], []).append(row)
+    found: list[tuple[str, Any] | str] = []
+    for name in _expected(list(of_key), prefix, delimiter):
+        is_rolled_up = delimiter and delimiter in name[len(prefix) :]
+        found += [name] if is_rolled_up else sorted(of_key[name])
+    return found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counts=st.dictionaries(_key, st.integers(1, 3), max_size=25),
+    prefix=st.text(alphabet="ab/", max_size=2),
+    delimiter=st.sampled_from(["", "/", "a", "b/"]),
+    limit=st.integers(1, 9),
+    of_uploads=st.booleans(),
+)
+def test_pages_of_versions_and_uploads_put_together_are_the_list(
+    database: Database, counts: dict[str, int], prefix: str, delimiter: str, limit: int, of_uploads: bool
+) -> None:
+    """Each but the last is as long as it may be."""
+    lister: Any = listing.list_uploads if of_uploads else listing.list_versions
+    before: Any = listing.BEFORE_UPLOADS if of_uploads else listing.BEFORE_VERSIONS
+    rows = [
+        (key, f"{key}{number}" if of_uploads else number - 3)
+        for key, count in counts.items()
+        for number in range(count)
+    ]
+
+    async def scenario() -> None:
+        await database.write(fill, [_row(*row, version_id=str(row[1]), is_current=0) for row in rows if not of_uploads])
+        await database.write(_fill_uploads, rows if of_uploads else [])
+        found: list[tuple[str, Any] | str] = []
+        start = ("", before)
+        while True:
+            page = await database.scan(lister, 1, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+            here = [tuple(row[:2]) for row in page.rows] + page.common_prefixes
+            found += sorted(here, key=lambda entry: (entry if isinstance(entry, str) else entry[0]).encode())
+            last = page.last if isinstance(page.last, str | None) else tuple(page.last[:2])
+            assert last == (found[-1] if found else None)
+            if not page.is_truncated:
+                break
+            assert len(here) == limit
+            start = (after_prefix(last), before) if isinstance(last, str) else last
+        assert found == _entries(rows, prefix, delimiter)
+
+    asyncio.run(scenario())
+
+
+def _fill_uploads(conn: Connection, rows: list[tuple[str, str]]) -> None:
+    for key, upload_id in rows:
+        values = {"upload_id": upload_id, "bucket_id": 1, "key": key, "initiated_at": 0}
+        values |= dict.fromkeys(("owner_id", "initiator_id", "storage_class"), "u")
+        conn.execute(insert(uploads).values(values))
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_a_page_without_room_is_empty_and_nothing_follows_it(database: Database, delimiter: str) -> None:
+    async def scenario() -> None:
+        await database.write(fill, [_row("a"), _row("b/c")])
+        current, page = {"after": "", "at_least": ""}, {"prefix": "", "delimiter": delimiter, "limit": 0}
+        assert await database.scan(listing.list_current, 1, **current, **page) == ([], [], False, None)
+        start = ("", listing.BEFORE_VERSIONS)
+        assert await database.scan(listing.list_versions, 1, start=start, **page) == ([], [], False, None)
+
+    asyncio.run(scenario())
 
 
 def test_versions_of_a_key_come_newest_first_and_pages_continue_inside_a_key(database: Database) -> None:
