@@ -37,6 +37,7 @@ async def test_a_bucket_that_was_deleted_meanwhile_is_neither_written_nor_config
             with pytest.raises(NoSuchBucket):
                 change(conn, bucket_id, *arguments)
         assert buckets.configuration(conn, bucket_id, "Tagging") is None
+        assert buckets.owner_of_objects(conn, bucket_id) is None
 
     await database.write(steps)
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, insert, select
 
+from s3gw.disks.reserve import Reserve
 from s3gw.metadata import sqlite_files
 from s3gw.metadata.database import Connection, DatabaseReadOnly, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.migrate import upgrade
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
-from s3gw.metadata.sqlite import SQLiteDatabase
+from s3gw.metadata.sqlite import SCAN_THREADS, SQLiteDatabase
 from tests.disks.small_disks import small_disk
 
 pytestmark = pytest.mark.anyio
@@ -165,6 +166,28 @@ def test_what_can_not_be_opened_is_unavailable_and_not_kept_open(tmp_path: Path)
     with pytest.raises(DatabaseUnavailable):
         SQLiteDatabase(tmp_path)
     assert open_files() == before
+
+
+async def test_scans_in_threads_have_a_connection_for_each_thread(database: SQLiteDatabase) -> None:
+    database._try_from = float("inf")
+    for _ in range(3):
+        await asyncio.gather(*(database.scan(names) for _ in range(3)))
+    assert len(database._scan_connections) <= SCAN_THREADS
+
+
+async def test_on_a_full_disk_a_database_is_opened_from_its_reserve_or_not_at_all(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "16m") as disk:
+        await asyncio.to_thread(upgrade, None, disk.folder)
+        Reserve(disk.folder).fill(0)
+        disk.fill()
+        database = SQLiteDatabase(disk.folder / "s3gw.db")
+        await database.close()
+        assert Reserve(disk.folder).was_given_up
+        while Reserve(disk.folder).release():
+            pass
+        disk.fill()
+        with pytest.raises(DatabaseUnavailable):
+            SQLiteDatabase(disk.folder / "s3gw.db")
 
 
 async def test_a_read_only_disk_can_be_read_and_says_so_to_who_writes(tmp_path: Path) -> None:
