@@ -86,7 +86,7 @@ def list_current(
 ) -> Page:
     """Current objects whose keys are > `after` and >= `at_least`. Rows are those of `_current_page`."""
 
-    first = max(at_least, prefix, after + _LEAST if after else "")
+    first = max(at_least, prefix, after + _LEAST)
     end = after_prefix(prefix)
     if not limit:
         return Page([], [], False, None)

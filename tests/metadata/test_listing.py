@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
@@ -144,6 +144,8 @@ def _entries(rows: list[tuple[str, Any]], prefix: str, delimiter: str) -> list[t
     limit=st.integers(1, 9),
     of_uploads=st.booleans(),
 )
+# A key that follows a common prefix at once.
+@example(counts={"a": 1, "b": 1}, prefix="", delimiter="a", limit=2, of_uploads=False)
 def test_pages_of_versions_and_uploads_put_together_are_the_list(
     database: Database, counts: dict[str, int], prefix: str, delimiter: str, limit: int, of_uploads: bool
 ) -> None:
