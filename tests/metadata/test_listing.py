@@ -82,6 +82,7 @@ async def _pages(database: Database, prefix: str, delimiter: str, limit: int) ->
         )
         names = [row[0] for row in page.rows] + page.common_prefixes
         assert len(names) <= limit
+        assert names or not found, "a page said that more follows"
         found += sorted(names, key=str.encode)
         if not page.is_truncated:
             return found
@@ -144,7 +145,8 @@ def _entries(rows: list[tuple[str, Any]], prefix: str, delimiter: str) -> list[t
     limit=st.integers(1, 9),
     of_uploads=st.booleans(),
 )
-# A key that follows a common prefix at once.
+# A key with the name of the prefix goes on at the next page; a key follows a common prefix at once.
+@example(counts={"a": 2}, prefix="a", delimiter="", limit=1, of_uploads=False)
 @example(counts={"a": 1, "b": 1}, prefix="", delimiter="a", limit=2, of_uploads=False)
 def test_pages_of_versions_and_uploads_put_together_are_the_list(
     database: Database, counts: dict[str, int], prefix: str, delimiter: str, limit: int, of_uploads: bool
@@ -166,6 +168,7 @@ def test_pages_of_versions_and_uploads_put_together_are_the_list(
         while True:
             page = await database.scan(lister, 1, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
             here = [tuple(row[:2]) for row in page.rows] + page.common_prefixes
+            assert here or not found, "a page said that more follows"
             found += sorted(here, key=lambda entry: (entry if isinstance(entry, str) else entry[0]).encode())
             last = page.last if isinstance(page.last, str | None) else tuple(page.last[:2])
             assert last == (found[-1] if found else None)
