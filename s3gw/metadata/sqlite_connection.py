@@ -70,8 +70,6 @@ class SQLiteConnection(Connection):
         try:
             return super().execute(statement, parameters)
         except DBAPIError as error:
-            if isinstance(error, IntegrityError):
-                raise
             raise self._failed(error.orig, error.statement or "") from error
         except sqlite3.Error as error:
             raise self._failed(error, "") from error

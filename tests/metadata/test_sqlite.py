@@ -20,6 +20,7 @@ from s3gw.metadata.migrate import upgrade
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SCAN_THREADS, SQLiteDatabase
+from s3gw.metadata.sqlite_connection import SQLiteConnection
 from tests.disks.small_disks import small_disk
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +115,16 @@ async def test_a_scan_sees_one_state(database: SQLiteDatabase, path: Path) -> No
 
     assert await database.scan(twice) == ([], [])
     assert await database.scan(names) == ["a"]
+
+
+async def test_a_scan_whose_transaction_an_error_has_ended_raises_that_error(database: SQLiteDatabase) -> None:
+    def fail(conn: Connection) -> None:
+        assert isinstance(conn, SQLiteConnection)
+        conn.driver.execute("ROLLBACK")  # as SQLite does by itself when the disk fails
+        raise DatabaseUnavailable("the disk failed")
+
+    with pytest.raises(DatabaseUnavailable, match="the disk failed"):
+        await database.scan(fail)
 
 
 async def test_between_scans_on_the_event_loop_others_have_their_turn(database: SQLiteDatabase) -> None:

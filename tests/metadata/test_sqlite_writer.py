@@ -28,6 +28,7 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SQLiteDatabase
 from s3gw.metadata.sqlite_connection import SQLiteConnection
+from s3gw.metadata.sqlite_files import WriterLock
 from s3gw.metadata.sqlite_writer import WriterConnection
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +104,14 @@ async def test_a_group_is_bounded(database: SQLiteDatabase, groups: list[int]) -
     assert groups == [sqlite_writer.MAX_GROUP, 1]
 
 
+async def test_a_group_is_bounded_in_time(
+    database: SQLiteDatabase, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "MAX_GROUP_SECONDS", 0.01)
+    await asyncio.gather(*(database.write(lambda conn: time.sleep(0.02)) for _ in range(3)))
+    assert groups == [1, 1, 1]
+
+
 async def test_results_and_refusals_arrive_only_after_the_commit(database: SQLiteDatabase, path: Path) -> None:
     seen: list[list[str]] = []
 
@@ -145,6 +154,33 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
     assert len({id(outcome) for outcome in outcomes}) == 4
     assert _stored(path) == []
     assert await database.write(_put, "d") == "d"
+    assert _stored(path) == ["d"]
+
+
+async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
+    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def fail_to_connect(*_: Any) -> None:
+        raise DatabaseUnavailable("unable to open database file")
+
+    async with asyncio.timeout(10):
+        with monkeypatch.context() as patch:
+            patch.setattr(WriterLock, "acquire", fail)
+            for _ in range(2):
+                with pytest.raises(DatabaseUnavailable, match="No locks"):
+                    await database.write(_put, "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_writer, "WriterConnection", fail_to_connect)
+            database._writer._discard_connection()  # as after a transaction that was lost
+            for _ in range(2):
+                outcomes = await asyncio.gather(*(database.write(_put, n) for n in "bc"), return_exceptions=True)
+                assert [str(outcome) for outcome in outcomes] == [
+                    "the transaction was lost: unable to open database file"
+                ] * 2
+        await database.write(_put, "d")
     assert _stored(path) == ["d"]
 
 
