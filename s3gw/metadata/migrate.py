@@ -35,7 +35,7 @@ def upgrade(url: str | None, data: Path, revision: str = "head") -> None:
         return
     connected = _postgresql(str(url)) if is_postgresql(url) else _sqlite(sqlite_path(url, data))
     with connected as connection:
-        if revision != "head" or _present(connection) != NEWEST:
+        if _present(connection) != NEWEST:
             _migrate(connection, revision)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, insert, select, text, update
 
 from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.engines import open_database
+from s3gw.metadata.migrate import _LOCK
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.postgresql import WRITERS, PostgreSQLConnection, PostgreSQLDatabase
 from s3gw.metadata.prepared import Prepared
@@ -189,6 +191,18 @@ def test_nodes_that_start_at_the_same_time_migrate_once(postgresql: Server, tmp_
         thread.join(60)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+def test_a_node_waits_for_another_longer_than_the_server_lets_others_wait(postgresql: Server, tmp_path: Path) -> None:
+    name = postgresql.create_database("template0")
+    postgresql.execute(f"ALTER DATABASE {name} SET lock_timeout = '20ms'")
+    with ThreadPoolExecutor(1) as thread:
+        with psycopg.connect(postgresql.url(name)) as other:
+            other.execute(f"SELECT pg_advisory_lock({_LOCK})")
+            node = thread.submit(migrate, postgresql.url(name), tmp_path)
+            time.sleep(0.3)
+            assert not node.done()
+        node.result(60)
 
 
 @pytest.mark.parametrize(("state", "kind"), [("53100", DatabaseFull), ("25006", DatabaseReadOnly)])

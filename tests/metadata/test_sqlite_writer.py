@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import math
 import os
 import sqlite3
@@ -155,6 +156,18 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
     assert _stored(path) == []
     assert await database.write(_put, "d") == "d"
     assert _stored(path) == ["d"]
+
+
+async def test_a_writer_at_rest_keeps_nobody_from_writing(database: SQLiteDatabase, path: Path) -> None:
+    await database.write(_put, "a")
+    lock = os.open(path.with_name("s3gw.db.writer.lock"), os.O_RDWR)
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            await asyncio.sleep(0.01)
+    os.close(lock)
 
 
 async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
