@@ -23,7 +23,7 @@ def ping(conn: Connection) -> bool:
 
 def met_full_disk(error: BaseException, folder: Path) -> bool:
     """Whether room on the disk of that folder was all that was missing. A server's disk is its own affair."""
-    return isinstance(error.__cause__, sqlite3.Error) and found_full(error.__cause__, folder)
+    return found_full(error.__cause__, folder)
 
 
 @contextmanager

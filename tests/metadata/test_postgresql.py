@@ -13,7 +13,14 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, insert, select, text, update
 
-from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, UnsuitableDatabase
+from s3gw.metadata.database import (
+    Connection,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    UnsuitableDatabase,
+    now,
+)
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import _LOCK
 from s3gw.metadata.migrate import upgrade as migrate
@@ -110,6 +117,14 @@ async def test_writes_run_at_read_committed_whatever_the_server_defaults_to(
     for run in (database.read, database.write):
         assert await run(lambda conn: conn.execute(level).scalar_one()) == "read committed"
     await database.close()
+
+
+async def test_the_time_is_that_of_the_server_which_all_nodes_share(
+    database: PostgreSQLDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time_ns() // 1000
+    monkeypatch.setattr(time, "time_ns", lambda: 0)  # as on a node whose clock is wrong
+    assert abs(await database.read(now) - real) < 60e6
 
 
 def _terminate_others(conn: Connection) -> None:
