@@ -384,6 +384,12 @@ def test_the_checksum_of_a_completed_upload_is_not_that_of_the_body() -> None:
     assert body.hashers == {}
 
 
+@pytest.mark.parametrize(("method", "query"), [("PUT", "partNumber=1&uploadId=1"), ("POST", "delete")])
+def test_the_checksum_of_a_part_or_a_document_is_that_of_the_body(method: str, query: str) -> None:
+    headers = {"x-amz-checksum-crc32": checksum("CRC32", b"another")}
+    assert error_of(lambda: stored(plain(b"hello", headers, method=method, url=f"{URL}?{query}"))).code == "BadDigest"
+
+
 # Lengths, limits, time, disconnection
 
 

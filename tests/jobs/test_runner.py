@@ -168,6 +168,34 @@ async def test_what_is_worked_on_at_the_end_is_given_back_at_once(process: Proce
     assert await process.database.read(jobs.any_due)
 
 
+async def test_work_is_given_back_when_it_has_ended_and_not_before(process: Process, kinds: dict[str, Kind]) -> None:
+    """Or another runner would begin it beside what still goes on."""
+    begun, states = asyncio.Event(), []
+
+    async def end_slowly(*_: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            states.append((await process.the_job()).state)
+
+    kinds["slow"] = Kind(end_slowly, attempts=1)
+    await process.database.write(jobs.enqueue, "slow", None)
+    async with running(process) as stop:
+        await asyncio.wait_for(begun.wait(), 10)
+        stop.set()
+    assert states == [RUNNING]
+    assert (await process.the_job()).state == QUEUED
+
+
+async def test_waiting_for_work_leaves_nothing_behind(process: Process, kinds: dict[str, Kind]) -> None:
+    async with running(process):
+        before = len(asyncio.all_tasks())
+        await asyncio.sleep(0.2)
+        assert len(asyncio.all_tasks()) <= before + 2
+
+
 async def test_a_long_job_keeps_its_lease_and_tells_its_progress(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from s3gw.metadata import sqlite_files, sqlite_writer
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SQLiteDatabase
+from s3gw.metadata.sqlite_files import WriterLock
 
 pytestmark = pytest.mark.anyio
 
@@ -44,25 +45,33 @@ def checkpoints(database: SQLiteDatabase) -> list[str]:
     return found
 
 
-async def put(database: SQLiteDatabase, *names: str) -> None:
+async def put(database: SQLiteDatabase, path: Path, *names: str) -> None:
+    """Returns when the checkpoint that may follow the last has ended: it is under the writer's lock too."""
+
     def insert_one(conn: Connection, name: str) -> None:
         conn.execute(insert(settings).values(name=name, value="v"))
 
+    def wait_for_turn() -> None:
+        lock = WriterLock(path)
+        with lock.held():
+            pass
+        lock.close()
+
     for name in names:
         await database.write(insert_one, name)
-    await database.write(lambda conn: None)  # begins when the checkpoint after the one before it has ended
+        await asyncio.to_thread(wait_for_turn)
 
 
 async def test_after_so_many_writes_or_seconds_there_is_one(
-    database: SQLiteDatabase, checkpoints: list[str], monkeypatch: pytest.MonkeyPatch
+    database: SQLiteDatabase, path: Path, checkpoints: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_writer, "CHECKPOINT_WRITES", 3)
-    await put(database, "a")
+    await put(database, path, "a", "b")
     assert checkpoints == []
-    await put(database, "b")  # with what the first call wrote last
+    await put(database, path, "c")
     assert checkpoints == [PASSIVE]
     database._writer._next_checkpoint = 0.0
-    await put(database, "c")
+    await put(database, path, "d")
     assert checkpoints == [PASSIVE] * 2
 
 
@@ -70,10 +79,9 @@ async def test_a_log_that_has_grown_is_taken_back_and_then_left_until_it_has_gro
     database: SQLiteDatabase, path: Path, checkpoints: list[str]
 ) -> None:
     database._writer._next_truncate = 1
-    await put(database, "a")
-    assert checkpoints[0] == TRUNCATE
-    await put(database, "b", "c")
-    assert set(checkpoints[1:]) == {PASSIVE}
+    await put(database, path, "a")
+    await put(database, path, "b", "c")
+    assert checkpoints == [TRUNCATE, PASSIVE, PASSIVE]
     assert path.with_name("s3gw.db-wal").stat().st_size < 100_000
     assert database._writer._next_truncate == sqlite_writer.TRUNCATE_BYTES
 
@@ -81,14 +89,14 @@ async def test_a_log_that_has_grown_is_taken_back_and_then_left_until_it_has_gro
 async def test_a_reader_that_does_not_end_holds_up_one_group_and_not_the_next(
     database: SQLiteDatabase, path: Path, checkpoints: list[str]
 ) -> None:
-    await put(database, "a")
+    await put(database, path, "a")
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM settings").fetchall()
     checkpoints.clear()
     database._writer._next_truncate = 1
-    await put(database, "b", "c", "d")
-    assert checkpoints.count(TRUNCATE) == 1
+    await put(database, path, "b", "c", "d")
+    assert checkpoints == [TRUNCATE, PASSIVE, PASSIVE]
     # It is tried again when the log has grown by a part of what it may usually have.
     size = path.with_name("s3gw.db-wal").stat().st_size
     assert size < database._writer._next_truncate < size + sqlite_writer.TRUNCATE_BYTES // 2
