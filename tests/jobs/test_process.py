@@ -87,6 +87,27 @@ async def test_it_works_from_when_it_is_ready_until_it_is_told_to_end(
         supervisor.send(messages.DRAIN)
 
 
+async def test_it_opens_nothing_before_it_is_told_to_go(
+    tmp_path: Path, control: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process.log, "configure", lambda *_: None)  # it would be that of the tests
+    settings = load_settings(data=tmp_path)
+    await prepare(settings)
+    supervisor, own = control
+    main = asyncio.create_task(asyncio.to_thread(process.main, settings, own))
+    supervisor.settimeout(0.3)
+    try:
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(supervisor.recv, 1)
+        supervisor.settimeout(20)
+        supervisor.send(messages.GO)
+        assert await asyncio.to_thread(supervisor.recv, 1) == messages.READY
+    finally:
+        supervisor.send(messages.DRAIN)
+    async with asyncio.timeout(20):
+        await main
+
+
 async def test_on_a_read_only_disk_it_waits_to_be_told_to_end(
     tmp_path: Path, control: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
 ) -> None:
