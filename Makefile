@@ -1,5 +1,5 @@
 # `make help` lists the targets. Everything is installed into .venv; nothing outside of it is touched but by `make test`
-# and `make bench`, which install the programs that they need (PostgreSQL, wrk) when they are missing.
+# and `make bench`, which install the programs that they need (PostgreSQL, cc) when they are missing.
 # ARGS is passed on: make run ARGS="--workers 2", make test ARGS="tests/wire -k xml", make bench ARGS=--quick
 
 ARGS ?=
@@ -42,8 +42,8 @@ soak: .venv/.installed ## what takes long and rarely fails: half an hour of mixe
 	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
 	S3GW_SOAK_SECONDS=$${S3GW_SOAK_SECONDS:-1800} exec $(BIN)/python -m pytest -m soak $(ARGS)
 
-bench: .venv/.installed ## the table of the cost budget; PEERS="minio versitygw" measures those too; ARGS=--quick
-	@sh scripts/install-wrk.sh
+bench: .venv/.installed ## the table of the cost budget; PEERS="minio versitygw" measures those; ARGS=--quick
+	@sh scripts/install-c-compiler.sh
 	$(BIN)/python -m bench.run --peers "$(PEERS)" $(ARGS)
 
 compat: .venv/.installed ## real S3 clients against a running gateway

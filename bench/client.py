@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.load.replay import length_of
 from bench.signing import UNSIGNED, Signer, path_of
 
 MIB = 1 << 20
@@ -123,6 +122,14 @@ class Connection:
     def copy(self, source: str, key: str) -> None:
         signed = {"x-amz-copy-source": path_of(source)}
         self.exchange(Signer().head("PUT", path_of(key), signed=signed))
+
+
+def length_of(head: bytes) -> int:
+    head = head.lower()
+    start = head.find(b"content-length:")
+    if start < 0:
+        raise Refused("an answer without Content-Length")
+    return int(head[start + 15 : head.index(b"\r\n", start)])
 
 
 def in_streams(port: int, jobs: Sequence[Sequence[Callable[[Connection], object]]]) -> float:

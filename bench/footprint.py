@@ -9,9 +9,9 @@ from functools import partial
 
 from bench import signing
 from bench.client import MIB, Connection, body, in_streams
-from bench.large import make_bucket
 from bench.servers import Running, new_folder, ours, start_ours
 from bench.table import Row
+from bench.transfers import make_bucket
 
 _IDLE_LIMIT, _UPLOAD_LIMIT = 250, 1024  # MiB
 _START_LIMIT = 3.0  # seconds

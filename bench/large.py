@@ -1,111 +1,101 @@
-"""Large bodies: GET and PUT of 64 MiB, ranges of a large object, and copies."""
+"""The rows of large bodies: GET and PUT of 64 MiB, their CPU, ranges of a large object, and copies."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import signing
-from bench.client import MIB, Connection, body, in_streams
-from bench.load.generator import Load, median, replay, wrk
+from bench import signing, transfers
+from bench.client import Connection, body, in_streams
+from bench.load.generator import Load, median, replay
 from bench.servers import Running
 from bench.small import Options
 from bench.table import Row, ratio_row
+from bench.transfers import Transfer
+from bench.yardsticks import digests, disk
 
-SIZE = 64  # MiB
-KEYS = [f"64m/{number}" for number in range(8)]
 GIB = "1g/object"
 RANGE = 64 << 10
 RANGE_OBJECTS = 1000
-_STREAMS = (1, 8)
-
-
-def make_bucket(server: Running, bucket: str = signing.BUCKET) -> None:
-    connection = Connection(server.port)
-    connection.exchange(signing.Signer().head("PUT", f"/{bucket}"))
-    connection.close()
-
-
-def put_some(server: Running) -> None:
-    in_streams(server.port, [[partial(Connection.put, key=key, body=body(SIZE)) for key in KEYS]])
+_STREAMS = {1: "1 stream", 8: "8 streams"}
 
 
 def put_gib(server: Running) -> None:
     in_streams(server.port, [[partial(Connection.put, key=GIB, body=body(1024))]])
 
 
-def get_rate(server: Running, streams: int, times: int) -> float:
-    """MB/s of GETs; each stream reads objects of its own."""
-    each = max(times // streams, 1)
-    jobs = [
-        [partial(Connection.get, key=KEYS[(stream + number) % len(KEYS)]) for number in range(each)]
-        for stream in range(streams)
-    ]
-    return streams * each * SIZE * MIB / in_streams(server.port, jobs) / 1e6
-
-
-def put_rate(server: Running, streams: int, times: int, signs_payload: bool = False) -> float:
-    """MB/s of PUTs of bytes that the server hasn't seen."""
-    each = max(times // streams, 1)
-    run = os.urandom(4).hex()
-    jobs: list[list[Callable[[Connection], object]]] = []
-    for stream in range(streams):
-        own: list[Callable[[Connection], object]] = []
-        for number in range(each):
-            content = body(SIZE)
-            payload = content.sha256() if signs_payload else signing.UNSIGNED
-            own.append(partial(Connection.put, key=f"put/{run}/{stream}/{number}", body=content, payload=payload))
-        jobs.append(own)
-    return streams * each * SIZE * MIB / in_streams(server.port, jobs) / 1e6
-
-
-def md5_rate() -> float:
-    """MB/s of MD5 alone, on one core, over the same bytes."""
-    pieces = body(SIZE).pieces()
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        digest = hashlib.md5()
-        for piece in pieces:
-            digest.update(piece)
-        seconds.append(time.perf_counter() - started)
-    return SIZE * MIB / statistics.median(seconds) / 1e6
-
-
-def _times(options: Options) -> int:
-    return 8 if options.rounds == 1 else 24
-
-
 def get_rows(server: Running, bare: Running, options: Options) -> list[Row]:
+    """In memory and just written, each in turns with the bare server."""
+    transfers.keep(server)
     rows = []
-    for streams in _STREAMS:
-        pairs = [
-            (get_rate(bare, streams, _times(options)), get_rate(server, streams, _times(options)))
-            for _ in range(options.rounds)
-        ]
-        reached, limit = (statistics.median(pair[side] for pair in pairs) for side in (1, 0))
-        work = f"GET 64 MiB, {streams} stream{'s' * (streams > 1)}"
-        rows.append(ratio_row(work, reached, limit, form="{:.0f} MB/s", least=0.8, reference="bare", detail=""))
+    for streams, name in _STREAMS.items():
+        limits, kept, new = [], [], []
+        for _ in range(options.rounds):
+            limits.append(transfers.get_kept(bare, streams, options.bodies))
+            kept.append(transfers.get_kept(server, streams, options.bodies))
+            new.append(transfers.get_new(server, streams, options.bodies))
+        limit, reached = transfers.median(limits), transfers.median(kept)
+        rows.append(_against_bare(f"GET 64 MiB from memory, {name}", reached, limit, least=0.5))
+        rows.append(_against_bare(f"GET 64 MiB just written, {name}", transfers.median(new), limit))
+        if streams == 1:
+            rows.append(_cpu_row("CPU of GET 64 MiB from memory", reached.cpu, limit.cpu, "bare"))
     return rows
 
 
 def put_rows(server: Running, bare: Running, options: Options) -> list[Row]:
+    """Signed payloads, in turns with what they are held against."""
     rows = []
-    for streams in _STREAMS:
-        md5 = md5_rate()
-        reached = statistics.median(put_rate(server, streams, _times(options)) for _ in range(options.rounds))
-        swallowed = put_rate(bare, streams, _times(options))
-        work = f"PUT 64 MiB, {streams} stream{'s' * (streams > 1)}"
-        detail = f"bare {swallowed:.0f} MB/s"
-        rows.append(ratio_row(work, reached, md5, form="{:.0f} MB/s", least=0.8, reference="MD5", detail=detail))
-    signed = put_rate(server, 1, _times(options), signs_payload=True)
-    rows.append(Row("PUT 64 MiB, 1 stream, signed payload", f"{signed:.0f} MB/s", detail="SHA-256 is checked too"))
+    for streams, name in _STREAMS.items():
+        alone, disks, swallowed, reached, unsigned = [], [], [], [], []
+        for _ in range(options.rounds):
+            alone.append(digests())
+            disks.append(disk().best)
+            swallowed.append(transfers.put(bare, streams, options.bodies))
+            reached.append(transfers.put(server, streams, options.bodies))
+            unsigned.append(transfers.put(server, streams, options.bodies, is_signed=False))
+        md5, slowest = statistics.median(one.md5_rate for one in alone), statistics.median(disks)
+        ours, bare_one = transfers.median(reached), transfers.median(swallowed)
+        detail = f"MD5 {md5:.0f}, disk {slowest:.0f}, bare {bare_one.rate:.0f} MB/s"
+        reference = "MD5" if md5 < slowest else "disk"
+        rows.append(
+            ratio_row(
+                f"PUT 64 MiB signed, {name}", ours.rate, min(md5, slowest),
+                form="{:.0f} MB/s", least=0.8, reference=reference, detail=detail,
+            )
+        )  # fmt: skip
+        rows.append(_against_bare(f"PUT 64 MiB unsigned, {name}", transfers.median(unsigned), bare_one))
+        if streams == 1:
+            hashing = statistics.median(one.cpu for one in alone)
+            detail = f"bare, which swallows the same: {bare_one.cpu:.0f} ms"
+            rows.append(_cpu_row("CPU of PUT 64 MiB signed", ours.cpu, hashing, "MD5 + SHA-256", 1.5, detail))
     return rows
+
+
+def _against_bare(work: str, reached: Transfer, limit: Transfer, least: float | None = None) -> Row:
+    detail = f"{reached.cpu:.0f} ms of CPU (bare {limit.cpu:.0f})"
+    if least is not None:
+        return ratio_row(
+            work, reached.rate, limit.rate, form="{:.0f} MB/s", least=least, reference="bare", detail=detail
+        )
+    ratio = f"{reached.rate / limit.rate:.0%}"
+    return Row(work, f"{reached.rate:.0f} MB/s", f"{limit.rate:.0f} MB/s bare", ratio, detail=detail)
+
+
+def _cpu_row(
+    work: str, used: float, against: float, reference: str, most: float | None = None, detail: str = ""
+) -> Row:
+    ratio = used / against
+    return Row(
+        work,
+        f"{used:.0f} ms",
+        f"{against:.0f} ms {reference}",
+        f"{ratio:.2f} ×",
+        "–" if most is None else f"≤ {most} × {reference}",
+        None if most is None else ratio <= most,
+        detail,
+    )
 
 
 def range_row(server: Running, options: Options, folder: Path) -> Row:
@@ -118,7 +108,7 @@ def range_row(server: Running, options: Options, folder: Path) -> Row:
     signing.write_records(parts, signing.ranges(GIB, 1 << 30, RANGE, 10_000))
 
     def measure(file: Path) -> Load:
-        return median([wrk(server, file, options.clients, options.seconds) for _ in range(options.rounds)])
+        return median([replay(server, file, options.clients, options.seconds) for _ in range(options.rounds)])
 
     whole, part = measure(wholes), measure(parts)
     return ratio_row(
@@ -133,27 +123,13 @@ def range_row(server: Running, options: Options, folder: Path) -> Row:
     )
 
 
-def copy_seconds(server: Running, source: str, times: int) -> float:
-    """The median of copies to keys of their own."""
-    connection = Connection(server.port)
-    run = os.urandom(4).hex()
-    seconds = []
-    for number in range(times):
-        started = time.perf_counter()
-        connection.copy(source, f"copy/{run}/{number}")
-        seconds.append(time.perf_counter() - started)
-    connection.close()
-    return statistics.median(seconds)
-
-
 def copy_row(server: Running, options: Options) -> Row:
     file_key = "1k/object"
     connection = Connection(server.port)
-    content = os.urandom(1024)
-    connection.exchange(signing.Signer().put(signing.path_of(file_key), content))
+    connection.exchange(signing.Signer().put(signing.path_of(file_key), os.urandom(1024)))
     connection.close()
     times = 20 if options.rounds == 1 else 100
-    small, large = copy_seconds(server, file_key, times), copy_seconds(server, GIB, times)
+    small, large = (transfers.copy_seconds(server, source, times) for source in (file_key, GIB))
     ratio = large / small
     return Row(
         "CopyObject of 1 GiB",

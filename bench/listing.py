@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import signing
-from bench.load.generator import HERE, Load, wrk
+from bench import keys, signing
+from bench.load.generator import Load, command, replay
 from bench.servers import ROOT, Running, new_folder, ours
 from bench.small import Small
 from bench.table import Row
@@ -19,13 +19,6 @@ from bench.table import Row
 FEW, MANY, MANY_QUICK = 10_000, 1_000_000, 100_000
 MOST_CPU = 2.5  # ms of CPU a page
 MOST_TIMES = 3.0
-FOLDERS = 1000
-
-
-def key_of(number: int, count: int) -> str:
-    """The keys of a bucket of `count`, in order and evenly over the folders: f000/0000000, …"""
-    each = count // FOLDERS
-    return f"f{number // each:03d}/{number % each:07d}"
 
 
 def fill(data: Path, bucket: str, count: int) -> None:
@@ -33,22 +26,24 @@ def fill(data: Path, bucket: str, count: int) -> None:
 
 
 def pages_of(count: int) -> dict[str, Mapping[str, str]]:
-    """First, middle and last pages of a bucket, with and without a delimiter."""
-    middle, last = key_of(count // 2, count), key_of(count - 1001, count)
+    """First, middle and last pages of a bucket, and of the prefix that the delimiter groups."""
+    ordered = sorted(keys.spread(count))
+    grouped = {"prefix": keys.LISTED, "delimiter": "/"}
+    middle, last = keys.grouped_places(ordered)
     return {
         "first page": {},
-        "middle page": {"start-after": middle},
-        "last page": {"start-after": last},
-        "first page with /": {"delimiter": "/"},
-        "middle page with /": {"delimiter": "/", "start-after": middle},
-        "last page with /": {"delimiter": "/", "start-after": "f998/~", "max-keys": "1"},
+        "middle page": {"start-after": ordered[count // 2]},
+        "last page": {"start-after": ordered[-1001]},
+        "first page with /": grouped,
+        "middle page with /": {**grouped, "start-after": middle},
+        "last page with /": {**grouped, "start-after": last},
     }
 
 
 def measure_page(server: Running, folder: Path, bucket: str, query: Mapping[str, str], seconds: float) -> Load:
     file = folder / "list.requests"
     signing.write_records(file, signing.lists([query] * 50, bucket))
-    return wrk(server, file, 1, seconds)
+    return replay(server, file, 1, seconds)
 
 
 def scale(quick: bool) -> list[Row]:
@@ -60,9 +55,10 @@ def scale(quick: bool) -> list[Row]:
         fill(folder / "data", "many", many)
         with ours(folder=folder) as server:
             rows = []
+            queries = pages_of(many)
             for page, few_query in pages_of(FEW).items():
                 small = measure_page(server, folder, "few", few_query, seconds)
-                large = measure_page(server, folder, "many", pages_of(many)[page], seconds)
+                large = measure_page(server, folder, "many", queries[page], seconds)
                 rows.append(_compare(page, small, large, many))
             return rows
 
@@ -95,10 +91,9 @@ def beside_list(small: Small, folder: Path) -> Row:
     signing.write_records(gets, signing.reads("GET", small.keys[:10_000]))
     signing.write_records(listings, signing.lists([{"start-after": key} for key in small.keys[:200]]))
     seconds = max(2.0, small.options.seconds)
-    alone = wrk(small.server, gets, 8, seconds)
-    command = [sys.executable, str(HERE / "replay.py"), str(small.server.port), str(listings), "2", str(seconds + 1)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as lister:
-        beside = wrk(small.server, gets, 8, seconds)
+    alone = replay(small.server, gets, 8, seconds)
+    with subprocess.Popen(command(small.server, listings, 2, seconds + 1), stdout=subprocess.DEVNULL) as lister:
+        beside = replay(small.server, gets, 8, seconds)
         lister.wait()
     return Row(
         "GET 4 KiB beside LIST, p99",

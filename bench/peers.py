@@ -1,21 +1,28 @@
 """Other servers, for `make bench PEERS="minio versitygw"`: how each is started, with the keys of the bench.
 
-A peer is a program on the PATH. One that isn't there, or doesn't start, is shown with the reason, not left out.
-Each runs with the durability that it has by default, which the table names.
+A peer is a program in the folder that S3GW_BENCH_PEERS names, or on the PATH; README.md beside this file says how one
+gets it. One that isn't there, or doesn't start, is shown with the reason, not left out. Each runs with the durability
+that it has by default, which the table names; `-fsync` is the same program told to flush.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from bench.client import Connection, Refused
 from bench.servers import CannotStart, Running, free_port, new_folder, running
-from bench.signing import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from bench.signing import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Signer
+
+_SECONDS_TO_WRITE = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,10 @@ class Start:
 @dataclass(frozen=True)
 class Peer:
     name: str
+    program: str
     durability: str  # of an acknowledged PUT
     start: Callable[[str, Path, int], Start]  # from the program, an empty folder and the port
+    version: str = "--version"  # what makes the program tell it
 
 
 def _minio(program: str, folder: Path, port: int) -> Start:
@@ -57,22 +66,35 @@ def _rustfs(program: str, folder: Path, port: int) -> Start:
     return Start([program, str(folder / "data")], environment)
 
 
-def _weed(program: str, folder: Path, port: int) -> Start:
+def _seaweedfs(program: str, folder: Path, port: int, flushes: bool = False) -> Start:
     (folder / "data").mkdir()
     key = {"accessKey": ACCESS_KEY_ID, "secretKey": SECRET_ACCESS_KEY}
     identity = {"name": "bench", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
+    ports = {part: free_port() for part in ("master", "volume", "filer")}
     options = [f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
     options += [f"-s3.config={config}", f"-s3.port={port}", "-volume.max=0"]
-    options += [f"-{part}.port={free_port()}" for part in ("master", "volume", "filer")]
-    return Start([program, "server", *options])
+    options += [f"-{part}.port={number}" for part, number in ports.items()]
+    # Where they aren't given, they are 10,000 above the others, and may be above 65,535.
+    options += [f"-{part}.port.grpc={free_port()}" for part in (*ports, "s3")]
+
+    def flush_each_write() -> None:
+        command = [program, "shell", f"-master=127.0.0.1:{ports['master']}", f"-filer=127.0.0.1:{ports['filer']}"]
+        asked = "fs.configure -locationPrefix=/buckets/ -fsync -apply\n"
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60)
+        if '"fsync"' not in done.stdout:
+            raise CannotStart(f"weed shell: {(done.stdout + done.stderr)[-300:]}")
+
+    return Start([program, "server", *options], prepare=flush_each_write if flushes else None)
 
 
 _GARAGE = """
 metadata_dir = "{folder}/meta"
 data_dir = "{folder}/data"
 db_engine = "lmdb"
+metadata_fsync = {flushes}
+data_fsync = {flushes}
 replication_factor = 1
 rpc_bind_addr = "127.0.0.1:{rpc}"
 rpc_public_addr = "127.0.0.1:{rpc}"
@@ -83,9 +105,10 @@ api_bind_addr = "127.0.0.1:{port}"
 """
 
 
-def _garage(program: str, folder: Path, port: int) -> Start:
+def _garage(program: str, folder: Path, port: int, flushes: bool = False) -> Start:
     config = folder / "garage.toml"
     values = {"folder": folder, "rpc": free_port(), "secret": "5e" * 32, "region": REGION, "port": port}
+    values["flushes"] = str(flushes).lower()
     config.write_text(_GARAGE.format(**values))
 
     def command(*arguments: str) -> str:
@@ -107,26 +130,57 @@ def _garage(program: str, folder: Path, port: int) -> Start:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("minio", "fdatasync", _minio),
-        Peer("versitygw", "no flush", _versitygw),
-        Peer("garage", "no flush", _garage),
-        Peer("weed", "no flush", _weed),
-        Peer("rustfs", "no flush", _rustfs),
+        Peer("minio", "minio", "fdatasync, folders not", _minio),
+        Peer("versitygw", "versitygw", "no flush", _versitygw),
+        Peer("seaweedfs", "weed", "no flush", _seaweedfs, version="version"),
+        Peer("seaweedfs-fsync", "weed", "fsync of the data", partial(_seaweedfs, flushes=True), version="version"),
+        Peer("garage", "garage", "no flush", _garage),
+        Peer("garage-fsync", "garage", "fsync", partial(_garage, flushes=True)),
+        Peer("rustfs", "rustfs", "no flush", _rustfs),
     )
 }
 
 
+def program_of(name: str) -> str | None:
+    folders = (os.environ.get("S3GW_BENCH_PEERS"), os.environ.get("PATH"))
+    return shutil.which(PEERS[name].program, path=os.pathsep.join(filter(None, folders)))
+
+
+def version_of(name: str) -> str:
+    """The first line of what the program says of itself."""
+    program = program_of(name)
+    assert program is not None
+    done = subprocess.run([program, PEERS[name].version], capture_output=True, text=True, timeout=60)
+    return next(iter((done.stdout + done.stderr).strip().splitlines()), "it doesn't tell its version")
+
+
 @contextmanager
 def peer(name: str) -> Iterator[Running]:
-    if name not in PEERS:
-        raise CannotStart(f"no such peer is known; there are {', '.join(PEERS)}")
-    program = shutil.which(name)
+    program = program_of(name)
     if program is None:
-        raise CannotStart("not on the PATH")
+        raise CannotStart(f"{PEERS[name].program} is neither on the PATH nor in the folder of S3GW_BENCH_PEERS")
     port = free_port()
     with new_folder() as folder:
         start = PEERS[name].start(program, folder, port)
         with running(name, start.command, port, folder, start.environment) as server:
             if start.prepare is not None:
                 start.prepare()
+            _wait_until_it_writes(server)
             yield server
+
+
+def _wait_until_it_writes(server: Running) -> None:
+    """A port that accepts isn't enough: what is behind it may start still."""
+    signer = Signer()
+    requests = [signer.head("PUT", "/ready"), signer.put("/ready/first", b"x")]
+    deadline = time.monotonic() + _SECONDS_TO_WRITE
+    while requests:
+        try:
+            connection = Connection(server.port)
+            connection.exchange(requests[0])
+            connection.close()
+            requests.pop(0)
+        except (Refused, OSError) as error:
+            if time.monotonic() > deadline:
+                raise CannotStart(f"{server.name} takes no object: {error}") from error
+            time.sleep(0.5)

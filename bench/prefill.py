@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from bench.listing import key_of
+from bench.keys import spread
 from s3gw.metadata import buckets, contents
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.engines import open_database
@@ -31,8 +31,9 @@ async def _fill(data: Path, bucket: str, count: int) -> None:
     database = open_database(None, data)
     try:
         common = await database.write(_make_bucket, bucket, count)
+        ordered = sorted(spread(count))
         for first in range(0, count, _BATCH):
-            await database.write(_insert, common, first, min(first + _BATCH, count), count)
+            await database.write(_insert, common, ordered[first : first + _BATCH])
     finally:
         await database.close()
 
@@ -59,8 +60,8 @@ def _make_bucket(conn: Connection, bucket: str, count: int) -> dict[str, Any]:
     }
 
 
-def _insert(conn: Connection, common: dict[str, Any], first: int, last: int, count: int) -> None:
-    conn.execute(insert(objects), [{**common, "key": key_of(number, count)} for number in range(first, last)])
+def _insert(conn: Connection, common: dict[str, Any], keys: list[str]) -> None:
+    conn.execute(insert(objects), [{**common, "key": key} for key in keys])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """`make bench`: measures the cost budget of docs/architecture.md and prints its table, with each budget's verdict.
 
-    python -m bench.run [--quick] [--only ROW …] [--peers "minio versitygw"]
+    python -m bench.run [--quick] [--only ROW …]
+    python -m bench.run [--quick] --peers "minio versitygw"     the same work for other servers, in turns with ours
+    python -m bench.run [--quick] --against COMMIT              the same for another commit of ours
 
 Rows: see ROWS. The exit status is 1 when a budget was missed. README.md beside this file explains the method.
 """
@@ -9,21 +11,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
-from bench import footprint, large, listing
+from bench import footprint, large, listing, standings, transfers
 from bench.client import Refused
-from bench.contest import contest
+from bench.commits import checked_out, this_commit
+from bench.contest import Start, contest
 from bench.load.generator import Load
+from bench.peers import PEERS, peer, program_of, version_of
 from bench.servers import CannotStart, Running, bare, new_folder, ours
 from bench.small import Options, Small
 from bench.table import Row, ratio_row, render_rows
+from bench.yardsticks import disk_rows
 
 
 def say(text: str) -> None:
@@ -57,17 +63,16 @@ class Bench:
 
     @cached_property
     def large(self) -> Running:
-        """One worker, with 8 objects of 64 MiB and one of 1 GiB."""
+        """One worker, with an object of 1 GiB."""
         server = self._stack.enter_context(ours())
-        large.make_bucket(server)
+        transfers.make_bucket(server)
         say("putting large objects")
-        large.put_some(server)
         large.put_gib(server)
         return server
 
 
 def _small_row(work: str, load: Load, limit: Load, least: float | None) -> Row:
-    detail = f"{load.cpu:.0f} µs (bare {limit.cpu:.0f}); {load.describe()}"
+    detail = f"{load.cpu:.0f} µs (bare {limit.cpu:.0f}); {load.describe()} (bare {limit.load_share:.0%})"
     if load.wraps and "PUT" in work:
         detail += "; keys were put twice"
     if not limit.is_valid:
@@ -122,6 +127,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "beside-list": _beside_list,
     "delete": _delete,
     "list-scale": lambda bench: listing.scale(bench.is_quick),
+    "disk": lambda bench: disk_rows(bench.options.rounds),
     "get-large": lambda bench: large.get_rows(bench.large, bench.bare, bench.options),
     "put-large": lambda bench: large.put_rows(bench.large, bench.bare, bench.options),
     "range": lambda bench: [large.range_row(bench.large, bench.options, bench.folder)],
@@ -144,23 +150,58 @@ def measure(names: list[str], options: Options, is_quick: bool) -> list[Row]:
     return rows
 
 
+def title() -> str:
+    return f"{time.strftime('%Y-%m-%d')}, {this_commit()}"
+
+
+def measure_peers(names: list[str], options: Options) -> str:
+    """Ours is in the middle of the round, so that it comes before each peer as often as after it."""
+    unknown = set(names) - set(PEERS) - {"all"}
+    if unknown:
+        raise SystemExit(f"no such peer is known: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    chosen = [name for name in PEERS if program_of(name)] if "all" in names else names
+    starts: dict[str, Start] = {name: partial(peer, name) for name in chosen}
+    middle: dict[str, Start] = {"s3gw": partial(ours, workers=os.cpu_count() or 1), "bare": bare}
+    order = [*chosen[: len(chosen) // 2], *middle, *chosen[len(chosen) // 2 :]]
+    with new_folder() as folder:
+        found, remarks = contest({name: {**starts, **middle}[name] for name in order}, options, folder, say)
+    durability = {"s3gw": "yes", **{name: PEERS[name].durability for name in chosen}}
+    versions = [f"{one.name}: {version_of(one.name)}" for one in found if one.name in PEERS]
+    return standings.beside_peers(found, durability, title(), [*remarks, *versions])
+
+
+def measure_against(commit: str, options: Options) -> str:
+    workers = os.cpu_count() or 1
+    with checked_out(commit) as code, new_folder() as folder:
+        starts: dict[str, Start] = {
+            "s3gw": partial(ours, workers=workers),
+            code.name: partial(ours, workers=workers, code=code),
+        }
+        found, remarks = contest(starts, options, folder, say)
+    return standings.beside_commit(found, title(), remarks)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure what requests cost.")
     parser.add_argument("--quick", action="store_true", help="fewer objects and one short round: a look, no verdict")
     parser.add_argument("--only", nargs="+", choices=list(ROWS), metavar="ROW", help=", ".join(ROWS))
-    parser.add_argument("--peers", default="", help="programs on the PATH to measure too: minio versitygw …")
+    parser.add_argument(
+        "--peers", default="", help=f"other servers to measure: {' '.join(PEERS)}, or all that are here"
+    )
+    parser.add_argument("--against", metavar="COMMIT", help="measure another commit in turns with this one")
     arguments = parser.parse_args()
     options = Options.quick() if arguments.quick else Options()
     peers = arguments.peers.replace(",", " ").split()
     started = time.monotonic()
-    print(f"{platform.platform()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}\n", flush=True)
+    print(f"{platform.platform()}, Python {platform.python_version()}, {title()}\n", flush=True)
     rows: list[Row] = []
-    if arguments.only or not peers:
+    if arguments.only or not (peers or arguments.against):
         rows = measure(arguments.only or list(ROWS), options, arguments.quick)
-        print(render_rows(rows), flush=True)
+        print(render_rows(rows, title()), flush=True)
     if peers:
-        with new_folder() as folder:
-            print(contest(peers, options, folder, say), flush=True)
+        print(measure_peers(peers, options), flush=True)
+    if arguments.against:
+        print(measure_against(arguments.against, options), flush=True)
     say(f"{time.monotonic() - started:.0f} s")
     return 1 if any(row.is_met is False for row in rows) else 0
 

@@ -148,40 +148,49 @@ def bare() -> Iterator[Running]:
         yield server
 
 
-def our_command(data: Path, workers: int) -> list[str]:
-    return [
-        sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--workers", str(workers), "--json",
-        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-    ]  # fmt: skip
+@dataclass(frozen=True)
+class Code:
+    """A checkout of s3gw and the Python that runs it."""
+
+    name: str
+    root: Path
+    python: str
 
 
-def start_ours(folder: Path, workers: int = 1) -> Running:
+HERE = Code("s3gw", ROOT, sys.executable)
+
+
+def start_ours(folder: Path, workers: int = 1, code: Code = HERE) -> Running:
     """`s3gw serve` on an empty or a used folder; returns when it has said that it is ready."""
     environment = {
         **os.environ,
+        "PYTHONPATH": str(code.root),
         "S3GW_ROOT_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "S3GW_ROOT_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "S3GW_ROOT_PASSWORD": SECRET_ACCESS_KEY,
     }
-    command = our_command(folder / "data", workers)
+    command = [
+        code.python, "-m", "s3gw", "serve", "--data", str(folder / "data"), "--workers", str(workers), "--json",
+        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+    ]  # fmt: skip
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, env=environment)
+        process = subprocess.Popen(command, cwd=code.root, stdout=subprocess.PIPE, stderr=log, env=environment)
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         process.wait()
         raise CannotStart(f"s3gw doesn't start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
     port = int(json.loads(line)["s3"].rsplit(":", 1)[1])
-    return Running("s3gw", port, process, folder)
+    return Running(code.name, port, process, folder)
 
 
 @contextmanager
-def ours(workers: int = 1, folder: Path | None = None) -> Iterator[Running]:
+def ours(workers: int = 1, folder: Path | None = None, code: Code = HERE) -> Iterator[Running]:
     if folder is None:
-        with new_folder() as folder, ours(workers, folder) as server:
+        with new_folder() as folder, ours(workers, folder, code) as server:
             yield server
         return
-    server = start_ours(folder, workers)
+    server = start_ours(folder, workers, code)
     try:
         yield server
     finally:

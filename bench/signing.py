@@ -110,17 +110,17 @@ def puts(keys: Iterable[str], size: int) -> Iterator[bytes]:
     return (signer.put(path_of(key), os.urandom(size)) for key in keys)
 
 
-def mixed(keys: Sequence[str], prefix: str, count: int, size: int) -> Iterator[bytes]:
+def mixed(keys: Sequence[str], new: Iterator[str], count: int, size: int) -> Iterator[bytes]:
     """45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE; what is deleted was put a good while before, in the same stream."""
     signer = Signer()
     chance = random.Random(1)
     written: list[str] = []
-    for number in range(count):
+    for _ in range(count):
         dice = chance.random()
         if dice < 0.10 and len(written) > 200:
             yield signer.head("DELETE", path_of(written.pop(0)))
         elif dice < 0.25:
-            key = f"{prefix}/{number:08d}"
+            key = next(new)
             written.append(key)
             yield signer.put(path_of(key), os.urandom(size))
         else:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from bench import signing
-from bench.load.generator import Load, median, replay, wrk
+from bench import keys, signing
+from bench.load.generator import Load, median, replay
 from bench.servers import Running
 
 SIZE = 4 << 10
-FOLDERS = 1000  # so a listing with a delimiter has a page full of common prefixes
-_PREFILL_CLIENTS = 32
+_READ = 50_000  # of the objects are read, in no order: signing more takes longer than reading them
 
 
 @dataclass(frozen=True)
@@ -24,14 +23,11 @@ class Options:
     rounds: int = 3
     objects: int = 100_000
     deletes: int = 20_000
+    bodies: int = 16  # of 64 MiB in each round
 
     @classmethod
     def quick(cls) -> Options:
-        return cls(seconds=2.0, rounds=1, objects=10_000, deletes=4_000)
-
-
-def key_of(number: int) -> str:
-    return f"4k/{number % FOLDERS:03d}/{number:08d}"
+        return cls(seconds=2.0, rounds=1, objects=10_000, deletes=4_000, bodies=8)
 
 
 class Small:
@@ -42,77 +38,84 @@ class Small:
     def __init__(self, server: Running, options: Options, folder: Path) -> None:
         self.server = server
         self.options = options
-        self.keys = [key_of(number) for number in range(options.objects)]
+        self.keys = list(keys.spread(options.objects))
         random.Random(3).shuffle(self.keys)
+        self._ordered = sorted(self.keys)
         self._folder = folder
-        self._puts = count()
+        self._runs = count(1)
+        self._deleted = 0
 
     def fill(self) -> Load:
         """The bucket and its objects, each put once."""
         bucket = self._write([signing.Signer().head("PUT", f"/{signing.BUCKET}")])
         replay(self.server, bucket, 1, 0)
-        load = replay(self.server, self._write(signing.puts(self.keys, SIZE)), _PREFILL_CLIENTS, 0)
+        load = self._once(signing.puts(self.keys, SIZE))
         if not load.is_valid:
             raise RuntimeError(f"{self.server.name} refused objects of the prefill: {load.describe()}")
         return load
 
     def get(self) -> Load:
-        return self._rounds(wrk, lambda: signing.reads("GET", self.keys))
+        return self._rounds(lambda: signing.reads("GET", self.keys[:_READ]))
 
     def head(self) -> Load:
-        return self._rounds(replay, lambda: signing.reads("HEAD", self.keys))
+        return self._rounds(lambda: signing.reads("HEAD", self.keys[:_READ]))
 
     def put(self) -> Load:
         """Each request has its own key and bytes: as many are signed as the server may reach, by a first, short run."""
-        rate = self._one(wrk, self._new_puts(3000), 1).rate
+        rate = self._one(self._new_puts(3000), 1).rate
         enough = int(rate * self.options.seconds * 1.6) + 1000
-        return self._rounds(wrk, lambda: self._new_puts(enough))
+        return self._rounds(lambda: self._new_puts(enough))
 
     def put_unchecked(self, enough: int = 20_000) -> Load:
         """For a server that keeps nothing: the same requests again and again do."""
-        return self._rounds(wrk, lambda: self._new_puts(enough))
+        return self._rounds(lambda: self._new_puts(enough))
 
     def mixed(self) -> Load:
         """The number of requests is fixed, so that each DELETE meets an object."""
         few = int(self.options.seconds * 1500)
-        rate = self._once(signing.mixed(self.keys, self._prefix(), few, SIZE)).rate
+        rate = self._once(self._mixture(few)).rate
         enough = int(rate * self.options.seconds)
-        return median([self._once(signing.mixed(self.keys, self._prefix(), enough, SIZE)) for _ in self._each()])
+        return median([self._once(self._mixture(enough)) for _ in self._each()])
 
     def list_flat(self) -> Load:
-        starts = [{"start-after": key} for key in self.keys[:500] if key < key_of(FOLDERS * 9 // 10)]
-        return self._rounds(wrk, lambda: signing.lists(starts))
+        starts = [{"start-after": key} for key in keys.places(self._ordered)]
+        return self._rounds(lambda: signing.lists(starts))
 
     def list_folders(self) -> Load:
-        return self._rounds(wrk, lambda: signing.lists([{"prefix": "4k/", "delimiter": "/"}] * 100))
+        return self._rounds(lambda: signing.lists([{"prefix": keys.LISTED, "delimiter": "/"}] * 100))
 
     def delete(self) -> Load:
-        return self._once(signing.reads("DELETE", self.keys[: self.options.deletes]))
+        """Each time others, that no time before has deleted."""
+        first, self._deleted = self._deleted, self._deleted + self.options.deletes
+        return self._once(signing.reads("DELETE", self.keys[first : self._deleted]))
 
     # How they are run
 
-    def _rounds(self, run: Callable[..., Load], records: Callable[[], Iterable[bytes]]) -> Load:
-        return median([self._one(run, records(), self.options.seconds) for _ in self._each()])
+    def _rounds(self, records: Callable[[], Iterable[bytes]]) -> Load:
+        return median([self._one(records(), self.options.seconds) for _ in self._each()])
 
     def _each(self) -> range:
         return range(self.options.rounds)
 
     def _once(self, records: Iterable[bytes]) -> Load:
-        return self._one(replay, records, 0)
+        return self._one(records, 0)
 
-    def _one(self, run: Callable[..., Load], records: Iterable[bytes], seconds: float) -> Load:
+    def _one(self, records: Iterable[bytes], seconds: float) -> Load:
         file = self._write(records)
         try:
-            return run(self.server, file, self.options.clients, seconds)
+            return replay(self.server, file, self.options.clients, seconds)
         finally:
             file.unlink()
 
     def _new_puts(self, enough: int) -> Iterable[bytes]:
-        prefix = self._prefix()
-        return signing.puts((f"{prefix}/{number:08d}" for number in range(enough)), SIZE)
+        return signing.puts(self._new_keys(enough), SIZE)
 
-    def _prefix(self) -> str:
-        return f"put-{next(self._puts)}"
+    def _mixture(self, enough: int) -> Iterable[bytes]:
+        return signing.mixed(self.keys[:_READ], self._new_keys(enough), enough, SIZE)
+
+    def _new_keys(self, enough: int) -> Iterator[str]:
+        """Beside those that are there, in the same prefixes."""
+        return keys.spread(enough, str(next(self._runs)))
 
     def _write(self, records: Iterable[bytes]) -> Path:
         path = self._folder / f"{next(self._numbers)}.requests"

@@ -58,6 +58,6 @@ def render(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([show(header), rule, *map(show, lines)])
 
 
-def render_rows(rows: Sequence[Row]) -> str:
-    header = ("work", "s3gw", "held against", "ratio", "budget", "verdict", "detail")
+def render_rows(rows: Sequence[Row], title: str) -> str:
+    header = (title, "s3gw", "held against", "ratio", "budget", "verdict", "detail")
     return render(header, [(r.work, r.ours, r.against, r.ratio, r.budget, r.verdict, r.detail) for r in rows])

@@ -1,20 +1,24 @@
-"""Runs a load program against a server, and says what came of it: rate, latencies, the server's CPU time a request."""
+"""Runs the load program against a server, and says what came of it: rate, latencies, the server's CPU a request."""
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.servers import Running
+from bench.servers import ROOT, Running
 
-HERE = Path(__file__).parent
+SOURCE = Path(__file__).with_name("replay.c")
+LIMITING = 0.9  # of a core: from there on the load may be what limits the rate
+
+
+class NoCompiler(RuntimeError):
+    """There is nothing that compiles the load program."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Load:
     load_share: float
     refused: int
     broken: int
+    reconnects: int
     wraps: int
     requests: int
     first_refusal: str
@@ -37,52 +42,57 @@ class Load:
         """All answered as they should; a refusal is quicker than an answer, and must not count as one."""
         return self.requests > 0 and not self.refused and not self.broken
 
+    @property
+    def is_limited_by_load(self) -> bool:
+        return self.load_share >= LIMITING
+
     def describe(self) -> str:
-        valid = "" if self.is_valid else f" INVALID: {self.refused} refused, {self.broken} broken {self.first_refusal}"
-        return f"p50 {self.p50 / 1000:.1f} ms, p99 {self.p99 / 1000:.1f} ms, load {self.load_share:.0%}{valid}"
+        said = f"p50 {self.p50 / 1000:.1f} ms, p99 {self.p99 / 1000:.1f} ms, load {self.load_share:.0%}"
+        said += f", {self.reconnects} reconnects" * bool(self.reconnects)
+        said += " LOAD IS THE LIMIT" * self.is_limited_by_load
+        invalid = f" INVALID: {self.refused} refused, {self.broken} broken {self.first_refusal}"
+        return said + invalid * (not self.is_valid)
 
 
-def wrk(server: Running, file: Path, clients: int, seconds: float) -> Load:
-    """Any requests but HEAD, for whole seconds."""
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
-    command += ["-s", str(HERE / "replay.lua"), f"http://127.0.0.1:{server.port}", "--", str(file)]
-    return _run(server, command)
+@cache
+def program() -> Path:
+    """The load program, compiled anew when its source is newer."""
+    binary = ROOT / "build" / "replay"
+    if not binary.exists() or binary.stat().st_mtime < SOURCE.stat().st_mtime:
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        if compiler is None:
+            raise NoCompiler("the load program needs a C compiler on the PATH")
+        binary.parent.mkdir(exist_ok=True)
+        subprocess.run([compiler, "-O2", "-o", str(binary), str(SOURCE)], check=True)
+    return binary
+
+
+def command(server: Running, file: Path, clients: int, seconds: float) -> list[str]:
+    return [str(program()), str(server.port), str(file), str(clients), str(seconds)]
 
 
 def replay(server: Running, file: Path, clients: int, seconds: float) -> Load:
-    """Any requests; 0 seconds: each request of the file once."""
-    command = [sys.executable, str(HERE / "replay.py"), str(server.port), str(file), str(clients), str(seconds)]
-    return _run(server, command)
-
-
-def _run(server: Running, command: Sequence[str]) -> Load:
+    """The requests of a file, again and again for that long; 0 seconds: each once."""
+    words = command(server, file, clients, seconds)
     cpu_before = server.cpu_seconds()
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    output, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    process.stderr.close()
-    elapsed = time.monotonic() - started
-    results = [line for line in output.splitlines() if line.startswith("RESULT ")]
-    if process.returncode or not results:
-        raise RuntimeError(f"{command[0]} against {server.name} failed: {(output + errors)[-800:]}")
-    found: dict[str, Any] = json.loads(results[0].removeprefix("RESULT "))
+    done = subprocess.run(words, capture_output=True, text=True)
+    cpu = server.cpu_seconds() - cpu_before
+    if done.returncode:
+        raise RuntimeError(f"the load against {server.name} failed: {(done.stdout + done.stderr)[-800:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
     requests = int(found["requests"])
     return Load(
         rate=requests / found["seconds"],
         p50=found["p50"],
         p99=found["p99"],
-        cpu=(server.cpu_seconds() - cpu_before) * 1e6 / max(requests, 1),
-        load_share=(usage.ru_utime + usage.ru_stime) / elapsed,
+        cpu=cpu * 1e6 / max(requests, 1),
+        load_share=found["cpu"] / found["seconds"],
         refused=found["refused"],
         broken=found["broken"],
+        reconnects=found["reconnects"],
         wraps=found["wraps"],
         requests=requests,
-        first_refusal=found.get("first_refusal", ""),
+        first_refusal=found["first_refusal"],
     )
 
 
