@@ -216,7 +216,7 @@ def test_another_commit_runs_its_own_code(monkeypatch: pytest.MonkeyPatch) -> No
         assert not list(code.root.rglob("*.pyc"))
         with ours(code=code) as server:
             assert len(server.tree()) > 1
-        compiled = {path.name.split(".")[0] for path in (code.root / "s3gw" / "server").rglob("*.pyc")}
+        compiled = {path.name.split(".")[0] for path in (code.root / "s3gw").rglob("*.pyc")}
         root = code.root
     assert "worker" in compiled
     assert not root.exists()
