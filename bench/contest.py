@@ -23,6 +23,9 @@ from bench.servers import CannotStart, Running
 from bench.small import Options, Small
 from bench.transfers import Transfer
 
+_SECONDS_TO_CALM_DOWN = 20.0
+_LOOK, _QUIET = 0.25, 0.1  # seconds, and a share of one core
+
 Say = Callable[[str], None]
 Start = Callable[[], contextlib.AbstractContextManager[Running]]
 
@@ -45,7 +48,7 @@ class Contestant:
     small: Small
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
-    busiest_idle: float = 0.0  # of one core, while another was measured
+    busiest_idle: tuple[float, str] = (0.0, "")  # of one core, while another was measured, and at what
 
     def value(self, work: str) -> float | None:
         return self._median(work, lambda sample: sample.value)
@@ -97,7 +100,7 @@ def _small(run: Callable[[Small], Load]) -> Callable[[Contestant, Options], Samp
 def _large(run: Callable[[Running, int, int], Transfer], streams: int) -> Callable[[Contestant, Options], Sample]:
     def measure(contestant: Contestant, options: Options) -> Sample:
         found = run(contestant.server, streams, options.bodies)
-        return Sample(found.rate, found.cpu, "ms")
+        return Sample(found.rate, found.cpu, "ms", found.load)
 
     return measure
 
@@ -161,10 +164,26 @@ def _enter(name: str, server: Running, options: Options, folder: Path) -> Contes
     return contestant
 
 
+def _wait_until_quiet(contestants: Sequence[Contestant]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_CALM_DOWN
+    used = _cpu(contestants)
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK)
+        before, used = used, _cpu(contestants)
+        if used - before <= _QUIET * _LOOK:
+            return
+
+
+def _cpu(contestants: Sequence[Contestant]) -> float:
+    return sum(one.server.cpu_seconds() for one in contestants)
+
+
 def _measure(work: Work, contestant: Contestant, all_of_them: Sequence[Contestant], options: Options) -> None:
-    """What earlier work left in the page cache is written first, so that it isn't charged to the next."""
+    """What earlier work left to do is done first, so that it isn't charged to the next: requests that the load gave up
+    when its time was over, and what is in the page cache."""
     if work.name in contestant.failures:
         return
+    _wait_until_quiet(all_of_them)
     os.sync()
     idle = [other for other in all_of_them if other is not contestant]
     before, started = [other.server.cpu_seconds() for other in idle], time.monotonic()
@@ -175,4 +194,5 @@ def _measure(work: Work, contestant: Contestant, all_of_them: Sequence[Contestan
     elapsed = time.monotonic() - started
     for other, used in zip(idle, before, strict=True):
         share = (other.server.cpu_seconds() - used) / elapsed
-        other.busiest_idle = max(other.busiest_idle, share if elapsed > 1 else 0.0)
+        if elapsed > 1:
+            other.busiest_idle = max(other.busiest_idle, (share, f"{work.name} of {contestant.name}"))

@@ -57,7 +57,7 @@ def put_rows(server: Running, bare: Running, options: Options) -> list[Row]:
             unsigned.append(transfers.put(server, streams, options.bodies, is_signed=False))
         md5, slowest = statistics.median(one.md5_rate for one in alone), statistics.median(disks)
         ours, bare_one = transfers.median(reached), transfers.median(swallowed)
-        detail = f"MD5 {md5:.0f}, disk {slowest:.0f}, bare {bare_one.rate:.0f} MB/s"
+        detail = f"MD5 {md5:.0f}, disk {slowest:.0f}, bare {bare_one.rate:.0f} MB/s, load {ours.load:.0%}"
         reference = "MD5" if md5 < slowest else "disk"
         rows.append(
             ratio_row(
@@ -74,7 +74,7 @@ def put_rows(server: Running, bare: Running, options: Options) -> list[Row]:
 
 
 def _against_bare(work: str, reached: Transfer, limit: Transfer, least: float | None = None) -> Row:
-    detail = f"{reached.cpu:.0f} ms of CPU (bare {limit.cpu:.0f})"
+    detail = f"{reached.cpu:.0f} ms of CPU (bare {limit.cpu:.0f}), load {reached.load:.0%} (bare {limit.load:.0%})"
     if least is not None:
         return ratio_row(
             work, reached.rate, limit.rate, form="{:.0f} MB/s", least=least, reference="bare", detail=detail

@@ -45,7 +45,7 @@ def _overlap(work: str, mine: Contestant, other: Contestant) -> bool:
 
 
 def _idle(contestants: Sequence[Contestant]) -> str:
-    shares = ", ".join(f"{one.name} {one.busiest_idle:.0%}" for one in contestants)
+    shares = ", ".join(f"{one.name} {one.busiest_idle[0]:.0%} ({one.busiest_idle[1]})" for one in contestants)
     return f"At most so much of a core was used by a server while another was measured: {shares}."
 
 

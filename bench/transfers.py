@@ -20,14 +20,16 @@ Job = Callable[[Connection], object]
 
 @dataclass(frozen=True)
 class Transfer:
-    """MB/s, and milliseconds of CPU that the server's processes took for each body."""
+    """MB/s, milliseconds of CPU that the server took for each body, and how busy the client was, of one core."""
 
     rate: float
     cpu: float
+    load: float
 
 
 def median(transfers: Sequence[Transfer]) -> Transfer:
-    return Transfer(*(statistics.median(getattr(one, name) for one in transfers) for name in ("rate", "cpu")))
+    parts = zip(*((one.rate, one.cpu, one.load) for one in transfers), strict=True)
+    return Transfer(*map(statistics.median, parts))
 
 
 def make_bucket(server: Running, bucket: str = signing.BUCKET) -> None:
@@ -103,9 +105,10 @@ def _shared_out(jobs: Sequence[Job], streams: int) -> list[Sequence[Job]]:
 
 def _transfer(server: Running, jobs: Sequence[Sequence[Job]]) -> Transfer:
     bodies = sum(map(len, jobs))
-    before = server.cpu_seconds()
+    before, own_before = server.cpu_seconds(), time.process_time()
     seconds = in_streams(server.port, jobs)
-    return Transfer(bodies * SIZE * MIB / seconds / 1e6, (server.cpu_seconds() - before) * 1000 / bodies)
+    cpu, own = server.cpu_seconds() - before, time.process_time() - own_before
+    return Transfer(bodies * SIZE * MIB / seconds / 1e6, cpu * 1000 / bodies, own / seconds)
 
 
 def _delete(server: Running, keys: Sequence[str]) -> None:
