@@ -46,7 +46,7 @@ class Peer:
 def _minio(program: str, folder: Path, port: int) -> Start:
     command = [program, "server", str(folder / "data"), "--quiet", "--address", f"127.0.0.1:{port}"]
     environment = {"MINIO_ROOT_USER": ACCESS_KEY_ID, "MINIO_ROOT_PASSWORD": SECRET_ACCESS_KEY, "MINIO_BROWSER": "off"}
-    return Start(command, environment)
+    return Start(command, {**environment, "MINIO_UPDATE": "off"})
 
 
 def _versitygw(program: str, folder: Path, port: int) -> Start:
@@ -72,15 +72,23 @@ def _seaweedfs(program: str, folder: Path, port: int, flushes: bool = False) -> 
     identity = {"name": "bench", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    ports = {part: free_port() for part in ("master", "volume", "filer")}
-    options = [f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
-    options += [f"-s3.config={config}", f"-s3.port={port}", "-volume.max=0"]
-    options += [f"-{part}.port={number}" for part, number in ports.items()]
-    # Where they aren't given, they are 10,000 above the others, and may be above 65,535.
-    options += [f"-{part}.port.grpc={free_port()}" for part in (*ports, "s3")]
+    # gRPC ports are given too: where they aren't, they are 10,000 above the others, and may be above 65,535.
+    parts = ("master", "volume", "filer")
+    ports = {name: free_port() for part in parts for name in (f"{part}.port", f"{part}.port.grpc")}
+    options = [f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=0"]
+    options += [f"-s3.config={config}", f"-s3.port={port}", f"-s3.port.grpc={free_port()}"]
+    options += [f"-{name}={number}" for name, number in ports.items()]
+    # Reports to its makers, and servers on fixed ports, which would be in each other's way; not every version has them.
+    told = subprocess.run([program, "help", "server"], capture_output=True, text=True)
+    known = set((told.stdout + told.stderr).split())
+    unwanted = ("master.telemetry=false", "s3.port.iceberg=0", "s3.port.lance=0")
+    options += [f"-{one}" for one in unwanted if f"-{one.split('=')[0]}" in known]
+
+    def address(part: str) -> str:
+        return f"127.0.0.1:{ports[f'{part}.port']}.{ports[f'{part}.port.grpc']}"
 
     def flush_each_write() -> None:
-        command = [program, "shell", f"-master=127.0.0.1:{ports['master']}", f"-filer=127.0.0.1:{ports['filer']}"]
+        command = [program, "shell", f"-master={address('master')}", f"-filer={address('filer')}"]
         asked = "fs.configure -locationPrefix=/buckets/ -fsync -apply\n"
         done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60)
         if '"fsync"' not in done.stdout:

@@ -11,14 +11,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench import keys, signing, standings, yardsticks
 from bench.commits import checked_out
-from bench.contest import END, SHOWN, Contestant, Sample
+from bench.contest import END, SHOWN, Contestant, Sample, contest
 from bench.load.generator import Load, replay
+from bench.peers import peer, program_of
 from bench.servers import ROOT, Running, ours
 from bench.small import Options, Small
 
@@ -198,6 +200,27 @@ class TestVerdict:
     def test_the_table_names_date_and_commit(self) -> None:
         shown = standings.beside_peers([contestant("s3gw", {})], {}, "2026-11-26, abcdef0", [])
         assert shown.startswith("| 2026-11-26, abcdef0 ")
+
+
+class TestPeers:
+    def test_programs_are_looked_for_in_the_folder_that_is_named_then_on_the_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for folder in ("named", "path"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "weed").touch(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "path"))
+        assert program_of("seaweedfs") == str(tmp_path / "path" / "weed")
+        monkeypatch.setenv("S3GW_BENCH_PEERS", str(tmp_path / "named"))
+        assert program_of("seaweedfs-fsync") == str(tmp_path / "named" / "weed")
+
+    def test_one_that_is_not_there_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.delenv("S3GW_BENCH_PEERS", raising=False)
+        starts = {"garage": partial(peer, "garage")}
+        found, remarks = contest(starts, Options.quick(), tmp_path, lambda text: None)
+        assert not found
+        assert remarks[0].startswith("garage not measured: garage is neither on the PATH nor")
 
 
 def test_what_large_bodies_are_held_against_is_measured() -> None:
