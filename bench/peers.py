@@ -75,7 +75,9 @@ def _seaweedfs(program: str, folder: Path, port: int, flushes: bool = False) -> 
     # gRPC ports are given too: where they aren't, they are 10,000 above the others, and may be above 65,535.
     parts = ("master", "volume", "filer")
     ports = {name: free_port() for part in parts for name in (f"{part}.port", f"{part}.port.grpc")}
-    options = [f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=0"]
+    options = [f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
+    # Each bucket takes several volumes; as many as have room at their full 30 GB would be too few for two buckets.
+    options += ["-volume.max=100"]
     options += [f"-s3.config={config}", f"-s3.port={port}", f"-s3.port.grpc={free_port()}"]
     options += [f"-{name}={number}" for name, number in ports.items()]
     # Reports to its makers, and servers on fixed ports, which would be in each other's way; not every version has them.
