@@ -146,10 +146,6 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = self._chunk_bytes
         self._deadline = self.loop.time() + self._settings.header_timeout
 
-    def on_url(self, url: bytes) -> None:
-        if not self._is_replaying:
-            super().on_url(url)
-
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_replaying:
             return

@@ -68,7 +68,7 @@ class HttpExchange(RequestResponseCycle):
     _left: int | None = None  # bytes that the content-length still promises; None: the body is sent in chunks
 
     async def run_asgi(self, app: ASGI3Application) -> None:
-        with suppress(ClientDisconnected):  # where an application lets it pass, uvicorn would answer with a 500
+        with suppress(ClientDisconnected):  # raised when uvicorn sends its 500 after an application that failed
             await super().run_asgi(app)
 
     def take(self, piece: bytes) -> None:

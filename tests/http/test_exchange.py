@@ -202,3 +202,19 @@ async def test_an_application_is_told_that_its_client_has_gone(requests: int) ->
     connection.connection_lost(None)
     await asyncio.wait_for(task, 5)
     assert len(told) == 1
+
+
+async def test_an_application_that_fails_when_its_client_has_gone_answers_nobody() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        raise ValueError
+
+    connection = Connection(Connections(app, Settings()), lambda: None, asyncio.get_running_loop())
+    connection.connection_made(Transport())
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n")
+    await asyncio.sleep(0.01)
+    (task,) = connection.server_state.tasks
+    connection.connection_lost(None)
+    await asyncio.wait_for(task, 5)
+    assert task.exception() is None
