@@ -36,7 +36,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
         writer = BodyWriter(
             database,
             store,
-            storage.incarnation.name,
+            storage.process_identity.name,
             pins,
             inline_limit=settings.inline_limit,
             chunk_size=settings.chunk_size,

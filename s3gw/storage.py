@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.folders import blob_folder, open_room
-from s3gw.incarnation import open_incarnation
 from s3gw.metadata.engines import open_database
+from s3gw.process_identity import open_process_identity
 
 if TYPE_CHECKING:
     from s3gw.blobs.store import BlobStore
     from s3gw.config import Settings
     from s3gw.disks.room import Room
-    from s3gw.incarnation import Incarnation
     from s3gw.metadata.database import Database
+    from s3gw.process_identity import ProcessIdentity
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Storage:
     database: Database
     store: BlobStore
     pins: ReadPins
-    incarnation: Incarnation
+    process_identity: ProcessIdentity
     room: Room
 
 
@@ -42,7 +42,7 @@ async def open_storage(settings: Settings, role: str) -> AsyncIterator[Storage]:
     try:
         store = FilesystemStore(blob_folder(settings), room.require_for_file)
         pins = ReadPins()
-        async with open_incarnation(database, settings.data, role, pins) as incarnation:
-            yield Storage(settings, database, store, pins, incarnation, room)
+        async with open_process_identity(database, settings.data, role, pins) as identity:
+            yield Storage(settings, database, store, pins, identity, room)
     finally:
         await database.close()

@@ -21,13 +21,13 @@ from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.blobs.writer import BodyWriter
 from s3gw.disks.room import Room
-from s3gw.incarnation import Heart, Incarnation, lock_folder
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
 from s3gw.metadata import blobs, buckets, contents, identities, processes, schema
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
+from s3gw.process_identity import Heart, ProcessIdentity, lock_folder
 from s3gw.services import Services
 from tests.actors import BUCKET
 from tests.explorer import Actor, SteppedDatabase, SteppedExecutor, Turns
@@ -131,7 +131,7 @@ class Gateway:
         )
         nothing = cast("Any", None)
         return Services(
-            cast("Any", settings), database, self._store, read_pins, Incarnation(name), Room(self._data, None, 0),
+            cast("Any", settings), database, self._store, read_pins, ProcessIdentity(name), Room(self._data, None, 0),
             body_writer, content_reader, nothing,
         )  # fmt: skip
 
@@ -189,7 +189,7 @@ class Gateway:
         # Who lives on after it was declared dead may write a file when the sweep was there already.
         known = {row[0] for row in dump["p"]} | {OLD} | set(self._locks)
         there = set(self._locations())
-        files = {location for location in there if blobs.incarnation_of(location) in known}
+        files = {location for location in there if blobs.process_of(location) in known}
         named = {row[0] for row in dump["b"]}
         assert files <= named <= there, "a file without a row, or a row without a file"
         refs = Counter(content_id for _, content_id, *_ in dump["o"])
@@ -226,13 +226,13 @@ _DUMP = Prepared(
         _table("c", schema.contents, "", "id", "refs", "size", "released_at"),
         _table("b", schema.blobs, "location", "refs", "size", "released_at", ""),
         _table("o", schema.objects, "key", "content_id", "size", "", ""),
-        _table("p", schema.processes, "incarnation", "oldest_open", "is_dead", "", ""),
+        _table("p", schema.processes, "name", "oldest_open", "is_dead", "", ""),
         _table("s", schema.settings, "value", "", "", "", "").where(schema.settings.c.name == "epoch"),
     ).order_by(text("1, 2, 3"))
 )
 _PINS = Prepared(
     union_all(
-        select(schema.content_pins.c.incarnation, schema.content_pins.c.content_id, literal_column("''").label("d")),
-        select(schema.blob_pins.c.incarnation, literal_column("0"), schema.blob_pins.c.digest),
+        select(schema.content_pins.c.process, schema.content_pins.c.content_id, literal_column("''").label("d")),
+        select(schema.blob_pins.c.process, literal_column("0"), schema.blob_pins.c.digest),
     )
 )

@@ -32,7 +32,7 @@ ORDER = (
     ("operations",),
     ("services",),
     ("storage",),
-    ("access", "incarnation"),
+    ("access", "process_identity"),
     ("folders",),
     ("config",),
     ("blobs",),

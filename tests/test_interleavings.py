@@ -201,7 +201,7 @@ def test_a_reaper_that_ignores_pins_is_found(explore: Explore, monkeypatch: pyte
 def test_a_commit_that_trusts_a_process_declared_dead_is_found(
     explore: Explore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "is_dead", lambda conn, incarnation: False)
+    monkeypatch.setattr(processes, "is_dead", lambda conn, name: False)
     with pytest.raises(AssertionError, match="a row without a file"):
         explore(_ACTORS["overwrite"](ONE), sweep("sweep", ONE), preceding=[_first()])
 

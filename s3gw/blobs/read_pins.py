@@ -1,7 +1,7 @@
 """Pins: what the reads and uploads that are open in this process keep the reaper from deleting.
 
 A pin is opened before the row is read that says what to read, and holds all that is released from its epoch on: the
-process publishes the epoch of its oldest pin (incarnation.py), and nothing that was marked in that epoch or later is
+process publishes the epoch of its oldest pin, and nothing that was marked in that epoch or later is
 deleted. A pin that lasts would hold up the reaper for everybody. So when it has been open for some seconds and says
 what exactly it needs (`keep_content`, `keep_blob`), that is published instead, and its epoch no longer counts. Why this
 is enough is told in jobs/reaper.py. Everything here runs on the event loop only.

@@ -36,10 +36,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.incarnation import mark_dead_processes
 from s3gw.metadata import blobs, contents, jobs, processes
 from s3gw.metadata.contents import CorruptContent
 from s3gw.metadata.database import Connection, now
+from s3gw.process_identity import mark_dead_processes
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage

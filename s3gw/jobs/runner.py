@@ -64,7 +64,7 @@ async def _lease_due(services: Storage, limit: int) -> list[Job]:
     # Asked before it is written: a queue at rest costs no transaction.
     if limit < 1 or not await services.database.read(jobs.any_due):
         return []
-    return await services.database.write(jobs.lease, services.incarnation.name, LEASE, limit)
+    return await services.database.write(jobs.lease, services.process_identity.name, LEASE, limit)
 
 
 async def _pull_back(services: Storage) -> None:

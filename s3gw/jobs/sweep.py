@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from s3gw.incarnation import mark_dead_processes, remove_lock
 from s3gw.metadata import blobs, processes
+from s3gw.process_identity import mark_dead_processes, remove_lock
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -26,17 +26,17 @@ async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]
     dead = await mark_dead_processes(services.database, services.settings.data)
     removed = 0
     if dead:
-        names = {process.incarnation for process in dead}
+        names = {process.name for process in dead}
         files = services.store.locations()
         while listed := await asyncio.to_thread(_next, files):
-            locations = [location for location in listed if blobs.incarnation_of(location) in names]
+            locations = [location for location in listed if blobs.process_of(location) in names]
             unnamed = await services.database.scan(blobs.unnamed, locations)
             await asyncio.to_thread(_unlink, services, unnamed)
             removed += len(unnamed)
             progress({"files": removed})
     for process in dead:
-        await services.database.write(processes.forget, process.incarnation)
-        remove_lock(services.settings.data, process.incarnation)
+        await services.database.write(processes.forget, process.name)
+        remove_lock(services.settings.data, process.name)
 
 
 def _next(files: Iterator[str]) -> list[str]:

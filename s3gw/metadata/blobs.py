@@ -1,7 +1,7 @@
 """SQL of blobs: which chunk lies where, and how many contents count on it.
 
 A row exists => its bytes are durable at its location. `refs` counts the contents whose manifest names the digest,
-each once. Locations are "<incarnation>-<counter>" and never used again. Files are unlinked elsewhere.
+each once. Locations are "<name of the writing process>-<counter>" and never used again. Files are unlinked elsewhere.
 """
 
 from __future__ import annotations
@@ -109,6 +109,6 @@ def delete_blobs_released_before(conn: Connection, floor: int, limit: int) -> Se
     return [row[0] for row in _delete_released.all(conn, floor=floor, batch=limit)]
 
 
-def incarnation_of(location: str) -> str:
+def process_of(location: str) -> str:
     """The process that wrote there."""
     return location.rpartition("-")[0]

@@ -148,9 +148,9 @@ def insert(conn: Connection, new: NewContent, *, takes_over: bool = False) -> in
 
 
 def _count_chunks(conn: Connection, chunks: tuple[NewChunk, ...]) -> None:
-    for incarnation in {blobs.incarnation_of(chunk.location) for chunk in chunks if chunk.location is not None}:
+    for process in {blobs.process_of(chunk.location) for chunk in chunks if chunk.location is not None}:
         # The sweep removes what the dead wrote and no row names.
-        if processes.is_dead(conn, incarnation):
+        if processes.is_dead(conn, process):
             raise ContentLost("this process was declared dead")
     for chunk in sorted(chunks, key=lambda chunk: chunk.digest):  # one order, or two transactions could deadlock
         if chunk.location is None:

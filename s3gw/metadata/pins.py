@@ -22,12 +22,12 @@ CONTENT_IS_FREE: ColumnElement[bool] = ~exists().where(content_pins.c.content_id
 BLOB_IS_FREE: ColumnElement[bool] = ~exists().where(blob_pins.c.digest == blobs.c.digest)
 
 
-def publish(conn: Connection, incarnation: str, content_ids: Iterable[int], digests: Iterable[bytes]) -> bool:
+def publish(conn: Connection, process: str, content_ids: Iterable[int], digests: Iterable[bytes]) -> bool:
     """False, and nothing is published, when the process was declared dead."""
-    if processes.is_dead(conn, incarnation):
+    if processes.is_dead(conn, process):
         return False
-    _insert(conn, content_pins, [{"content_id": needed, "incarnation": incarnation} for needed in content_ids])
-    _insert(conn, blob_pins, [{"digest": needed, "incarnation": incarnation} for needed in digests])
+    _insert(conn, content_pins, [{"content_id": needed, "process": process} for needed in content_ids])
+    _insert(conn, blob_pins, [{"digest": needed, "process": process} for needed in digests])
     return True
 
 
@@ -36,10 +36,10 @@ def _insert(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
         conn.execute(insert_on_conflict(table).on_conflict_do_nothing(), rows)
 
 
-def withdraw(conn: Connection, incarnation: str, content_ids: Iterable[int], digests: Iterable[bytes]) -> None:
+def withdraw(conn: Connection, process: str, content_ids: Iterable[int], digests: Iterable[bytes]) -> None:
     for table, column, needed in (
         (content_pins, content_pins.c.content_id, list(content_ids)),
         (blob_pins, blob_pins.c.digest, list(digests)),
     ):
         if needed:
-            conn.execute(delete(table).where(table.c.incarnation == incarnation, column.in_(needed)))
+            conn.execute(delete(table).where(table.c.process == process, column.in_(needed)))

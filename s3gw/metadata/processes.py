@@ -18,7 +18,7 @@ from s3gw.metadata.schema import blob_pins, content_pins, processes, settings
 
 
 class Process(NamedTuple):
-    incarnation: str
+    name: str
     role: str
     host: str
     pid: int
@@ -28,7 +28,7 @@ class Process(NamedTuple):
     is_dead: int
 
 
-_this_process = processes.c.incarnation == bindparam("name")
+_this_process = processes.c.name == bindparam("name")
 _is_dead = Prepared(select(processes.c.is_dead).where(_this_process).with_for_update(read=True))
 _died = Prepared(select(processes.c.is_dead).where(_this_process))
 _beat = Prepared(
@@ -58,27 +58,27 @@ def end_epoch(conn: Connection) -> int:
     return int(conn.execute(_next_epoch).scalar_one()) - 1
 
 
-def register(conn: Connection, incarnation: str, role: str, host: str, pid: int) -> int:
+def register(conn: Connection, name: str, role: str, host: str, pid: int) -> int:
     """Give the present epoch, in which the first reads of the process begin."""
     at, present = now(conn), epoch(conn)
-    conn.execute(insert(processes).values(Process(incarnation, role, host, pid, at, at, present, 0)._asdict()))
+    conn.execute(insert(processes).values(Process(name, role, host, pid, at, at, present, 0)._asdict()))
     return present
 
 
-def look(conn: Connection, incarnation: str) -> tuple[int, bool]:
+def look(conn: Connection, name: str) -> tuple[int, bool]:
     """The epoch, and whether the process still counts as alive. Only reads."""
-    row = _died.one_or_none(conn, name=incarnation)
+    row = _died.one_or_none(conn, name=name)
     return epoch(conn), row is not None and not row[0]
 
 
-def heartbeat(conn: Connection, incarnation: str, oldest_open: int) -> bool:
+def heartbeat(conn: Connection, name: str, oldest_open: int) -> bool:
     """Publish the epoch of the oldest open read; False when the process was declared dead."""
-    return _beat.run(conn, name=incarnation, at=now(conn), oldest=oldest_open) == 1
+    return _beat.run(conn, name=name, at=now(conn), oldest=oldest_open) == 1
 
 
-def is_dead(conn: Connection, incarnation: str) -> bool:
+def is_dead(conn: Connection, name: str) -> bool:
     """Whether it was declared dead or never registered. Holds the row, so that it stays alive until the commit."""
-    row = _is_dead.one_or_none(conn, name=incarnation)
+    row = _is_dead.one_or_none(conn, name=name)
     return row is None or bool(row[0])
 
 
@@ -92,18 +92,18 @@ def list_processes(conn: Connection) -> list[Process]:
     return [Process._make(row) for row in conn.execute(select(*processes.c).order_by(processes.c.started_at)).all()]
 
 
-def mark_dead(conn: Connection, incarnation: str, last_beat: int | None = None) -> bool:
+def mark_dead(conn: Connection, name: str, last_beat: int | None = None) -> bool:
     """Declare a process dead; with `last_beat`, only if its heart hasn't beaten since that. Its pins go with it."""
-    statement = update(processes).where(processes.c.incarnation == incarnation, processes.c.is_dead == 0)
+    statement = update(processes).where(processes.c.name == name, processes.c.is_dead == 0)
     if last_beat is not None:
         statement = statement.where(processes.c.heartbeat_at == last_beat)
     if conn.execute(statement.values(is_dead=1)).rowcount != 1:
         return False
     for table in (content_pins, blob_pins):
-        conn.execute(delete(table).where(table.c.incarnation == incarnation))
+        conn.execute(delete(table).where(table.c.process == name))
     return True
 
 
-def forget(conn: Connection, incarnation: str) -> None:
+def forget(conn: Connection, name: str) -> None:
     """Remove a dead process of which nothing is left."""
-    conn.execute(delete(processes).where(processes.c.incarnation == incarnation, processes.c.is_dead == 1))
+    conn.execute(delete(processes).where(processes.c.name == name, processes.c.is_dead == 1))

@@ -247,12 +247,12 @@ blobs = Table(
 )
 _partial_index("ix_blobs_released", blobs.c.released_at, where="refs = 0")
 
-# Every process that writes blobs or reads them. `oldest_open` is the epoch in which its oldest read or upload that is
-# still open began; nothing marked in that epoch or later is deleted.
+# Every process that writes blobs or reads them; the column `incarnation` holds its name. `oldest_open` is the epoch in
+# which its oldest read or upload that is still open began; nothing marked in that epoch or later is deleted.
 processes = Table(
     "processes",
     metadata,
-    Column("incarnation", Text, primary_key=True),
+    Column("incarnation", Text, key="name", primary_key=True),
     Column("role", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
@@ -267,7 +267,7 @@ content_pins = Table(
     "content_pins",
     metadata,
     Column("content_id", BigInteger, primary_key=True),
-    Column("incarnation", Text, primary_key=True),
+    Column("incarnation", Text, key="process", primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -275,7 +275,7 @@ blob_pins = Table(
     "blob_pins",
     metadata,
     Column("digest", LargeBinary, primary_key=True),
-    Column("incarnation", Text, primary_key=True),
+    Column("incarnation", Text, key="process", primary_key=True),
     sqlite_with_rowid=False,
 )
 

@@ -62,10 +62,10 @@ def _insert(conn: Connection, new: NewContent, takes_over: bool) -> int:
     return contents.insert(conn, new, takes_over=takes_over)
 
 
-def _register(conn: Connection, *incarnations: str) -> None:
+def _register(conn: Connection, *names: str) -> None:
     times = dict.fromkeys(("started_at", "heartbeat_at", "oldest_open"), 0)
     row = {"role": "worker", "host": "here", "pid": 1, "is_dead": 0, **times}
-    conn.execute(schema.processes.insert(), [{"incarnation": incarnation, **row} for incarnation in incarnations])
+    conn.execute(schema.processes.insert(), [{"name": name, **row} for name in names])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from sqlalchemy import select
 
-from s3gw import incarnation
+from s3gw import process_identity
 from s3gw.app import open_services
 from s3gw.blobs.stored_chunk import is_intact
 from s3gw.config import load_settings
@@ -32,7 +32,7 @@ _ROUNDS = 100
 @contextmanager
 def quick_heartbeat() -> Iterator[None]:
     """The floor of the reaper follows the heartbeats, which otherwise come every two seconds."""
-    with patch.object(incarnation, "BEAT", _BEAT):
+    with patch.object(process_identity, "BEAT", _BEAT):
         yield
 
 

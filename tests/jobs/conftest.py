@@ -14,19 +14,19 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select
 
-from s3gw import incarnation
+from s3gw import process_identity
 from s3gw.blobs import filesystem
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.blobs.reader import ContentReader
 from s3gw.blobs.writer import BodyWriter
-from s3gw.incarnation import Heart, open_incarnation
 from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.settled_clock import SettledClock
 from s3gw.metadata import client_tokens, contents, jobs, processes, schema
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database, now
+from s3gw.process_identity import Heart, open_process_identity
 from s3gw.services import Services
 from tests.blobs.bodies import body_of, random_bytes
 
@@ -98,12 +98,12 @@ def _count(conn: Connection) -> tuple[int, int, int]:
 async def process(
     database: Database, few_shards: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Process]:
-    monkeypatch.setattr(incarnation, "BEAT", 3600)
+    monkeypatch.setattr(process_identity, "BEAT", 3600)
     for flush in ("flush", "flush_folder"):  # no power is lost here
         monkeypatch.setattr(filesystem, flush, lambda where: os.stat(where))
     folder, pins = tmp_path / "blobs", ReadPins(lasting=0)
     store = FilesystemStore(folder)
-    async with open_incarnation(database, tmp_path, "jobs", pins) as alive:
+    async with open_process_identity(database, tmp_path, "jobs", pins) as alive:
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
         settings, nothing = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7)), cast(Any, None)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from s3gw import incarnation
-from s3gw.incarnation import mark_dead_processes
+from s3gw import process_identity
 from s3gw.jobs import runner
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_client_tokens import forget_client_tokens
@@ -18,6 +17,7 @@ from s3gw.jobs.table import Kind
 from s3gw.metadata import buckets, jobs, processes, schema
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.jobs import DONE, LEASE, QUEUED, RUNNING
+from s3gw.process_identity import mark_dead_processes
 from tests.jobs.conftest import DAY, HOUR, Clock, Process, ignore
 from tests.jobs.test_expire_uploads import begin, left
 
@@ -189,15 +189,15 @@ async def test_processes_of_other_machines_do_not_die_of_a_clock(
     process: Process, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their silence counts as this process sees it: a heart that beat a month ago may beat again in a second."""
-    monkeypatch.setattr(incarnation, "_silences", incarnation._Silences())
+    monkeypatch.setattr(process_identity, "_silences", process_identity._Silences())
     await process.database.write(processes.register, "other", "worker", "there", 1)
     folder = process.folder.parent
     for offset in (0, MONTH, -MONTH):
         clock.offset = offset
         assert await mark_dead_processes(process.database, folder) == []
     clock.offset = 0
-    monkeypatch.setattr(incarnation, "_SILENCE", 0.05)
+    monkeypatch.setattr(process_identity, "_SILENCE", 0.05)
     await process.database.write(processes.heartbeat, "other", 0)
     assert await mark_dead_processes(process.database, folder) == []
     await asyncio.sleep(0.1)
-    assert [dead.incarnation for dead in await mark_dead_processes(process.database, folder)] == ["other"]
+    assert [dead.name for dead in await mark_dead_processes(process.database, folder)] == ["other"]

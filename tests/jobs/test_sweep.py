@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.incarnation import lock_folder
 from s3gw.jobs import sweep as sweeping
 from s3gw.jobs.sweep import sweep
 from s3gw.metadata import contents, processes
 from s3gw.metadata.contents import ContentLost, Extent, NewChunk, manifest
+from s3gw.process_identity import lock_folder
 from tests.blobs.conformance import write
 from tests.jobs.conftest import BODY, Process, ignore
 
@@ -38,13 +38,13 @@ async def test_what_the_dead_left_goes_and_they_are_forgotten(process: Process, 
     assert told == [{"files": 2}]
     assert await process.get(content) == BODY
     assert len(process.files()) == 1
-    known = [known.incarnation for known in await process.database.read(processes.list_processes)]
-    assert known == [process.services.incarnation.name]
+    known = [known.name for known in await process.database.read(processes.list_processes)]
+    assert known == [process.services.process_identity.name]
     assert not lock_of(process, dead).exists()
 
 
 async def test_files_of_the_living_stay_when_those_of_the_dead_go(process: Process, dead: str) -> None:
-    kept = {f"{process.services.incarnation.name}-000000ff", "never-heard-of-000000ff"}  # another database's?
+    kept = {f"{process.services.process_identity.name}-000000ff", "never-heard-of-000000ff"}  # another database's?
     for location in kept:
         write(process.services.store, location, b"x")
     await sweep(process.services, None, ignore)
@@ -52,7 +52,7 @@ async def test_files_of_the_living_stay_when_those_of_the_dead_go(process: Proce
 
 
 async def test_files_stay_as_long_as_nobody_is_dead(process: Process) -> None:
-    write(process.services.store, f"{process.services.incarnation.name}-000000ff", b"x")
+    write(process.services.store, f"{process.services.process_identity.name}-000000ff", b"x")
     await sweep(process.services, None, ignore)
     assert len(process.files()) == 1
 

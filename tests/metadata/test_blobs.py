@@ -97,4 +97,4 @@ async def test_a_row_is_repointed_only_from_the_bytes_found_bad(database: Databa
 
 
 def test_a_location_names_its_writer() -> None:
-    assert blobs.incarnation_of("node-7-abc-0000002a") == "node-7-abc"
+    assert blobs.process_of("node-7-abc-0000002a") == "node-7-abc"

@@ -61,7 +61,7 @@ def run(database: Database) -> Callable[..., Any]:
         def plain(conn: Connection) -> Any:
             if not conn.execute(select(schema.processes)).all():
                 times = dict.fromkeys(("started_at", "heartbeat_at", "oldest_open", "is_dead"), 0)
-                row = {"incarnation": "one", "role": "worker", "host": "h", "pid": 1, **times}
+                row = {"name": "one", "role": "worker", "host": "h", "pid": 1, **times}
                 conn.execute(schema.processes.insert().values(row))
             return fn(conn, *args)
 
@@ -281,8 +281,8 @@ async def test_a_bad_chunk_is_repointed_to_ours(run: Any) -> None:
 async def test_a_process_declared_dead_commits_nothing(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def is_dead(conn: Connection, incarnation: str) -> bool:
-        asked.append(incarnation)
+    def is_dead(conn: Connection, name: str) -> bool:
+        asked.append(name)
         return True
 
     monkeypatch.setattr(processes, "is_dead", is_dead)

@@ -25,9 +25,9 @@ async def test_a_pin_that_one_process_withdraws_stays_with_the_others(database: 
         for name in ("one", "two"):
             assert pins.publish(conn, name, [7, 8], [b"digest"])
         pins.withdraw(conn, "one", [7], [b"digest"])
-        rows = conn.execute(select(schema.content_pins.c.incarnation, schema.content_pins.c.content_id)).all()
+        rows = conn.execute(select(schema.content_pins.c.process, schema.content_pins.c.content_id)).all()
         assert sorted(map(tuple, rows)) == [("one", 8), ("two", 7), ("two", 8)]
-        assert conn.execute(select(schema.blob_pins.c.incarnation)).all() == [("two",)]
+        assert conn.execute(select(schema.blob_pins.c.process)).all() == [("two",)]
 
     await database.write(steps)
 
@@ -39,10 +39,10 @@ async def test_the_pins_and_the_row_of_a_dead_process_go_and_those_of_others_sta
             assert pins.publish(conn, name, [7], [b"digest"])
         assert processes.mark_dead(conn, "one")
         for table in (schema.content_pins, schema.blob_pins):
-            assert conn.execute(select(table.c.incarnation)).all() == [("two",)]
+            assert conn.execute(select(table.c.process)).all() == [("two",)]
         assert processes.mark_dead(conn, "two")
         processes.forget(conn, "one")
-        assert [process.incarnation for process in processes.list_processes(conn)] == ["two"]
+        assert [process.name for process in processes.list_processes(conn)] == ["two"]
 
     await database.write(steps)
 
@@ -129,7 +129,7 @@ async def test_only_the_dead_are_forgotten(database: Database) -> None:
         processes.forget(conn, "one")
         processes.forget(conn, "two")
         (left,) = processes.list_processes(conn)
-        assert (left.incarnation, left.role, left.host, left.pid, left.is_dead) == ("one", "worker", "here", 1, 0)
+        assert (left.name, left.role, left.host, left.pid, left.is_dead) == ("one", "worker", "here", 1, 0)
 
     await database.write(steps)
 

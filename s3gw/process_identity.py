@@ -29,11 +29,11 @@ from s3gw.metadata.processes import Process
 BEAT = 2.0  # seconds
 _REST = 15.0  # seconds after which a beat is written although nothing has changed
 _SILENCE = 60.0  # seconds after which a process of another machine is taken for dead
-_logger = logging.getLogger("s3gw.incarnation")
+_logger = logging.getLogger("s3gw.process_identity")
 
 
 @dataclass(frozen=True, slots=True)
-class Incarnation:
+class ProcessIdentity:
     name: str
 
 
@@ -50,17 +50,17 @@ def _lock_file(data: Path, name: str) -> Path:
 
 
 @asynccontextmanager
-async def open_incarnation(
+async def open_process_identity(
     database: Database,
     data: Path,
     role: str,
     read_pins: ReadPins,
     on_death: Callable[[], None] = lambda: os._exit(1),
-) -> AsyncIterator[Incarnation]:
-    """Live as a new incarnation. `on_death` is called when another process has declared this one dead."""
+) -> AsyncIterator[ProcessIdentity]:
+    """Take a new name, lock it, and beat. `on_death` is called when another process declares this one dead."""
     name = _new_name()
     if database.is_read_only:  # nobody can release or remove anything that is read here
-        yield Incarnation(name)
+        yield ProcessIdentity(name)
         return
     lock_folder(data).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = _make_lock(data, name)
@@ -68,7 +68,7 @@ async def open_incarnation(
         read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
         beating = asyncio.create_task(Heart(database, name, read_pins).beat_until_death(on_death))
         try:
-            yield Incarnation(name)
+            yield ProcessIdentity(name)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -161,8 +161,8 @@ class _Silences:
         at = time.monotonic()
         before, self._heard = self._heard, {}
         for process in known:
-            beat, since = before.get(process.incarnation, (None, at))
-            self._heard[process.incarnation] = process.heartbeat_at, since if beat == process.heartbeat_at else at
+            beat, since = before.get(process.name, (None, at))
+            self._heard[process.name] = process.heartbeat_at, since if beat == process.heartbeat_at else at
         return {name: at - since for name, (_, since) in self._heard.items()}
 
 
@@ -176,12 +176,10 @@ async def mark_dead_processes(database: Database, data: Path) -> list[Process]:
     dead = [process for process in known if process.is_dead]
     for process in known:
         if not process.is_dead:
-            lives = _holds_its_lock(data, process.incarnation)
-            is_silent = lives is None and silences[process.incarnation] >= _SILENCE
+            lives = _holds_its_lock(data, process.name)
+            is_silent = lives is None and silences[process.name] >= _SILENCE
             last_beat = process.heartbeat_at if lives is None else None
-            if (lives is False or is_silent) and await database.write(
-                processes.mark_dead, process.incarnation, last_beat
-            ):
+            if (lives is False or is_silent) and await database.write(processes.mark_dead, process.name, last_beat):
                 dead.append(process)
     return dead
 
