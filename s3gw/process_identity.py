@@ -51,11 +51,7 @@ def _lock_file(data: Path, name: str) -> Path:
 
 @asynccontextmanager
 async def open_process_identity(
-    database: Database,
-    data: Path,
-    role: str,
-    read_pins: ReadPins,
-    on_death: Callable[[], None] = lambda: os._exit(1),
+    database: Database, data: Path, role: str, read_pins: ReadPins, on_death: Callable[[], None] = lambda: os._exit(1)
 ) -> AsyncIterator[ProcessIdentity]:
     """Take a new name, lock it, and beat. `on_death` is called when another process declares this one dead."""
     name = _new_name()

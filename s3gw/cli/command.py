@@ -102,12 +102,12 @@ class Session:
                 raise Refused(f"there is no database {path}; `s3gw serve` makes it, or give --data")
 
     def read(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        return self._run("scan", fn, args, kwargs)
+        return self._run(lambda database: database.scan, fn, args, kwargs)
 
     def write(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        return self._run("write", fn, args, kwargs)
+        return self._run(lambda database: database.write, fn, args, kwargs)
 
-    def _run(self, how: str, fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
+    def _run(self, how: Callable[[Any], Any], fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
         from s3gw.metadata.engines import open_database
         from s3gw.metadata.readiness import require_schema
 
@@ -118,7 +118,7 @@ class Session:
         async def run() -> T:
             database = open_database(self.settings.database_url, self.settings.data)
             try:
-                result: T = await getattr(database, how)(checked)
+                result: T = await how(database)(checked)
                 return result
             finally:
                 await database.close()

@@ -95,7 +95,7 @@ def unnamed(conn: Connection, locations: Iterable[str]) -> list[str]:
 
 def unmarked(conn: Connection, limit: int) -> list[bytes]:
     """Chunks that nothing counts on and that the reaper hasn't marked."""
-    return [row[0] for row in _unmarked.all(conn, batch=limit)]
+    return _unmarked.values(conn, batch=limit)
 
 
 def mark(conn: Connection, digests: Iterable[bytes], epoch: int) -> None:
@@ -106,7 +106,7 @@ def mark(conn: Connection, digests: Iterable[bytes], epoch: int) -> None:
 
 def delete_blobs_released_before(conn: Connection, floor: int, limit: int) -> Sequence[str]:
     """Delete rows marked in an epoch before `floor` and not pinned. Gives the locations to unlink after the commit."""
-    return [row[0] for row in _delete_released.all(conn, floor=floor, batch=limit)]
+    return _delete_released.values(conn, floor=floor, batch=limit)
 
 
 def process_of(location: str) -> str:

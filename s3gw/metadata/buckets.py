@@ -66,10 +66,10 @@ def find(conn: Connection, name: str) -> Bucket | None:
 
 def lock_shared(conn: Connection, bucket_id: int) -> str:
     """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
-    row = _lock_shared.one_or_none(conn, bucket_id=bucket_id)
-    if row is None:
+    versioning: str | None = _lock_shared.value(conn, bucket_id=bucket_id)
+    if versioning is None:
         raise NoSuchBucket()
-    return str(row[0])
+    return versioning
 
 
 def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None:
@@ -79,9 +79,11 @@ def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None
     User Guide, "Controlling ownership of objects"). Whoever wrote an object stays in its row all the same.
     """
     row = _owner_by_controls.one_or_none(conn, bucket_id=bucket_id)
-    if row is None or json.loads(row[2])["Rules"][0]["ObjectOwnership"] != "BucketOwnerEnforced":
+    if row is None:
         return None
-    return row[0], row[1]
+    canonical_id, display_name, controls = row
+    (rule,) = json.loads(controls)["Rules"]
+    return (canonical_id, display_name) if rule["ObjectOwnership"] == "BucketOwnerEnforced" else None
 
 
 def lock_exclusive(conn: Connection, bucket_id: int) -> None:

@@ -25,18 +25,22 @@ _find = Prepared(
 )
 
 
-def was_done(conn: Connection, bucket_id: int, token: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether this very request has succeeded before; if not it is noted, and counts when the transaction commits.
+def digest_of(parameters: Mapping[str, Any]) -> str:
+    """Of a request, to tell it from another one that comes with the same token."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode()).hexdigest()
 
-    Raises IdempotencyParameterMismatch when another one has. Writers with one token must take turns.
+
+def was_done(conn: Connection, bucket_id: int, token: str, request: str) -> bool:
+    """Whether the request of that digest has succeeded before; if not it is noted, which the commit makes lasting.
+
+    Raises IdempotencyParameterMismatch when one of another digest has. Writers with one token must take turns.
     """
-    request = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode()).hexdigest()
-    found = _find.one_or_none(conn, bucket_id=bucket_id, token=token)
+    found = _find.value(conn, bucket_id=bucket_id, token=token)
     if found is None:
         noted = {"bucket_id": bucket_id, "token": token, "request": request, "created_at": now(conn)}
         conn.execute(insert(client_tokens).values(noted))
         return False
-    if found[0] != request:
+    if found != request:
         raise IdempotencyParameterMismatch()
     return True
 

@@ -83,15 +83,11 @@ _columns = (contents.c.id, contents.c.form, contents.c.size, contents.c.layout, 
 _load = Prepared(select(*_columns).where(_this_content))
 _insert = Prepared(
     insert_into(contents)
-    .values(
-        {name: bindparam(name) for name in ("refs", "form", "size", "digest", "layout")},
-    )
+    .values({name: bindparam(name) for name in ("refs", "form", "size", "digest", "layout")})
     .returning(contents.c.id)
 )
 _retain = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs + 1))
-_delete_inline = Prepared(
-    delete(contents).where(_this_content, contents.c.refs == 1, contents.c.form == INLINE),
-)
+_delete_inline = Prepared(delete(contents).where(_this_content, contents.c.refs == 1, contents.c.form == INLINE))
 _release = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs - 1))
 _load_released = Prepared(select(*_columns).where(_this_content, contents.c.refs == 0).with_for_update())
 _shorten = Prepared(
@@ -142,9 +138,7 @@ def insert(conn: Connection, new: NewContent, *, takes_over: bool = False) -> in
     if new.form == PARTS and not takes_over:
         for part in layout.parts_of(new.layout):
             retain(conn, part.content_id)
-    row = _insert.one_or_none(conn, refs=1, form=new.form, size=new.size, digest=new.digest, layout=new.layout)
-    assert row is not None, "INSERT … RETURNING gives a row"
-    return int(row[0])
+    return int(_insert.value(conn, refs=1, form=new.form, size=new.size, digest=new.digest, layout=new.layout))
 
 
 def _count_chunks(conn: Connection, chunks: tuple[NewChunk, ...]) -> None:
@@ -202,10 +196,6 @@ def load_children(conn: Connection, parts: Sequence[Part]) -> list[Content]:
     return children
 
 
-def parts_of(content: Content) -> tuple[Part, ...]:
-    return content.parts
-
-
 def parts_from(conn: Connection, chosen: Iterable[tuple[int, int, str | None]]) -> list[Part]:
     """Parts for `part_list` from (part number, content id, checksum): adds each content's size and digest."""
     wanted = list(chosen)
@@ -223,8 +213,8 @@ def parts_from(conn: Connection, chosen: Iterable[tuple[int, int, str | None]]) 
     ]
 
 
-class _Leaf(NamedTuple):
-    """A slice of an inline content or a manifest."""
+class _Range(NamedTuple):
+    """Of an inline content or a manifest. `part` is how a part list would name that content."""
 
     part: Part
     offset: int
@@ -238,21 +228,21 @@ class _Leaf(NamedTuple):
 def copy_range(conn: Connection, content_id: int, offset: int, length: int) -> Content:
     """A content, counted once for the caller, of the bytes of a range of another one. Moves no bytes of chunks.
 
-    The slice of a manifest is a manifest. A range across parts becomes a part list of their contents, in which
+    Of a manifest that is a manifest. A range across parts becomes a part list of their contents, in which
     only the two ends are new.
     """
     source = load(conn, content_id)
     if offset < 0 or length < 0 or offset + length > source.size or (source.size and not length):
         raise ValueError(f"no bytes {offset}+{length} in a content of {source.size}")
-    leaves = list(_leaves(conn, source, offset, length))
-    if len(leaves) > _MAX_CHILDREN:
+    ranges = list(_ranges(conn, source, offset, length))
+    if len(ranges) > _MAX_CHILDREN:
         raise InvalidRequest("The range of the copy source consists of too many pieces.")
-    if len(leaves) == 1:
-        return _copy_leaf(conn, leaves[0])
-    if length == source.size and all(leaf.part.content_id in _ids(source) for leaf in leaves):
+    if len(ranges) == 1:
+        return _copy(conn, *ranges)
+    if length == source.size and all(one.part.content_id in _ids(source) for one in ranges):
         retain(conn, source.id)
         return source
-    children = [_copy_leaf_as_part(conn, number, leaf) for number, leaf in enumerate(leaves, 1)]
+    children = [_copy_as_part(conn, number, one) for number, one in enumerate(ranges, 1)]
     return _inserted(conn, part_list(children), takes_over=True)
 
 
@@ -260,48 +250,49 @@ def _ids(content: Content) -> frozenset[int]:
     return frozenset(part.content_id for part in layout.parts_of(content.layout))
 
 
-def _leaves(conn: Connection, content: Content, offset: int, length: int, depth: int = 0) -> Iterator[_Leaf]:
+def _ranges(conn: Connection, content: Content, offset: int, length: int, depth: int = 0) -> Iterator[_Range]:
     if content.form != PARTS:
-        yield _Leaf(Part(1, content.id, content.size, content.digest), offset, length)
+        yield _Range(Part(1, content.id, content.size, content.digest), offset, length)
         return
     if depth == _MAX_DEPTH:
         raise CorruptContent(f"content {content.id}: part lists are nested too deeply")
-    slices = list(layout.parts_between(content.layout, offset, length))
-    nested = _part_lists_among(conn, [covered.part.content_id for covered in slices])
-    for covered in slices:
-        if covered.part.content_id in nested:
-            (child,) = load_children(conn, [covered.part])
-            yield from _leaves(conn, child, covered.offset, covered.length, depth + 1)
+    covered = list(layout.parts_between(content.layout, offset, length))
+    nested = _part_lists_among(conn, [one.part.content_id for one in covered])
+    for part, start, count in covered:
+        if part.content_id in nested:
+            (child,) = load_children(conn, [part])
+            yield from _ranges(conn, child, start, count, depth + 1)
         else:
-            yield _Leaf(covered.part, covered.offset, covered.length)
+            yield _Range(part, start, count)
 
 
 def _part_lists_among(conn: Connection, ids: Sequence[int]) -> set[int]:
     found: set[int] = set()
     for first in range(0, len(ids), _BATCH):
         batch = ids[first : first + _BATCH]
-        rows = conn.execute(select(contents.c.id).where(contents.c.id.in_(batch), contents.c.form == PARTS))
-        found.update(row[0] for row in rows.all())
+        found.update(
+            conn.execute(select(contents.c.id).where(contents.c.id.in_(batch), contents.c.form == PARTS)).scalars()
+        )
     return found
 
 
-def _copy_leaf(conn: Connection, leaf: _Leaf) -> Content:
-    (content,) = load_children(conn, [leaf.part])
-    if leaf.is_whole:
+def _copy(conn: Connection, copied: _Range) -> Content:
+    (content,) = load_children(conn, [copied.part])
+    if copied.is_whole:
         retain(conn, content.id)
         return content
     if content.form == INLINE:
-        return _inserted(conn, inline(content.layout[leaf.offset : leaf.offset + leaf.length]))
-    extents = list(layout.extents_between(content.layout, leaf.offset, leaf.length))
+        return _inserted(conn, inline(content.layout[copied.offset : copied.offset + copied.length]))
+    extents = list(layout.extents_between(content.layout, copied.offset, copied.length))
     chunks = [NewChunk(digest, None, 0) for digest in {extent.digest for extent in extents}]
     return _inserted(conn, manifest(extents, chunks))
 
 
-def _copy_leaf_as_part(conn: Connection, number: int, leaf: _Leaf) -> Part:
-    if leaf.is_whole:
-        retain(conn, leaf.part.content_id)
-        return leaf.part._replace(part_number=number)
-    content = _copy_leaf(conn, leaf)
+def _copy_as_part(conn: Connection, number: int, copied: _Range) -> Part:
+    if copied.is_whole:
+        retain(conn, copied.part.content_id)
+        return copied.part._replace(part_number=number)
+    content = _copy(conn, copied)
     return Part(number, content.id, content.size, content.digest)
 
 
@@ -311,7 +302,7 @@ def _inserted(conn: Connection, new: NewContent, *, takes_over: bool = False) ->
 
 def unmarked(conn: Connection, limit: int) -> list[int]:
     """Contents that nothing counts on and that the reaper hasn't marked. None of them is ever counted again."""
-    return [row[0] for row in _unmarked.all(conn, batch=limit)]
+    return _unmarked.values(conn, batch=limit)
 
 
 def mark(conn: Connection, content_ids: Iterable[int], epoch: int) -> None:
@@ -322,7 +313,7 @@ def mark(conn: Connection, content_ids: Iterable[int], epoch: int) -> None:
 
 def contents_released_before(conn: Connection, floor: int, limit: int) -> list[int]:
     """Contents marked in an epoch before `floor` and not pinned, oldest first, for `unwind`."""
-    return [row[0] for row in _released_before.all(conn, floor=floor, batch=limit)]
+    return _released_before.values(conn, floor=floor, batch=limit)
 
 
 def unwind(conn: Connection, content_id: int, limit: int = 200) -> bool:

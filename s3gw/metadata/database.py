@@ -106,4 +106,4 @@ def now(conn: Connection) -> int:
     """Microseconds since the epoch by the database's clock, which all nodes share."""
     if conn.dialect == "sqlite":
         return time.time_ns() // 1000
-    return int(_POSTGRESQL_NOW.all(conn)[0][0])
+    return int(_POSTGRESQL_NOW.value(conn))

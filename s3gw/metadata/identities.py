@@ -244,7 +244,10 @@ def create_key(
 def any_sealed_secret(conn: Connection) -> tuple[str, bytes] | None:
     """Access key ID and sealed secret of some key, to see whether we have the right master key."""
     row = _any_sealed_secret.one_or_none(conn)
-    return None if row is None else (row[0], bytes(row[1]))
+    if row is None:
+        return None
+    access_key_id, sealed_secret = row
+    return access_key_id, bytes(sealed_secret)
 
 
 def find_key(conn: Connection, access_key_id: str) -> Key:

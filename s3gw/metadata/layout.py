@@ -25,7 +25,7 @@ _END = struct.Struct("<Q")
 
 
 class Extent(NamedTuple):
-    """A slice of a chunk."""
+    """A range of a chunk."""
 
     digest: bytes
     offset: int
@@ -42,8 +42,8 @@ class Part(NamedTuple):
     checksum: str | None = None
 
 
-class PartSlice(NamedTuple):
-    """The slice of a part that a range covers."""
+class PartRange(NamedTuple):
+    """The range of a part that a range of its object covers."""
 
     part: Part
     offset: int
@@ -103,8 +103,8 @@ def extents_between(layout: bytes, offset: int, length: int) -> Iterator[Extent]
         start, index = end, index + 1
 
 
-def parts_between(layout: bytes, offset: int, length: int) -> Iterator[PartSlice]:
-    """The parts that hold these bytes, without their checksums, and which slice of each."""
+def parts_between(layout: bytes, offset: int, length: int) -> Iterator[PartRange]:
+    """The parts that hold these bytes, without their checksums, and which range of each."""
     stop = offset + length
     (count,) = _COUNT.unpack_from(layout)
     index = _first_record(layout, _COUNT.size, _PART.size, count, offset)
@@ -113,7 +113,7 @@ def parts_between(layout: bytes, offset: int, length: int) -> Iterator[PartSlice
         end, content_id, number, digest = _PART.unpack_from(layout, _COUNT.size + index * _PART.size)
         first, last = max(start, offset), min(end, stop)
         if last > first:
-            yield PartSlice(Part(number, content_id, end - start, digest), first - start, last - first)
+            yield PartRange(Part(number, content_id, end - start, digest), first - start, last - first)
         start, index = end, index + 1
 
 

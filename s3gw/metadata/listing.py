@@ -19,6 +19,7 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, uploads, users
 
 Row = Sequence[Any]  # its first column is the key, its second orders the rows of one key
+_KEY = 0
 Rank = Any  # the second column's type; what lies before and after all its values is told by the walks below
 
 # Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
@@ -113,13 +114,14 @@ def _rolled_up(rows: list[Row], cut: int, delimiter: str, limit: int) -> Page:
     prefixes: list[str] = []
     last: Row | str | None = None
     for row in rows[:limit]:
-        stop = row[0].find(delimiter, cut)
+        key: str = row[_KEY]
+        stop = key.find(delimiter, cut)
         if stop < 0:
             kept.append(row)
             last = row
         else:
-            prefixes.append(row[0][: stop + len(delimiter)])
-            last = prefixes[-1]
+            last = key[: stop + len(delimiter)]
+            prefixes.append(last)
     return Page(kept, prefixes, len(rows) > limit, last)
 
 
@@ -170,7 +172,7 @@ def _walk(
         found = fetch(key, rank, end, batch)
         seek = ""  # rows below it are rolled up in the last common prefix
         for row in found:
-            name: str = row[0]
+            name: str = row[_KEY]
             if name < seek:
                 continue
             if len(rows) + len(prefixes) == limit:
@@ -186,7 +188,7 @@ def _walk(
         if len(found) < batch:
             break
         key, rank, batch = (
-            (seek, first, _AFTER_PREFIX) if seek else (found[-1][0], rank_of(found[-1]), min(batch * 2, limit + 1))
+            (seek, first, _AFTER_PREFIX) if seek else (found[-1][_KEY], rank_of(found[-1]), min(batch * 2, limit + 1))
         )
     return Page(rows, prefixes, False, last)
 
@@ -249,11 +251,11 @@ _current_seeks = {
 
 def _seek(conn: Connection, **parameters: Any) -> list[Row]:
     """The first key of each common prefix, as the beginning of a row, and the rows of keys without a delimiter."""
-    rows = _current_seeks[conn.dialect].all(conn, **parameters)
+    statement = _current_seeks[conn.dialect]
     if conn.dialect != "sqlite":
-        return list(rows)
-    decoded: list[Row] = json.loads(rows[0][0])
-    return decoded
+        return list(statement.all(conn, **parameters))
+    rows: list[Row] = json.loads(statement.value(conn, **parameters))
+    return rows
 
 
 _versions_page = Prepared(
@@ -277,8 +279,8 @@ _owner = Prepared(select(users.c.canonical_id, users.c.display_name).where(users
 
 def owners(conn: Connection, user_ids: set[str]) -> dict[str, tuple[str, str]]:
     """user id -> (canonical id, display name)."""
-    rows = {user_id: _owner.one_or_none(conn, user_id=user_id) for user_id in user_ids}
-    return {user_id: (row[0], row[1]) for user_id, row in rows.items() if row is not None}
+    rows = {user_id: _owner.all(conn, user_id=user_id) for user_id in user_ids}
+    return {user_id: (canonical_id, name) for user_id, found in rows.items() for canonical_id, name in found}
 
 
 def object_owners(conn: Connection, bucket_id: int, writers: set[str]) -> dict[str, tuple[str, str]]:

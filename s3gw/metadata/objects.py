@@ -141,12 +141,12 @@ def find_with_content(
         row = _version_content.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=found.sequence)
         if row is None:
             return None, None
-    version = ObjectVersion._make(row[:_width])
+    version, content = ObjectVersion._make(row[:_width]), row[_width:]
     if version.content_id is None:
         return version, None
-    if row[_width] is None:
+    if not any(content):  # every column of the outer join is NULL
         raise contents.CorruptContent(f"content {version.content_id} is missing")
-    return version, contents.from_row(row[_width:], version.size)
+    return version, contents.from_row(content, version.size)
 
 
 def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:

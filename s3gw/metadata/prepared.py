@@ -46,7 +46,7 @@ class Prepared:
         # a condition `is_current = ?`.
         assert isinstance(statement, ClauseElement)
         self._statement = cast(ClauseElement, replacement_traverse(statement, {}, _constant))
-        # Threads may compile one twice: each sets a complete and equal one by a single step.
+        # Two threads may compile the same form; each stores a complete one by one assignment, and both are equal.
         self._forms: dict[str, _Form] = {}
         self._as_json: Prepared | None = None
 
@@ -58,6 +58,15 @@ class Prepared:
         if len(rows) > 1:
             raise ValueError(f"{len(rows)} rows where at most one was expected")
         return rows[0]
+
+    def value(self, conn: Driver, /, **parameters: Any) -> Any:
+        """Of the only row the only column; None when there is no row."""
+        row = self.one_or_none(conn, **parameters)
+        return None if row is None else row[0]
+
+    def values(self, conn: Driver, /, **parameters: Any) -> list[Any]:
+        """Of each row the only column."""
+        return [value for (value,) in conn.rows_of(self, parameters)]
 
     def all(self, conn: Driver, /, **parameters: Any) -> list[tuple[Any, ...]]:
         return conn.rows_of(self, parameters)
@@ -72,7 +81,7 @@ class Prepared:
             return list(conn.rows_of(self, parameters))
         if self._as_json is None:
             self._as_json = self._wrapped_as_json()
-        rows: list[Sequence[Any]] = json.loads(conn.rows_of(self._as_json, parameters)[0][0])
+        rows: list[Sequence[Any]] = json.loads(self._as_json.value(conn, **parameters))
         return rows
 
     def _wrapped_as_json(self) -> Prepared:

@@ -49,8 +49,7 @@ _next_epoch = (
 
 
 def epoch(conn: Connection) -> int:
-    row = _epoch.one_or_none(conn)
-    return 0 if row is None else int(row[0])
+    return int(_epoch.value(conn) or 0)
 
 
 def end_epoch(conn: Connection) -> int:
@@ -67,8 +66,7 @@ def register(conn: Connection, name: str, role: str, host: str, pid: int) -> int
 
 def look(conn: Connection, name: str) -> tuple[int, bool]:
     """The epoch, and whether the process still counts as alive. Only reads."""
-    row = _died.one_or_none(conn, name=name)
-    return epoch(conn), row is not None and not row[0]
+    return epoch(conn), bool(_died.value(conn, name=name) == 0)
 
 
 def heartbeat(conn: Connection, name: str, oldest_open: int) -> bool:
@@ -78,14 +76,13 @@ def heartbeat(conn: Connection, name: str, oldest_open: int) -> bool:
 
 def is_dead(conn: Connection, name: str) -> bool:
     """Whether it was declared dead or never registered. Holds the row, so that it stays alive until the commit."""
-    row = _is_dead.one_or_none(conn, name=name)
-    return row is None or bool(row[0])
+    return bool(_is_dead.value(conn, name=name) != 0)
 
 
 def floor(conn: Connection) -> int:
     """What was marked in an epoch before this one isn't read by anybody any more."""
-    row = _floor.one_or_none(conn)
-    return epoch(conn) if row is None or row[0] is None else int(row[0])
+    oldest: int | None = _floor.value(conn)
+    return epoch(conn) if oldest is None else oldest
 
 
 def list_processes(conn: Connection) -> list[Process]:

@@ -29,9 +29,6 @@ class Found(NamedTuple):
 
 def key_and_bucket(conn: Connection, access_key_id: str, bucket: str | None) -> Found:
     """`bucket` is None for a request to the service."""
-    row = _find.all(conn, access_key_id=access_key_id, name=bucket)[0]
-    of_key, of_bucket = row[:_WIDTH], row[_WIDTH:]
-    return Found(
-        None if of_key[0] is None else AccessKey._make(of_key),
-        None if of_bucket[0] is None else Bucket._make(of_bucket),
-    )
+    (row,) = _find.all(conn, access_key_id=access_key_id, name=bucket)
+    of_key, of_bucket = row[:_WIDTH], row[_WIDTH:]  # of an outer join: each has a row's columns, or nothing but NULL
+    return Found(AccessKey._make(of_key) if any(of_key) else None, Bucket._make(of_bucket) if any(of_bucket) else None)

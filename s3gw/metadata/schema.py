@@ -39,13 +39,7 @@ BytewiseText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _partial_index(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:
-    return Index(
-        name,
-        *columns,
-        unique=unique,
-        sqlite_where=text(where),
-        postgresql_where=text(where),
-    )
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 users = Table(
@@ -67,13 +61,7 @@ access_keys = Table(
     "access_keys",
     metadata,
     Column("access_key_id", Text, primary_key=True),
-    Column(
-        "user_id",
-        Text,
-        ForeignKey("users.id", ondelete="RESTRICT"),
-        nullable=False,
-        index=True,
-    ),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
     Column("sealed_secret", LargeBinary, nullable=False),  # AES-GCM under the master key
     Column("description", Text, nullable=False),
     Column("is_enabled", SmallInteger, nullable=False),
@@ -86,13 +74,7 @@ buckets = Table(
     metadata,
     Column("id", Identifier, primary_key=True, autoincrement=True),
     Column("name", BytewiseText, nullable=False, unique=True),
-    Column(
-        "owner_id",
-        Text,
-        ForeignKey("users.id", ondelete="RESTRICT"),
-        nullable=False,
-        index=True,
-    ),
+    Column("owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
     Column("region", Text, nullable=False),
     Column("versioning", Text, nullable=False),  # '' | Enabled | Suspended
     Column("created_at", BigInteger, nullable=False),
@@ -102,12 +84,7 @@ buckets = Table(
 bucket_configurations = Table(
     "bucket_configurations",
     metadata,
-    Column(
-        "bucket_id",
-        Identifier,
-        ForeignKey("buckets.id", ondelete="RESTRICT"),
-        primary_key=True,
-    ),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
     Column("kind", Text, primary_key=True),  # the AWS member name: Tagging, OwnershipControls, …
     Column("document", Text, nullable=False),  # JSON with boto3's member names
 )
@@ -119,12 +96,7 @@ bucket_configurations = Table(
 objects = Table(
     "objects",
     metadata,
-    Column(
-        "bucket_id",
-        Identifier,
-        ForeignKey("buckets.id", ondelete="RESTRICT"),
-        primary_key=True,
-    ),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
     Column("key", BytewiseText, primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("version_id", Text, nullable=False),  # 'null' for the null version
@@ -146,13 +118,7 @@ objects = Table(
     Column("upload_id", Text),  # of the upload that it was completed from, so that completing again finds it
     sqlite_with_rowid=False,
 )
-_partial_index(
-    "ux_objects_current",
-    objects.c.bucket_id,
-    objects.c.key,
-    where="is_current = 1",
-    unique=True,
-)
+_partial_index("ux_objects_current", objects.c.bucket_id, objects.c.key, where="is_current = 1", unique=True)
 _partial_index(
     "ux_objects_null_version",
     objects.c.bucket_id,
@@ -165,12 +131,7 @@ uploads = Table(
     "uploads",
     metadata,
     Column("upload_id", BytewiseText, primary_key=True),  # ascends with time: lists are in order of initiation
-    Column(
-        "bucket_id",
-        Identifier,
-        ForeignKey("buckets.id", ondelete="RESTRICT"),
-        nullable=False,
-    ),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), nullable=False),
     Column("key", BytewiseText, nullable=False),
     Column("initiated_at", BigInteger, nullable=False, index=True),
     Column("owner_id", Text, nullable=False),
@@ -190,12 +151,7 @@ uploads = Table(
 parts = Table(
     "parts",
     metadata,
-    Column(
-        "upload_id",
-        BytewiseText,
-        ForeignKey("uploads.upload_id", ondelete="RESTRICT"),
-        primary_key=True,
-    ),
+    Column("upload_id", BytewiseText, ForeignKey("uploads.upload_id", ondelete="RESTRICT"), primary_key=True),
     Column("part_number", Integer, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("etag", Text, nullable=False),
@@ -299,10 +255,7 @@ jobs = Table(
 )
 _partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
 _partial_index(
-    "ux_jobs_singleton",
-    jobs.c.singleton,
-    where="state IN ('queued', 'running') AND singleton IS NOT NULL",
-    unique=True,
+    "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )
 
 audit_log = Table(

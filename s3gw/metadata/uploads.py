@@ -170,7 +170,7 @@ def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
-    return [row[0] for row in _expired.all(conn, before=before, batch=limit)]
+    return _expired.values(conn, before=before, batch=limit)
 
 
 def abort(conn: Connection, upload_id: str) -> int:
@@ -189,7 +189,7 @@ def delete_bucket(conn: Connection, bucket_id: int) -> bool:
     buckets.lock_exclusive(conn, bucket_id)
     buckets.refuse_objects(conn, bucket_id)
     removed = 0
-    for (upload_id,) in _of_bucket.all(conn, bucket_id=bucket_id, batch=_STEP):
+    for upload_id in _of_bucket.values(conn, bucket_id=bucket_id, batch=_STEP):
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False

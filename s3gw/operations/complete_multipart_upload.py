@@ -36,10 +36,16 @@ if TYPE_CHECKING:
 
 
 class _Asked(NamedTuple):
-    """The input, its parts in order, and the limits in bytes."""
+    """What the request says, its parts in order, and the limits in bytes. `condition` names the header of `holds`."""
 
-    input: Mapping[str, Any]
+    key: str
+    upload_id: str
     listed: Sequence[Any]
+    claimed: Mapping[str, str]
+    checksum_type: str | None
+    size: int | None
+    condition: str
+    holds: Precondition | None
     min_part: int
     max_object: int
 
@@ -54,10 +60,21 @@ class Completed(NamedTuple):
 
 async def complete_multipart_upload(call: Call, input: CompleteMultipartUploadRequestTypeDef) -> Output:
     settings = call.services.settings
-    asked = _Asked(input, _listed(input), settings.min_part, settings.max_object)
+    listed = _listed(input)
     _check_claims(input)
-    holds = for_write(input, call.now)
-    done = await call.change([call.key_lock(input["Key"])], _complete, asked, holds)
+    asked = _Asked(
+        input["Key"],
+        input["UploadId"],
+        listed,
+        _checksums(input),
+        input.get("ChecksumType"),
+        int(input["MpuObjectSize"]) if "MpuObjectSize" in input else None,
+        "If-Match" if "IfMatch" in input else "If-None-Match",
+        for_write(input, call.now),
+        settings.min_part,
+        settings.max_object,
+    )
+    done = await call.change([call.key_lock(asked.key)], _complete, asked)
     output: Output = {
         "Bucket": call.the_bucket.name,
         "Key": input["Key"],
@@ -109,17 +126,17 @@ def _check_claims(input: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"Value for {ALGORITHMS[name].header} header is invalid.")
 
 
-def _complete(change: Change, asked: _Asked, holds: Precondition | None) -> Completed:
-    conn, input = change.conn, asked.input
+def _complete(change: Change, asked: _Asked) -> Completed:
+    conn = change.conn
     try:
-        upload = uploads.lock_exclusive(conn, change.bucket_id, input["Key"], input["UploadId"])
+        upload = uploads.lock_exclusive(conn, change.bucket_id, asked.key, asked.upload_id)
     except NoSuchUpload:
-        return _completed_before(change, input["Key"], input["UploadId"])
+        return _completed_before(change, asked.key, asked.upload_id)
     present = {part.part_number: part for part in uploads.list_parts(conn, upload.upload_id)}
     chosen = [_chosen(entry, present, upload) for entry in asked.listed]
     _check_sizes(asked, chosen)
     etag = _etag(chosen)
-    algorithm, checksum_type, checksum = _checksum(input, upload, chosen)
+    algorithm, checksum_type, checksum = _checksum(asked, upload, chosen)
     new = NewObject(
         upload.key,
         sum(part.size for part in chosen),
@@ -136,13 +153,14 @@ def _complete(change: Change, asked: _Asked, holds: Precondition | None) -> Comp
         upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
-    stored = objects.put(change, new, place, _unless_overtaken(input, holds, upload))
+    stored = objects.put(change, new, place, _unless_overtaken(asked, upload))
     uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
 
-def _unless_overtaken(input: Any, holds: Precondition | None, upload: Upload) -> Precondition | None:
+def _unless_overtaken(asked: _Asked, upload: Upload) -> Precondition | None:
     """The condition, and with it that nobody wrote or deleted the key since the upload began."""
+    holds = asked.holds
     if holds is None:
         return None
 
@@ -152,7 +170,7 @@ def _unless_overtaken(input: Any, holds: Precondition | None, upload: Upload) ->
         if upload.key_sequence not in (None, present):
             raise ConditionalRequestConflict(
                 "The conditional request cannot succeed due to a conflicting operation against this resource.",
-                Condition="If-Match" if "IfMatch" in input else "If-None-Match",
+                Condition=asked.condition,
                 Key=upload.key,
             )
 
@@ -198,10 +216,9 @@ def _check_sizes(asked: _Asked, chosen: Sequence[UploadedPart]) -> None:
     size = sum(part.size for part in chosen)
     if size > asked.max_object:
         raise EntityTooLarge(ProposedSize=size, MaxSizeAllowed=asked.max_object)
-    expected = asked.input.get("MpuObjectSize")
-    if expected is not None and int(expected) != size:
+    if asked.size not in (None, size):
         raise InvalidRequest(
-            f"The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {size}"
+            f"The provided 'x-amz-mp-object-size' header value {asked.size} does not match what was computed: {size}"
         )
 
 
@@ -210,16 +227,18 @@ def _etag(chosen: Sequence[UploadedPart]) -> str:
     return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(chosen)}"
 
 
-def _checksum(input: Any, upload: Upload, chosen: Sequence[UploadedPart]) -> tuple[str | None, str | None, str | None]:
+def _checksum(
+    asked: _Asked, upload: Upload, chosen: Sequence[UploadedPart]
+) -> tuple[str | None, str | None, str | None]:
     """The object's checksum from those of its parts; none when a part was copied from bytes without one."""
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
     kind = upload.checksum_type or "FULL_OBJECT"
-    if input.get("ChecksumType", upload.checksum_type) != upload.checksum_type:
+    if asked.checksum_type not in (None, upload.checksum_type):
         raise InvalidRequest(
             f"The upload was created using the {upload.checksum_type or 'null'} checksum mode. The complete request"
             " must use the same checksum mode."
         )
-    claimed = _checksums(input)
+    claimed = asked.claimed
     is_unknown = any(part.checksum_algorithm != algorithm or part.checksum is None for part in chosen)
     if claimed and (is_unknown or set(claimed) != {algorithm}):  # it can't be compared, so it isn't accepted either
         raise InvalidRequest(

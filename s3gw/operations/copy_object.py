@@ -19,7 +19,7 @@ from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_rename_source
 from s3gw.operations.get_object import readable
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
-from s3gw.operations.preconditions import check_source, for_write
+from s3gw.operations.preconditions import SourceCondition, for_source, for_write
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
@@ -34,6 +34,20 @@ _DIRECTIVES = (
 _LARGEST_SOURCE = 5 * 1024**3
 # "A unique string with a max of 64 ASCII characters in the ASCII range of 33 - 126" (RenameObject).
 _CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
+
+
+class _Asked(NamedTuple):
+    """What the request says of the copy. `gives_fields` when it names something that the source may have otherwise."""
+
+    source: Source
+    key: str
+    fields: Fields
+    replaces_metadata: bool
+    replaces_tags: bool
+    gives_fields: bool
+    redirect: str | None
+    check_source: SourceCondition
+    holds: Precondition | None
 
 
 class Computed(NamedTuple):
@@ -53,22 +67,35 @@ async def copy_object(call: Call, input: CopyObjectRequestTypeDef) -> Output:
     _check_directives(input)
     if "ChecksumAlgorithm" in input:
         algorithm_named(input["ChecksumAlgorithm"])
-    fields, holds = fields_of(input, call.services.settings.max_metadata), for_write(input, call.now)
+    asked = _asked(call, input)
     for _ in range(3):
-        computed = await _compute(call, input)
+        computed = await _compute(call, asked, input.get("ChecksumAlgorithm"))
         try:
-            return await _copy(call, input, fields, computed, holds)
+            return await _copy(call, asked, computed)
         except _SourceChanged:
             continue
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
-async def _copy(
-    call: Call, input: Any, fields: Fields, computed: Computed | None, holds: Precondition | None
-) -> Output:
-    source = call.the_source
-    locks = (call.key_lock(input["Key"]), key_lock(source.bucket.id, source.key))
-    original, copy, stored = await call.change(locks, _copy_version, source, input, fields, computed, holds)
+def _asked(call: Call, input: Any) -> _Asked:
+    replaces, redirect = input.get("MetadataDirective") == "REPLACE", input.get("WebsiteRedirectLocation")
+    return _Asked(
+        call.the_source,
+        input["Key"],
+        fields_of(input, call.services.settings.max_metadata),
+        replaces,
+        input.get("TaggingDirective") == "REPLACE",
+        replaces or "StorageClass" in input or redirect is not None,
+        redirect,
+        for_source(input, call.now),
+        for_write(input, call.now),
+    )
+
+
+async def _copy(call: Call, asked: _Asked, computed: Computed | None) -> Output:
+    source = asked.source
+    locks = (call.key_lock(asked.key), key_lock(source.bucket.id, source.key))
+    original, copy, stored = await call.change(locks, _copy_version, asked, computed)
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
         # Unlike other writes, a copy names the null version of a bucket whose versioning is suspended.
@@ -86,35 +113,28 @@ def source_version_id(source: Source, original: ObjectVersion) -> str | None:
     return original.version_id if source.bucket.versioning and is_named else None
 
 
-def _copy_version(
-    change: Change,
-    source: Source,
-    input: Any,
-    fields: Fields,
-    computed: Computed | None,
-    holds: Precondition | None,
-) -> tuple[ObjectVersion, NewObject, Stored]:
-    original = find_source(change.conn, source)
-    check_source(input, original, change.now)
+def _copy_version(change: Change, asked: _Asked, computed: Computed | None) -> tuple[ObjectVersion, NewObject, Stored]:
+    original = find_source(change.conn, asked.source)
+    asked.check_source(original)
     if original.size > _LARGEST_SOURCE:
         raise InvalidRequest(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
         )
     if computed is not None and computed.content_id != original.content_id:
         raise _SourceChanged
-    copy = _described(change.actor_id, input, original, fields, computed)
+    copy = _described(change.actor_id, asked, original, computed)
     place = partial(_retain, content_id=original.content_id)
-    stored = objects.put(change, copy, place, _precondition(change, input, original, holds))
+    stored = objects.put(change, copy, place, _precondition(change, asked, original))
     return original, copy, stored
 
 
-def _precondition(change: Change, input: Any, original: ObjectVersion, holds: Precondition | None) -> Precondition:
-    """A condition that doesn't hold is told before that the copy would change nothing."""
+def _precondition(change: Change, asked: _Asked, original: ObjectVersion) -> Precondition:
+    """The request's condition is checked first: where it fails too, that is the error which the client hears."""
 
     def check(top: ObjectVersion | None) -> None:
-        if holds is not None:
-            holds(top)
-        _refuse_copy_to_itself(change, input, original)
+        if asked.holds is not None:
+            asked.holds(top)
+        _refuse_copy_to_itself(change, asked, original)
 
     return check
 
@@ -155,28 +175,20 @@ def _check_directives(input: Any) -> None:
             )
 
 
-def _refuse_copy_to_itself(change: Change, input: Any, original: ObjectVersion) -> None:
-    """What is given counts as changed, though it be what is there."""
-    same = original.bucket_id == change.bucket_id and original.key == input["Key"]
-    changes = (
-        input.get("MetadataDirective") == "REPLACE"
-        or "StorageClass" in input
-        or "WebsiteRedirectLocation" in input
-        or not original.is_current  # an older version becomes the latest again
-    )
-    if same and not changes:
+def _refuse_copy_to_itself(change: Change, asked: _Asked, original: ObjectVersion) -> None:
+    """A field that is given counts as changed even when the object has the same value already."""
+    same = original.bucket_id == change.bucket_id and original.key == asked.key
+    if same and not asked.gives_fields and original.is_current:  # an older version may become the latest again
         raise InvalidRequest(
             "This copy request is illegal because it is trying to copy an object to itself without changing the"
             " object's metadata, storage class, website redirect location or encryption attributes."
         )
 
 
-def _described(
-    actor_id: str, input: Any, original: ObjectVersion, fields: Fields, computed: Computed | None
-) -> NewObject:
-    replaces = input.get("MetadataDirective") == "REPLACE"
+def _described(actor_id: str, asked: _Asked, original: ObjectVersion, computed: Computed | None) -> NewObject:
+    fields, replaces = asked.fields, asked.replaces_metadata
     copy = NewObject(
-        input["Key"],
+        asked.key,
         original.size,
         original.etag,
         actor_id,
@@ -185,9 +197,9 @@ def _described(
         original.checksum_algorithm,
         original.checksum_type,
         original.checksum,
-        fields.headers if replaces else _kept_headers(original, input),
+        fields.headers if replaces else _kept_headers(original, asked.redirect),
         fields.user_metadata if replaces else original.user_metadata,
-        fields.tags if input.get("TaggingDirective") == "REPLACE" else original.tags,
+        fields.tags if asked.replaces_tags else original.tags,
     )
     if computed is not None and computed.etag is not None:
         copy = copy._replace(etag=computed.etag, parts_count=None)  # to AWS a copy is an object that was put whole
@@ -198,24 +210,24 @@ def _described(
     return copy
 
 
-def _kept_headers(original: ObjectVersion, input: Any) -> str | None:
+def _kept_headers(original: ObjectVersion, redirect: str | None) -> str | None:
     """All of the source's but the website redirect, which a copy gets only by its own request."""
     headers = json.loads(original.headers) if original.headers else {}
     headers.pop("WebsiteRedirectLocation", None)
-    if "WebsiteRedirectLocation" in input:
-        headers["WebsiteRedirectLocation"] = input["WebsiteRedirectLocation"]
+    if redirect is not None:
+        headers["WebsiteRedirectLocation"] = redirect
     return json.dumps(headers, separators=(",", ":")) if headers else None
 
 
-async def _compute(call: Call, input: Any) -> Computed | None:
+async def _compute(call: Call, asked: _Asked, algorithm: str | None) -> Computed | None:
     """The checksum that the request asks for, and AWS's ETag if we are to give that, read from the bytes."""
-    algorithm, as_aws = input.get("ChecksumAlgorithm"), call.services.settings.copy_etag == "aws"
+    as_aws = call.services.settings.copy_etag == "aws"
     if algorithm is None and not as_aws:
         return None
     with call.services.pins.open() as pin:
-        original, content = await call.services.database.read(find_source_with_content, call.the_source)
+        original, content = await call.services.database.read(find_source_with_content, asked.source)
         pin.keep_content(content.id)
-        check_source(input, original, call.now)  # before anything is read for nothing
+        asked.check_source(original)  # before anything is read for nothing
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag
@@ -224,6 +236,15 @@ async def _compute(call: Call, input: Any) -> Computed | None:
         checksum = await checksum_of_content(call, content, 0, content.size, algorithm) if algorithm else None
         etag = await md5_of_content(call, content, 0, content.size) if hashes_etag else None
     return Computed(content.id, algorithm, checksum, etag)
+
+
+class _Rename(NamedTuple):
+    source: str
+    key: str
+    check_source: SourceCondition
+    holds: Precondition | None
+    token: str | None
+    request_digest: str
 
 
 async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output:
@@ -238,23 +259,31 @@ async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output
                 ArgumentValue=token,
             )
         locks.append(token_lock(call.the_bucket.id, token))
-    await call.change(locks, _rename, input, source, token)
+    wanted = _Rename(
+        source,
+        input["Key"],
+        for_source(input, call.now, "Source", "rename-source"),
+        for_write(input, call.now, "Destination"),
+        token,
+        client_tokens.digest_of(input),
+    )
+    await call.change(locks, _rename, wanted)
     return {}
 
 
-def _rename(change: Change, input: Any, source: str, token: str | None) -> None:
+def _rename(change: Change, wanted: _Rename) -> None:
     """The new name gets all that the old one had. In a versioned bucket the old one is left a delete marker."""
     change.lock_bucket()
-    if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, input):
+    token = wanted.token
+    if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, wanted.request_digest):
         return
-    original = objects.find(change.conn, change.bucket_id, source)
+    original = objects.find(change.conn, change.bucket_id, wanted.source)
     if original is None or original.is_delete_marker:
-        raise NoSuchKey(Key=source)
-    check_source(input, original, change.now, "Source", "rename-source")
-    if source == input["Key"]:
+        raise NoSuchKey(Key=wanted.source)
+    wanted.check_source(original)
+    if wanted.source == wanted.key:
         return
-    copied = (name for name in NewObject._fields if name != "key")
-    renamed = NewObject(input["Key"], **{name: getattr(original, name) for name in copied})
-    place = partial(_retain, content_id=original.content_id)
-    objects.put(change, renamed, place, for_write(input, change.now, "Destination"))
-    objects.delete_latest(change, source)
+    values = original._asdict() | {"key": wanted.key}
+    renamed = NewObject._make(values[name] for name in NewObject._fields)
+    objects.put(change, renamed, partial(_retain, content_id=original.content_id), wanted.holds)
+    objects.delete_latest(change, wanted.source)

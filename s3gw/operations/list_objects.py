@@ -148,7 +148,10 @@ def _current_page(
 def _last_key(page: Page) -> str:
     last = page.last
     assert last is not None, "a truncated page holds something"
-    return last if isinstance(last, str) else str(last[0])
+    if isinstance(last, str):
+        return last
+    key, *_ = last
+    return str(key)
 
 
 def _page_output(call: Call, input: Mapping[str, Any], page: Page, limit: int) -> Output:

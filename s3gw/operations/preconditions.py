@@ -7,12 +7,15 @@ requests", Amazon S3 User Guide). Dates compare by whole seconds, as HTTP shows 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from s3gw.errors import NoSuchKey, NotImplemented, NotModified, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion, Precondition
+
+# Raises PreconditionFailed for the source of a copy or rename.
+SourceCondition = Callable[[ObjectVersion], None]
 
 _MEMBERS = ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
 
@@ -79,13 +82,18 @@ def if_range_holds(validator: str | datetime | None, version: ObjectVersion) -> 
     return validator.strip('"') == version.etag
 
 
-def check_source(
-    input: Mapping[str, Any], version: ObjectVersion, now: int, prefix: str = "CopySource", header: str = "copy-source"
-) -> None:
+def for_source(
+    input: Mapping[str, Any], now: int, prefix: str = "CopySource", header: str = "copy-source"
+) -> SourceCondition:
     """The same four for the source of a copy or rename, where each failure is a 412."""
-    failed = _failed(_conditions(input, prefix), version, now)
-    if failed is not None:
-        raise PreconditionFailed(Condition=f"x-amz-{header}-{failed}")
+    conditions = _conditions(input, prefix)
+
+    def check(version: ObjectVersion) -> None:
+        failed = _failed(conditions, version, now)
+        if failed is not None:
+            raise PreconditionFailed(Condition=f"x-amz-{header}-{failed}")
+
+    return check
 
 
 def for_write(input: Mapping[str, Any], now: int, prefix: str = "") -> Precondition | None:

@@ -14,7 +14,7 @@ from s3gw.operations.buckets import timestamp
 from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
 from s3gw.operations.multipart import check_part_number
-from s3gw.operations.preconditions import check_source
+from s3gw.operations.preconditions import SourceCondition, for_source
 from s3gw.operations.ranges import ByteRange, position
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
@@ -26,10 +26,15 @@ _RANGE = re.compile(r"bytes=([0-9]+)-([0-9]+)")
 
 
 class _Plan(NamedTuple):
-    """What is known of the source before the transaction, which fails if it has changed by then."""
+    """What is to be copied, and where to. The transaction fails if the source has another content by then."""
 
+    source: Source
+    holds: SourceCondition
+    key: str
+    upload_id: str
+    part_number: int
     content_id: int
-    span: ByteRange
+    copied: ByteRange
     etag: str | None  # None: made from the layout of the copied range
     checksum_algorithm: str | None
     checksum: str | None
@@ -41,39 +46,39 @@ class _SourceChanged(Exception):
 
 
 async def upload_part_copy(call: Call, input: UploadPartCopyRequestTypeDef) -> Output:
-    number, upload_id = check_part_number(call, input["PartNumber"]), input["UploadId"]
-    source = call.the_source
+    number, upload_id, source = check_part_number(call, input["PartNumber"]), input["UploadId"], call.the_source
     _asked_range(input.get("CopySourceRange"))  # refused, if it is none, before anything is looked for
     locks = (part_lock(upload_id, number), key_lock(source.bucket.id, source.key))
     for _ in range(3):
         plan = await _plan(call, input)
         try:
-            original, part = await call.change(locks, _put, source, input, plan)
+            original, part = await call.change(locks, _put, plan)
         except _SourceChanged:
             continue
-        return _output(source, plan, part, original)
+        return _output(plan, part, original)
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
 async def _plan(call: Call, input: Any) -> _Plan:
-    database = call.services.database
+    database, holds = call.services.database, for_source(input, call.now)
     upload = await database.read(uploads.find, call.the_bucket.id, input["Key"], input["UploadId"])
     with call.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, call.the_source)
         pin.keep_content(content.id)
-        check_source(input, original, call.now)  # before anything is read for nothing
-        span = _span(input, original, call.services.settings.max_put)
-        whole = span.length == original.size
+        holds(original)  # before anything is read for nothing
+        copied = _copied_range(input, original, call.services.settings.max_put)
+        whole = copied.length == original.size
         etag = original.etag if whole and "-" not in original.etag else None
         if etag is None and call.services.settings.copy_etag == "aws":
-            etag = await md5_of_content(call, content, span.offset, span.length)
+            etag = await md5_of_content(call, content, copied.offset, copied.length)
         algorithm, checksum = upload.checksum_algorithm or DEFAULT_ALGORITHM, None
         if whole and (original.checksum_algorithm, original.checksum_type) == (algorithm, "FULL_OBJECT"):
             checksum = original.checksum
         elif upload.checksum_algorithm is not None or call.services.settings.copy_etag == "aws":
-            checksum = await checksum_of_content(call, content, span.offset, span.length, algorithm)
+            checksum = await checksum_of_content(call, content, copied.offset, copied.length, algorithm)
     shows_checksum = upload.checksum_algorithm is not None
-    return _Plan(content.id, span, etag, algorithm if checksum else None, checksum, shows_checksum)
+    place = (call.the_source, holds, upload.key, upload.upload_id, input["PartNumber"])
+    return _Plan(*place, content.id, copied, etag, algorithm if checksum else None, checksum, shows_checksum)
 
 
 def _asked_range(header: str | None) -> tuple[int, int] | None:
@@ -92,7 +97,7 @@ def _asked_range(header: str | None) -> tuple[int, int] | None:
     return first, last
 
 
-def _span(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
+def _copied_range(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
     header = input.get("CopySourceRange")
     first, last = _asked_range(header) or (0, original.size - 1)
     if header is not None and first >= original.size:
@@ -103,31 +108,31 @@ def _span(input: Any, original: ObjectVersion, largest: int) -> ByteRange:
             ArgumentName="x-amz-copy-source-range",
             ArgumentValue=header,
         )
-    span = ByteRange(first, last - first + 1)
-    if span.length > largest:
+    copied = ByteRange(first, last - first + 1)
+    if copied.length > largest:
         raise InvalidRequest(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {largest}"
         )
-    return span
+    return copied
 
 
-def _put(change: Change, source: Source, input: Any, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
-    uploads.find(change.conn, change.bucket_id, input["Key"], input["UploadId"])
+def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
+    uploads.find(change.conn, change.bucket_id, plan.key, plan.upload_id)
     try:
-        original = find_source(change.conn, source)
+        original = find_source(change.conn, plan.source)
     except NoSuchKey:
         raise _SourceChanged from None
-    check_source(input, original, change.now)
+    plan.holds(original)
     if original.content_id != plan.content_id:
         raise _SourceChanged
-    copied = contents.copy_range(change.conn, plan.content_id, plan.span.offset, plan.span.length)
+    content = contents.copy_range(change.conn, plan.content_id, plan.copied.offset, plan.copied.length)
     part = UploadedPart(
-        input["UploadId"],
-        input["PartNumber"],
-        plan.span.length,
-        plan.etag or copied.digest[:16].hex(),
+        plan.upload_id,
+        plan.part_number,
+        plan.copied.length,
+        plan.etag or content.digest[:16].hex(),
         change.now,
-        copied.id,
+        content.id,
         plan.checksum_algorithm,
         plan.checksum,
     )
@@ -135,8 +140,8 @@ def _put(change: Change, source: Source, input: Any, plan: _Plan) -> tuple[Objec
     return original, part
 
 
-def _output(source: Source, plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
+def _output(plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
     result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
     if plan.shows_checksum:
         result[f"Checksum{part.checksum_algorithm}"] = part.checksum
-    return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(source, original)}
+    return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(plan.source, original)}

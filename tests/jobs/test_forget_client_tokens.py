@@ -23,7 +23,7 @@ def note(conn: Connection, hours: list[int]) -> None:
     owner = identities.create_user(conn, name="owner")
     bucket = buckets.create(conn, name="bucket", owner_id=owner.id, region="us-east-1", defaults="aws", now=now(conn))
     for age in hours:
-        assert not client_tokens.was_done(conn, bucket, str(age), {"Key": "key"})
+        assert not client_tokens.was_done(conn, bucket, str(age), "digest")
         at = {"created_at": now(conn) - age * HOUR}
         conn.execute(update(schema.client_tokens).where(schema.client_tokens.c.token == str(age)).values(at))
 

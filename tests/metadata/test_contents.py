@@ -408,7 +408,7 @@ async def test_parts_are_described_by_their_contents(run: Any) -> None:
             as_part(conn, 9, two),
         ]
         whole = contents.load(conn, contents.insert(conn, part_list(parts)))
-        assert contents.parts_of(whole) == tuple(parts)
+        assert whole.parts == tuple(parts)
         with pytest.raises(CorruptContent):
             contents.parts_from(conn, [(1, 4711, None)])
 

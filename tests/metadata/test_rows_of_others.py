@@ -134,7 +134,7 @@ async def test_a_bucket_goes_with_what_is_its_own_alone(database: Database) -> N
         theirs = begin(conn, owner, two)
         begin(conn, owner, one)
         for bucket_id in (one, two):
-            assert not client_tokens.was_done(conn, bucket_id, "token", {"a": 1})
+            assert not client_tokens.was_done(conn, bucket_id, "token", client_tokens.digest_of({"a": 1}))
         buckets.set_versioning(conn, two, "Enabled")
         new = NewObject("key", 1, "", owner)
         objects.put(of_key(conn, two), new, lambda conn: contents.insert(conn, inline(b"a")))
@@ -143,7 +143,7 @@ async def test_a_bucket_goes_with_what_is_its_own_alone(database: Database) -> N
         bucket = buckets.find(conn, "two")
         assert bucket is not None and bucket.versioning == "Enabled"
         assert uploads.find(conn, two, "key", theirs).upload_id == theirs
-        assert client_tokens.was_done(conn, two, "token", {"a": 1})
+        assert client_tokens.was_done(conn, two, "token", client_tokens.digest_of({"a": 1}))
         assert buckets.configuration(conn, two, "OwnershipControls") is not None
         with pytest.raises(BucketNotEmpty):
             uploads.delete_bucket(conn, two)
@@ -175,12 +175,12 @@ async def test_a_bucket_is_configured_and_given_away_by_itself(database: Databas
 async def test_a_client_token_is_that_of_its_bucket_and_request_alone(database: Database) -> None:
     def steps(conn: Connection) -> None:
         _, one, two = make(conn)
-        assert not client_tokens.was_done(conn, one, "token", {"a": 1, "b": 2})
-        assert client_tokens.was_done(conn, one, "token", {"b": 2, "a": 1})
-        assert not client_tokens.was_done(conn, one, "another", {"a": 1})
-        assert not client_tokens.was_done(conn, two, "token", {"a": 3})
+        assert not client_tokens.was_done(conn, one, "token", client_tokens.digest_of({"a": 1, "b": 2}))
+        assert client_tokens.was_done(conn, one, "token", client_tokens.digest_of({"b": 2, "a": 1}))
+        assert not client_tokens.was_done(conn, one, "another", client_tokens.digest_of({"a": 1}))
+        assert not client_tokens.was_done(conn, two, "token", client_tokens.digest_of({"a": 3}))
         with pytest.raises(IdempotencyParameterMismatch):
-            client_tokens.was_done(conn, one, "token", {"a": 3})
+            client_tokens.was_done(conn, one, "token", client_tokens.digest_of({"a": 3}))
 
     await database.write(steps)
 
