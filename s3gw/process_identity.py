@@ -71,7 +71,7 @@ async def open_process_identity(
             try:
                 await database.write(processes.mark_dead, name)
             except DatabaseUnavailable:
-                pass  # the lock says it too
+                pass  # the freed lock shows it too
     finally:
         if descriptor is not None:
             os.close(descriptor)
@@ -88,7 +88,7 @@ def _make_lock(data: Path, name: str) -> int | None:
 
 
 class Heart:
-    """Looks at the epoch at each beat, but writes only what has changed, and now and then that nothing has.
+    """Reads the epoch at each beat, but writes only when something has changed, or nothing was written for a while.
 
     A commit costs a flush of the disk. An idle store therefore rests: the epoch stands still while nothing is released.
     """
@@ -145,7 +145,7 @@ class Heart:
 class _Silences:
     """How long the heart of each process hasn't beaten, as this one sees it. On the event loop only.
 
-    By a clock that nobody sets: when the database's is set forward, every heartbeat looks old, and all would declare
+    By the monotonic clock: when the database's is set forward, every heartbeat looks old, and all would declare
     all others dead.
     """
 
@@ -166,7 +166,7 @@ _silences = _Silences()
 
 
 async def mark_dead_processes(database: Database, data: Path) -> list[Process]:
-    """Declare dead whoever died without a word; gives all that are dead by now, for the sweep."""
+    """Mark the processes that died without marking themselves; return all dead ones, for the sweep."""
     known = await database.scan(processes.list_processes)
     silences = _silences.note(known)
     dead = [process for process in known if process.is_dead]
@@ -197,5 +197,5 @@ def _holds_its_lock(data: Path, name: str) -> bool | None:
 
 
 def remove_lock(data: Path, name: str) -> None:
-    """Of a dead process of which nothing is left."""
+    """Of a dead process that has left no files."""
     _lock_file(data, name).unlink(missing_ok=True)

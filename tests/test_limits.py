@@ -408,7 +408,7 @@ def test_a_redirect_has_at_most_2048_characters(s3: Any) -> None:
     s3.delete_object(**where)
 
 
-@limit("wire.aws_chunked.MIN_CHUNK")
+@limit("wire.aws_chunked.MIN_FRAME")
 def test_only_the_last_chunk_may_have_less_than_8_kib(server: RunningServer, s3: Any) -> None:
     assert in_aws_chunks(server, f"/{BUCKET}/key", 8191, 1) == (InvalidChunkSizeError.status, "InvalidChunkSizeError")
     assert keys(s3) == []

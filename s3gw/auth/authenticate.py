@@ -251,7 +251,7 @@ def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV
     _check_expiry(seconds, expires, settings, now)
     _refuse_token(arguments.get("X-Amz-Security-Token") or headers.get("x-amz-security-token"))
     signed = sigv4.parse_signed_headers(signed_headers, _malformed_query)
-    # That nobody knows the body needn't be signed: it is what a URL that doesn't say it means.
+    # UNSIGNED-PAYLOAD needn't be signed: without the header a URL means the same.
     is_known = headers.get("x-amz-content-sha256", sigv4.UNSIGNED_PAYLOAD) != sigv4.UNSIGNED_PAYLOAD
     sigv4.require_signed(headers, signed.set if is_known else signed.set | {"x-amz-content-sha256"})
     payload_hash = (
@@ -320,9 +320,7 @@ def _require_sigv2(settings: AuthSettings) -> None:
 def _check_skew(date: str, seconds: int, settings: AuthSettings, now: float) -> None:
     if abs(now - seconds) > settings.clock_skew:
         raise RequestTimeTooSkewed(
-            RequestTime=date,
-            ServerTime=iso_8601(now),
-            MaxAllowedSkewMilliseconds=int(settings.clock_skew * 1000),
+            RequestTime=date, ServerTime=iso_8601(now), MaxAllowedSkewMilliseconds=int(settings.clock_skew * 1000)
         )
 
 

@@ -11,13 +11,7 @@ from typing import Any
 
 from s3gw.auth.authenticate import PayloadSpec
 from s3gw.checksums import ALGORITHMS, BY_HEADER, Algorithm, Hasher, decode_base64, decode_checksum
-from s3gw.errors import (
-    BadDigest,
-    InvalidDigest,
-    InvalidRequest,
-    MalformedTrailerError,
-    XAmzContentSHA256Mismatch,
-)
+from s3gw.errors import BadDigest, InvalidDigest, InvalidRequest, MalformedTrailerError, XAmzContentSHA256Mismatch
 from s3gw.wire.request import Request
 
 _PREFIX = "x-amz-checksum-"
@@ -56,7 +50,7 @@ class ExpectedDigests:
         return {name: ALGORITHMS[name].hasher() for name in names}
 
     def check_trailers(self, trailers: Mapping[str, str]) -> None:
-        """Just what x-amz-trailer announced must have come."""
+        """The trailers must be exactly those that x-amz-trailer announced."""
         if set(trailers) != ({self._trailer} if self._trailer else set()):
             raise MalformedTrailerError()
 

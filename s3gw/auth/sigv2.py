@@ -66,12 +66,7 @@ def hoisted_headers(headers: Mapping[str, str], query: Sequence[tuple[str, str]]
 
 
 def strings_to_sign(
-    method: str,
-    headers: Mapping[str, str],
-    date: str,
-    bucket: str | None,
-    raw_path: bytes,
-    query_string: bytes,
+    method: str, headers: Mapping[str, str], date: str, bucket: str | None, raw_path: bytes, query_string: bytes
 ) -> Iterator[str]:
     """With the path as it was sent, and with the path encoded as AWS's own clients would.
 

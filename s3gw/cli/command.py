@@ -148,7 +148,7 @@ def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns
 
 
 def _print_table(columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
-    """As wide as a terminal at most: what doesn't fit goes on in the next line, below where it began."""
+    """At most as wide as a terminal: longer cells are wrapped within their columns."""
     lines = [list(columns), *([_text(row[column]) for column in columns] for row in rows)]
     widths = _fit([max(map(len, column)) for column in zip(*lines, strict=True)])
     for line in lines:
@@ -158,7 +158,7 @@ def _print_table(columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
 
 
 def _fit(widths: list[int]) -> list[int]:
-    """The widest give way."""
+    """Make the widest columns narrower until the table fits."""
     widths = list(widths)
     while sum(widths) + 2 * (len(widths) - 1) > _MOST_COLUMNS and max(widths) > _FEWEST_COLUMNS:
         widths[widths.index(max(widths))] -= 1

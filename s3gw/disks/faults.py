@@ -1,6 +1,6 @@
 """What an error of the operating system says about a disk: that it is full, that it is read-only, or that it fails.
 
-A quota is as full as a disk. No other room asks for numbers of errors.
+A used-up quota counts as a full disk. No other room looks at `errno`.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def in_words(error: BaseException) -> str:
 
 
 def is_read_only(folder: Path | str) -> bool:
-    """Whether the file system is mounted so, or the kernel has made it so because its disk failed. The latter is
-    told to who makes a file, but not by the flag of every kernel.
+    """Whether the file system is mounted read-only, or the kernel has made it so because its disk failed.
+
+    Not every kernel shows the latter in the mount's flags, so a file is created there, which then fails with EROFS.
     """
     try:
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return True
     except OSError:
-        return False  # whatever is wrong, who opens something there hears it
+        return False  # whatever is wrong, opening a file there raises it
     fault = write_fault(folder, size=0)
     return fault is not None and fault.errno == errno.EROFS
 
@@ -61,7 +62,7 @@ def write_fault(folder: Path | str, size: int = 4096) -> OSError | None:
         try:
             os.write(descriptor, bytes(size))
         finally:
-            os.close(descriptor)  # where some file systems tell what became of the write
+            os.close(descriptor)  # some file systems report a failed write only here
     except OSError as error:
         return error
     finally:

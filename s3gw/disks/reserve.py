@@ -1,8 +1,8 @@
 """The reserve: files beside the database that are removed when the disk is full, so that deletes can be committed.
 
-SQLite writes the pages of a DELETE before anything becomes free, and a start needs files of its own. Of several small
-files each is an inode too, for a disk that has bytes but no inodes. Whoever meets the full disk removes some; the job
-process makes them again when there is room (jobs/keep_reserve.py).
+SQLite writes the pages of a DELETE before anything becomes free, and a start creates files. There are several small
+files, because a disk can have bytes left and no inodes: each removed file frees one. The process that finds the disk
+full removes some; the job process makes them again when there is room (jobs/keep_reserve.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PAGE = 4096
 
 
 class Reserve:
-    """Of a folder: that of the database, or of the data. Safe beside other processes that do the same."""
+    """The reserve in one folder, that of the database or of the data. Several processes may use it at the same time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
@@ -32,7 +32,7 @@ class Reserve:
         self._paths = [self._folder / f"{number:02}" for number in range(FILES)]
 
     def release(self) -> bool:
-        """Give up half of what there is: a start leaves something to the deletes. False when there is nothing left.
+        """Remove half of the files, so that a start leaves some for later deletes. False when there are none.
 
         The first file goes first and is made last, so it alone tells whether all are there.
         """
@@ -44,13 +44,13 @@ class Reserve:
 
     @property
     def was_given_up(self) -> bool:
-        """Some of it at least, and it isn't whole again yet. While it is made for the first time, none was given up."""
+        """Whether files were removed and not all are back. Until all have existed once, nothing counts as given up."""
         return not os.path.exists(self._paths[0]) and os.path.exists(self._was_whole)
 
     def fill(self, floor: int) -> bool:
-        """Make what is missing, all of it or nothing, if so many bytes stay free then, and the missing once more: or
-        what was given up would be taken again before it was of use. False when something is missing still. Raises
-        OSError: a quota is in no figure.
+        """Make all missing files or none, if `floor` bytes and the size of these files once more stay free: otherwise
+        the room just given up would be taken back before a delete could use it. False when files are still missing.
+        Raises OSError, since only a write shows that a quota is used up.
         """
         missing = [path for path in self._paths if not path.exists()]
         if missing:
@@ -73,7 +73,7 @@ class Reserve:
 
 
 def spending(folder: Path, do: Callable[[], T]) -> T:
-    """Do it; where the disk of the folder is full, again after more and more of its reserve was given up."""
+    """Call `do`; whenever it fails because the folder's disk is full, release more of the reserve and call it again."""
     while True:
         try:
             return do()
@@ -83,7 +83,7 @@ def spending(folder: Path, do: Callable[[], T]) -> T:
 
 
 def _write(path: Path, size: int) -> None:
-    """Of bytes that no file system compresses."""
+    """Random bytes: zeros would take no room on a file system that compresses."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(os.urandom(size))

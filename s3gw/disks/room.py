@@ -17,7 +17,7 @@ from s3gw.disks.reserve import Reserve
 from s3gw.errors import InsufficientStorage, S3Error, ServiceUnavailable
 
 _FRESH = 1.0  # seconds
-# Where no floor is set: enough for the database to work on for days, but small disks shall be of use too.
+# Where no floor is set: enough for days of deletes, but at most a twentieth of a small disk.
 _FLOOR, _SHARE = 256 << 20, 20
 _INODES, _INODE_SHARE = 1000, 100
 
@@ -37,10 +37,10 @@ class _Disk(NamedTuple):
 
 
 class Room:
-    """Of the disks of blobs and database (None: elsewhere). `floor` is in bytes; 0: none; None: by the size of each.
+    """Of the disks of blobs and database (None: a server's). `floor` is in bytes; 0: none; None: by the size of each.
 
-    A reserve that was given up says more than any figure: that a disk, or a quota, was met full.
-    May be asked in any thread: what was seen last is one reference, and two that look at the same time see the same.
+    A reserve that was given up counts as a full disk: it shows a used-up quota, which no figure does. May be asked in
+    any thread: `_seen` is replaced by one assignment, and threads that look at the same time see the same.
     """
 
     def __init__(self, blobs: Path, database: Path | None, floor: int | None, reserves: Iterable[Reserve] = ()) -> None:
@@ -83,7 +83,7 @@ def _look_at(folder: Path, floor: int | None) -> _Disk:
     try:
         disk = os.statvfs(folder)
     except OSError:
-        return _Disk(1 << 62, True, False)  # whatever is wrong there, who writes hears it
+        return _Disk(1 << 62, True, False)  # whatever is wrong there, the write raises it
     # Some file systems have no fixed number of inodes, and tell none.
     least = min(_INODES, disk.f_files // _INODE_SHARE)
     has_inodes = disk.f_files == 0 or disk.f_favail >= least

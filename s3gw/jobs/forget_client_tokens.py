@@ -1,4 +1,4 @@
-"""Forgets client tokens after a day (by settled_clock.py): no client repeats a request for longer."""
+"""Deletes client tokens that are a day old by settled_clock.py's clock: no client repeats a request after so long."""
 
 from __future__ import annotations
 

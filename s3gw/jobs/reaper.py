@@ -1,7 +1,7 @@
 """The reaper: unwinds contents that nothing counts on, deletes the chunks that nothing counts on then, and their files.
 
-What it deletes, no open read can want; neither age nor a clock decides that, but epochs: numbers that only this file
-counts up (metadata/processes.py). It works in two transactions of which the first says when the second may be.
+No open read needs what it deletes. Epochs tell that, not age or a clock: numbers in the database that only this file
+counts up (metadata/processes.py). It works in two transactions; the first decides when the second may run.
 
 1. Mark. It looks for what is released with a plain read, so that what it finds was committed and is visible to
    everybody. The transaction after that marks these rows with the present epoch E and begins epoch E + 1.
@@ -10,9 +10,8 @@ counts up (metadata/processes.py). It works in two transactions of which the fir
 
 A read opens a pin, which is given the newest epoch that its process has seen, before it reads the row that says what to
 read. One of epoch E + 1 or later was therefore opened after the release was visible, and its read can't have found what
-was released. One of an earlier epoch holds the floor at E or below. So the moment of a release is of no importance: a
-stamp taken in its own transaction would come before its commit, and a read that begins between the two sees the old
-row.
+was released. One of an earlier epoch holds the floor at E or below. So the time of a release isn't needed. It would
+even mislead: it is taken before the commit, and a read that begins between the two sees the old row.
 
 A read that lasts must not hold the floor for as long as its client likes. After some seconds its process publishes
 the content that it reads (metadata/pins.py), and after that commit no longer counts the pin's epoch. Until then the pin
@@ -99,7 +98,7 @@ class _Reaper:
         self._adapt(seconds)
         if not locations:
             return False
-        # After the commit, whose outcome is known: no row names them, and none ever will.
+        # The commit succeeded, so no row names them, and none ever will: locations aren't used again.
         await asyncio.to_thread(_unlink, self._services, locations)
         await self._services.database.write(jobs.remove, job_id)
         self._report("files", len(locations))
@@ -136,7 +135,7 @@ def _unwind(conn: Connection, batch: int) -> tuple[int, int, float]:
         try:
             gone += contents.unwind(conn, content_id, _UNWIND)
         except CorruptContent as error:
-            _logger.error("set aside: %s", error)
+            _logger.error("quarantined: %s", error)
             contents.quarantine(conn, content_id)
         touched += 1
         if time.perf_counter() - started > _TRANSACTION:
@@ -145,7 +144,7 @@ def _unwind(conn: Connection, batch: int) -> tuple[int, int, float]:
 
 
 def _delete(conn: Connection, batch: int) -> tuple[list[str], int | None, float]:
-    """The locations to unlink, and the job that would do it if we didn't live to."""
+    """The locations to unlink, and the job that unlinks them if this process dies before it has."""
     started, job_id = time.perf_counter(), None
     locations = list(blobs.delete_blobs_released_before(conn, processes.floor(conn), batch))
     if locations:

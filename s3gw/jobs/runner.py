@@ -1,4 +1,4 @@
-"""Runs jobs: leases what is due, keeps the lease while it works, tries again with growing pauses, and keeps the dead.
+"""Runs jobs: leases what is due, renews the lease while it works, and tries again with growing pauses.
 
 Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
 per kind that is queued anew each time it has ended, well or not: it never dies.
@@ -61,7 +61,7 @@ async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
 
 
 async def _lease_due(services: Storage, limit: int) -> list[Job]:
-    # Asked before it is written: a queue at rest costs no transaction.
+    # Read first, so that an empty queue costs no write transaction.
     if limit < 1 or not await services.database.read(jobs.any_due):
         return []
     return await services.database.write(jobs.lease, services.process_identity.name, LEASE, limit)

@@ -13,7 +13,7 @@ SETTLES = 3600.0  # seconds
 
 
 class SettledClock:
-    """Ask it regularly: it knows what it was told when it was asked. For one thread."""
+    """To be asked regularly, because it compares with the times that it was asked with before. For one thread."""
 
     def __init__(self) -> None:
         self._told: deque[tuple[float, int]] = deque()  # monotonic seconds, and the wall clock's microseconds

@@ -1,8 +1,8 @@
 """The sweep: removes files that no row names, but only those that dead processes left.
 
-A live process may be about to register what it has just written, so its files are its own. The dead can't register any
-more: every commit asks whether its process was declared dead. What the reaper leaves behind when it dies between a
-commit and the files is not the sweep's, but the job's that the same commit enqueued (reaper.py).
+A live process may be about to register what it has just written, so its files are left alone. A dead one can't register
+any more: every commit asks whether its process was declared dead. Files whose rows the reaper has deleted are not the
+sweep's: a job removes them, which was enqueued in the reaper's transaction (reaper.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BATCH = 500
 
 
 async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
-    """Bury the dead, then remove what they left and nobody names."""
+    """Mark dead processes, then remove the files that they left and no row names."""
     dead = await mark_dead_processes(services.database, services.settings.data)
     removed = 0
     if dead:

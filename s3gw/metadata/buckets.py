@@ -128,12 +128,7 @@ def _taken(existing_owner: str, owner_id: str, name: str) -> Exception:
 
 
 # AWS since April 2023: "S3 Block Public Access and ACLs disabled for all new buckets".
-_BLOCKED = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
+_BLOCKED = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "aws": {
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},

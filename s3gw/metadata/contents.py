@@ -23,14 +23,14 @@ from s3gw.metadata.schema import contents
 __all__ = ["INLINE", "MANIFEST", "PARTS", "Content", "ContentLost", "CorruptContent", "Extent", "NewContent", "Part"]
 
 _MAX_CHILDREN = 10_000
-# A part list's parts may be part lists; `copy_range` flattens, so that no more levels come about.
+# Parts of a part list may be part lists themselves. Copies add no levels, because `copy_range` flattens them.
 _MAX_DEPTH = 4
 _NEVER = 2**63 - 1  # an epoch that no floor passes
 _BATCH = 500
 
 
 class CorruptContent(Exception):
-    """Stored bytes aren't what was stored: nothing of them may be served as if they were."""
+    """What is in the database or on the disk isn't what was stored, so it must not be served."""
 
 
 class ContentLost(Exception):

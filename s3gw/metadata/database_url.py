@@ -1,4 +1,4 @@
-"""What --database-url means: PostgreSQL, or a file of SQLite's. Imports nothing, so that anybody may ask."""
+"""What --database-url means: PostgreSQL, or a file of SQLite's. Imports nothing, so that the supervisor stays small."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def is_postgresql(url: str | None) -> bool:
 
 
 def database_folder(url: str | None, data: Path) -> Path | None:
-    """Whose disk the database needs room on; None of a server's, which looks after its own."""
+    """The folder of SQLite's file, whose disk must have room; None for PostgreSQL, which looks after its own disk."""
     return None if is_postgresql(url) else sqlite_path(url, data).absolute().parent
 
 

@@ -305,7 +305,7 @@ def _check_user(*, name: str | None, email: str | None, role: str | None) -> Non
 
 
 def _keep_an_admin(conn: Connection, user: User) -> None:
-    """Nobody could let anybody in again."""
+    """Refuse to lose the last admin: nobody could manage users then."""
     is_other = (users.c.role == "admin") & (users.c.is_enabled == 1) & (users.c.id != user.id)
     if user.role == "admin" and not conn.execute(select(users.c.id).where(is_other).limit(1)).all():
         raise IdentityError(f"{user.name} is the only admin who can log in")

@@ -4,8 +4,7 @@ A runner leases due jobs for a while and renews the lease while it works; a leas
 one attempt: whoever lost it, even to itself, changes the job no more. A job that failed waits longer each time, and
 after its last attempt it is dead and kept for a person to look at.
 
-The clock may be set back. Then a job that was queued before that waits for a time that is far away, and so does who
-waits for the end of a lease: `pull_back` mends both.
+When the clock is set back, jobs that were queued before would wait too long and leases last too long: see `pull_back`.
 """
 
 from __future__ import annotations
@@ -111,9 +110,7 @@ _was_queued_ahead = and_(
     _is_active, jobs.c.state == QUEUED, jobs.c.run_at > bindparam("at"), jobs.c.updated_at > bindparam("at")
 )
 _is_leased_ahead = and_(
-    _is_active,
-    jobs.c.state == RUNNING,
-    or_(jobs.c.run_at > bindparam("at"), jobs.c.lease_until > bindparam("latest")),
+    _is_active, jobs.c.state == RUNNING, or_(jobs.c.run_at > bindparam("at"), jobs.c.lease_until > bindparam("latest"))
 )
 _any_ahead = Prepared(select(jobs.c.id).where(or_(_was_queued_ahead, _is_leased_ahead)).limit(1))
 _queue_now = Prepared(update(jobs).where(_was_queued_ahead).values(run_at=bindparam("at"), updated_at=bindparam("at")))
@@ -153,8 +150,8 @@ def any_ahead(conn: Connection) -> bool:
 
 
 def pull_back(conn: Connection) -> int:
-    """Make due what was queued later than now, and let leases that would last longer than any end when one would that
-    begins now: who still works renews it before. Gives how many jobs were concerned.
+    """Make due what was queued later than now, and let leases that end too late end when one would that begins now: a
+    runner that still works renews it before. Gives how many jobs were concerned.
     """
     at, length = now(conn), _microseconds(LEASE)
     shortened = _shorten_leases.run(conn, at=at, latest=at + 2 * length, until=at + length)
@@ -207,7 +204,7 @@ def reset_attempts(conn: Connection, job_id: int) -> None:
 
 
 def remove(conn: Connection, job_id: int) -> None:
-    """Of a job whose work has been done otherwise."""
+    """Delete a job whose work is done already."""
     conn.execute(delete(jobs).where(jobs.c.id == job_id))
 
 

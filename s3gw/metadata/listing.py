@@ -20,7 +20,7 @@ from s3gw.metadata.schema import objects, uploads, users
 
 Row = Sequence[Any]  # its first column is the key, its second orders the rows of one key
 _KEY = 0
-Rank = Any  # the second column's type; what lies before and after all its values is told by the walks below
+Rank = Any  # the second column's type; the least and the greatest are BEFORE_… and AFTER_… below
 
 # Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
 _AFTER_PREFIX = 4

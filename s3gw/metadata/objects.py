@@ -284,7 +284,7 @@ def new_version_id(sequence: int) -> str:
     return base64.urlsafe_b64encode(struct.pack(">q", sequence) + os.urandom(16)).decode()
 
 
-# Sequences are times before 1970 in microseconds, or a little below the one they stand on; no clock is this far.
+# A sequence is the negative time in microseconds, or a little below that of the version before: none gets this low.
 _LEAST_SEQUENCE = -(1 << 56)
 
 
@@ -294,7 +294,7 @@ def is_version_id(text: str) -> bool:
 
 
 def _sequence_in(version_id: str) -> int:
-    """0 if there is none in it."""
+    """0 for what isn't a version id of ours."""
     try:
         raw = base64.b64decode(version_id.encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, UnicodeEncodeError):

@@ -221,9 +221,9 @@ def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(driver: Any, _record: object) -> None:
         connection: psycopg.Connection[Any] = driver
-        connection.prepare_threshold = 1 << 30  # only what asks for it
+        connection.prepare_threshold = 1 << 30  # only statements that ask for it are prepared
         connection.prepared_max = 1000
-        # The driver's smallest type that holds the value would make a statement of its own of each combination.
+        # By default a number has the smallest type that holds it, and each combination of types is prepared by itself.
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.autocommit = True

@@ -22,13 +22,13 @@ def ping(conn: Connection) -> bool:
 
 
 def met_full_disk(error: BaseException, folder: Path) -> bool:
-    """Whether room on the disk of that folder was all that was missing. A server's disk is its own affair."""
+    """Whether an operation on SQLite failed only because the disk of that folder is full."""
     return found_full(error.__cause__, folder)
 
 
 @contextmanager
 def unreachable_is_unavailable() -> Iterator[None]:
-    """Around a migration, which has a connection of its own: whatever the database refuses is for one line to tell."""
+    """Around a migration, which has a connection of its own: every error of the driver becomes DatabaseUnavailable."""
     try:
         yield
     except DBAPIError as error:

@@ -142,9 +142,7 @@ uploads = Table(
     Column("headers", Text),
     Column("user_metadata", Text),
     Column("tags", Text),
-    Column(
-        "key_sequence", BigInteger
-    ),  # of the key's latest version when it began; uploads.py says what else it may be
+    Column("key_sequence", BigInteger),  # of the key's latest version when it began; other values: uploads.Upload
     Index("ix_uploads_bucket_key", "bucket_id", "key", "upload_id"),
 )
 

@@ -3,8 +3,9 @@
 A prepared point read takes less time than handing it to a thread, and most of that is taking and giving back the lock
 of a read transaction. So all point reads of one turn of the event loop share one: it begins with the first of them and
 is ended by a callback that is queued at that moment. Whatever runs before that callback was queued before the
-transaction began, so everything that it may know of was committed before, and is seen. Because all of a turn see the
-same state, they also share the answers of `read_shared`: under load a key and a bucket are read once for many requests.
+transaction began, so every write whose success it may know of was committed before, and the transaction sees it.
+Because all of a turn see the same state, they also share the answers of `read_shared`: under load a key and a bucket
+are read once for many requests.
 
 A scan is a transaction of its own. In a thread a page costs twice the CPU, because two threads then compete for the
 interpreter; so it is tried on the event loop, one a turn. What waits for the disk too long is begun again in a thread,
@@ -39,8 +40,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SCAN_THREADS = 2
-# After so many in a row that took longer, as on a cold disk, others aren't tried for a while, that doubles with each.
-# Not after the first: the threads would then be so busy that what is tried beside them took longer too.
+# After so many scans in a row that were too slow for the event loop (a cold disk), others go to threads untried for a
+# pause that doubles each time. Not after the first: it keeps a thread busy, which slows down what is tried beside it.
 _MOST_SLOW = 4
 _LEAST_PAUSE, _MOST_PAUSE = 0.01, 1.0
 
@@ -110,7 +111,7 @@ class SQLiteDatabase(Database):
                         pause = _LEAST_PAUSE * 2 ** min(self._slow_in_a_row - _MOST_SLOW, 10)
                         self._try_from = time.monotonic() + min(pause, _MOST_PAUSE)
                 finally:
-                    await asyncio.sleep(0)  # the others' turn
+                    await asyncio.sleep(0)  # lets other tasks run before the next scan
         return await asyncio.get_running_loop().run_in_executor(
             self._scanners, lambda: self._scan_connection().scan(run)
         )
@@ -152,7 +153,7 @@ class SQLiteDatabase(Database):
 
 
 def open_writer(path: Path) -> Writer:
-    """On a full disk from its reserve: SQLite makes files of its own when a database is opened."""
+    """SQLite makes files when a database is opened: on a full disk the reserve is released until there is room."""
     folder = path.absolute().parent
     lock = spending(folder, lambda: WriterLock(path))
     while True:

@@ -19,8 +19,8 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.sqlite_files import connect
 
 MAX_SCAN_SECONDS = 1.0
-# Between two looks at the clock, which need the interpreter's lock: about a millisecond; or 50 µs, in which a cold disk
-# is waited for some 25 times at most.
+# SQLite's instructions between two looks at the clock, each of which needs the interpreter's lock: about a millisecond;
+# for a tried scan 50 µs, in which it waits for a cold disk some 25 times at most.
 _INSTRUCTIONS, _FEW_INSTRUCTIONS = 100_000, 5_000
 _TRIED_SECONDS, _MOST_TRIED_SECONDS = 0.01, 0.05  # a page of what is cached takes 1 to 3 ms
 _WHO = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
@@ -144,7 +144,7 @@ class ScanConnection(SQLiteConnection):
 class TriedScanConnection(ScanConnection):
     """For the event loop: ends a scan that waits for the disk longer than 10 ms, or takes 50 for another reason.
 
-    Where threads compete for the processor, time alone says little of the disk.
+    Time alone doesn't show a slow disk: the thread may have waited for the processor.
     """
 
     _instructions = _FEW_INSTRUCTIONS

@@ -18,9 +18,9 @@ from pathlib import Path
 from s3gw.disks.faults import is_read_only
 from s3gw.metadata.database import UnsuitableDatabase
 
-# Between processes that write, `flock` decides; this is for strangers (a sqlite3 shell) and for TRUNCATE checkpoints,
-# which wait until readers of older snapshots have ended (a second at most).
 MAPPED = 256 * 1024 * 1024
+# Our processes exclude each other by `flock`. The timeout is for other programs (a sqlite3 shell), and for TRUNCATE
+# checkpoints, which wait until readers of older snapshots have ended (a second at most).
 BUSY_TIMEOUT_MS = 5000
 CACHED_STATEMENTS = 512
 # fmt: off
@@ -93,8 +93,8 @@ def _pragmas(writes: bool) -> Iterator[tuple[str, str]]:
 class WriterLock:
     """Lets one process write at a time. The kernel frees it when its holder dies.
 
-    `flock` isn't fair: who frees a lock and wants it again at once mostly gets it. So one waits for the lock while
-    holding the turn, which he who has just written must get first.
+    `flock` isn't fair: a process that frees a lock and wants it again at once mostly gets it, before those that wait.
+    So it must first get a second lock, the turn, which is held by the one process that waits for the first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -151,7 +151,7 @@ def _file_system(path: Path, mounts: str) -> str:
         if len(fields) < 3:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
-        # Of several mounts on one folder the last is what one sees.
+        # Of several mounts on one folder the last hides the others.
         if len(point.parts) >= best and path.is_relative_to(point):
             best, kind = len(point.parts), fields[2]
     return kind

@@ -6,7 +6,7 @@ transaction silently undoes the savepoints released in it. Checkpoints run here 
 the answers are out.
 
 A group that finds the disk full is run again, each member by itself, after the reserve was given up (disks/reserve.py):
-a DELETE needs room before it makes any, and no neighbour may take that from it.
+a DELETE needs room before it frees any, which another write of its group could use up.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Writer:
         self._engine = make_engine(path, writes=True)
         self._wal = f"{path}-wal"
         self._folder = path.absolute().parent
-        self._alone = 0  # that many of those who wait are committed one by one
+        self._alone = 0  # how many of `_waiting`, from its beginning, are committed one by one
         self.lost: DatabaseUnavailable | None = None  # why the last transaction was; for /readyz, which only reads it
         self.lock = lock
         self._connection: WriterConnection | None = WriterConnection(self._engine)
@@ -160,7 +160,7 @@ class Writer:
             group = self._run(conn, conn.driver.cursor(), begun)
         except (sqlite3.Error, DatabaseUnavailable, GroupLost) as error:
             self._discard_connection()
-            if not begun:  # who waits must not wait for ever
+            if not begun:  # no transaction could be begun: those that wait must hear it
                 begun = [self._waiting.popleft() for _ in range(1 if self._alone else len(self._waiting))]
             self._lose(begun, _driver_error(error))
             return

@@ -12,12 +12,12 @@ _NAME = "store"
 
 
 def known(conn: Connection) -> str | None:
-    """None in a database that was never started with."""
+    """None before the first start with this database."""
     value: str | None = conn.execute(select(settings.c.value).where(settings.c.name == _NAME)).scalar_one_or_none()
     return value
 
 
 def adopt(conn: Connection, identity: str) -> str | None:
-    """Know this one, unless another is known; gives the one that is known then."""
+    """Store this identity unless there is one; return the stored one."""
     conn.execute(insert_on_conflict(settings).values(name=_NAME, value=identity).on_conflict_do_nothing())
     return known(conn)

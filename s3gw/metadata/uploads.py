@@ -108,7 +108,7 @@ def begin(change: Change, upload: Upload) -> None:
 
 
 def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> None:
-    """Tell the key's uploads that a version is removed. A later one on top can be told by its sequence, none can't."""
+    """Note in the key's uploads that a version is removed: unlike a new one, it leaves no sequence that shows it."""
     _note_removal.run(conn, of_bucket=bucket_id, of_key=key, sequence=sequence)
 
 

@@ -91,7 +91,7 @@ def _after(token: str | None) -> str:
         after = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         after = "\0"
-    if "\0" in after:  # no name has it, and PostgreSQL takes no text that does
+    if "\0" in after:  # no name has a NUL, and PostgreSQL refuses text that has one
         raise InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token")
     return after
 

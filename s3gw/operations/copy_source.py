@@ -61,8 +61,6 @@ def parse_rename_source(header: str, bucket: str) -> str:
     key = decoded.removeprefix("/").removeprefix(f"{bucket}/") if decoded.startswith("/") else decoded
     if not key or "\0" in key:
         raise InvalidArgument(
-            "The rename source must name a key of the bucket.",
-            ArgumentName="x-amz-rename-source",
-            ArgumentValue=header,
+            "The rename source must name a key of the bucket.", ArgumentName="x-amz-rename-source", ArgumentValue=header
         )
     return key

@@ -16,7 +16,7 @@ from s3gw.operations.preconditions import for_delete
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DeleteObjectRequestTypeDef, DeleteObjectsRequestTypeDef
 
-# So many are deleted in one transaction; other writers go between two.
+# So many are deleted in one transaction; other writers get their turn between two.
 _BATCH = 100
 
 

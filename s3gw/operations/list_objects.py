@@ -55,9 +55,7 @@ def _check_attributes(input: Mapping[str, Any]) -> None:
     for name in input.get("OptionalObjectAttributes", ()):
         if name != "RestoreStatus":
             raise InvalidArgument(
-                "Invalid attribute name specified.",
-                ArgumentName="x-amz-optional-object-attributes",
-                ArgumentValue=name,
+                "Invalid attribute name specified.", ArgumentName="x-amz-optional-object-attributes", ArgumentValue=name
             )
 
 
@@ -106,7 +104,7 @@ def _decode_token(token: str) -> str:
         key = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         key = ""
-    if not key or "\0" in key:  # no key has it, and PostgreSQL takes no text that does
+    if not key or "\0" in key:  # no key has a NUL, and PostgreSQL refuses text that has one
         raise InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token")
     return key
 

@@ -45,7 +45,7 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
 
 
 def position(digits: str) -> int:
-    """Of any number of digits: what is beyond every object needn't be told exactly."""
+    """Of any number of digits: one that is beyond the end of every object needn't be exact."""
     significant = digits.lstrip("0") or "0"
     return int(significant) if len(significant) < 20 else _BEYOND
 

@@ -72,10 +72,7 @@ def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
     return (Need(action, "object", versioned),)
 
 
-_PUT = (
-    Need("s3:PutObject", "object"),
-    Need("s3:PutObjectTagging", "object", member="Tagging"),
-)
+_PUT = (Need("s3:PutObject", "object"), Need("s3:PutObjectTagging", "object", member="Tagging"))
 _READ_SOURCE = (
     Need("s3:GetObject", "source", "s3:GetObjectVersion"),
     Need("s3:GetObjectTagging", "source", "s3:GetObjectVersionTagging"),

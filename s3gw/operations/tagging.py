@@ -12,15 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from s3gw.errors import (
-    InvalidArgument,
-    InvalidTag,
-    MethodNotAllowed,
-    NoSuchKey,
-    NoSuchTagSet,
-    NoSuchVersion,
-    S3Error,
-)
+from s3gw.errors import InvalidArgument, InvalidTag, MethodNotAllowed, NoSuchKey, NoSuchTagSet, NoSuchVersion, S3Error
 from s3gw.metadata import buckets, objects
 from s3gw.operations.call import Call, Output
 

@@ -27,7 +27,7 @@ class WorkerLink:
         self._turn = 0
 
     def load(self, listener: bytes) -> tuple[int, int, int]:
-        """Less is freer; of equals, the one that was given something longest ago."""
+        """To sort by: the least first; of equals, the one that was given a connection longest ago."""
         return self.open[listener], self.open.total(), self._turn
 
     def give(self, listener: bytes, connection: socket.socket, turn: int) -> bool:

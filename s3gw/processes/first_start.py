@@ -49,8 +49,8 @@ def make_folders(settings: Settings) -> FilesystemStore:
 async def check_identity(database: Database, store: FilesystemStore, folder: Path) -> None:
     """Raises UnsuitableDatabase unless the database is the one that names the blobs of the folder.
 
-    Beside another one, every chunk would be a file that no row names, for the sweep to remove. A database that knows no
-    identity is new, or older than identities.
+    With another database no row would name these files, and the sweep would remove them all. A database without
+    identity is new, or was made by a version that had none.
     """
     identity, known = store.identity(), await database.read(store_identity.known)
     if known is None:
@@ -123,7 +123,7 @@ async def check_credentials(database: Database, credentials: Credentials) -> Non
 
 
 def check_root(settings: Settings) -> None:
-    """What the settings say of the admin and the buckets of the first start. Raises ValueError, naming the setting."""
+    """Check the settings about the admin and the buckets of the first start. Raises ValueError, naming the setting."""
     try:
         identities.check_user_name(settings.root_user)
     except identities.IdentityError as error:
@@ -156,7 +156,7 @@ class _Root:
         self._password_hash = hash_password(password)
 
     def create(self, conn: Connection) -> bool:
-        """False when another node has been faster."""
+        """False when another node has done it already."""
         if identities.has_users(conn):
             return False
         settings = self._settings

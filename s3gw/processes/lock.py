@@ -37,7 +37,7 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, data / FILE_NAME):
                 break
-            os.close(descriptor)  # a start that was refused has removed it meanwhile: another may lock a new one
+            os.close(descriptor)  # a refused start has removed the file meanwhile; a lock on it excludes nobody
             descriptor = -1
         except BlockingIOError:
             if time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def lock_data_folder(data: Path, patience: float = 2.0) -> int:
                 f"{data} is in use by another s3gw server (process {holder or 'unknown'}); "
                 "a data folder belongs to one server at a time: stop that one, or choose another by --data (S3GW_DATA)"
             ) from None
-    with suppress(OSError):  # a disk that is full or read-only: the number is for people only
+    with suppress(OSError):  # the disk is full or read-only; the number only serves the message above
         length = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         os.ftruncate(descriptor, length)
     os.set_inheritable(descriptor, True)

@@ -1,4 +1,4 @@
-"""What a start has made, so that one that is refused leaves nothing behind."""
+"""Which files and folders a start has made, so that a refused one can remove them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _OF_DATABASE = ("", "-wal", "-shm", ".turn.lock", ".writer.lock")
 
 
 class Made:
-    """Made before anything is touched, with the data folder and SQLite's file, wherever that is.
+    """To be made before any file is, with the data folder and the path of SQLite's file.
 
-    Only what wasn't there when we had the lock is removed again: what another server made before that, even in the
-    moment in which we waited, is that one's data.
+    Only what wasn't there yet when this process got the lock is removed: the rest is another server's data.
     """
 
     def __init__(self, data: Path, database: Path | None = None) -> None:
@@ -26,13 +25,13 @@ class Made:
         self._was_there: set[Path] = set()
 
     def look(self) -> None:
-        """With the lock held: from now on nobody else makes anything there."""
+        """To be called with the lock held: from now on no other server makes anything there."""
         self._was_there = self._present()
         if not self._has_lock:
             self._was_there.discard(self._data / FILE_NAME)
 
     def undo(self) -> None:
-        """Only while nobody's data is in it, and before the lock is let go."""
+        """To be called before the lock is released, and only while no object or user is stored."""
         with suppress(OSError):
             for path in self._present() - self._was_there:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

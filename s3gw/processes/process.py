@@ -65,7 +65,7 @@ class Process:
         self._popen.wait()
 
     def send(self, message: bytes) -> bool:
-        """False when its queue is full. A dead one hears nothing, and nobody minds."""
+        """False when its socket is full. True for a dead process, of which poll() tells."""
         try:
             return self.control.send(message) == len(message)
         except BlockingIOError:
@@ -74,7 +74,7 @@ class Process:
             return True
 
     def receive(self) -> bytes | None:
-        """What it says; b"" when it has closed its end, None when there is nothing now."""
+        """What it has sent; b"" when it has closed its end, None when there is nothing now."""
         try:
             return self.control.recv(4096)
         except BlockingIOError:
@@ -83,7 +83,7 @@ class Process:
             return b""
 
     def read_all(self) -> bytes | None:
-        """Everything that it said, once it has closed its end; None before."""
+        """Everything that it has sent, once it has closed its end; None before."""
         data = self.receive()
         if data:
             self._answer += data

@@ -1,7 +1,6 @@
 """`python -m s3gw.processes.run_child MODULE SOCKET`: a process of the tree. MODULE's `main` is what it does.
 
-It listens to nobody but the supervisor, and leaves garbage for later, before it imports MODULE: that is most of its
-start.
+Before it imports MODULE, which takes most of its start, it ignores signals and turns garbage collection off.
 """
 
 from __future__ import annotations

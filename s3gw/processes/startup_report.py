@@ -16,7 +16,7 @@ from s3gw import __version__
 
 
 class StartupReport:
-    """`settings` is the JSON form of config.Settings; `key_command` what makes the admin another key."""
+    """`settings` is the JSON form of config.Settings; `key_command` the command that makes the admin another key."""
 
     def __init__(self, settings: dict[str, Any], as_json: bool, key_command: str) -> None:
         self._settings = settings
@@ -25,7 +25,7 @@ class StartupReport:
         self._untold: dict[str, str] = {}
 
     def tell_credentials(self, made_up: dict[str, str]) -> None:
-        """At once, because nothing would ever show them again; with --json they are part of the one line."""
+        """At once, because they are never shown again; with --json they are part of the one line."""
         if self._as_json:
             self._untold = made_up
         elif made_up:

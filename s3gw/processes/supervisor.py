@@ -31,7 +31,7 @@ _ACCEPTS_AT_ONCE = 64
 _MOST_WAITING = 256
 _TICK = 0.1  # seconds between looks at timers
 _GRACE = 5.0  # seconds beyond shutdown_timeout before a process is killed
-_SAME_SIGNAL = 0.2  # seconds: who ends us by way of a group of processes may send it twice
+_SAME_SIGNAL = 0.2  # seconds in which a second signal is the first once more: a process group may be sent it twice
 
 
 class StartFailed(Exception):
@@ -113,13 +113,13 @@ class Supervisor:
         self._preparation.wait()
         if not answer and self._stop_by is not None:
             return  # it was ended by a second signal
-        prepared = json.loads(answer or b'{"error": ""}')  # nothing: it crashed, and its traceback is out
+        prepared = json.loads(answer or b'{"error": ""}')  # empty when it crashed, and its traceback was printed
         if "error" in prepared:
             if prepared.get("is_untouched"):
                 self._made.undo()
             raise StartFailed(prepared["error"])
         self._prepared = prepared
-        self._report.tell_credentials(prepared)  # now: they are stored, and nothing would ever show them again
+        self._report.tell_credentials(prepared)  # at once: they are never shown again
         if self._stop_by is not None:
             return
         for slot in self._slots():
@@ -144,7 +144,7 @@ class Supervisor:
     def _become_ready(self) -> None:
         assert self._prepared is not None
         self._is_ready = True
-        self._start(self._jobs)  # not before: start-up has better use for the processor
+        self._start(self._jobs)  # only now, so that it doesn't slow down the start of the workers
         scheme = "https" if self.settings["tls_cert"] else "http"
         self._accept_from_listeners(True)
         self._report.tell_ready(
@@ -243,16 +243,16 @@ class Supervisor:
         self._stop_by = self._asked_at + patience + _GRACE
         if self._is_accepting:
             for name in self._listeners:
-                self._accept(name)  # who has connected already is served
+                self._accept(name)  # clients that have connected already are served
             self._accept_from_listeners(False)
         for listener in self._listeners.values():
             listener.close()
         self._dispatcher.close()
-        # A preparation goes on to its end, for what it may have to tell.
+        # The preparation isn't stopped: it may have made credentials, which must be printed.
         for slot in self._slots():
             slot.start_at = None
             if slot.process is not None and not slot.process.send(messages.DRAIN):
-                slot.process.kill()  # its queue is full: it doesn't run
+                slot.process.kill()  # its socket is full, so it isn't running
 
     def _has_stopped(self, now: float) -> bool:
         assert self._stop_by is not None

@@ -110,7 +110,7 @@ class Worker:
             connection.end()
 
     def _notify(self, message: bytes) -> None:
-        """Gathered: what happens in one turn of the loop goes out in one piece."""
+        """Messages of one turn of the event loop are sent together."""
         if not self._notices:
             self._loop.call_soon(self._send_notices)
         self._notices += message
@@ -153,7 +153,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
 
 def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log)
-    # A thread that computes must not hold back the event loop: see docs/architecture.md, "Reads on the event loop".
+    # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)
     uvloop.run(run(settings, control))

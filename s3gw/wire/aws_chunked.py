@@ -1,11 +1,11 @@
 """The aws-chunked content encoding, without I/O: bytes in (`receive_data`), events out (`next_event`).
 
-What AWS calls a chunk here is a frame everywhere else: a chunk is a stored piece.
+What AWS calls a chunk here is a frame, because a chunk is what we store.
 
     chunk   = size-in-hex [";chunk-signature=" signature] CRLF data CRLF
     body    = *chunk  last-chunk(size 0, without data)  *(name ":" value CRLF)  CRLF
 
-What the signatures must be is not known here. The buffer never exceeds one received piece and one line. Framing:
+What the signatures must be is not known here. The buffer holds what was received last and one line at most. Framing:
 "Authenticating Requests: Using the Authorization Header (Transferring Payload in Multiple Chunks)", S3 API Reference.
 """
 
@@ -20,7 +20,7 @@ from s3gw.errors import IncompleteBody, InvalidChunkSizeError, MalformedTrailerE
 MAX_LINE = 1024
 MAX_TRAILERS = 4096
 # "The chunk size must be at least 8 KB", except that of the last chunk with data.
-MIN_CHUNK = 8192
+MIN_FRAME = 8192
 
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _MAX_SIZE_DIGITS = 16
@@ -29,7 +29,7 @@ _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 
 
 class FrameStart(NamedTuple):
-    """`signature` is "" in an unsigned body. The chunk of size 0 is the last; it has a FrameEnd as all others."""
+    """`signature` is "" in an unsigned body. The frame of size 0 is the last; it has a FrameEnd as all others."""
 
     size: int
     signature: str
@@ -55,15 +55,15 @@ class NeedData(NamedTuple):
 
 
 Event = FrameStart | Data | FrameEnd | End | NeedData
-CHUNK_END = FrameEnd()
+FRAME_END = FrameEnd()
 NEED_DATA = NeedData()
 
 
 class State(Enum):
-    CHUNK_HEADER = auto()
+    FRAME_HEADER = auto()
     DATA = auto()
-    CHUNK_END = auto()
-    LAST_CHUNK_END = auto()
+    FRAME_END = auto()
+    LAST_FRAME_END = auto()
     TRAILERS = auto()
     DONE = auto()
 
@@ -75,12 +75,12 @@ class Decoder:
     """
 
     def __init__(self, decoded_length: int, *, signed: bool, trailers: bool) -> None:
-        self.state = State.CHUNK_HEADER
+        self.state = State.FRAME_HEADER
         self._signed, self._has_trailers = signed, trailers
         self._expected, self._remaining = decoded_length, decoded_length
         self._buffer, self._position = b"", 0
-        self._chunk_remaining = 0
-        self._has_short_chunk = False
+        self._frame_remaining = 0
+        self._has_short_frame = False
         self._trailers: dict[str, str] = {}
         self._trailer_signature = ""
         self._trailer_bytes = 0
@@ -122,7 +122,7 @@ class Decoder:
         self._position = end + len(terminator)
         return line
 
-    def _read_chunk_header(self) -> Event:
+    def _read_frame_header(self) -> Event:
         line = self._line(b"\r\n")
         if line is None:
             return NEED_DATA
@@ -132,37 +132,37 @@ class Decoder:
         size = int(size_text, 16)
         if size > self._remaining or (size == 0 and self._remaining):
             raise self._wrong_length(size)
-        if size and self._has_short_chunk:
+        if size and self._has_short_frame:
             raise InvalidChunkSizeError()
-        self._has_short_chunk = size < MIN_CHUNK
+        self._has_short_frame = size < MIN_FRAME
         self._remaining -= size
-        self._chunk_remaining = size
-        self.state = State.DATA if size else State.LAST_CHUNK_END
-        return FrameStart(size, _chunk_signature(extension) if self._signed else "")
+        self._frame_remaining = size
+        self.state = State.DATA if size else State.LAST_FRAME_END
+        return FrameStart(size, _frame_signature(extension) if self._signed else "")
 
     def _read_data(self) -> Event:
-        size = min(self._buffered, self._chunk_remaining)
+        size = min(self._buffered, self._frame_remaining)
         if not size:
             return NEED_DATA
         start = self._position
         self._position += size
-        self._chunk_remaining -= size
-        if not self._chunk_remaining:
-            self.state = State.CHUNK_END
+        self._frame_remaining -= size
+        if not self._frame_remaining:
+            self.state = State.FRAME_END
         return Data(memoryview(self._buffer)[start : start + size])
 
-    def _read_chunk_end(self) -> Event:
+    def _read_frame_end(self) -> Event:
         if self._buffered < 2:
             return NEED_DATA
         if self._buffer[self._position : self._position + 2] != b"\r\n":
             raise _malformed()
         self._position += 2
-        self.state = State.CHUNK_HEADER
-        return CHUNK_END
+        self.state = State.FRAME_HEADER
+        return FRAME_END
 
-    def _read_last_chunk_end(self) -> Event:
+    def _read_last_frame_end(self) -> Event:
         self.state = State.TRAILERS
-        return CHUNK_END
+        return FRAME_END
 
     def _read_trailers(self) -> Event:
         # minio-go ends a trailer with a bare LF, and puts an empty line before the signature.
@@ -208,17 +208,17 @@ class Decoder:
 
 
 _READERS: dict[State, Callable[[Decoder], Event]] = {
-    State.CHUNK_HEADER: Decoder._read_chunk_header,
+    State.FRAME_HEADER: Decoder._read_frame_header,
     State.DATA: Decoder._read_data,
-    State.CHUNK_END: Decoder._read_chunk_end,
-    State.LAST_CHUNK_END: Decoder._read_last_chunk_end,
+    State.FRAME_END: Decoder._read_frame_end,
+    State.LAST_FRAME_END: Decoder._read_last_frame_end,
     State.TRAILERS: Decoder._read_trailers,
     State.DONE: Decoder._read_nothing,
 }
 assert _READERS.keys() == set(State), "every state has its reader"
 
 
-def _chunk_signature(extension: bytes) -> str:
+def _frame_signature(extension: bytes) -> str:
     if not extension.startswith(_SIGNATURE) or len(extension) == len(_SIGNATURE):
         raise _malformed()
     return extension[len(_SIGNATURE) :].decode("latin-1")

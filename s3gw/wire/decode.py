@@ -27,7 +27,7 @@ _INTEGER_MAXIMUM = {"integer": 2**31 - 1, "long": 2**63 - 1}
 # "A link MUST ignore the If-Modified-Since header field if the received field value is not a valid HTTP-date"
 # (RFC 9110, 13.1.3 and 13.1.4); the copy and rename conditions are AWS's own and are not to be dropped silently.
 _IGNORED_WHEN_INVALID = {"if-modified-since", "if-unmodified-since"}
-# Refused by their handlers with a better word than MalformedXML.
+# Their handlers refuse a wrong value with a more telling error than MalformedXML.
 _OPEN_ENUMS = {"BucketLocationConstraint", "Event"}
 # SDKs send these in lower case too (`enabled`, `crc32`), and AWS takes them.
 _ENUMS_IN_ANY_CASE = {"ChecksumAlgorithm", "ChecksumMode", "ChecksumType"}
