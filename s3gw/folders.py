@@ -25,6 +25,6 @@ def open_room(settings: Settings) -> Room:
 
 
 def reserve_folders(settings: Settings) -> list[Path]:
-    """Those beside which something is kept for a full disk."""
+    """The folders that have a reserve for a full disk."""
     folders = (settings.data.absolute(), database_folder(settings.database_url, settings.data))
     return list(dict.fromkeys(folder for folder in folders if folder is not None))

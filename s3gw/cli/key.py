@@ -118,6 +118,6 @@ def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = 
 def _create(conn: Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:
     sample = identities.any_sealed_secret(conn)
     if sample is not None:
-        credentials.unseal(*sample)  # sealed under another master key, the new one would be of no use
+        credentials.unseal(*sample)  # raises if the master key is another: the server couldn't read what we seal
     sealed = credentials.seal(fields["access_key_id"], secret)
     return identities.create_key(conn, sealed_secret=sealed, **fields)

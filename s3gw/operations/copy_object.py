@@ -51,7 +51,7 @@ class _Asked(NamedTuple):
 
 
 class Computed(NamedTuple):
-    """What was asked for and had to be read from a content; None what wasn't."""
+    """What was computed from the bytes of a content; None for what wasn't asked for."""
 
     content_id: int
     algorithm: str | None
@@ -108,7 +108,7 @@ async def _copy(call: Call, asked: _Asked, computed: Computed | None) -> Output:
 
 
 def source_version_id(source: Source, original: ObjectVersion) -> str | None:
-    """What the answer names: nothing of a null version that the request didn't ask for by that id."""
+    """CopySourceVersionId of the answer: None for a null version, unless the request names it."""
     is_named = original.version_id != objects.NULL_VERSION or source.version_id is not None
     return original.version_id if source.bucket.versioning and is_named else None
 
@@ -178,7 +178,7 @@ def _check_directives(input: Any) -> None:
 def _refuse_copy_to_itself(change: Change, asked: _Asked, original: ObjectVersion) -> None:
     """A field that is given counts as changed even when the object has the same value already."""
     same = original.bucket_id == change.bucket_id and original.key == asked.key
-    if same and not asked.gives_fields and original.is_current:  # an older version may become the latest again
+    if same and not asked.gives_fields and original.is_current:  # a copy of an older version becomes the latest
         raise InvalidRequest(
             "This copy request is illegal because it is trying to copy an object to itself without changing the"
             " object's metadata, storage class, website redirect location or encryption attributes."
@@ -227,7 +227,7 @@ async def _compute(call: Call, asked: _Asked, algorithm: str | None) -> Computed
     with call.services.pins.open() as pin:
         original, content = await call.services.database.read(find_source_with_content, asked.source)
         pin.keep_content(content.id)
-        asked.check_source(original)  # before anything is read for nothing
+        asked.check_source(original)  # before bytes are read for a checksum
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
             algorithm = None  # it has that one
         hashes_etag = as_aws and "-" in original.etag

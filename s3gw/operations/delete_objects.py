@@ -78,7 +78,7 @@ def _delete_batch(change: Change, batch: Sequence[_Plan | S3Error]) -> list[Stor
 
 
 def _plan(call: Call, entry: Any) -> _Plan | S3Error:
-    """What is to be done, or why it isn't."""
+    """What is to be done for an entry, or the error that its answer gets."""
     try:
         return _checked(call, entry)
     except S3Error as error:
@@ -92,7 +92,7 @@ def _checked(call: Call, entry: Any) -> _Plan:
         raise AccessDenied()
     check_key_length(key, call.services.settings.max_key)
     if version_id is not None and not objects.is_version_id(version_id):
-        raise NoSuchVersion()  # InvalidArgument would be about the whole request
+        raise NoSuchVersion()  # not InvalidArgument, an error of the whole request
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
     return _Plan(key, version_id, precondition)
 

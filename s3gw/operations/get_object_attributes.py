@@ -57,7 +57,7 @@ def _wanted(input: Any) -> set[str]:
 def _object_parts(input: Any, version: ObjectVersion, content: Content) -> Output:
     """Numbered as GetObject takes them, from 1 without gaps.
 
-    Also of an object without additional checksums: AWS leaves `Parts` out there, but nobody is served by that.
+    Also of an object without additional checksums: AWS leaves `Parts` out there; giving them breaks no client.
     """
     parts = content.parts
     limit, after = page_size(input.get("MaxParts"), "max-parts"), int(input.get("PartNumberMarker", 0))

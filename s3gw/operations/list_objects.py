@@ -66,9 +66,9 @@ def rolled_up(marker: str, prefix: str, delimiter: str) -> str:
 
 
 def begin_after(marker: str, prefix: str, delimiter: str) -> str:
-    """Where a page behind `marker` begins, "" if the marker says it: behind the common prefix that it is or lies in.
+    """Where a page begins whose marker is, or lies in, a common prefix: behind all that it rolls up. Otherwise "".
 
-    That prefix stands for all the keys it rolls up, so it isn't listed behind one of them.
+    The common prefix stands for all its keys, so a page behind one of them doesn't list it again.
     """
     common = rolled_up(marker, prefix, delimiter)
     return listing.after_prefix(common) if common else ""
@@ -199,17 +199,17 @@ def _versions_page(
     version_marker: str | None,
     limit: int,
 ) -> tuple[Page, Owners, str | None]:
-    """The third is the key whose latest version stands before the page: what still comes of it isn't its latest."""
+    """The third is a key whose latest version was on an earlier page, so that none of this page is its latest."""
     start = (key_marker, listing.AFTER_VERSIONS) if key_marker else ("", listing.BEFORE_VERSIONS)
     continued = None
     if version_marker:
         sequence = objects.sequence_of_marker(conn, bucket_id, key_marker, version_marker)
         if sequence is None:
-            start = (key_marker, listing.BEFORE_VERSIONS)  # some may come twice, none is left out
+            start = (key_marker, listing.BEFORE_VERSIONS)  # some versions may be listed twice, none is left out
         else:
             start = (key_marker, sequence)
             latest = objects.latest(conn, bucket_id, key_marker)
-            # The marker's version may have been deleted since, and all that were newer.
+            # The marker's version and all newer ones may have been deleted since; then the next one is the latest.
             continued = key_marker if latest is not None and latest.sequence <= sequence else None
     at_least = begin_after(key_marker, prefix, delimiter)
     if at_least:

@@ -107,7 +107,7 @@ async def upload_part(call: Call, input: UploadPartRequestTypeDef) -> Output:
             f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()},"
             f" actual checksum Type: {asked.lower()}"
         )
-    # That of the object is made of its parts' values. The parts of an upload without algorithm may bring any other.
+    # The object's checksum is combined from those of its parts, so each has one of the upload's algorithm too.
     kept = upload.checksum_algorithm or DEFAULT_ALGORITHM
     async with receive_body(call, upload.checksum_algorithm or asked, beside=kept) as body:
         part = UploadedPart(upload_id, number, body.size, body.etag, call.now, 0, kept, body.checksums[kept])

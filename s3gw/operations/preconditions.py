@@ -32,7 +32,7 @@ def _seconds(moment: datetime) -> int:
 
 
 def _conditions(input: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Those of a member's prefix, without it."""
+    """The conditions whose members begin with the prefix, by their names without it."""
     return {name: input[prefix + name] for name in _MEMBERS if prefix + name in input}
 
 

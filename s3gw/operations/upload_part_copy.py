@@ -47,7 +47,7 @@ class _SourceChanged(Exception):
 
 async def upload_part_copy(call: Call, input: UploadPartCopyRequestTypeDef) -> Output:
     number, upload_id, source = check_part_number(call, input["PartNumber"]), input["UploadId"], call.the_source
-    _asked_range(input.get("CopySourceRange"))  # refused, if it is none, before anything is looked for
+    _asked_range(input.get("CopySourceRange"))  # a malformed one is refused before anything is looked up
     locks = (part_lock(upload_id, number), key_lock(source.bucket.id, source.key))
     for _ in range(3):
         plan = await _plan(call, input)
@@ -65,7 +65,7 @@ async def _plan(call: Call, input: Any) -> _Plan:
     with call.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, call.the_source)
         pin.keep_content(content.id)
-        holds(original)  # before anything is read for nothing
+        holds(original)  # before bytes are read for a checksum
         copied = _copied_range(input, original, call.services.settings.max_put)
         whole = copied.length == original.size
         etag = original.etag if whole and "-" not in original.etag else None

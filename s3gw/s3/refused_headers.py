@@ -37,7 +37,7 @@ _PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 
 
 def unserved_row(operation: Operation, request: Request) -> Row:
-    """Whoever might do it is refused with 501. The credentials of a form are in its body."""
+    """501 for those who would be allowed the operation, or could be: a form's credentials are in its body."""
 
     async def refuse(call: Call, input: object) -> Output:
         raise _unserved(operation, request)

@@ -148,7 +148,7 @@ def _long(name: str, text: str) -> Any:
 
 
 def _object_size(name: str, text: str) -> Any:
-    """x-amz-mp-object-size, which is refused by other words than the rest."""
+    """x-amz-mp-object-size, whose refusal has a text of its own."""
     number = _number(text.strip(), _INTEGER_MAXIMUM["long"])
     if number is None:
         raise InvalidRequest(f"Value for {name} header is invalid: '{text}'")
@@ -196,7 +196,7 @@ def _date(name: str, text: str) -> datetime:
 
 
 def _in_any_case(values: frozenset[str]) -> TextReader:
-    """A value of the model as the model spells it; another one stays, for the handler to refuse."""
+    """A value of the model as the model spells it; another one is given as it is, for the handler to refuse."""
     spelled = {value.upper(): value for value in values}
     return lambda name, text: spelled.get(text.upper(), text)
 
@@ -213,7 +213,7 @@ def _if_range(name: str, text: str) -> str | datetime:
     return text if moment is None else moment
 
 
-# In the model of nearly all; the others must not act on a bucket that the client didn't mean either.
+# The model gives them to most operations; read for all, so that none acts on a bucket of another owner than was meant.
 _OF_EVERY_OPERATION: dict[str, tuple[str, TextReader | None]] = {
     "x-amz-expected-bucket-owner": ("ExpectedBucketOwner", None),
     "x-amz-source-expected-bucket-owner": ("ExpectedSourceBucketOwner", None),
@@ -289,7 +289,7 @@ def _root(body: bytes, name: str) -> xml.Element:
 
 
 def _structure(shape: Shape) -> ElementReader:
-    """Unknown elements are ignored; one that may stand once and stands twice, or a required one left out, is not."""
+    """Unknown elements are ignored. MalformedXML for a second element where one is allowed, or none where required."""
     body = {name: member for name, member in shape.members.items() if member.location is None}
     attributes = [(name, member.wire_name.rpartition(":")[2]) for name, member in body.items() if member.attribute]
     readers = {

@@ -39,7 +39,7 @@ Encoder = Callable[[Output], Encoded]
 # Answers whose status isn't the model's.
 _STATUS = {"PutBucketTagging": 204}
 
-# Where the answer's members stand in the root element, botocore's parser ignores its name and the model has none.
+# The names of root elements that the model leaves out, because botocore's parser ignores them.
 # Amazon S3 API Reference, "Response Syntax" of each operation.
 ROOTS = {
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",

@@ -46,7 +46,7 @@ def url_encoded(operation: str, output: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_encoded_in_v1(prefix: str) -> bool:
     """AWS encodes the Prefix of V1 too, and the Java SDK decodes it. botocore asks for the encoding and doesn't decode
-    this one member. Text that decoding leaves alone may stand there as it is, which serves both.
+    this one member. So it is left as it is where decoding wouldn't change it: both read it right then.
     """
     return "%" in prefix or "+" in prefix or not can_carry(prefix)
 
@@ -73,7 +73,7 @@ def iso_from_microseconds(moment: int) -> str:
 
 
 def escape_etag(etag: str) -> str:
-    """Ours are hexadecimal digits, a dash and quotes."""
+    """Only its quotes need it: the rest is hexadecimal digits and a dash."""
     return etag.replace('"', "&quot;")
 
 
@@ -90,7 +90,7 @@ def _checksum(algorithm: str | None, kind: str | None) -> str:
 
 
 def _objects(page: ObjectRows, encode_key: Callable[[str], str]) -> str:
-    # One look at all keys of the page saves a look at each, and a page has few owners, algorithms and seconds.
+    # The keys are searched all at once, and what repeats on a page (owners, algorithms, seconds) is rendered once.
     are_plain = _ESCAPED_IN_URL.search("".join([row[0] for row in page.rows])) is None
     moments: dict[int, str] = {}
     around_sizes: dict[tuple[str | None, ...], tuple[str, str]] = {}

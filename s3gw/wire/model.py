@@ -22,7 +22,7 @@ API_VERSION = "2006-03-01"
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 # Not marked as deprecated, but it has ListBuckets' request line: it is sent to another endpoint.
-_YIELDS = {"ListDirectoryBuckets": "ListBuckets"}
+_REPLACED = {"ListDirectoryBuckets": "ListBuckets"}
 # S3 answers MalformedXML without these, though the model doesn't mark them.
 _REQUIRED_TOO = {"CompletedPart": ("PartNumber", "ETag")}
 
@@ -85,8 +85,8 @@ def operations() -> Mapping[str, Operation]:
     document = _load()
     shapes = _Shapes(document["shapes"])
     definitions: dict[str, Any] = document["operations"]
-    newer = {_line(row): name for name, row in definitions.items() if not _stands_back(name, row)}
-    yields = {name: newer[_line(row)] for name, row in definitions.items() if _stands_back(name, row)}
+    newer = {_line(row): name for name, row in definitions.items() if not _is_replaced(name, row)}
+    yields = {name: newer[_line(row)] for name, row in definitions.items() if _is_replaced(name, row)}
     aliases = {name: tuple(old for old, new in yields.items() if new == name) for name in definitions}
     return {
         name: _operation(name, row, shapes, yields.get(name), aliases[name])
@@ -107,16 +107,16 @@ def _load() -> dict[str, Any]:
     return document
 
 
-def _stands_back(name: str, definition: Mapping[str, Any]) -> bool:
-    return bool(definition.get("deprecated")) or name in _YIELDS
+def _is_replaced(name: str, definition: Mapping[str, Any]) -> bool:
+    return bool(definition.get("deprecated")) or name in _REPLACED
 
 
 def _line(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    """Two operations share a request line when nothing but their history tells them apart."""
+    """Equal for an operation and the one that replaces it, and for no others."""
     http = definition["http"]
     shape = definition.get("input", {}).get("shape", "")
-    # GetObject and ListParts have one URI and differ by required members, so the line isn't enough: the twins of
-    # buckets have a literal (or the service) to themselves.
+    # Method and URI aren't enough: GetObject and ListParts share them and differ by required members, so the shape of
+    # the input counts too. Not where a URI has a query, or is the service's: only replaced operations share those.
     return (http["method"], http["requestUri"], "" if "?" in http["requestUri"] or http["requestUri"] == "/" else shape)
 
 

@@ -119,7 +119,7 @@ def _subresource(request: Request, known: frozenset[str]) -> str | None:
 
 
 def _check_part(operation: Operation, request: Request) -> None:
-    """Half an UploadPart must not become a PutObject that overwrites the object with one part."""
+    """An UploadPart with half its arguments must not become a PutObject, which would overwrite the object by a part."""
     if operation.name not in ("PutObject", "CopyObject"):
         return
     for name, other in (("partNumber", "uploadId"), ("uploadId", "partNumber")):
@@ -132,7 +132,7 @@ def _check_part(operation: Operation, request: Request) -> None:
 
 
 def _check_version(operation: Operation, request: Request) -> None:
-    """A write that names a version would otherwise go on top of the key: nothing is written in place."""
+    """A write can't overwrite a version: one that names a version would put another on top of it, so it is refused."""
     if operation.kind == "object" and "versionId" in request.arguments and not _takes_version(operation.name):
         raise InvalidArgument(
             "This operation does not accept a version-id.",
@@ -142,7 +142,7 @@ def _check_version(operation: Operation, request: Request) -> None:
 
 
 def _check_list_type(operation: Operation, request: Request) -> None:
-    """A list of a type to come isn't one of the first."""
+    """ListObjects and V2 are types 1 and 2; any other must not be answered as type 1."""
     if operation.name == "ListObjects" and request.arguments.get("list-type", "1") != "1":
         raise InvalidArgument(
             "Invalid List Type specified in Request",
@@ -177,7 +177,7 @@ def _refuse(request: Request, kind: UriKind, subresource: str | None) -> NoRetur
 
 
 def example_scope(operation: Operation) -> dict[str, Any]:
-    """The ASGI scope of the barest request that means this operation."""
+    """The ASGI scope of the smallest request that means this operation."""
     path = operation.path or {"service": "/", "bucket": "/bucket", "object": "/bucket/key"}[operation.kind]
     fields = [operation.subresource] if operation.subresource else []
     fields += [f"{name}={value}" for name, value in operation.arguments]
