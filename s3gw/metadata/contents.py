@@ -239,15 +239,11 @@ def copy_range(conn: Connection, content_id: int, offset: int, length: int) -> C
         raise InvalidRequest("The range of the copy source consists of too many pieces.")
     if len(ranges) == 1:
         return _copy(conn, *ranges)
-    if length == source.size and all(one.part.content_id in _ids(source) for one in ranges):
+    if length == source.size and {one.part.content_id for one in ranges} <= {part.content_id for part in source.parts}:
         retain(conn, source.id)
         return source
     children = [_copy_as_part(conn, number, one) for number, one in enumerate(ranges, 1)]
     return _inserted(conn, part_list(children), takes_over=True)
-
-
-def _ids(content: Content) -> frozenset[int]:
-    return frozenset(part.content_id for part in layout.parts_of(content.layout))
 
 
 def _ranges(conn: Connection, content: Content, offset: int, length: int, depth: int = 0) -> Iterator[_Range]:

@@ -398,6 +398,26 @@ async def test_a_range_of_too_many_pieces_is_refused(run: Any, monkeypatch: pyte
     await run(steps)
 
 
+async def test_a_part_list_that_is_copied_whole_is_read_once_and_not_for_each_part(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    parts_of = layout.parts_of
+
+    def recorded(encoded: bytes) -> Any:
+        read.append(encoded)
+        return parts_of(encoded)
+
+    def steps(conn: Connection) -> None:
+        child = contents.insert(conn, inline(b"ab"))
+        whole = contents.insert(conn, part_list([as_part(conn, n, child) for n in range(1, 6)]))
+        monkeypatch.setattr(layout, "parts_of", recorded)
+        assert contents.copy_range(conn, whole, 0, 10).id == whole
+        assert len(read) == 1
+
+    await run(steps)
+
+
 async def test_parts_are_described_by_their_contents(run: Any) -> None:
     def steps(conn: Connection) -> None:
         one, two = contents.insert(conn, inline(b"a")), contents.insert(conn, manifest_of(1))
