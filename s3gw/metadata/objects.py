@@ -11,7 +11,7 @@ import base64
 import os
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -179,18 +179,17 @@ def put(
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
     moment = _moment(conn, top, clock)
     sequence, version_id = _make_room(conn, bucket_id, new.key, versioning, top, moment)
-    fields = new._asdict()
-    fields.update(
-        bucket_id=bucket_id,
-        sequence=sequence,
-        version_id=version_id,
-        is_current=1,
-        is_delete_marker=0,
-        last_modified=moment,
-        content_id=content_id,
+    _insert_version(
+        conn, new, content_id, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
-    _insert.run(conn, **fields)
     return Stored(version_id if versioning == "Enabled" else None, moment)
+
+
+def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **place: Any) -> None:
+    """`place` is the rest of the row. A delete marker has no content, and is never current."""
+    has_content = int(content_id is not None)
+    flags = {"is_current": has_content, "is_delete_marker": 1 - has_content}
+    _insert.run(conn, **new._asdict(), **flags, **place, content_id=content_id)
 
 
 def delete_latest(change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now) -> Stored:
@@ -207,9 +206,10 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
         return Stored(None)
     moment = _moment(conn, top, clock)
     sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
-    place = (bucket_id, key, sequence, version_id)
-    marker = ObjectVersion(*place, 0, 1, 0, "", moment, change.actor_id, "STANDARD", *(None,) * 9)
-    _insert.run(conn, **marker._asdict())
+    marker = NewObject(key, size=0, etag="", owner_id=change.actor_id)
+    _insert_version(
+        conn, marker, None, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
+    )
     return Stored(version_id, moment, True)
 
 

@@ -63,16 +63,16 @@ async def complete_multipart_upload(call: Call, input: CompleteMultipartUploadRe
     listed = _listed(input)
     _check_claims(input)
     asked = _Asked(
-        input["Key"],
-        input["UploadId"],
-        listed,
-        _checksums(input),
-        input.get("ChecksumType"),
-        int(input["MpuObjectSize"]) if "MpuObjectSize" in input else None,
-        "If-Match" if "IfMatch" in input else "If-None-Match",
-        for_write(input, call.now),
-        settings.min_part,
-        settings.max_object,
+        key=input["Key"],
+        upload_id=input["UploadId"],
+        listed=listed,
+        claimed=_checksums(input),
+        checksum_type=input.get("ChecksumType"),
+        size=int(input["MpuObjectSize"]) if "MpuObjectSize" in input else None,
+        condition="If-Match" if "IfMatch" in input else "If-None-Match",
+        holds=for_write(input, call.now),
+        min_part=settings.min_part,
+        max_object=settings.max_object,
     )
     done = await call.change([call.key_lock(asked.key)], _complete, asked)
     output: Output = {
@@ -138,19 +138,19 @@ def _complete(change: Change, asked: _Asked) -> Completed:
     etag = _etag(chosen)
     algorithm, checksum_type, checksum = _checksum(asked, upload, chosen)
     new = NewObject(
-        upload.key,
-        sum(part.size for part in chosen),
-        etag,
-        upload.initiator_id,
-        upload.storage_class,
-        len(chosen),
-        algorithm,
-        checksum_type,
-        checksum,
-        upload.headers,
-        upload.user_metadata,
-        upload.tags,
-        upload.upload_id,
+        key=upload.key,
+        size=sum(part.size for part in chosen),
+        etag=etag,
+        owner_id=upload.initiator_id,
+        storage_class=upload.storage_class,
+        parts_count=len(chosen),
+        checksum_algorithm=algorithm,
+        checksum_type=checksum_type,
+        checksum=checksum,
+        headers=upload.headers,
+        user_metadata=upload.user_metadata,
+        tags=upload.tags,
+        upload_id=upload.upload_id,
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
     stored = objects.put(change, new, place, _unless_overtaken(asked, upload))

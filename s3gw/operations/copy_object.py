@@ -80,15 +80,15 @@ async def copy_object(call: Call, input: CopyObjectRequestTypeDef) -> Output:
 def _asked(call: Call, input: Any) -> _Asked:
     replaces, redirect = input.get("MetadataDirective") == "REPLACE", input.get("WebsiteRedirectLocation")
     return _Asked(
-        call.the_source,
-        input["Key"],
-        fields_of(input, call.services.settings.max_metadata),
-        replaces,
-        input.get("TaggingDirective") == "REPLACE",
-        replaces or "StorageClass" in input or redirect is not None,
-        redirect,
-        for_source(input, call.now),
-        for_write(input, call.now),
+        source=call.the_source,
+        key=input["Key"],
+        fields=fields_of(input, call.services.settings.max_metadata),
+        replaces_metadata=replaces,
+        replaces_tags=input.get("TaggingDirective") == "REPLACE",
+        gives_fields=replaces or "StorageClass" in input or redirect is not None,
+        redirect=redirect,
+        check_source=for_source(input, call.now),
+        holds=for_write(input, call.now),
     )
 
 
@@ -188,18 +188,18 @@ def _refuse_copy_to_itself(change: Change, asked: _Asked, original: ObjectVersio
 def _described(actor_id: str, asked: _Asked, original: ObjectVersion, computed: Computed | None) -> NewObject:
     fields, replaces = asked.fields, asked.replaces_metadata
     copy = NewObject(
-        asked.key,
-        original.size,
-        original.etag,
-        actor_id,
-        fields.storage_class,
-        original.parts_count,
-        original.checksum_algorithm,
-        original.checksum_type,
-        original.checksum,
-        fields.headers if replaces else _kept_headers(original, asked.redirect),
-        fields.user_metadata if replaces else original.user_metadata,
-        fields.tags if asked.replaces_tags else original.tags,
+        key=asked.key,
+        size=original.size,
+        etag=original.etag,
+        owner_id=actor_id,
+        storage_class=fields.storage_class,
+        parts_count=original.parts_count,
+        checksum_algorithm=original.checksum_algorithm,
+        checksum_type=original.checksum_type,
+        checksum=original.checksum,
+        headers=fields.headers if replaces else _kept_headers(original, asked.redirect),
+        user_metadata=fields.user_metadata if replaces else original.user_metadata,
+        tags=fields.tags if asked.replaces_tags else original.tags,
     )
     if computed is not None and computed.etag is not None:
         copy = copy._replace(etag=computed.etag, parts_count=None)  # to AWS a copy is an object that was put whole
@@ -260,12 +260,12 @@ async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output
             )
         locks.append(token_lock(call.the_bucket.id, token))
     wanted = _Rename(
-        source,
-        input["Key"],
-        for_source(input, call.now, "Source", "rename-source"),
-        for_write(input, call.now, "Destination"),
-        token,
-        client_tokens.digest_of(input),
+        source=source,
+        key=input["Key"],
+        check_source=for_source(input, call.now, "Source", "rename-source"),
+        holds=for_write(input, call.now, "Destination"),
+        token=token,
+        request_digest=client_tokens.digest_of(input),
     )
     await call.change(locks, _rename, wanted)
     return {}

@@ -34,18 +34,18 @@ async def create_multipart_upload(call: Call, input: CreateMultipartUploadReques
     fields = fields_of(input, call.services.settings.max_metadata)
     algorithm, checksum_type = _checksum_of_upload(input)
     upload = Upload(
-        uploads.new_upload_id(call.now),
-        call.the_bucket.id,
-        input["Key"],
-        call.now,
-        call.the_bucket.owner_id,
-        call.principal.user_id,
-        fields.storage_class,
-        algorithm,
-        checksum_type,
-        fields.headers,
-        fields.user_metadata,
-        fields.tags,
+        upload_id=uploads.new_upload_id(call.now),
+        bucket_id=call.the_bucket.id,
+        key=input["Key"],
+        initiated_at=call.now,
+        owner_id=call.the_bucket.owner_id,
+        initiator_id=call.principal.user_id,
+        storage_class=fields.storage_class,
+        checksum_algorithm=algorithm,
+        checksum_type=checksum_type,
+        headers=fields.headers,
+        user_metadata=fields.user_metadata,
+        tags=fields.tags,
     )
     await call.change([call.key_lock(input["Key"])], _begin, upload)
     return {

@@ -9,7 +9,7 @@ from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnava
 from s3gw.metadata import contents, uploads
 from s3gw.metadata.change import Change, key_lock, part_lock
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.metadata.uploads import UploadedPart
+from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_object import find_source, find_source_with_content, source_version_id
@@ -30,15 +30,13 @@ class _Plan(NamedTuple):
 
     source: Source
     holds: SourceCondition
-    key: str
-    upload_id: str
+    upload: Upload
     part_number: int
     content_id: int
     copied: ByteRange
     etag: str | None  # None: made from the layout of the copied range
     checksum_algorithm: str | None
     checksum: str | None
-    shows_checksum: bool  # AWS names none in the answers of an upload without algorithm
 
 
 class _SourceChanged(Exception):
@@ -76,9 +74,17 @@ async def _plan(call: Call, input: Any) -> _Plan:
             checksum = original.checksum
         elif upload.checksum_algorithm is not None or call.services.settings.copy_etag == "aws":
             checksum = await checksum_of_content(call, content, copied.offset, copied.length, algorithm)
-    shows_checksum = upload.checksum_algorithm is not None
-    place = (call.the_source, holds, upload.key, upload.upload_id, input["PartNumber"])
-    return _Plan(*place, content.id, copied, etag, algorithm if checksum else None, checksum, shows_checksum)
+    return _Plan(
+        source=call.the_source,
+        holds=holds,
+        upload=upload,
+        part_number=input["PartNumber"],
+        content_id=content.id,
+        copied=copied,
+        etag=etag,
+        checksum_algorithm=algorithm if checksum else None,
+        checksum=checksum,
+    )
 
 
 def _asked_range(header: str | None) -> tuple[int, int] | None:
@@ -117,7 +123,7 @@ def _copied_range(input: Any, original: ObjectVersion, largest: int) -> ByteRang
 
 
 def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
-    uploads.find(change.conn, change.bucket_id, plan.key, plan.upload_id)
+    uploads.find(change.conn, change.bucket_id, plan.upload.key, plan.upload.upload_id)
     try:
         original = find_source(change.conn, plan.source)
     except NoSuchKey:
@@ -127,14 +133,14 @@ def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
         raise _SourceChanged
     content = contents.copy_range(change.conn, plan.content_id, plan.copied.offset, plan.copied.length)
     part = UploadedPart(
-        plan.upload_id,
-        plan.part_number,
-        plan.copied.length,
-        plan.etag or content.digest[:16].hex(),
-        change.now,
-        content.id,
-        plan.checksum_algorithm,
-        plan.checksum,
+        upload_id=plan.upload.upload_id,
+        part_number=plan.part_number,
+        size=plan.copied.length,
+        etag=plan.etag or content.digest[:16].hex(),
+        last_modified=change.now,
+        content_id=content.id,
+        checksum_algorithm=plan.checksum_algorithm,
+        checksum=plan.checksum,
     )
     uploads.put_part(change, part)
     return original, part
@@ -142,6 +148,6 @@ def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
 
 def _output(plan: _Plan, part: UploadedPart, original: ObjectVersion) -> Output:
     result: Output = {"ETag": f'"{part.etag}"', "LastModified": timestamp(part.last_modified)}
-    if plan.shows_checksum:
+    if plan.upload.checksum_algorithm is not None:  # AWS names none in the answers of an upload without algorithm
         result[f"Checksum{part.checksum_algorithm}"] = part.checksum
     return {"CopyPartResult": result, "CopySourceVersionId": source_version_id(plan.source, original)}
