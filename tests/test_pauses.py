@@ -18,14 +18,17 @@ import pytest
 from s3gw import threads
 from s3gw.blobs import (
     buffers,
-    chunked_body,
     filesystem,
+    new_chunk,
     open_content,
     read_pins,
     reader,
+    receive,
     serial_queue,
     stored_chunk,
+    upload,
     upload_buffers,
+    upload_window,
     writer,
 )
 from s3gw.blobs.filesystem import FilesystemStore
@@ -61,16 +64,19 @@ class Uploads:
 
     modules = (
         buffers,
-        chunked_body,
+        new_chunk,
         open_content,
         read_pins,
         reader,
+        receive,
         serial_queue,
         sqlite,
         sqlite_writer,
         stored_chunk,
         threads,
+        upload,
         upload_buffers,
+        upload_window,
         writer,
     )
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 
@@ -30,6 +32,10 @@ from s3gw.wire.aws_chunked import NEED_DATA, Data, Decoder, End, FrameEnd, Frame
 from s3gw.wire.request import Request
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+# An ASGI extension, for long bodies: `scope["extensions"][RECEIVE_INTO]["call"]` fills memory with what comes
+# next, for at most so many seconds, and gives the number of bytes and whether more may come.
+ReceiveInto = Callable[[memoryview, float], Awaitable[tuple[int, bool]]]
+RECEIVE_INTO = "s3gw.receive_into"
 
 # Less is hashed on the event loop: it takes as long as handing it to a thread.
 _THREAD_FROM = 64 * 1024
@@ -54,9 +60,16 @@ class VerifyingBody:
     """
 
     def __init__(
-        self, receive: Receive, request: Request, authentication: Authentication, settings: BodySettings, limit: int
+        self,
+        receive: Receive,
+        request: Request,
+        authentication: Authentication,
+        settings: BodySettings,
+        limit: int,
+        receive_into: ReceiveInto | None = None,
     ) -> None:
         self._receive, self._limit, self._timeout = receive, limit, settings.body_timeout
+        self._receive_into = receive_into
         spec, headers = authentication.payload, request.headers
         self._expected = ExpectedDigests(request, spec)
         self.hashers: dict[str, Hasher] = self._expected.hashers()
@@ -70,6 +83,7 @@ class VerifyingBody:
             self.size = _length(headers, "content-length")
         self._is_open_ended = self.size is None and "transfer-encoding" in headers
         self._received = 0
+        self._content: deque[bytes | memoryview] = deque()  # that has come and wasn't read yet
         self._has_begun = self._has_ended = False
 
     @property
@@ -96,20 +110,50 @@ class VerifyingBody:
         if self.size is not None and self.size > limit:
             raise MaxMessageLengthExceeded(MaxMessageLengthBytes=limit)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it was read."""
+        return self._has_ended and not self._content
+
     async def read(self) -> bytes:
         """The next piece, or b"" at the verified end. Pieces are as large as the server hands them on (64 to 256 KiB).
 
         Raises EntityTooLarge, MissingContentLength, IncompleteBody, SignatureDoesNotMatch, MalformedTrailerError,
         RequestTimeout, and ClientDisconnected.
         """
-        if not self._has_begun:
-            self._has_begun = True
-            if self.size is None and not self._is_open_ended:
-                raise MissingContentLength()
-            self._check_limit(self.size or 0)
+        self._begin()
         piece = await self._next_piece()
         self._check_limit(self._received)
         return piece
+
+    async def read_into(self, room: memoryview, patience: float) -> int:
+        """Fill `room` with what comes next: all of it, unless the body ends before or `patience` seconds have passed.
+
+        Gives the number of bytes; 0 when the body `has_ended`, or when nothing came in that time. Raises as `read`.
+        """
+        self._begin()
+        if self._receive_into is None or self._decoder is not None:
+            filled = await self._copy_into(room, patience)
+        else:
+            filled, has_more = await self._receive_into(room, patience)
+            self._count(filled, not has_more)
+        self._check_limit(self._received)
+        return filled
+
+    async def _copy_into(self, room: memoryview, patience: float) -> int:
+        deadline = time.monotonic() + patience
+        filled = 0
+        while filled < len(room):
+            if self._content:
+                piece = memoryview(self._content.popleft())
+                size = min(len(piece), len(room) - filled)
+                room[filled : filled + size] = piece[:size]
+                filled += size
+                if size < len(piece):
+                    self._content.appendleft(piece[size:])
+            elif self._has_ended or not await self._receive_content(deadline - time.monotonic()):
+                break
+        return filled
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body with its digests checked; empty when the request has none. Raises MaxMessageLengthExceeded."""
@@ -144,38 +188,52 @@ class VerifyingBody:
         self.verify(hashlib.md5(body, usedforsecurity=False).hexdigest(), digests)
 
     async def _next_piece(self) -> bytes:
-        while not self._has_ended:
-            message = await self._next_message()
-            piece: bytes = message.get("body", b"")
-            is_last = not message.get("more_body", False)
-            if self._decoder is not None:
-                piece = await self._decode(piece, is_last)
-            self._received += len(piece)
-            if self.size is not None and (self._received > self.size or (is_last and self._received < self.size)):
-                raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self._received)
-            if is_last:
-                self._has_ended = True
-                if self._decoder is not None:
-                    self._expected.check_trailers(self._decoder.trailers)
-            if piece:
-                return piece
-        return b""
+        while not self._content and not self._has_ended:
+            if not await self._receive_content(self._timeout):
+                raise RequestTimeout()
+        pieces = list(self._content)
+        self._content.clear()
+        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 
-    async def _next_message(self) -> MutableMapping[str, Any]:
+    async def _receive_content(self, patience: float) -> bool:
+        """Take what the server has; False when nothing came in `patience` seconds."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(patience):
                 message = await self._receive()
         except TimeoutError:
-            raise RequestTimeout() from None
+            return False
         if message["type"] == "http.disconnect":
             raise ClientDisconnected()
-        return message
+        piece: bytes = message.get("body", b"")
+        is_last = not message.get("more_body", False)
+        if self._decoder is None:
+            content: list[bytes | memoryview] = [piece] if piece else []
+        else:
+            content = await self._decode(self._decoder, piece, is_last)
+        self._content.extend(content)
+        self._count(sum(map(len, content)), is_last)
+        return True
 
-    async def _decode(self, piece: bytes, is_last: bool) -> bytes:
-        assert self._decoder is not None
-        if self._decoder.signer is not None and len(piece) >= _THREAD_FROM:
-            return await in_thread(None, self._decoder.feed, piece, is_last)
-        return self._decoder.feed(piece, is_last)
+    def _count(self, size: int, is_last: bool) -> None:
+        self._received += size
+        if self.size is not None and (self._received > self.size or (is_last and self._received < self.size)):
+            raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self._received)
+        if is_last:
+            self._has_ended = True
+            if self._decoder is not None:
+                self._expected.check_trailers(self._decoder.trailers)
+
+    async def _decode(self, decoder: _FramedContent, piece: bytes, is_last: bool) -> list[bytes | memoryview]:
+        if decoder.signer is not None and len(piece) >= _THREAD_FROM:
+            return await in_thread(None, decoder.feed, piece, is_last)
+        return decoder.feed(piece, is_last)
+
+    def _begin(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            if self.size is None and not self._is_open_ended:
+                raise MissingContentLength()
+            self._check_limit(self.size or 0)
 
     def _check_limit(self, size: int) -> None:
         if size > self._limit:
@@ -196,8 +254,9 @@ class _FramedContent:
         self._hash = hashlib.sha256()
         self._signature = ""
 
-    def feed(self, data: bytes, is_last: bool) -> bytes:
-        decoder, signer, content = self._decoder, self.signer, []
+    def feed(self, data: bytes, is_last: bool) -> list[bytes | memoryview]:
+        decoder, signer = self._decoder, self.signer
+        content: list[bytes | memoryview] = []
         decoder.receive_data(data)
         while (event := decoder.next_event()) is not NEED_DATA:
             if type(event) is Data:
@@ -214,7 +273,7 @@ class _FramedContent:
                 self._end(event)
         if is_last and (end := decoder.close()) is not None:
             self._end(end)
-        return content[0].tobytes() if len(content) == 1 else b"".join(content)
+        return content
 
     def _end(self, event: End) -> None:
         self.trailers = event.trailers

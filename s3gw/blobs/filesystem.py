@@ -38,9 +38,9 @@ class FilesystemStore:
         if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
             _make_folders(folder.absolute())
 
-    def create(self, location: str) -> FileSink:
+    def create(self, location: str, expected_size: int | None = None) -> FileSink:
         self._require_room()
-        return FileSink(self._path(location))
+        return FileSink(self._path(location), expected_size)
 
     def open(self, location: str) -> FileSource:
         return FileSource(self._path(location))
@@ -88,29 +88,34 @@ class FileSink:
     """See `BlobSink`.
 
     Whole pages go past the page cache: they must be on the disk before they are acknowledged anyhow, and fresh pages
-    of memory cost more than MD5 (bench/README.md). From the first piece on that isn't made of whole pages, a file's end
-    at the latest, it is written as any other.
+    of memory cost more than MD5 (bench/README.md). What isn't whole pages, a file's end at the latest, is written as
+    in any other file, through a descriptor of its own.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, expected_size: int | None) -> None:
         self._path = path
+        self._fd = self._direct_fd = -1
         self._fd = os.open(path, _CREATE, 0o600)
-        self._is_direct: bool | None = None  # until the first piece
+        if expected_size is not None:
+            # Where a write doesn't make the file longer, ext4 and XFS let several go on at once.
+            os.ftruncate(self._fd, expected_size)
+        if expected_size is None or expected_size >= _PAGE:
+            self._direct_fd = _open_direct(path)
 
-    def append(self, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         rest = memoryview(data)
-        are_pages = len(rest) % _PAGE == 0
-        if self._is_direct is None:
-            self._is_direct = are_pages and _set_direct(self._fd, True)
-        elif self._is_direct and not are_pages:
-            self._is_direct = _set_direct(self._fd, False)
+        fd = self._direct_fd
+        if fd < 0 or offset % _PAGE or len(rest) % _PAGE:
+            fd = self._fd
         while len(rest):
             try:
-                rest = rest[os.write(self._fd, rest) :]
+                written = os.pwrite(fd, rest, offset)
             except OSError as error:
-                if error.errno != errno.EINVAL or not self._is_direct:
+                if error.errno != errno.EINVAL or fd == self._fd:
                     raise
-                self._is_direct = _set_direct(self._fd, False)  # the disk's pages are larger, or data is between two
+                fd = self._fd  # the disk's pages are larger, or data is between two
+                continue
+            offset, rest = offset + written, rest[written:]
 
     def commit(self) -> None:
         flush(self._fd)
@@ -122,12 +127,13 @@ class FileSink:
         _unlink(self._path)
 
     def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        descriptors, self._fd, self._direct_fd = (self._fd, self._direct_fd), -1, -1
+        for fd in descriptors:
+            if fd >= 0:
+                os.close(fd)
 
     def __del__(self) -> None:
-        if hasattr(self, "_fd"):
+        if hasattr(self, "_direct_fd"):
             self._close()
 
 
@@ -176,14 +182,14 @@ class FileSource:
         self.close()
 
 
-def _set_direct(fd: int, wanted: bool) -> bool:
-    """Whether what is written from now on goes past the page cache. Not every file system can do that."""
-    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+def _open_direct(path: str) -> int:
+    """A descriptor whose writes go past the page cache; -1 where the file system has none."""
+    if not _DIRECT:
+        return -1
     try:
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT if wanted else flags & ~_DIRECT)
+        return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | _DIRECT)
     except OSError:
-        return False
-    return wanted and bool(_DIRECT)
+        return -1
 
 
 def flush(fd: int) -> None:

@@ -80,3 +80,13 @@ class SerialQueue:
             future.set_exception(failure)
         else:
             future.set_result(result)
+
+
+def submit(executor: Executor, job: Callable[[], object]) -> Future[object]:
+    """As `executor.submit`; the future has the exception where the executor was shut down."""
+    try:
+        return executor.submit(job)
+    except RuntimeError as error:
+        future: Future[object] = Future()
+        future.set_exception(error)
+        return future

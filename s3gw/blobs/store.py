@@ -1,7 +1,7 @@
 """`BlobStore`: where chunk files lie. The contract of every implementation, as tests/blobs/conformance.py tests it.
 
 A store moves bytes and makes them durable. It knows neither digests nor who counts on a location. All methods block
-and are called from worker threads; a sink or source is used by one thread at a time.
+and are called from worker threads; but for `BlobSink.write` a sink or source is used by one thread at a time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class BlobCorrupt(Exception):
 class BlobSink(Protocol):
     """A file being written. It ends with `commit` or `discard`; until then nothing counts on it."""
 
-    def append(self, data: bytes | memoryview) -> None:
-        """Write all of it after what was written before. Raises OSError."""
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write all of it there. Several threads may do so at once, each to a range of its own. Raises OSError."""
 
     def commit(self) -> None:
         """Return when bytes and name outlive a loss of power. After an exception, `discard`."""
@@ -53,8 +53,8 @@ class BlobSource(Protocol):
 class BlobStore(Protocol):
     """Places named by location: "<incarnation>-<counter, at least 8 hex digits>"; any other raises ValueError."""
 
-    def create(self, location: str) -> BlobSink:
-        """Begin a file at a location that was never used. Raises FileExistsError."""
+    def create(self, location: str, expected_size: int | None = None) -> BlobSink:
+        """Begin a file at a location that was never used. `expected_size` is a hint. Raises FileExistsError."""
 
     def open(self, location: str) -> BlobSource:
         """Raises BlobNotFound."""

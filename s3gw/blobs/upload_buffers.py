@@ -1,9 +1,9 @@
 """The memory of uploads: buffers of 512 KiB out of a budget that all uploads of a process share.
 
 Who asks first is served first; who can't be served waits without reading, which stops the client through TCP. A
-buffer belongs to one upload from `take` to `give_back`, and threads read it through views that end with that turn. So
+buffer belongs to one upload from `take` to `give_back`, and threads read it through a view that ends with that turn. So
 two uploads can't be given the same memory unnoticed: giving back twice, or using a buffer after it was given back,
-raises BufferMisused in the upload that does it. Everything here runs on the event loop only.
+raises BufferMisused in the upload that does it. Everything here runs on the event loop only, but `UploadBuffer.leave`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections import deque
+
+from awscrt.checksums import crc64nvme
 
 BUFFER = 512 * 1024
 _KEPT = 16  # for the next uploads: fresh pages cost more than what is written to them
@@ -20,52 +22,86 @@ class BufferMisused(Exception):
     """A buffer was used by who doesn't own it any more. The upload ends; its bytes can't be trusted."""
 
 
-class UploadBuffer:
-    """One turn of a piece of memory: filled on the event loop, then read by threads, then given back."""
+class BodyMixedUp(Exception):
+    """What was written or hashed isn't what was received. Nothing of the upload may be named by a row."""
 
-    __slots__ = ("_lent", "_memory", "filled", "readers")
+
+class UploadBuffer:
+    """One turn of a piece of memory: filled on the event loop, then read by threads, then given back.
+
+    `crc_before` and `crc_after` are the CRC-64 of the upload's bytes that came before it and up to its end.
+    """
+
+    __slots__ = ("_memory", "_readers", "_view", "crc_after", "crc_before", "filled")
 
     def __init__(self, memory: memoryview) -> None:
         self._memory: memoryview | None = memory
-        self._lent: list[memoryview] = []
+        self._view: memoryview | None = None
+        self._readers: list[bool] = []
         self.filled = 0
-        self.readers = 0  # jobs in threads that haven't been heard of yet
+        self.crc_before = self.crc_after = 0
 
     @property
     def is_ours(self) -> bool:
         """Whether its turn hasn't ended."""
         return self._memory is not None
 
-    def fill(self, data: bytes | memoryview) -> None:
-        """Append a copy of `data`, for which there must be room."""
-        end = self.filled + len(data)
-        if self._memory is None or self._lent or end > BUFFER:
-            raise BufferMisused("filled when it was given back, lent to a thread or full")
-        self._memory[self.filled : end] = data
-        self.filled = end
+    def room(self, most: int) -> memoryview:
+        """The memory to fill, at most so many bytes of it, until `fill` is called."""
+        if self._memory is None or self._view is not None:
+            raise BufferMisused("filled when it was given back, or twice")
+        self._view = self._memory[:most]
+        return self._view
 
-    def lend(self) -> memoryview:
-        """What was filled, for a thread to read until the buffer is given back."""
-        if self._memory is None:
-            raise BufferMisused("lent after it was given back")
-        view = self._memory[: self.filled]
-        self._lent.append(view)
-        return view
+    def fill(self, size: int, crc_before: int) -> None:
+        """The first `size` bytes of the room have come; nobody may write to it any more."""
+        if self._memory is None or self._view is None:
+            raise BufferMisused("filled when it was given back, or without room")
+        self._release_view()
+        self._view = self._memory[:size].toreadonly()
+        self.filled = size
+        self.crc_before, self.crc_after = crc_before, crc64nvme(self._view, crc_before)
+
+    def lend(self, readers: int) -> memoryview:
+        """What was filled, for so many threads to read until each of them has called `leave`."""
+        if self._memory is None or self._view is None or self._readers:
+            raise BufferMisused("lent when it was given back, or twice")
+        self._readers = [True] + [False] * (readers - 1)
+        return self._view
+
+    def leave(self) -> bool:
+        """A thread has done with it. True for the last one, whichever that is: `pop` is the atomic step that decides.
+
+        BodyMixedUp: the memory isn't what it was when it had been filled, so nobody knows what the threads have read.
+        """
+        if not self._readers.pop():
+            return False
+        assert self._view is not None, "it was lent"
+        try:
+            crc = crc64nvme(self._view, self.crc_before)
+        except ValueError:
+            raise BodyMixedUp("the memory of an upload was given back while threads were reading it") from None
+        if crc != self.crc_after:
+            raise BodyMixedUp("the memory of an upload changed while threads were reading it")
+        return True
 
     def end_turn(self) -> memoryview:
-        """The memory, for its next turn. A view that was lent can't be read any more: that raises ValueError.
+        """The memory, for its next turn. The view that was lent can't be read any more: that raises ValueError.
 
-        BufferMisused: the turn has ended before, or a thread is reading a view at this moment.
+        BufferMisused: the turn has ended before, or a thread is reading the view at this moment.
         """
         memory, self._memory = self._memory, None
         if memory is None:
             raise BufferMisused("given back twice")
-        try:
-            for view in self._lent:
-                view.release()
-        except BufferError:
-            raise BufferMisused("given back while a thread was reading it") from None
+        self._release_view()
         return memory
+
+    def _release_view(self) -> None:
+        try:
+            if self._view is not None:
+                self._view.release()
+        except BufferError:
+            raise BufferMisused("given back, or read, while somebody was still writing or reading") from None
 
 
 class UploadBuffers:

@@ -14,11 +14,12 @@ from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from s3gw.blobs.chunked_body import ChunkedBody, Hasher, WriteServices
 from s3gw.blobs.read_pins import ReadPins
+from s3gw.blobs.receive import Body
 from s3gw.blobs.store import BlobStore
+from s3gw.blobs.upload import Hasher, Upload, UploadServices
 from s3gw.blobs.upload_buffers import UploadBuffers
 from s3gw.metadata import blobs
 from s3gw.metadata.contents import NewContent, inline
@@ -29,11 +30,6 @@ __all__ = ["Body", "BodyWriter", "Hasher", "StoredBody", "Storing"]
 INLINE_LIMIT = 16 * 1024
 CHUNK_SIZE = 8 * 1024 * 1024
 MEMORY = 256 * 1024 * 1024
-
-
-class Body(Protocol):
-    async def read(self) -> bytes:
-        """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
 
 
 class StoredBody(NamedTuple):
@@ -63,7 +59,7 @@ class BodyWriter:
         counter = count(1)
         self.inline_limit = inline_limit
         self.buffers = UploadBuffers(memory)
-        self._services = WriteServices(
+        self._services = UploadServices(
             database,
             store,
             pins,
@@ -79,7 +75,7 @@ class BodyWriter:
         """The context in which a body is stored and registered; see the top of this file."""
         return Storing(self, body, hashers or {})
 
-    async def receive(self, body: Body, hashers: Mapping[str, Hasher]) -> tuple[StoredBody, ChunkedBody | None]:
+    async def receive(self, body: Body, hashers: Mapping[str, Hasher]) -> tuple[StoredBody, Upload | None]:
         """Read a body to its end, in chunks unless it is small. `storing` is the way to call this."""
         pieces: list[bytes] = []
         size = 0
@@ -89,23 +85,14 @@ class BodyWriter:
                 return _inline(b"".join(pieces), hashers), None
             pieces.append(piece)
             size += len(piece)
-        return await self._receive_chunks(pieces, body, hashers)
-
-    async def _receive_chunks(
-        self, pieces: list[bytes], body: Body, hashers: Mapping[str, Hasher]
-    ) -> tuple[StoredBody, ChunkedBody]:
-        chunked = ChunkedBody(self._services, hashers)
+        upload = Upload(self._services, hashers)
         try:
-            while pieces:
-                await chunked.add(pieces.pop(0))
-            while piece := await body.read():
-                await chunked.add(piece)
-            content, md5 = await chunked.finish()
+            content, md5 = await upload.receive(body, b"".join(pieces))
             checksums = {name: hasher.digest() for name, hasher in hashers.items()}
         except BaseException:
-            await self._finish_even_if_cancelled(chunked.discard())
+            await self._finish_even_if_cancelled(upload.discard())
             raise
-        return StoredBody(content, content.size, md5, checksums), chunked
+        return StoredBody(content, content.size, md5, checksums), upload
 
     async def remove_unreferenced(self, locations: list[str]) -> None:
         """Remove those of the files that no row names. Only when nothing can name them any more."""
@@ -143,14 +130,14 @@ class Storing:
 
     def __init__(self, writer: BodyWriter, body: Body, hashers: Mapping[str, Hasher]) -> None:
         self._writer, self._body, self._hashers = writer, body, hashers
-        self._chunked: ChunkedBody | None = None
+        self._upload: Upload | None = None
         self._locations: list[str] = []
 
     async def __aenter__(self) -> StoredBody:
-        stored, self._chunked = await self._writer.receive(self._body, self._hashers)
-        if self._chunked is not None:
+        stored, self._upload = await self._writer.receive(self._body, self._hashers)
+        if self._upload is not None:
             bad = [chunk.replaces for chunk in stored.content.chunks if chunk.replaces is not None]
-            self._locations = self._chunked.locations + bad
+            self._locations = self._upload.locations + bad
         return stored
 
     async def __aexit__(
@@ -160,8 +147,8 @@ class Storing:
             if self._locations and _is_known(error):
                 await self._writer.remove_unreferenced(self._locations)
         finally:
-            if self._chunked is not None:
-                self._chunked.close()
+            if self._upload is not None:
+                self._upload.close()
 
 
 def _is_known(error: BaseException | None) -> bool:

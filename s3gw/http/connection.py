@@ -21,7 +21,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from s3gw import log
+from s3gw.auth.payload import RECEIVE_INTO
 from s3gw.errors import BadRequest, MethodNotAllowed, NotImplemented, RequestHeaderSectionTooLarge, S3Error
+from s3gw.http.body_protocol import WORTH, BodyProtocol
 from s3gw.http.exchange import STATUS_LINES, HttpExchange, standing_lines
 from s3gw.s3.answer import MOST_DISCARDED, Answer
 from s3gw.wire.xml import error_document
@@ -88,6 +90,8 @@ class Connection(HttpToolsProtocol):
         self._chunk_bytes = 0
         self._head_bytes = 0  # at most this many; it may count the beginning of the body
         self._is_chunked = False
+        self._body_left = 0  # bytes that the content-length of the present request still promises
+        self._body: BodyProtocol | None = None  # where it has taken our place
         self._framing_bytes = 0  # of a chunked body: what chunks' first lines have beyond _LINE each, and trailers
         self._unsent: tuple[int, int] | None = None
         self._stalled_at = 0.0
@@ -163,6 +167,7 @@ class Connection(HttpToolsProtocol):
             raise RequestHeaderSectionTooLarge(MaxSizeAllowed=limit)
         self._in_head = False
         self._is_chunked = False
+        self._body_left = 0
         self._deadline = math.inf
         self._check_framing()
         self._complete_scope()
@@ -173,6 +178,9 @@ class Connection(HttpToolsProtocol):
             self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(), self.on_response_complete,
         )  # fmt: skip
         cycle.close = self.close
+        if self._body_left >= WORTH:
+            cycle.read_directly = self._give_place
+            self.scope["extensions"] = {RECEIVE_INTO: {"call": cycle.receive_into}}
         if previous is None or previous.response_complete:
             self._start_asgi_task(cycle, self.app)
         else:
@@ -195,6 +203,8 @@ class Connection(HttpToolsProtocol):
                     raise NotImplemented(Header="Transfer-Encoding")
                 self._is_chunked = True
                 self._framing_bytes = max(0, self._chunk_bytes - self._measure_head() - _LINE)  # behind the head
+            elif name == b"content-length":
+                self._body_left = int(value)  # the parser has seen to it that it is a number
 
     def _complete_scope(self) -> None:
         url = httptools.parse_url(self.url)
@@ -228,10 +238,34 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes -= len(body)
+        self._body_left -= len(body)
         if self.cycle.response_complete:
             self._discarded += len(body)
         else:
             cast("HttpExchange", self.cycle).take(body)
+
+    def _give_place(self, exchange: HttpExchange) -> BodyProtocol | None:
+        """Let the rest of this exchange's body be read past the parser, if it is long and the parser has come to it."""
+        if self._body is None and self.cycle is exchange and self._body_left >= WORTH and not self._is_lingering:
+            self._body = BodyProtocol(self, exchange, self._body_left)
+            self.flow.pause_reading()  # a transport looks at how its protocol wants bytes when it begins to read
+            self.transport.set_protocol(self._body)
+        return self._body
+
+    def take_back(self) -> None:
+        """Behind the body the next request begins, for a parser that knows nothing of this one."""
+        if self._body is not None:
+            self._body, self._body_left = None, 0
+            self.parser = _new_parser(self)
+            self.flow.pause_reading()
+            self.transport.set_protocol(self)
+            self.flow.resume_reading()
+
+    def discard(self, size: int) -> None:
+        """So many bytes came of a body that was refused."""
+        self._discarded += size
+        if self._discarded > MOST_DISCARDED:
+            self._linger()
 
     def on_response_complete(self) -> None:
         if not self.transport.is_closing() and not self._is_lingering:
@@ -278,7 +312,7 @@ class Connection(HttpToolsProtocol):
         self.cycle.message_event.clear()
         framing = [pair for pair in self.headers if pair[0] in (b"content-length", b"transfer-encoding")]
         head = b"".join(b"%s: %s\r\n" % pair for pair in framing)
-        self.parser = httptools.HttpRequestParser(self)
+        self.parser = _new_parser(self)
         self._is_replaying = True
         self.parser.feed_data(b"%s / HTTP/1.1\r\n%s\r\n" % (self.scope["method"].encode(), head))
         self._is_replaying = False
@@ -344,10 +378,17 @@ class Connection(HttpToolsProtocol):
         """
         if not self._is_lingering:
             self._is_lingering = True
+            self.take_back()
             self._deadline = self.loop.time() + _LINGER
             self.flow.resume_reading()
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+
+def _new_parser(connection: Connection) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+    return parser
 
 
 async def _send_nothing(message: Any) -> None:

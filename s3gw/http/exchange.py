@@ -10,6 +10,7 @@ and with it htslib, finds no ETag then): so they are written as AWS writes them.
 
 from __future__ import annotations
 
+import asyncio
 import http
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ from s3gw.auth.payload import ClientDisconnected
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, HTTPDisconnectEvent, HTTPRequestEvent
 
+    from s3gw.server.body_protocol import BodyProtocol
+
+_MESSAGE = 64 << 10  # bytes of a message of a body that is read past the parser
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
 # x-amz-… isn't among them: AWS writes those in lower case.
@@ -63,7 +67,9 @@ class HttpExchange(RequestResponseCycle):
     """
 
     close: Callable[[], None]  # the connection's way to end itself after this answer
+    read_directly: Callable[[HttpExchange], BodyProtocol | None]  # see the connection; set where the body is long
     _received: bytes | bytearray = b""  # of the request's body, until the application asks
+    _body: BodyProtocol | None = None  # that reads the rest of the request's body past the parser
     _head = b""  # until it is written
     _left: int | None = None  # bytes that the content-length still promises; None: the body is sent in chunks
 
@@ -84,17 +90,60 @@ class HttpExchange(RequestResponseCycle):
         self.message_event.set()
 
     async def receive(self) -> HTTPRequestEvent | HTTPDisconnectEvent:
-        if self.waiting_for_100_continue and not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
-        if not self.disconnected and not self.response_complete:
+        self._send_continue()
+        if self._body is not None and self.more_body and not self._received and not self._is_over:
+            piece = memoryview(bytearray(_MESSAGE))
+            self._received = bytes(piece[: await self._body.fill(piece, 0, 1, None)])
+        elif not self._is_over:
             self.flow.resume_reading()
-            await self.message_event.wait()
+            if not self._received:
+                await self.message_event.wait()
             self.message_event.clear()
-        if self.disconnected or self.response_complete:
+        if self._is_over:
             return {"type": "http.disconnect"}
         received, self._received = self._received, b""
         return {"type": "http.request", "body": bytes(received), "more_body": self.more_body}
+
+    async def receive_into(self, room: memoryview, patience: float) -> tuple[int, bool]:
+        """Fill `room` with what comes next of the body: all of it, unless the body ends before or `patience` seconds
+        have passed. Gives the number of bytes, and whether more may come. Raises ClientDisconnected."""
+        self._send_continue()
+        deadline = time.monotonic() + patience
+        filled = self._take_into(room)
+        while filled < len(room) and self.more_body and not self._is_over and time.monotonic() < deadline:
+            self._body = self._body or self.read_directly(self)
+            if self._body is not None:
+                filled = await self._body.fill(room, filled, len(room), patience)
+                break
+            self.flow.resume_reading()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await self.message_event.wait()
+            self.message_event.clear()
+            filled += self._take_into(room[filled:])
+        if self._is_over:
+            raise ClientDisconnected()
+        return filled, self.more_body or bool(self._received)
+
+    def _take_into(self, room: memoryview) -> int:
+        size = min(len(room), len(self._received))
+        room[:size] = self._received[:size]
+        self._received = self._received[size:]
+        return size
+
+    def end_body(self) -> None:
+        """The last byte has come."""
+        self.more_body = False
+        self.message_event.set()
+
+    @property
+    def _is_over(self) -> bool:
+        return self.disconnected or self.response_complete
+
+    def _send_continue(self) -> None:
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
 
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:

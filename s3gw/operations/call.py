@@ -34,11 +34,18 @@ class Body(Protocol):
         """As announced, in bytes; None where the client left it open."""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether all of it was read."""
+
+    @property
     def checksum_algorithm(self) -> str | None:
         """Of the checksum that the client sends along."""
 
     async def read(self) -> bytes:
         """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
+
+    async def read_into(self, room: memoryview, patience: float) -> int:
+        """Fill `room` with what comes next, for `patience` seconds at most; see blobs/receive.py."""
 
     def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
         """Compare what the client announced with the digests of all `hashers`. Raises the S3Error."""

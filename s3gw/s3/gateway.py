@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from s3gw import log
 from s3gw.auth.authenticate import Authentication, authenticate
-from s3gw.auth.payload import ClientDisconnected, VerifyingBody
+from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, ReceiveInto, VerifyingBody
 from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.metadata import buckets, resolve
@@ -111,7 +111,9 @@ class Gateway:
             if operation in _CODECS:
                 call.input = _CODECS[operation].decode.head(request)
             if row.body != "none":
-                answer.body = self._open_body(call, operation, row, request, authentication, receive)
+                extension = answer.scope.get("extensions", {}).get(RECEIVE_INTO, {})
+                sources = (receive, extension.get("call"))
+                answer.body = self._open_body(call, operation, row, request, authentication, *sources)
         except S3Error as problem:
             call.problem = problem
         call.problem = refusal_of_headers(operation, request.headers) or call.problem
@@ -125,11 +127,12 @@ class Gateway:
         request: Request,
         authentication: Authentication,
         receive: Receive,
+        receive_into: ReceiveInto | None,
     ) -> VerifyingBody:
         """Nothing is read yet."""
         settings = self.services.settings
         limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
-        body = VerifyingBody(receive, request, authentication, settings, limit)
+        body = VerifyingBody(receive, request, authentication, settings, limit, receive_into)
         if row.body == "xml":
             decode = _CODECS[operation].decode.body
             assert decode is not None, "the operation's row says that its input has a document"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobStore
@@ -11,9 +14,10 @@ HERE, THERE = "incarnation-1-00000001", "incarnation-1-000000ff"
 
 
 def write(store: BlobStore, location: str, *pieces: bytes) -> None:
-    sink = store.create(location)
+    sink, offset = store.create(location), 0
     for piece in pieces:
-        sink.append(piece)
+        sink.write(offset, piece)
+        offset += len(piece)
     sink.commit()
 
 
@@ -29,9 +33,22 @@ def read(store: BlobStore, location: str, offset: int, length: int) -> bytes:
 
 
 class BlobStoreConformance:
-    def test_what_was_appended_is_read_in_order(self, store: BlobStore) -> None:
+    def test_what_was_written_is_read_in_order(self, store: BlobStore) -> None:
         data = random_bytes(3_000_000)
         write(store, HERE, data[:1], b"", data[1:2_000_000], data[2_000_000:])
+        assert read(store, HERE, 0, len(data)) == data
+
+    @pytest.mark.parametrize("expected_size", [None, 0, 1000, 300_000, 5_000_000])
+    def test_ranges_are_written_in_any_order_by_several_threads(
+        self, store: BlobStore, expected_size: int | None
+    ) -> None:
+        data = random_bytes(300_001)
+        sink = store.create(HERE, expected_size)
+        offsets = list(range(0, len(data), 65536))
+        random.Random(1).shuffle(offsets)
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda offset: sink.write(offset, data[offset : offset + 65536]), offsets))
+        sink.commit()
         assert read(store, HERE, 0, len(data)) == data
 
     @pytest.mark.parametrize(("offset", "length"), [(0, 0), (0, 1), (5, 10), (999, 1), (1000, 0)])
@@ -40,9 +57,9 @@ class BlobStoreConformance:
         write(store, HERE, data)
         assert read(store, HERE, offset, length) == data[offset : offset + length]
 
-    def test_a_view_is_appended_like_bytes(self, store: BlobStore) -> None:
+    def test_a_view_is_written_like_bytes(self, store: BlobStore) -> None:
         sink = store.create(HERE)
-        sink.append(memoryview(b"abcdef")[2:4])
+        sink.write(0, memoryview(b"abcdef")[2:4])
         sink.commit()
         assert read(store, HERE, 0, 2) == b"cd"
 
@@ -83,7 +100,7 @@ class BlobStoreConformance:
 
     def test_discard_leaves_nothing(self, store: BlobStore) -> None:
         sink = store.create(HERE)
-        sink.append(b"x")
+        sink.write(0, b"x")
         sink.discard()
         sink.discard()
         assert list(store.locations()) == []

@@ -100,10 +100,7 @@ PAGES = memoryview(mmap.mmap(-1, 64 * 1024))  # at the beginning of a page, as s
 def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path)
     PAGES[:] = data = random_bytes(len(PAGES))
-    sink = store.create(HERE)
-    for piece in (PAGES, PAGES, PAGES[:100], PAGES[:8192]):
-        sink.append(piece)
-    sink.commit()
+    write(store, HERE, PAGES, PAGES, PAGES[:100], PAGES[:8192])
     source, page = store.open(HERE), memoryview(bytearray(4096))
     assert [source.read_cached(page, 2 * len(PAGES) + offset) for offset in (0, 4096)] == [True, True]
     assert not source.read_cached(page, 0)
@@ -115,9 +112,7 @@ def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(tmp_path:
 def test_what_is_expected_is_fetched(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path)
     PAGES[:] = data = random_bytes(len(PAGES))
-    sink = store.create(HERE)
-    sink.append(PAGES)
-    sink.commit()
+    write(store, HERE, PAGES)
     source, page = store.open(HERE), memoryview(bytearray(4096))
     source.expect(8192, 4096)
     started = time.monotonic()
@@ -132,27 +127,24 @@ def test_what_is_expected_is_fetched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pieces", [(PAGES[1:4097], PAGES), (PAGES[100:8292], PAGES[4096:8192], PAGES[:5])])
 def test_pages_between_two_of_memory_are_written_all_the_same(tmp_path: Path, pieces: tuple[memoryview, ...]) -> None:
     PAGES[:] = random_bytes(len(PAGES))
-    sink = FilesystemStore(tmp_path).create(HERE)
-    for piece in pieces:
-        sink.append(piece)
-    sink.commit()
+    write(FilesystemStore(tmp_path), HERE, *pieces)
     assert (tmp_path / "01" / HERE).read_bytes() == b"".join(pieces)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
 def test_a_file_system_that_writes_only_through_the_cache_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(fd: int, command: int, flags: int = 0) -> int:
-        if command == fcntl.F_SETFL:
-            raise OSError(errno.EINVAL, "no O_DIRECT here")
-        return 0
+    opens = os.open
 
-    monkeypatch.setattr(fcntl, "fcntl", refuses)
+    def refuses(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "no O_DIRECT here")
+        return opens(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuses)
     PAGES[:] = data = random_bytes(len(PAGES))
-    sink = FilesystemStore(tmp_path).create(HERE)
-    sink.append(PAGES)
-    sink.append(b"end")
-    sink.commit()
+    write(FilesystemStore(tmp_path), HERE, PAGES, memoryview(b"end"))
     assert (tmp_path / "01" / HERE).read_bytes() == data + b"end"
 
 

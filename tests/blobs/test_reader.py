@@ -109,7 +109,7 @@ async def test_a_file_that_moved_is_found_again(room: Room, monkeypatch: pytest.
     await room.put(data)  # repairs them under new locations
     for blob in looked_up_before.values() if damage == "bad" else ():
         sink = room.store.create(blob.location)
-        sink.append(b"bad" * BLOCK * 2)
+        sink.write(0, b"bad" * BLOCK * 2)
         sink.commit()
     monkeypatch.setattr(blobs, "locate", lambda conn, digests: looked_up_before)
     assert await room.get(content) == data
@@ -128,7 +128,7 @@ async def test_a_block_that_went_bad_is_read_where_its_chunk_has_moved_to(
     path.parent.mkdir(exist_ok=True)
     for blob in looked_up_before.values():
         sink = room.store.create(blob.location)
-        sink.append(bytes([data[0] ^ 1]) + data[1:] + list_of(data))
+        sink.write(0, bytes([data[0] ^ 1]) + data[1:] + list_of(data))
         sink.commit()
     assert await room.get(content) == data
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from awscrt.checksums import crc64nvme
 
-from s3gw.blobs.upload_buffers import BUFFER, BufferMisused, UploadBuffer, UploadBuffers
+from s3gw.blobs.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
 
 pytestmark = pytest.mark.anyio
 
@@ -70,16 +71,46 @@ async def test_a_budget_smaller_than_a_slice_still_serves_one() -> None:
     assert UploadBuffers(1).free == 1
 
 
-async def test_a_buffer_lends_what_was_filled_and_ends_the_views_with_its_turn() -> None:
+def fill(buffer: UploadBuffer, data: bytes, crc_before: int = 0) -> None:
+    buffer.room(BUFFER)[: len(data)] = data
+    buffer.fill(len(data), crc_before)
+
+
+async def test_a_buffer_lends_what_was_filled_and_ends_the_view_with_its_turn() -> None:
     pool = UploadBuffers(BUFFER)
     buffer = await pool.take()
-    buffer.fill(b"one")
-    buffer.fill(memoryview(b" and two"))
-    view = buffer.lend()
-    assert bytes(view) == b"one and two"
+    fill(buffer, b"one")
+    view = buffer.lend(2)
+    assert bytes(view) == b"one" and view.readonly
+    assert [buffer.leave(), buffer.leave()] == [False, True]
     pool.give_back(buffer)
     with pytest.raises(ValueError, match="released memoryview"):
         bytes(view)
+
+
+async def test_the_room_can_not_be_written_to_when_it_was_filled() -> None:
+    buffer = await UploadBuffers(BUFFER).take()
+    room = buffer.room(10)
+    assert len(room) == 10
+    buffer.fill(10, 0)
+    with pytest.raises(ValueError, match="released memoryview"):
+        room[0] = 1
+
+
+async def test_a_room_that_somebody_still_writes_to_is_not_lent() -> None:
+    buffer = await UploadBuffers(BUFFER).take()
+    writing = re.compile(b"x").scanner(buffer.room(10))  # holds the view as a transport does that reads into it
+    with pytest.raises(BufferMisused):
+        buffer.fill(10, 0)
+    assert writing.match() is None
+
+
+async def test_the_crc_of_a_buffer_goes_on_where_that_of_the_last_one_ended() -> None:
+    pool = UploadBuffers(2 * BUFFER)
+    first, second = await pool.take(), await pool.take()
+    fill(first, b"one")
+    fill(second, b" and two", first.crc_after)
+    assert second.crc_after == crc64nvme(b"one and two")
 
 
 async def test_a_buffer_that_is_given_back_twice_is_not_free_twice() -> None:
@@ -90,12 +121,14 @@ async def test_a_buffer_that_is_given_back_twice_is_not_free_twice() -> None:
         pool.give_back(buffer)
     assert pool.free == 2
     one, other = await pool.take(), await pool.take()
-    one.fill(b"mine")
-    other.fill(b"theirs")
-    assert (bytes(one.lend()), bytes(other.lend())) == (b"mine", b"theirs")
+    fill(one, b"mine")
+    fill(other, b"theirs")
+    assert (bytes(one.lend(1)), bytes(other.lend(1))) == (b"mine", b"theirs")
 
 
-@pytest.mark.parametrize("use", [lambda buffer: buffer.fill(b"x"), lambda buffer: buffer.lend()])
+@pytest.mark.parametrize(
+    "use", [lambda buffer: buffer.room(1), lambda buffer: buffer.fill(1, 0), lambda buffer: buffer.lend(1)]
+)
 async def test_a_buffer_can_not_be_used_after_its_turn(use: Callable[[UploadBuffer], object]) -> None:
     pool = UploadBuffers(BUFFER)
     buffer = await pool.take()
@@ -104,23 +137,46 @@ async def test_a_buffer_can_not_be_used_after_its_turn(use: Callable[[UploadBuff
         use(buffer)
 
 
-async def test_a_buffer_can_not_be_filled_while_a_thread_reads_it_nor_over_its_end() -> None:
-    pool = UploadBuffers(2 * BUFFER)
-    lent, full = await pool.take(), await pool.take()
-    lent.lend()
+async def test_a_buffer_can_not_be_filled_or_lent_again_while_threads_read_it() -> None:
+    buffer = await UploadBuffers(BUFFER).take()
+    fill(buffer, b"bytes")
+    buffer.lend(2)
     with pytest.raises(BufferMisused):
-        lent.fill(b"x")
-    full.fill(bytes(BUFFER))
+        buffer.room(1)
     with pytest.raises(BufferMisused):
-        full.fill(b"x")
+        buffer.lend(1)
+
+
+async def test_a_buffer_without_room_can_not_be_filled_or_lent() -> None:
+    buffer = await UploadBuffers(BUFFER).take()
+    with pytest.raises(BufferMisused):
+        buffer.fill(1, 0)
+    with pytest.raises(BufferMisused):
+        buffer.lend(1)
+
+
+@pytest.mark.parametrize("spoil", ["changed", "given back"])
+async def test_the_last_reader_is_told_when_the_memory_is_not_what_it_was(spoil: str) -> None:
+    pool = UploadBuffers(BUFFER)
+    buffer = await pool.take()
+    fill(buffer, b"bytes")
+    buffer.lend(2)
+    assert buffer._memory is not None
+    if spoil == "changed":
+        buffer._memory[2] ^= 1
+    else:
+        pool.give_back(buffer)
+    assert not buffer.leave()
+    with pytest.raises(BodyMixedUp):
+        buffer.leave()
 
 
 async def test_memory_that_a_thread_still_reads_is_not_used_again() -> None:
     pool = UploadBuffers(BUFFER)
     buffer = await pool.take()
-    buffer.fill(b"bytes")
-    reading = re.compile(b"bytes").scanner(buffer.lend())  # holds the view as a call into C does
+    fill(buffer, b"bytes")
+    reading = re.compile(b"bytes").scanner(buffer.lend(1))  # holds the view as a call into C does
     with pytest.raises(BufferMisused):
         pool.give_back(buffer)
-    (await pool.take()).fill(b"other")
+    fill(await pool.take(), b"other")
     assert reading.match() is not None

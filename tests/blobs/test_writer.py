@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from s3gw.blobs.chunked_body import BodyMixedUp, ChunkedBody
-from s3gw.blobs.upload_buffers import BUFFER, BufferMisused, UploadBuffer, UploadBuffers
+from s3gw.blobs.new_chunk import ChunkFile
+from s3gw.blobs.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
 from s3gw.blobs.writer import BodyWriter
 from s3gw.errors import BadDigest, IncompleteBody
 from s3gw.metadata import blobs, contents
@@ -59,18 +59,18 @@ async def test_files_and_folders_are_flushed_before_the_body_counts_as_stored(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    fsync, write = os.fsync, os.write
+    fsync, write = os.fsync, os.pwrite
 
     def recorded_fsync(fd: int) -> None:
         fsync(fd)
         events.append("flush " + os.readlink(f"/proc/self/fd/{fd}"))
 
-    def recorded_write(fd: int, data: bytes) -> int:
+    def recorded_write(fd: int, data: bytes, offset: int) -> int:
         events.append("write " + os.readlink(f"/proc/self/fd/{fd}"))
-        return write(fd, data)
+        return write(fd, data, offset)
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
-    monkeypatch.setattr(os, "write", recorded_write)
+    monkeypatch.setattr(os, "pwrite", recorded_write)
     async with room.writer.storing(body_of(random_bytes(3 * CHUNK))) as stored:
         at_the_end = list(events)
         for chunk in stored.content.chunks:
@@ -132,15 +132,15 @@ async def test_a_cancelled_upload_leaves_nothing(room: Room, sent: int) -> None:
 
 
 async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, room_left = os.write, [2 * CHUNK]
+    write, room_left = os.pwrite, [2 * CHUNK]
 
-    def fills_up(fd: int, data: bytes) -> int:
+    def fills_up(fd: int, data: bytes, offset: int) -> int:
         room_left[0] -= len(data)
         if room_left[0] < 0:
             raise OSError(28, "No space left on device")
-        return write(fd, data)
+        return write(fd, data, offset)
 
-    monkeypatch.setattr(os, "write", fills_up)
+    monkeypatch.setattr(os, "pwrite", fills_up)
     with pytest.raises(OSError, match="No space"):
         async with room.writer.storing(body_of(random_bytes(20 * CHUNK))):
             pytest.fail("there was no space")
@@ -261,20 +261,20 @@ async def test_an_upload_that_fails_lets_go_of_the_stored_chunks_it_counted_on(r
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("method", ["_write", "_hash"])
+@pytest.mark.parametrize("stage", ["hash", "write"])
 async def test_an_upload_whose_memory_changes_under_it_ends_and_leaves_nothing(
-    room: Room, monkeypatch: pytest.MonkeyPatch, method: str
+    room: Room, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """Whatever the reason, what was received isn't what was written (or hashed): no row may name it."""
-    work = getattr(ChunkedBody, method)
+    work = getattr(ChunkFile, stage)
 
-    def spoil(self: ChunkedBody, *args: Any) -> None:
-        memory = args[-1]
-        memory[len(memory) // 2] ^= 1
+    def spoil(self: ChunkFile, *args: Any) -> None:
+        (buffer,) = [lent for lent in gc.get_objects() if isinstance(lent, UploadBuffer) and lent._view is args[-1]]
+        assert buffer._memory is not None
+        buffer._memory[buffer.filled // 2] ^= 1
         work(self, *args)
-        memory[len(memory) // 2] ^= 1
 
-    monkeypatch.setattr(ChunkedBody, method, spoil)
+    monkeypatch.setattr(ChunkFile, stage, spoil)
     with pytest.raises(BodyMixedUp):
         async with room.writer.storing(body_of(random_bytes(3 * CHUNK))):
             pass
@@ -286,20 +286,20 @@ async def test_an_upload_whose_memory_changes_under_it_ends_and_leaves_nothing(
 async def test_an_upload_whose_buffer_was_given_back_by_another_ends(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = ChunkedBody._write
+    write = ChunkFile.write
     loop = asyncio.get_running_loop()
 
-    def give_back_too_early(self: ChunkedBody, *args: Any) -> None:
-        monkeypatch.setattr(ChunkedBody, "_write", write)
-        (buffer,) = [lent for lent in gc.get_objects() if isinstance(lent, UploadBuffer) and lent.readers]
+    def give_back_too_early(self: ChunkFile, offset: int, data: memoryview) -> None:
+        monkeypatch.setattr(ChunkFile, "write", write)
+        (buffer,) = [lent for lent in gc.get_objects() if isinstance(lent, UploadBuffer) and lent._view is data]
         asyncio.run_coroutine_threadsafe(give_back(buffer), loop).result()
-        write(self, *args)
+        write(self, offset, data)
 
     async def give_back(buffer: UploadBuffer) -> None:
         room.writer.buffers.give_back(buffer)
 
-    monkeypatch.setattr(ChunkedBody, "_write", give_back_too_early)
-    with pytest.raises((BufferMisused, ValueError)):
+    monkeypatch.setattr(ChunkFile, "write", give_back_too_early)
+    with pytest.raises((BodyMixedUp, BufferMisused, ValueError)):
         async with room.writer.storing(body_of(random_bytes(CHUNK))):
             pass
     assert room.files() == []
