@@ -1,4 +1,4 @@
-"""A range of a content, opened for one reader: its verified pieces, and the pin that keeps them from being deleted.
+"""A range of a content, opened for one reader: its verified bytes, and the pin that keeps them from being deleted.
 
 It is one object, so that whoever has it can close it, at whatever point the answer fails. An asynchronous generator
 would not do: the `finally` of one that was never started doesn't run.
@@ -14,20 +14,31 @@ Piece = bytes | memoryview
 
 
 class OpenContent:
-    """Asynchronously iterable once. Its owner calls `aclose`, after the last piece too."""
+    """`whole` has all bytes where they lie in the row; else it is asynchronously iterable, once, in pieces.
 
-    def __init__(self, pieces: AsyncGenerator[Piece, None], pin: Pin) -> None:
+    Its owner calls `aclose`, after the last piece too.
+    """
+
+    __slots__ = ("_pieces", "_pin", "whole")
+
+    def __init__(
+        self, *, whole: bytes | None = None, pieces: AsyncGenerator[Piece, None] | None = None, pin: Pin | None = None
+    ) -> None:
+        self.whole = whole
         self._pieces, self._pin = pieces, pin
 
     def __aiter__(self) -> OpenContent:
         return self
 
     def __anext__(self) -> Awaitable[Piece]:
+        assert self._pieces is not None, "it has `whole`"
         return self._pieces.__anext__()
 
     async def aclose(self) -> None:
         """May be called again."""
         try:
-            await self._pieces.aclose()
+            if self._pieces is not None:
+                await self._pieces.aclose()
         finally:
-            self._pin.close()
+            if self._pin is not None:
+                self._pin.close()

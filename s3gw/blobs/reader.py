@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple, TypeVar, cast
 
@@ -32,9 +33,13 @@ _BUFFERS = 128  # kept for the next reads; more are made as needed
 _EXTENTS = 32  # looked up at once
 _POINT_READ = 2  # children; more are read in a thread
 _CHILDREN = 16  # loaded at once; a child's layout has at most half a megabyte
+_OPENS_NEXT_AT = 2  # the piece of a chunk before which the next chunk is looked for; not the first, which shall go out
 _MAX_DEPTH = 4  # of part lists in part lists; see contents.copy_range
 
 T = TypeVar("T")
+
+
+_Span = tuple[bytes | Extent, Blob | None]
 
 
 class _Step(NamedTuple):
@@ -44,7 +49,9 @@ class _Step(NamedTuple):
     data: Piece
     offset: int
     length: int
-    is_last: bool  # of its chunk
+    is_last: bool  # of its span
+    end: int  # of the span, in the chunk
+    opening: asyncio.Future[None] | None = None  # of its chunk, begun while the one before was being read
 
     def close(self) -> None:
         if self.chunk is not None:
@@ -62,9 +69,12 @@ class ContentReader:
         self._threads = ThreadPoolExecutor(max(8, 2 * (os.cpu_count() or 1)), "s3gw-read")
 
     def open(self, content: Content, pin: Pin, offset: int, length: int) -> OpenContent:
-        """A range of a content, for an owner who closes it. It owns the pin, opened before the content was found."""
+        """A range of a content, for an owner who closes it. The pin was opened before the content was found; it is
+        passed on to what is returned, unless all bytes are there already."""
+        if content.form == INLINE:
+            return OpenContent(whole=content.layout[offset : offset + length])
         pin.keep_content(content.id)
-        return OpenContent(self.read(content, offset, length), pin)
+        return OpenContent(pieces=self.read(content, offset, length), pin=pin.pass_on())
 
     async def read(self, content: Content, offset: int = 0, length: int | None = None) -> AsyncGenerator[Piece, None]:
         """Pieces of a range (by default all) of a content that a pin keeps.
@@ -98,23 +108,57 @@ class ContentReader:
             await steps.aclose()
 
     async def _steps(self, content: Content, offset: int, length: int) -> AsyncGenerator[_Step, None]:
-        async for data, blob in self._spans(content, offset, length, 0):
-            if blob is None:
-                yield _Step(None, cast(bytes, data), 0, 0, True)
-                continue
-            extent = cast(Extent, data)
-            expected = (extent.offset, extent.length) if extent.length > PIECE else None
-            chunk = StoredChunk(self._store, blob, expected)
-            position, end = extent.offset, extent.offset + extent.length
-            while position < end:
-                # Pieces end where blocks do, so that no block is read twice.
-                stop = min(end, position // BLOCK * BLOCK + PIECE)
-                yield _Step(chunk, self._buffers.take(), position, stop - position, stop == end)
-                position = stop
+        spans = self._spans(content, offset, length, 0)
+        upcoming: _Step | None = None
+        try:
+            first = await self._first_step(spans)
+            while first is not None:
+                upcoming, step, number = None, first, 1
+                while True:
+                    yield step
+                    if step.is_last:
+                        break
+                    if number == _OPENS_NEXT_AT:
+                        upcoming = self._open_ahead(await self._first_step(spans))
+                    step, number = self._step_after(step), number + 1
+                first = upcoming or await self._first_step(spans)
+                upcoming = None
+        finally:
+            if upcoming is not None:
+                if upcoming.opening is not None:
+                    await asyncio.wait([upcoming.opening])
+                upcoming.close()
+            await spans.aclose()
 
-    async def _spans(
-        self, content: Content, offset: int, length: int, depth: int
-    ) -> AsyncGenerator[tuple[bytes | Extent, Blob | None], None]:
+    async def _first_step(self, spans: AsyncGenerator[_Span, None]) -> _Step | None:
+        """Of the next span."""
+        span = await anext(spans, None)
+        if span is None:
+            return None
+        data, blob = span
+        if blob is None:
+            return _Step(None, cast(bytes, data), 0, 0, True, 0)
+        extent = cast(Extent, data)
+        expected = (extent.offset, extent.length) if extent.length > PIECE else None
+        chunk = StoredChunk(self._store, blob, expected)
+        return self._step(chunk, extent.offset, extent.offset + extent.length)
+
+    def _step_after(self, step: _Step) -> _Step:
+        assert step.chunk is not None, "inline bytes are one step"
+        return self._step(step.chunk, step.offset + step.length, step.end)
+
+    def _step(self, chunk: StoredChunk, position: int, end: int) -> _Step:
+        # Pieces end where blocks do, so that no block is read twice.
+        stop = min(end, position // BLOCK * BLOCK + PIECE)
+        return _Step(chunk, self._buffers.take(), position, stop - position, stop == end, end)
+
+    def _open_ahead(self, step: _Step | None) -> _Step | None:
+        """The disk fetches a chunk while the one before it is being sent."""
+        if step is None or step.chunk is None:
+            return step
+        return step._replace(opening=asyncio.ensure_future(in_thread(self._threads, _try_to_open, step.chunk)))
+
+    async def _spans(self, content: Content, offset: int, length: int, depth: int) -> AsyncGenerator[_Span, None]:
         """The inline bytes and the extents, with their rows, that a range consists of."""
         if content.form == INLINE:
             yield content.layout[offset : offset + length], None
@@ -149,6 +193,8 @@ class ContentReader:
         """
         if step.chunk is None:
             return step.data
+        if step.opening is not None:
+            await asyncio.wait([step.opening])
         chunk, data = step.chunk, memoryview(step.data)
         try:
             if chunk.is_open and chunk.is_cached:
@@ -168,6 +214,12 @@ class ContentReader:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
+
+
+def _try_to_open(chunk: StoredChunk) -> None:
+    """What fails is found again by the read."""
+    with suppress(BlobNotFound, BlobCorrupt, OSError):
+        chunk.open()
 
 
 def _batches(items: Iterator[T], most: int) -> Iterator[list[T]]:

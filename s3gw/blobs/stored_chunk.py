@@ -28,6 +28,11 @@ class StoredChunk:
     def is_open(self) -> bool:
         return self._source is not None
 
+    def open(self) -> None:
+        """Before the first read, or instead of it. Raises as `read`."""
+        if self._source is None:
+            self._open()
+
     def read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
         """The verified bytes as a part of `buffer`, which must have room for all of the blocks they touch.
 

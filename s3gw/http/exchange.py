@@ -27,7 +27,7 @@ from s3gw.auth.payload import ClientDisconnected
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, HTTPDisconnectEvent, HTTPRequestEvent
 
-    from s3gw.server.body_protocol import BodyProtocol
+    from s3gw.http.body_protocol import BodyProtocol
 
 _MESSAGE = 64 << 10  # bytes of a message of a body that is read past the parser
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces

@@ -15,7 +15,7 @@ from s3gw.errors import (
     S3Error,
 )
 from s3gw.metadata import objects
-from s3gw.metadata.contents import INLINE, Content, Part
+from s3gw.metadata.contents import Content, Part
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import checksum_members, describe, last_modified
@@ -44,10 +44,7 @@ async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
         output, span = answer(call, input, version, content)
-        if content.form == INLINE:
-            output["Body"] = content.layout[span.offset : span.offset + span.length]
-        else:
-            output["Body"] = services.reader.open(content, pin.pass_on(), span.offset, span.length)
+        output["Body"] = services.reader.open(content, pin, span.offset, span.length)
     return output
 
 

@@ -68,17 +68,19 @@ class Answer:
         return 0 if self.body is None else self.body.received
 
     async def send_output(self, output: Output, codec: Codec) -> None:
-        """Answer with the output of a handler. Its `Body` is bytes, or opened content, which is closed here."""
-        body = output.pop("Body", None)
+        """Answer with the output of a handler. Its `Body` is opened content, which is closed here."""
+        content: OpenContent | None = output.pop("Body", None)
         try:
             encoded = codec.encode(output)
-            if isinstance(body, OpenContent):
-                await self._send_pieces(encoded.status, encoded.headers, body)
+            if content is None:
+                await self.send_whole(encoded.status, encoded.headers, encoded.body)
+            elif content.whole is not None:
+                await self.send_whole(encoded.status, encoded.headers, content.whole)
             else:
-                await self.send_whole(encoded.status, encoded.headers, body if body is not None else encoded.body)
+                await self._send_pieces(encoded.status, encoded.headers, content)
         finally:
-            if isinstance(body, OpenContent):
-                await body.aclose()
+            if content is not None:
+                await content.aclose()
 
     async def _send_pieces(self, status: int, headers: Headers, pieces: OpenContent) -> None:
         piece = await anext(pieces, b"")  # a body that can't even begin is an error, not a broken answer

@@ -14,9 +14,9 @@ import uvloop
 
 from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected
 from s3gw.config import Settings
+from s3gw.http.body_protocol import WORTH, BodyProtocol
+from s3gw.http.connection import Connection, Connections
 from s3gw.s3.answer import MOST_DISCARDED
-from s3gw.server.body_protocol import WORTH, BodyProtocol
-from s3gw.server.protocol import Connection, Connections
 from tests.blobs.bodies import random_bytes
 from tests.certificates import write_certificate
 
