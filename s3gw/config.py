@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."
     )
 
+    direct_io: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether chunks are written past the page cache (Linux): on is less CPU, off has what was just"
+        " written in memory; auto: whichever this disk is measured to take faster.",
+    )
     min_free_space: Bytes | None = Field(
         None,
         description="Free bytes of a disk below which new objects are refused; by default 256 MiB or a twentieth of the"

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from s3gw.blobs.direct_io import DirectIo
 from s3gw.blobs.filesystem import FilesystemStore
 from s3gw.blobs.read_pins import ReadPins
 from s3gw.folders import blob_folder, open_room
@@ -40,7 +41,7 @@ async def open_storage(settings: Settings, role: str) -> AsyncIterator[Storage]:
     database = open_database(settings.database_url, settings.data)
     room = open_room(settings)
     try:
-        store = FilesystemStore(blob_folder(settings), room.require_for_file)
+        store = FilesystemStore(blob_folder(settings), room.require_for_file, DirectIo(settings.direct_io))
         pins = ReadPins()
         async with open_process_identity(database, settings.data, role, pins) as identity:
             yield Storage(settings, database, store, pins, identity, room)

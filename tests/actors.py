@@ -16,6 +16,7 @@ from s3gw.metadata.contents import ContentLost, CorruptContent
 from s3gw.operations.call import Call
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS
+from tests.blobs.bodies import PiecedBody
 from tests.explorer import Actor
 
 if TYPE_CHECKING:
@@ -24,18 +25,14 @@ if TYPE_CHECKING:
 BUCKET = "bucket"
 
 
-class _Body:
+class _Body(PiecedBody):
     """A client that sends all of it at once."""
 
     checksum_algorithm = None
 
     def __init__(self, data: bytes) -> None:
+        super().__init__([data])
         self.size, self.hashers = len(data), dict[str, Any]()
-        self._data = data
-
-    async def read(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
 
     def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
         """It announced nothing."""

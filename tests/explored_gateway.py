@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -137,7 +138,9 @@ class Gateway:
 
     def _matters(self, job: Any) -> bool:
         """What an upload does with its own new file is seen by nobody but a sweep."""
-        return self.has_sweep or getattr(job, "__name__", "") not in ("_run_one", "commit", "discard")
+        while isinstance(job, partial):
+            job = job.func
+        return self.has_sweep or getattr(job, "__name__", "") not in ("write", "finish", "commit", "discard")
 
     def stop(self) -> None:
         for descriptor in self._locks.values():

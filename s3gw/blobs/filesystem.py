@@ -11,10 +11,13 @@ import errno
 import fcntl
 import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from s3gw.blobs.direct_io import DirectIo
 from s3gw.blobs.store import BlobCorrupt, BlobNotFound
 
 _LOCATION = re.compile(r"[0-9A-Za-z_-]{1,120}-[0-9a-f]{8,16}", re.ASCII)
@@ -32,15 +35,18 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 class FilesystemStore:
     """See `BlobStore`. `require_room` raises OSError when no new file shall be begun."""
 
-    def __init__(self, folder: Path, require_room: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, folder: Path, require_room: Callable[[], None] = lambda: None, direct_io: DirectIo | None = None
+    ) -> None:
         self._require_room = require_room
+        self._direct_io = direct_io or DirectIo()
         self._folder = os.fspath(folder.absolute())
         if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
             _make_folders(folder.absolute())
 
     def create(self, location: str, expected_size: int | None = None) -> FileSink:
         self._require_room()
-        return FileSink(self._path(location), expected_size)
+        return FileSink(self._path(location), expected_size, self._direct_io)
 
     def open(self, location: str) -> FileSource:
         return FileSource(self._path(location))
@@ -87,23 +93,41 @@ class FilesystemStore:
 class FileSink:
     """See `BlobSink`.
 
-    Whole pages go past the page cache: they must be on the disk before they are acknowledged anyhow, and fresh pages
-    of memory cost more than MD5 (bench/README.md). What isn't whole pages, a file's end at the latest, is written as
-    in any other file, through a descriptor of its own.
+    Whole pages go past the page cache where `direct_io` says so. What isn't whole pages, a file's end at the latest, is
+    written as in any other file, through a descriptor of its own. `_busy`, `_since` and `_writing` are under the lock.
     """
 
-    def __init__(self, path: str, expected_size: int | None) -> None:
-        self._path = path
+    def __init__(self, path: str, expected_size: int | None, direct_io: DirectIo) -> None:
+        self._path, self._direct_io = path, direct_io
+        self._lock = threading.Lock()
+        self._writing, self._since, self._busy = 0, 0.0, 0.0  # calls now, since when there are any, seconds with any
         self._fd = self._direct_fd = -1
         self._fd = os.open(path, _CREATE, 0o600)
         if expected_size is not None:
             # Where a write doesn't make the file longer, ext4 and XFS let several go on at once.
             os.ftruncate(self._fd, expected_size)
-        if expected_size is None or expected_size >= _PAGE:
+        if (expected_size is None or expected_size >= _PAGE) and direct_io.is_wanted(expected_size):
             self._direct_fd = _open_direct(path)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        rest = memoryview(data)
+        with self._measured():
+            self._write(offset, memoryview(data))
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        with self._lock:
+            if not self._writing:
+                self._since = time.monotonic()
+            self._writing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writing -= 1
+                if not self._writing:
+                    self._busy += time.monotonic() - self._since
+
+    def _write(self, offset: int, rest: memoryview) -> None:
         fd = self._direct_fd
         if fd < 0 or offset % _PAGE or len(rest) % _PAGE:
             fd = self._fd
@@ -118,7 +142,9 @@ class FileSink:
             offset, rest = offset + written, rest[written:]
 
     def commit(self) -> None:
-        flush(self._fd)
+        with self._measured():
+            flush(self._fd)
+        self._direct_io.measured(self._direct_fd >= 0, os.fstat(self._fd).st_size, self._busy)
         self._close()
         flush_folder(os.path.dirname(self._path))
 
