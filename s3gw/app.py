@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from s3gw.admin.app import build_admin_app
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.master_key import find_master_key
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content.reader import ContentReader
+from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of

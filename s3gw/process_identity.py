@@ -1,7 +1,7 @@
 """This process's identity: a name that no other process ever had, a lock that lives as long as it does, a heartbeat.
 
 Locations of blobs begin with the name. The lock tells on one machine whether the process lives, the heartbeat tells it
-in a cluster; each beat publishes the epoch of the oldest pin, and what the lasting ones need (blobs/read_pins.py). A
+in a cluster; each beat publishes the epoch of the oldest pin, and what the lasting ones need (content/read_pins.py). A
 process that was declared dead must stop: what it writes may be swept away.
 """
 
@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3gw.blobs.read_pins import Needs, ReadPins, needs_of
+from s3gw.content.read_pins import Needs, ReadPins, needs_of
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import spending
 from s3gw.metadata import pins, processes

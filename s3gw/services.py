@@ -9,8 +9,8 @@ from s3gw.storage import Storage
 
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
-    from s3gw.blobs.reader import ContentReader
-    from s3gw.blobs.writer import BodyWriter
+    from s3gw.content.reader import ContentReader
+    from s3gw.content.writer import BodyWriter
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from s3gw.blobs.direct_io import DirectIo
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
+from s3gw.content.direct_io import DirectIo
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.read_pins import ReadPins
 from s3gw.folders import blob_folder, open_room
 from s3gw.metadata.engines import open_database
 from s3gw.process_identity import open_process_identity
 
 if TYPE_CHECKING:
-    from s3gw.blobs.store import BlobStore
     from s3gw.config import Settings
+    from s3gw.content.store import BlobStore
     from s3gw.disks.room import Room
     from s3gw.metadata.database import Database
     from s3gw.process_identity import ProcessIdentity

@@ -16,7 +16,7 @@ from s3gw.metadata.contents import ContentLost, CorruptContent
 from s3gw.operations.call import Call
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS
-from tests.blobs.bodies import PiecedBody
+from tests.content.bodies import PiecedBody
 from tests.explorer import Actor
 
 if TYPE_CHECKING:

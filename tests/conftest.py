@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3gw.blobs import filesystem
+from s3gw.content import filesystem
 
 pytest_plugins = ["tests.postgresql", "tests.gateways"]
 

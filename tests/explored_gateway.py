@@ -15,12 +15,12 @@ from typing import Any, cast
 
 from sqlalchemy import Select, Table, literal_column, select, text, union_all
 
-from s3gw.blobs import filesystem
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.stored_chunk import is_intact
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content import filesystem
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.read_pins import ReadPins
+from s3gw.content.reader import ContentReader
+from s3gw.content.stored_chunk import is_intact
+from s3gw.content.writer import BodyWriter
 from s3gw.disks.room import Room
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep

@@ -35,7 +35,7 @@ ORDER = (
     ("access", "process_identity"),
     ("folders",),
     ("config",),
-    ("blobs",),
+    ("content",),
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
@@ -170,9 +170,23 @@ def test_operations_know_nothing_of_any_door() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: imports {module}"
         for path in FILES
-        if matches(name_of(path), ("s3gw.operations.", "s3gw.metadata.", "s3gw.blobs.", "s3gw.access."))
+        if matches(name_of(path), ("s3gw.operations.", "s3gw.metadata.", "s3gw.content.", "s3gw.access."))
         for line, module in imports_of(path)
         if matches(module, of_doors)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_content_and_its_table_know_how_bytes_are_kept() -> None:
+    """Inline, in chunks or as a list of parts: whoever reads opens a content, whoever stores is given one."""
+    forms = {"INLINE", "MANIFEST", "PARTS", "layout", "extents"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {used}"
+        for path in FILES
+        if not matches(name_of(path), ("s3gw.content.", "s3gw.metadata."))
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Name | ast.Attribute | ast.alias)
+        and (used := getattr(node, "id", getattr(node, "attr", getattr(node, "name", "")))) in forms
     ]
     assert not wrong, "\n".join(wrong)
 

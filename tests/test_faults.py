@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from s3gw.blobs.store import BlobCorrupt, BlobNotFound
+from s3gw.content.store import BlobCorrupt, BlobNotFound
 from s3gw.errors import InsufficientStorage, InternalError, NoSuchKey, ServiceUnavailable
 from s3gw.faults import as_s3_error
 from s3gw.metadata.contents import ContentLost, CorruptContent

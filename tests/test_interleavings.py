@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, select
 
-from s3gw.blobs import filesystem
+from s3gw.content import filesystem
 from s3gw.jobs import reaper as reaping
 from s3gw.metadata import blobs, contents, pins, processes, schema
 from s3gw.metadata.database import Connection, Database

@@ -28,7 +28,7 @@ from s3gw.wire import xml
 from s3gw.wire.aws_chunked import MAX_LINE, MAX_TRAILERS
 from tests.auth import test_authenticate as authentication
 from tests.auth.clients import EXAMPLE_TIME, AuthSettings, authenticated
-from tests.blobs import test_upload_buffers as upload_buffers
+from tests.content import test_upload_buffers as upload_buffers
 from tests.crash import test_slow_clients as slow_clients
 from tests.crash.client import BUCKET, open_gateway
 from tests.crash.sockets import RawClient, eventually, stored

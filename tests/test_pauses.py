@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from s3gw import threads
-from s3gw.blobs import (
+from s3gw.content import (
     buffers,
     filesystem,
     new_chunk,
@@ -31,17 +31,17 @@ from s3gw.blobs import (
     upload_window,
     writer,
 )
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.upload_buffers import BUFFER
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.reader import ContentReader
+from s3gw.content.upload_buffers import BUFFER
+from s3gw.content.writer import BodyWriter
 from s3gw.metadata import contents, processes, sqlite, sqlite_writer
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.engines import open_database
 from s3gw.s3 import xml_bodies
 from s3gw.s3.xml_bodies import XmlBodies
-from tests.blobs.bodies import PiecedBody, body_of, random_bytes
+from tests.content.bodies import PiecedBody, body_of, random_bytes
 from tests.pauses import lines_of, run_pausing_at
 from tests.s3.test_xml_bodies import LARGEST, Sender
 

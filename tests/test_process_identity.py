@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import select, update
 
 from s3gw import process_identity
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.read_pins import ReadPins
 from s3gw.disks.reserve import Reserve
 from s3gw.metadata import pins as published_pins
 from s3gw.metadata import processes, schema

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 WORTH = 256 * 1024  # bytes that must be left; changing the protocol costs about as much as parsing fewer
 _NOBODYS = memoryview(bytearray(64 * 1024))  # for bytes that nobody wants any more; it is never read
 
@@ -25,12 +23,20 @@ class Exchange(Protocol):
         """The last byte has come."""
 
 
+class Flow(Protocol):
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
 class Connection(Protocol):
     """In whose place it is, and which is told all that isn't bytes."""
 
     loop: asyncio.AbstractEventLoop
-    flow: FlowControl
     transport: asyncio.Transport
+
+    @property
+    def flow(self) -> Flow: ...
 
     def take_back(self) -> None:
         """Take the place at the transport again."""

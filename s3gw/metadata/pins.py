@@ -1,4 +1,4 @@
-"""SQL of pins: the contents and chunks that lasting reads and uploads of living processes need (blobs/read_pins.py).
+"""SQL of pins: the contents and chunks that lasting reads and uploads of living processes need (content/read_pins.py).
 
 The reaper passes over what has a row here. A process publishes its rows before it lets the floor rise past the pins
 that they stand for; they go when the process withdraws them, or with the process when it is declared dead.

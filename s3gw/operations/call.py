@@ -45,7 +45,7 @@ class Body(Protocol):
         """The next piece, or b"" at the end; raises when the body isn't what the client announced."""
 
     async def read_into(self, room: memoryview, patience: float) -> int:
-        """Fill `room` with what comes next, for `patience` seconds at most; see blobs/receive.py."""
+        """Fill `room` with what comes next, for `patience` seconds at most; see content/receive.py."""
 
     def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
         """Compare what the client announced with the digests of all `hashers`. Raises the S3Error."""

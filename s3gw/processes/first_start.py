@@ -19,7 +19,7 @@ from s3gw import log
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.auth.master_key import MasterKeyError, find_master_key
 from s3gw.auth.passwords import hash_password
-from s3gw.blobs.filesystem import FilesystemStore, make_folder
+from s3gw.content.filesystem import FilesystemStore, make_folder
 from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from s3gw.blobs.filesystem import make_folder
+from s3gw.content.filesystem import make_folder
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import spending
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from s3gw.auth.payload import VerifyingBody
 from s3gw.auth.principal import ANONYMOUS, Principal
-from s3gw.blobs.open_content import OpenContent
+from s3gw.content.open_content import OpenContent
 from s3gw.errors import S3Error
 from s3gw.operations.call import Output
 from s3gw.wire.codec import Codec

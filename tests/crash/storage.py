@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from s3gw import process_identity
 from s3gw.app import open_services
-from s3gw.blobs.stored_chunk import is_intact
 from s3gw.config import load_settings
+from s3gw.content.stored_chunk import is_intact
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 from s3gw.metadata import contents, jobs, schema

@@ -1,7 +1,7 @@
 """One stored byte changed, anywhere: no read ends cleanly with wrong bytes, through the whole gateway.
 
 Whole, ranged and copied reads, in process for speed; that a real client sees a broken connection is tested in
-test_broken_answers.py. What the layers below promise has its own test in tests/blobs/.
+test_broken_answers.py. What the layers below promise has its own test in tests/content/.
 """
 
 from __future__ import annotations

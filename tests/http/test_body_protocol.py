@@ -17,8 +17,8 @@ from s3gw.config import Settings
 from s3gw.http.body_protocol import WORTH, BodyProtocol
 from s3gw.http.connection import Connection, Connections
 from s3gw.s3.answer import MOST_DISCARDED
-from tests.blobs.bodies import random_bytes
 from tests.certificates import write_certificate
+from tests.content.bodies import random_bytes
 
 pytestmark = pytest.mark.anyio
 SIZE = 5 << 20

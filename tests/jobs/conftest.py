@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import select
 
 from s3gw import process_identity
-from s3gw.blobs import filesystem
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content import filesystem
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.read_pins import ReadPins
+from s3gw.content.reader import ContentReader
+from s3gw.content.writer import BodyWriter
 from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.settled_clock import SettledClock
@@ -28,7 +28,7 @@ from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.process_identity import Heart, open_process_identity
 from s3gw.services import Services
-from tests.blobs.bodies import body_of, random_bytes
+from tests.content.bodies import body_of, random_bytes
 
 BODY = random_bytes(2000)
 HOUR = 3_600_000_000  # microseconds

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from s3gw.blobs.stored_chunk import is_intact
+from s3gw.content.stored_chunk import is_intact
 from s3gw.jobs import reaper
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.metadata import blobs, contents, pins, processes, schema
 from s3gw.metadata.contents import Part, part_list
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.process_identity import Heart, mark_dead_processes
-from tests.blobs.bodies import body_of, random_bytes
+from tests.content.bodies import body_of, random_bytes
 from tests.jobs.conftest import BODY, Process, ignore
 
 pytestmark = pytest.mark.anyio

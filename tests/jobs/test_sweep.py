@@ -11,7 +11,7 @@ from s3gw.jobs.sweep import sweep
 from s3gw.metadata import contents, processes
 from s3gw.metadata.contents import ContentLost, Extent, NewChunk, manifest
 from s3gw.process_identity import lock_folder
-from tests.blobs.conformance import write
+from tests.content.conformance import write
 from tests.jobs.conftest import BODY, Process, ignore
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Contents: counts, cuts and unwinding. How they read is tested in tests/blobs."""
+"""Contents: counts, cuts and unwinding. How they read is tested in tests/content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the `layout` column holds. That ranges read rightly is tested in tests/blobs."""
+"""What the `layout` column holds. That ranges read rightly is tested in tests/content."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.content.filesystem import FilesystemStore
 from tests.postgresql import Server
 from tests.processes.test_refused_starts import serve
 from tests.servers import ROOT_KEY, RunningServer, running_server

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from s3gw.blobs.chunk import ChunkHasher
-from s3gw.blobs.store import BlobSink, BlobStore
-from s3gw.blobs.stored_chunk import is_intact
+from s3gw.content.chunk import ChunkHasher
+from s3gw.content.store import BlobSink, BlobStore
+from s3gw.content.stored_chunk import is_intact
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import NewChunk
 

@@ -6,8 +6,8 @@ it touches. For one thread at a time, but `close` may come while a thread reads;
 
 from __future__ import annotations
 
-from s3gw.blobs.chunk import BLOCK, block_count, blocks_match, list_matches, list_size
-from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobSource, BlobStore
+from s3gw.content.chunk import BLOCK, block_count, blocks_match, list_matches, list_size
+from s3gw.content.store import BlobCorrupt, BlobNotFound, BlobSource, BlobStore
 from s3gw.metadata.blobs import Blob
 
 _STEP = 1024 * 1024

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.store import BlobCorrupt
-from tests.blobs.bodies import random_bytes
-from tests.blobs.conformance import HERE, BlobStoreConformance, write
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.store import BlobCorrupt
+from tests.content.bodies import random_bytes
+from tests.content.conformance import HERE, BlobStoreConformance, write
 
 
 class TestConformance(BlobStoreConformance):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from s3gw.blobs.serial_queue import SerialQueue
+from s3gw.content.serial_queue import SerialQueue
 
 
 def test_jobs_of_a_queue_run_in_order_beside_other_queues() -> None:

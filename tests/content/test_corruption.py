@@ -10,8 +10,8 @@ import pytest
 from s3gw.metadata import contents, schema
 from s3gw.metadata.contents import INLINE, MANIFEST, PARTS, Content, CorruptContent, Part, part_list
 from s3gw.metadata.database import Connection
-from tests.blobs.bodies import random_bytes
-from tests.blobs.conftest import BLOCK, CHUNK, Room
+from tests.content.bodies import random_bytes
+from tests.content.conftest import BLOCK, CHUNK, Room
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3gw.blobs.buffers import BufferPool
+from s3gw.content.buffers import BufferPool
 
 
 def test_a_free_buffer_is_used_again() -> None:

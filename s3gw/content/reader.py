@@ -15,12 +15,12 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple, TypeVar, cast
 
-from s3gw.blobs.buffers import BufferPool
-from s3gw.blobs.chunk import BLOCK
-from s3gw.blobs.open_content import OpenContent, Piece
-from s3gw.blobs.read_pins import Pin
-from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobStore
-from s3gw.blobs.stored_chunk import StoredChunk
+from s3gw.content.buffers import BufferPool
+from s3gw.content.chunk import BLOCK
+from s3gw.content.open_content import OpenContent, Piece
+from s3gw.content.read_pins import Pin
+from s3gw.content.store import BlobCorrupt, BlobNotFound, BlobStore
+from s3gw.content.stored_chunk import StoredChunk
 from s3gw.metadata import blobs, layout
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import INLINE, MANIFEST, Content, CorruptContent, load_children

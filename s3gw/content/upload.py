@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from s3gw.blobs.new_chunk import ChunkFile, choose
-from s3gw.blobs.read_pins import Pin, ReadPins
-from s3gw.blobs.receive import Body, Receiver
-from s3gw.blobs.serial_queue import SerialQueue, submit
-from s3gw.blobs.store import BlobStore
-from s3gw.blobs.upload_buffers import UploadBuffer, UploadBuffers
-from s3gw.blobs.upload_window import UploadWindow
+from s3gw.content.new_chunk import ChunkFile, choose
+from s3gw.content.read_pins import Pin, ReadPins
+from s3gw.content.receive import Body, Receiver
+from s3gw.content.serial_queue import SerialQueue, submit
+from s3gw.content.store import BlobStore
+from s3gw.content.upload_buffers import UploadBuffer, UploadBuffers
+from s3gw.content.upload_window import UploadWindow
 from s3gw.metadata import blobs
 from s3gw.metadata.contents import Extent, NewChunk, NewContent, manifest
 from s3gw.metadata.database import Database

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable
 
-from s3gw.blobs.read_pins import Pin
+from s3gw.content.read_pins import Pin
 
 Piece = bytes | memoryview
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from s3gw.blobs.direct_io import DirectIo
-from s3gw.blobs.store import BlobCorrupt, BlobNotFound
+from s3gw.content.direct_io import DirectIo
+from s3gw.content.store import BlobCorrupt, BlobNotFound
 
 _LOCATION = re.compile(r"[0-9A-Za-z_-]{1,120}-[0-9a-f]{8,16}", re.ASCII)
 _SHARDS = tuple(f"{number:02x}" for number in range(256))

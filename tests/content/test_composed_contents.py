@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from s3gw.blobs.filesystem import FilesystemStore
+from s3gw.content.filesystem import FilesystemStore
 from s3gw.metadata import blobs, contents, schema
 from s3gw.metadata.contents import Content, Part, part_list
 from s3gw.metadata.engines import open_database
-from tests.blobs.bodies import random_bytes
-from tests.blobs.conftest import CHUNK, Room
+from tests.content.bodies import random_bytes
+from tests.content.conftest import CHUNK, Room
 
 _fraction = st.floats(0, 1)
 _step = st.one_of(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
 
-from s3gw.blobs.upload_buffers import BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
+from s3gw.content.upload_buffers import BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
 
 _MOST = 4  # one being filled, the others with the threads
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from awscrt.checksums import crc64nvme
 
-from s3gw.blobs.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
+from s3gw.content.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
 
 pytestmark = pytest.mark.anyio
 

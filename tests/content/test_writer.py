@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from s3gw.blobs.new_chunk import ChunkFile
-from s3gw.blobs.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content.new_chunk import ChunkFile
+from s3gw.content.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
+from s3gw.content.writer import BodyWriter
 from s3gw.errors import BadDigest, IncompleteBody
 from s3gw.metadata import blobs, contents
 from s3gw.metadata.contents import INLINE, MANIFEST, ContentLost
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from tests.blobs.bodies import PiecedBody, StallingBody, body_of, random_bytes
-from tests.blobs.conftest import BLOCK, CHUNK, Room
+from tests.content.bodies import PiecedBody, StallingBody, body_of, random_bytes
+from tests.content.conftest import BLOCK, CHUNK, Room
 
 pytestmark = pytest.mark.anyio
 

@@ -16,11 +16,11 @@ from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from s3gw.blobs.read_pins import ReadPins
-from s3gw.blobs.receive import Body
-from s3gw.blobs.store import BlobStore
-from s3gw.blobs.upload import Hasher, Upload, UploadServices
-from s3gw.blobs.upload_buffers import UploadBuffers
+from s3gw.content.read_pins import ReadPins
+from s3gw.content.receive import Body
+from s3gw.content.store import BlobStore
+from s3gw.content.upload import Hasher, Upload, UploadServices
+from s3gw.content.upload_buffers import UploadBuffers
 from s3gw.metadata import blobs
 from s3gw.metadata.contents import NewContent, inline
 from s3gw.metadata.database import Database, DatabaseUnavailable
@@ -48,7 +48,7 @@ class BodyWriter:
         self,
         database: Database,
         store: BlobStore,
-        incarnation: str,
+        process: str,
         pins: ReadPins,
         *,
         inline_limit: int = INLINE_LIMIT,
@@ -66,7 +66,7 @@ class BodyWriter:
             self.buffers,
             ThreadPoolExecutor(max(2, cores), "s3gw-hash"),
             ThreadPoolExecutor(max(8, 2 * cores), "s3gw-disk"),
-            lambda: f"{incarnation}-{next(counter):08x}",
+            lambda: f"{process}-{next(counter):08x}",
             chunk_size,
         )
         self._cleanups: set[asyncio.Task[Any]] = set()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from s3gw.blobs.upload_buffers import BUFFER, UploadBuffer
-from s3gw.blobs.upload_window import UploadWindow
+from s3gw.content.upload_buffers import BUFFER, UploadBuffer
+from s3gw.content.upload_window import UploadWindow
 
 _HOLD = 0.25  # seconds that a buffer may wait to become full
 

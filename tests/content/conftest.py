@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.blobs.filesystem import FilesystemStore
-from s3gw.blobs.read_pins import ReadPins
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content.filesystem import FilesystemStore
+from s3gw.content.read_pins import ReadPins
+from s3gw.content.reader import ContentReader
+from s3gw.content.writer import BodyWriter
 from s3gw.metadata import contents, schema
 from s3gw.metadata.contents import Content, NewContent
 from s3gw.metadata.database import Connection, Database
-from tests.blobs.bodies import body_of
+from tests.content.bodies import body_of
 
 BLOCK = 64 * 1024
 CHUNK = 5 * BLOCK  # small, so that a test has many
@@ -36,9 +36,9 @@ class Room:
         self.writer = self.new_writer("first")
         self.reader = ContentReader(self.database, self.store)
 
-    def new_writer(self, incarnation: str, memory: int = 64 * 2**20) -> BodyWriter:
+    def new_writer(self, process: str, memory: int = 64 * 2**20) -> BodyWriter:
         return BodyWriter(
-            self.database, self.store, incarnation, self.pins, inline_limit=1024, chunk_size=CHUNK, memory=memory
+            self.database, self.store, process, self.pins, inline_limit=1024, chunk_size=CHUNK, memory=memory
         )
 
     async def put(self, data: bytes, writer: BodyWriter | None = None) -> Content:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from s3gw.blobs.direct_io import MEASURED, DirectIo
-from s3gw.blobs.filesystem import FilesystemStore
-from tests.blobs.conformance import HERE, write
+from s3gw.content.direct_io import MEASURED, DirectIo
+from s3gw.content.filesystem import FilesystemStore
+from tests.content.conformance import HERE, write
 
 FILES = 320
 

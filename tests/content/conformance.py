@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from s3gw.blobs.store import BlobCorrupt, BlobNotFound, BlobStore
-from tests.blobs.bodies import random_bytes
+from s3gw.content.store import BlobCorrupt, BlobNotFound, BlobStore
+from tests.content.bodies import random_bytes
 
-HERE, THERE = "incarnation-1-00000001", "incarnation-1-000000ff"
+HERE, THERE = "process-1-00000001", "process-1-000000ff"
 
 
 def write(store: BlobStore, location: str, *pieces: bytes) -> None:

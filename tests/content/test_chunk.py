@@ -7,8 +7,8 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3gw.blobs.chunk import BLOCK, ChunkHasher, block_count, blocks_match, list_matches, list_size
-from tests.blobs.bodies import random_bytes
+from s3gw.content.chunk import BLOCK, ChunkHasher, block_count, blocks_match, list_matches, list_size
+from tests.content.bodies import random_bytes
 
 
 def hashed(*pieces: bytes) -> tuple[bytes, bytes]:

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from s3gw.blobs import filesystem, stored_chunk
-from s3gw.blobs import reader as reader_module
-from s3gw.blobs.filesystem import FileSource
-from s3gw.blobs.reader import ContentReader
-from s3gw.blobs.store import BlobSource
-from s3gw.blobs.stored_chunk import StoredChunk
-from s3gw.blobs.writer import BodyWriter
+from s3gw.content import filesystem, stored_chunk
+from s3gw.content import reader as reader_module
+from s3gw.content.filesystem import FileSource
+from s3gw.content.reader import ContentReader
+from s3gw.content.store import BlobSource
+from s3gw.content.stored_chunk import StoredChunk
+from s3gw.content.writer import BodyWriter
 from s3gw.metadata import blobs, contents, schema
 from s3gw.metadata.contents import Content, CorruptContent, Part, manifest, part_list
 from s3gw.metadata.database import Connection
-from tests.blobs.bodies import body_of, random_bytes
-from tests.blobs.conftest import BLOCK, CHUNK, Room
+from tests.content.bodies import body_of, random_bytes
+from tests.content.conftest import BLOCK, CHUNK, Room
 
 pytestmark = pytest.mark.anyio
 

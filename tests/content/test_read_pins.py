@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3gw.blobs.read_pins import Needs, ReadPins, needs_of
+from s3gw.content.read_pins import Needs, ReadPins, needs_of
 
 
 def test_the_epoch_of_the_oldest_pin_is_published() -> None:

@@ -1,4 +1,4 @@
-"""`BlobStore`: where chunk files lie. The contract of every implementation, as tests/blobs/conformance.py tests it.
+"""`BlobStore`: where chunk files lie. The contract of every implementation, as tests/content/conformance.py tests it.
 
 A store moves bytes and makes them durable. It knows neither digests nor who counts on a location. All methods block
 and are called from worker threads; but for `BlobSink.write` a sink or source is used by one thread at a time.
@@ -51,7 +51,7 @@ class BlobSource(Protocol):
 
 
 class BlobStore(Protocol):
-    """Places named by location: "<incarnation>-<counter, at least 8 hex digits>"; any other raises ValueError."""
+    """Places named by location: "<process>-<counter, at least 8 hex digits>"; any other raises ValueError."""
 
     def create(self, location: str, expected_size: int | None = None) -> BlobSink:
         """Begin a file at a location that was never used. `expected_size` is a hint. Raises FileExistsError."""
