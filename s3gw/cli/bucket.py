@@ -9,7 +9,8 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import buckets, identities, uploads
+from s3gw.metadata import buckets, configurations, identities, uploads
+from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection, now
 from s3gw.names import valid_bucket_name
 
@@ -104,7 +105,7 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
     """Delete an empty bucket."""
     with session(data, database_url, as_json) as metadata:
         bucket = metadata.read(_find, name)
-        while not metadata.write(uploads.delete_bucket, bucket.id):
+        while not metadata.write(_delete_step, bucket.id):
             pass
         show(describe(bucket) | {"deleted": True}, as_json)
 
@@ -132,17 +133,26 @@ def _create(
         conn, name=name, owner_id=user.id, region=settings.region, defaults=settings.bucket_defaults, now=now(conn)
     )
     if versioning is not None:
-        buckets.set_versioning(conn, bucket_id, versioning)
+        configurations.set_versioning(_change(conn, bucket_id), versioning)
     return _find(conn, name)
 
 
 def _update(conn: Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
-    bucket = _find(conn, name)
+    change = _change(conn, _find(conn, name).id)
     if owner is not None:
-        buckets.set_owner(conn, bucket.id, identities.find_user(conn, owner).id)
+        configurations.set_owner(change, identities.find_user(conn, owner).id)
     if versioning is not None:
-        buckets.set_versioning(conn, bucket.id, versioning)
+        configurations.set_versioning(change, versioning)
     return _find(conn, name)
+
+
+def _delete_step(conn: Connection, bucket_id: int) -> bool:
+    return uploads.delete_bucket(_change(conn, bucket_id))
+
+
+def _change(conn: Connection, bucket_id: int) -> Change:
+    """Of whoever may run commands beside the database: no user and no request."""
+    return Change(conn, ChangeFacts(bucket_id, "", now(conn), ""), ())
 
 
 def _state(text: str) -> str:

@@ -1,4 +1,4 @@
-"""SQL of buckets and their configurations.
+"""SQL of buckets; configurations.py is that of what is set for them.
 
 A write that stands on a bucket locks its row `FOR SHARE`; configuration and deletion lock it `FOR UPDATE`, so nothing
 is put into a bucket that is just being deleted.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
@@ -117,9 +117,9 @@ def create(
     except IntegrityError:  # created by someone else since we looked
         raise BucketAlreadyExists(BucketName=name) from None
     for kind, document in _DEFAULTS[defaults].items():
-        put_configuration(conn, bucket_id, kind, document)
+        insert_configuration(conn, bucket_id, kind, document)
     if tags:
-        put_configuration(conn, bucket_id, "Tagging", tags)
+        insert_configuration(conn, bucket_id, "Tagging", tags)
     return int(bucket_id)
 
 
@@ -151,31 +151,6 @@ def delete_bucket(conn: Connection, bucket_id: int) -> None:
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
 
 
-def set_versioning(conn: Connection, bucket_id: int, versioning: str) -> None:
-    lock_exclusive(conn, bucket_id)
-    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(versioning=versioning))
-
-
-def set_owner(conn: Connection, bucket_id: int, owner_id: str) -> None:
-    lock_exclusive(conn, bucket_id)
-    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(owner_id=owner_id))
-
-
-def configuration(conn: Connection, bucket_id: int, kind: str) -> Any:
-    """The document last put under `kind` (boto3's member names), or None."""
-    table = bucket_configurations
-    statement = select(table.c.document).where(table.c.bucket_id == bucket_id, table.c.kind == kind)
-    document = conn.execute(statement).scalar_one_or_none()
-    return None if document is None else json.loads(document)
-
-
-def put_configuration(conn: Connection, bucket_id: int, kind: str, document: Any) -> None:
-    delete_configuration(conn, bucket_id, kind)
+def insert_configuration(conn: Connection, bucket_id: int, kind: str, document: Any) -> None:
     values = {"bucket_id": bucket_id, "kind": kind, "document": json.dumps(document)}
     conn.execute(insert(bucket_configurations).values(values))
-
-
-def delete_configuration(conn: Connection, bucket_id: int, kind: str) -> None:
-    table = bucket_configurations
-    lock_exclusive(conn, bucket_id)
-    conn.execute(delete(table).where(table.c.bucket_id == bucket_id, table.c.kind == kind))

@@ -1,4 +1,4 @@
-"""A Change: what is given to a function that writes a bucket's objects and uploads, instead of a bare connection.
+"""A Change: what a function is given that writes to a bucket or to what is in it, instead of a bare connection.
 
 It says who changes what, when, and on which request, and it owns the locks that were taken for it. Whatever has to be
 asked or recorded at every change of an object belongs here, so that no way to change one can go around it.
@@ -25,6 +25,11 @@ def key_lock(bucket_id: int, key: str) -> LockKey:
 
 def part_lock(upload_id: str, number: int) -> LockKey:
     return LockKey(f"upload/{upload_id}/{number}")
+
+
+def bucket_lock(name: str) -> LockKey:
+    """Who creates, configures or deletes the bucket."""
+    return LockKey(f"bucket/{name}")
 
 
 def token_lock(bucket_id: int, token: str) -> LockKey:
@@ -60,6 +65,10 @@ class Change:
         if self._versioning is None:
             self._versioning = buckets.lock_shared(self.conn, self.bucket_id)
         return self._versioning
+
+    def lock_bucket_exclusively(self) -> None:
+        """Before it is configured or deleted: nobody writes into it until the end."""
+        buckets.lock_exclusive(self.conn, self.bucket_id)
 
     def require_key(self, key: str) -> None:
         """Raises NotLocked, on SQLite too, where nothing would go wrong."""

@@ -180,13 +180,14 @@ def abort(conn: Connection, upload_id: str) -> int:
     return remove(conn, upload_id, frozenset())
 
 
-def delete_bucket(conn: Connection, bucket_id: int) -> bool:
+def delete_bucket(change: Change) -> bool:
     """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone.
 
     A bucket with unfinished uploads counts as empty, as on AWS: each step aborts some, and other writers go between
     two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
     """
-    buckets.lock_exclusive(conn, bucket_id)
+    conn, bucket_id = change.conn, change.bucket_id
+    change.lock_bucket_exclusively()
     buckets.refuse_objects(conn, bucket_id)
     removed = 0
     for upload_id in _of_bucket.values(conn, bucket_id=bucket_id, batch=_STEP):

@@ -18,6 +18,7 @@ from s3gw.errors import (
 )
 from s3gw.metadata import buckets, uploads
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.change import bucket_lock
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
 from s3gw.operations.call import Call, Output
@@ -110,7 +111,7 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
     try:
         bucket = _NewBucket(name, call.principal.user_id, settings.region, defaults, call.now, tags)
-        await call.services.database.write(_create, bucket, keys=(f"bucket/{name}",))
+        await call.services.database.write(_create, bucket, keys=(bucket_lock(name),))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK" (API Reference, CreateBucket).
@@ -150,9 +151,8 @@ async def head_bucket(call: Call, input: HeadBucketRequestTypeDef) -> Output:
 
 async def delete_bucket(call: Call, input: DeleteBucketRequestTypeDef) -> Output:
     bucket = call.the_bucket
-    write, keys = call.services.database.write, (f"bucket/{bucket.name}",)
     try:
-        while not await write(uploads.delete_bucket, bucket.id, keys=keys):
+        while not await call.change([call.bucket_lock], uploads.delete_bucket):
             pass
     except BucketNotEmpty:
         message = _NOT_EMPTY_OF_VERSIONS if bucket.versioning else None

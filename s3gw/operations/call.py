@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Proto
 from s3gw.auth.principal import Principal
 from s3gw.errors import S3Error
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import Change, ChangeFacts, LockKey, change, key_lock
+from s3gw.metadata.change import Change, ChangeFacts, LockKey, bucket_lock, change, key_lock
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ class Call:
 
     def key_lock(self, key: str) -> LockKey:
         return key_lock(self.the_bucket.id, key)
+
+    @property
+    def bucket_lock(self) -> LockKey:
+        return bucket_lock(self.the_bucket.name)
 
     async def change(
         self, locks: Iterable[LockKey], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from s3gw.errors import InvalidArgument, InvalidTag, MethodNotAllowed, NoSuchKey, NoSuchTagSet, NoSuchVersion, S3Error
-from s3gw.metadata import buckets, objects
+from s3gw.metadata import configurations, objects
 from s3gw.operations.call import Call, Output
 
 if TYPE_CHECKING:
@@ -135,25 +135,21 @@ async def get_object_tagging(call: Call, input: GetObjectTaggingRequestTypeDef) 
 
 async def put_bucket_tagging(call: Call, input: PutBucketTaggingRequestTypeDef) -> Output:
     tags = checked_tags(input["Tagging"]["TagSet"], most=_MOST_OF_A_BUCKET)
-    bucket = call.the_bucket
-    write = call.services.database.write
     if tags:
-        await write(buckets.put_configuration, bucket.id, "Tagging", tags, keys=(f"bucket/{bucket.name}",))
-    else:
-        await write(buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",))
-    return {}
+        await call.change([call.bucket_lock], configurations.put, "Tagging", tags)
+        return {}
+    return await delete_bucket_tagging(call, input)
 
 
 async def get_bucket_tagging(call: Call, input: GetBucketTaggingRequestTypeDef) -> Output:
-    tags = await call.services.database.read(buckets.configuration, call.the_bucket.id, "Tagging")
+    tags = await call.services.database.read(configurations.find, call.the_bucket.id, "Tagging")
     if tags is None:
         raise NoSuchTagSet(BucketName=call.the_bucket.name)
     return {"TagSet": tags}
 
 
-async def delete_bucket_tagging(call: Call, input: DeleteBucketTaggingRequestTypeDef) -> Output:
-    bucket = call.the_bucket
-    await call.services.database.write(
-        buckets.delete_configuration, bucket.id, "Tagging", keys=(f"bucket/{bucket.name}",)
-    )
+async def delete_bucket_tagging(
+    call: Call, input: DeleteBucketTaggingRequestTypeDef | PutBucketTaggingRequestTypeDef
+) -> Output:
+    await call.change([call.bucket_lock], configurations.remove, "Tagging")
     return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from s3gw.errors import IllegalVersioningConfigurationException, NotImplemented
-from s3gw.metadata import buckets
+from s3gw.metadata import configurations
 from s3gw.operations.call import Call, Output
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ async def put_bucket_versioning(call: Call, input: PutBucketVersioningRequestTyp
         raise IllegalVersioningConfigurationException()
     if configuration.get("MFADelete", "Disabled") != "Disabled":
         raise NotImplemented("MFA delete is not supported.")
-    bucket = call.the_bucket
-    await call.services.database.write(buckets.set_versioning, bucket.id, status, keys=(f"bucket/{bucket.name}",))
+    await call.change([call.bucket_lock], configurations.set_versioning, status)
     return {}
 
 

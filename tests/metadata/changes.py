@@ -1,9 +1,13 @@
-"""Changes for tests of what write functions do: of a key, or of a part."""
+"""Changes for tests of what write functions do: of a bucket, of a key, or of a part."""
 
 from __future__ import annotations
 
 from s3gw.metadata.change import Change, ChangeFacts, key_lock, part_lock
 from s3gw.metadata.database import Connection
+
+
+def of_bucket(conn: Connection, bucket_id: int) -> Change:
+    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [])
 
 
 def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, NoSuchBucket
-from s3gw.metadata import buckets, identities, uploads
+from s3gw.metadata import buckets, configurations, identities, uploads
+from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection, Database
+from tests.metadata.changes import of_bucket
 
 pytestmark = pytest.mark.anyio
 
@@ -24,19 +26,19 @@ async def test_a_bucket_that_was_deleted_meanwhile_is_neither_written_nor_config
     def steps(conn: Connection) -> None:
         owner = identities.create_user(conn, name="owner").id
         (bucket_id,) = _create(conn, owner, "bucket")
-        assert uploads.delete_bucket(conn, bucket_id)
+        assert uploads.delete_bucket(of_bucket(conn, bucket_id))
         late: list[tuple[Any, ...]] = [
-            (buckets.lock_shared,),
-            (buckets.set_versioning, "Enabled"),
-            (buckets.set_owner, owner),
-            (buckets.put_configuration, "Tagging", []),
-            (buckets.delete_configuration, "Tagging"),
+            (Change.lock_bucket,),
+            (configurations.set_versioning, "Enabled"),
+            (configurations.set_owner, owner),
+            (configurations.put, "Tagging", []),
+            (configurations.remove, "Tagging"),
             (uploads.delete_bucket,),
         ]
-        for change, *arguments in late:
+        for write, *arguments in late:
             with pytest.raises(NoSuchBucket):
-                change(conn, bucket_id, *arguments)
-        assert buckets.configuration(conn, bucket_id, "Tagging") is None
+                write(of_bucket(conn, bucket_id), *arguments)
+        assert configurations.find(conn, bucket_id, "Tagging") is None
         assert buckets.owner_of_objects(conn, bucket_id) is None
 
     await database.write(steps)

@@ -6,11 +6,11 @@ from functools import partial
 
 import pytest
 
-from s3gw.metadata import buckets, contents, identities, listing, objects, schema
+from s3gw.metadata import buckets, configurations, contents, identities, listing, objects, schema
 from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject, Stored
-from tests.metadata.changes import of_key
+from tests.metadata.changes import of_bucket, of_key
 from tests.metadata.test_listing import fill
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ async def test_no_version_is_older_than_the_one_below_it(database: Database) -> 
 
     def put_with_a_clock_set_back(conn: Connection) -> list[Stored]:
         fill(conn, [])
-        buckets.set_versioning(conn, 1, "Enabled")
+        configurations.set_versioning(of_bucket(conn, 1), "Enabled")
         change, place = of_key(conn, 1), partial(contents.insert, new=inline(b""))
         new = NewObject("key", 0, "", "u")
         return [
@@ -54,7 +54,7 @@ async def test_a_version_id_with_other_random_bytes_finds_deletes_and_tags_nothi
 
     def ask_for_another(conn: Connection) -> None:
         fill(conn, [])
-        buckets.set_versioning(conn, 1, "Enabled")
+        configurations.set_versioning(of_bucket(conn, 1), "Enabled")
         new = NewObject("key", 3, "", "u")
         version_id = objects.put(of_key(conn, 1), new, partial(contents.insert, new=inline(b"abc"))).version_id
         stored = objects.find(conn, 1, "key", version_id)
@@ -90,7 +90,7 @@ async def test_a_content_of_another_size_than_its_object_tells_is_corrupt(
 
     def find(conn: Connection) -> None:
         fill(conn, [])
-        buckets.set_versioning(conn, 1, "Enabled")
+        configurations.set_versioning(of_bucket(conn, 1), "Enabled")
         new = NewObject("key", told, "", "u")
         stored = objects.put(of_key(conn, 1), new, partial(contents.insert, new=inline(b"abc")))
         objects.find_with_content(conn, 1, "key", stored.version_id if by_id else None)

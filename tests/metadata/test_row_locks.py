@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import insert
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import buckets, contents, identities, jobs, listing, uploads
+from s3gw.metadata import buckets, configurations, contents, identities, jobs, listing, uploads
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection
 from s3gw.metadata.postgresql import PostgreSQLConnection, PostgreSQLDatabase
 from s3gw.metadata.schema import objects
 from s3gw.metadata.uploads import NO_VERSION, Upload, UploadedPart
-from tests.metadata.changes import of_key, of_part
+from tests.metadata.changes import of_bucket, of_key, of_part
 
 pytestmark = pytest.mark.anyio
 
@@ -52,11 +52,11 @@ def write_into_bucket(conn: Connection, made: Made) -> None:
 
 
 def configure(conn: Connection, made: Made) -> None:
-    buckets.put_configuration(conn, made.bucket_id, "Tagging", [])
+    configurations.put(of_bucket(conn, made.bucket_id), "Tagging", [])
 
 
 def delete_bucket(conn: Connection, made: Made) -> None:
-    uploads.delete_bucket(conn, made.bucket_id)
+    uploads.delete_bucket(of_bucket(conn, made.bucket_id))
 
 
 def put_part(conn: Connection, made: Made) -> None:

@@ -8,13 +8,23 @@ import pytest
 from sqlalchemy import select
 
 from s3gw.errors import BucketNotEmpty, IdempotencyParameterMismatch, NoSuchUpload
-from s3gw.metadata import buckets, client_tokens, contents, identities, listing, objects, schema, uploads
+from s3gw.metadata import (
+    buckets,
+    client_tokens,
+    configurations,
+    contents,
+    identities,
+    listing,
+    objects,
+    schema,
+    uploads,
+)
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError
 from s3gw.metadata.objects import NewObject
 from s3gw.metadata.uploads import NO_VERSION, VERSION_REMOVED, Upload, UploadedPart
-from tests.metadata.changes import of_key, of_part
+from tests.metadata.changes import of_bucket, of_key, of_part
 
 pytestmark = pytest.mark.anyio
 
@@ -135,18 +145,18 @@ async def test_a_bucket_goes_with_what_is_its_own_alone(database: Database) -> N
         begin(conn, owner, one)
         for bucket_id in (one, two):
             assert not client_tokens.was_done(conn, bucket_id, "token", client_tokens.digest_of({"a": 1}))
-        buckets.set_versioning(conn, two, "Enabled")
+        configurations.set_versioning(of_bucket(conn, two), "Enabled")
         new = NewObject("key", 1, "", owner)
         objects.put(of_key(conn, two), new, lambda conn: contents.insert(conn, inline(b"a")))
-        assert uploads.delete_bucket(conn, one)
+        assert uploads.delete_bucket(of_bucket(conn, one))
         assert buckets.find(conn, "one") is None
         bucket = buckets.find(conn, "two")
         assert bucket is not None and bucket.versioning == "Enabled"
         assert uploads.find(conn, two, "key", theirs).upload_id == theirs
         assert client_tokens.was_done(conn, two, "token", client_tokens.digest_of({"a": 1}))
-        assert buckets.configuration(conn, two, "OwnershipControls") is not None
+        assert configurations.find(conn, two, "OwnershipControls") is not None
         with pytest.raises(BucketNotEmpty):
-            uploads.delete_bucket(conn, two)
+            uploads.delete_bucket(of_bucket(conn, two))
         assert uploads.find(conn, two, "key", theirs).upload_id == theirs
 
     await database.write(steps)
@@ -156,18 +166,18 @@ async def test_a_bucket_is_configured_and_given_away_by_itself(database: Databas
     def steps(conn: Connection) -> None:
         owner, one, two = make(conn)
         other = identities.create_user(conn, name="other").id
-        buckets.set_owner(conn, one, other)
+        configurations.set_owner(of_bucket(conn, one), other)
         assert [getattr(buckets.find(conn, name), "owner_id", None) for name in ("one", "two")] == [other, owner]
-        buckets.set_versioning(conn, one, "Suspended")
+        configurations.set_versioning(of_bucket(conn, one), "Suspended")
         assert [buckets.lock_shared(conn, bucket_id) for bucket_id in (one, two)] == ["Suspended", ""]
         for bucket_id in (one, two):
             for kind in ("Tagging", "PublicAccessBlock"):
-                buckets.put_configuration(conn, bucket_id, kind, [bucket_id, kind])
-        buckets.put_configuration(conn, one, "Tagging", "new")
-        buckets.delete_configuration(conn, one, "PublicAccessBlock")
-        assert [buckets.configuration(conn, one, kind) for kind in ("Tagging", "PublicAccessBlock")] == ["new", None]
-        assert buckets.configuration(conn, two, "Tagging") == [two, "Tagging"]
-        assert buckets.configuration(conn, two, "PublicAccessBlock") == [two, "PublicAccessBlock"]
+                configurations.put(of_bucket(conn, bucket_id), kind, [bucket_id, kind])
+        configurations.put(of_bucket(conn, one), "Tagging", "new")
+        configurations.remove(of_bucket(conn, one), "PublicAccessBlock")
+        assert [configurations.find(conn, one, kind) for kind in ("Tagging", "PublicAccessBlock")] == ["new", None]
+        assert configurations.find(conn, two, "Tagging") == [two, "Tagging"]
+        assert configurations.find(conn, two, "PublicAccessBlock") == [two, "PublicAccessBlock"]
 
     await database.write(steps)
 

@@ -1,0 +1,44 @@
+"""SQL of what is set for a bucket: its versioning state, its owner, and a document of each kind of configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from s3gw.metadata import buckets
+from s3gw.metadata.change import Change
+from s3gw.metadata.database import Connection
+from s3gw.metadata.schema import bucket_configurations as table
+from s3gw.metadata.schema import buckets as buckets_table
+
+
+def find(conn: Connection, bucket_id: int, kind: str) -> Any:
+    """The document last put under `kind` (boto3's member names), or None."""
+    statement = select(table.c.document).where(table.c.bucket_id == bucket_id, table.c.kind == kind)
+    document = conn.execute(statement).scalar_one_or_none()
+    return None if document is None else json.loads(document)
+
+
+def put(change: Change, kind: str, document: Any) -> None:
+    remove(change, kind)
+    buckets.insert_configuration(change.conn, change.bucket_id, kind, document)
+
+
+def remove(change: Change, kind: str) -> None:
+    change.lock_bucket_exclusively()
+    change.conn.execute(delete(table).where(table.c.bucket_id == change.bucket_id, table.c.kind == kind))
+
+
+def set_versioning(change: Change, versioning: str) -> None:
+    _update(change, versioning=versioning)
+
+
+def set_owner(change: Change, owner_id: str) -> None:
+    _update(change, owner_id=owner_id)
+
+
+def _update(change: Change, **values: str) -> None:
+    change.lock_bucket_exclusively()
+    change.conn.execute(update(buckets_table).where(buckets_table.c.id == change.bucket_id).values(values))
