@@ -8,8 +8,10 @@ from s3gw.errors import KeyTooLongError
 
 MAX_KEY_BYTES = 1024
 
-# Buckets made before 2018 in us-east-1 may have up to 255 of these; new names go through valid_bucket_name().
-_ACCESSIBLE_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+# Whether a bucket that exists may be called so: those made before 2018 in us-east-1 may have up to 255 of these
+# characters. New names go through valid_bucket_name().
+can_be_bucket = re.compile(r"[A-Za-z0-9._-]{3,255}").fullmatch
+
 _NEW_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _OF_BROWSERS = frozenset(("favicon.ico",))  # what they ask any server for, by the path of a bucket
@@ -22,11 +24,6 @@ def check_key_length(key: str, most: int = MAX_KEY_BYTES) -> None:
     size = len(key.encode("utf-8", "surrogatepass"))
     if size > most:
         raise KeyTooLongError(Size=size, MaxSizeAllowed=most)
-
-
-def can_be_bucket(name: str) -> bool:
-    """Whether a bucket that exists may be called so."""
-    return _ACCESSIBLE_BUCKET.fullmatch(name) is not None
 
 
 def valid_bucket_name(name: str) -> bool:

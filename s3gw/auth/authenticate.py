@@ -1,13 +1,13 @@
 """Who a request comes from: its signature, checked against the clock and the key, and how its body is protected.
 
-SigV4 and SigV2, in the Authorization header or the query, or anonymous. The look-up of the key is the only await.
-What the principal may do is not decided here (access/), nor is the body read (payload.py).
+SigV4 and SigV2, in the Authorization header or the query, or anonymous. In two steps, between which the caller looks
+the access key up: `read_proof` says which one it is, `authenticate` verifies. No I/O. What the principal may do is not
+decided here (access/), nor is the body read (payload.py).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 from s3gw.auth import sigv2, sigv4
@@ -80,23 +80,17 @@ _PAYLOADS = {
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": PayloadSpec("chunked-signed", trailer=True),
 }
 
-FindAccessKey = Callable[[str], Awaitable[AccessKeyRow | None]]
 
-
-async def authenticate(
-    request: Request,
-    find_access_key: FindAccessKey,
-    credentials: Credentials,
-    settings: AuthSettings,
-    now: float | None = None,
+def authenticate(
+    request: Request, proof: Proof | None, row: AccessKeyRow | None, credentials: Credentials, now: float
 ) -> Authentication:
-    """`now` is in seconds since the epoch. Raises the AWS error of each way in which a signature can be wrong."""
-    now = time.time() if now is None else now
-    proof = _read_proof(request, settings, now)
+    """`proof` is what `read_proof` gave for the request, `row` that of its access key, `now` the same as there.
+
+    Raises the AWS error of each way in which a signature can be wrong.
+    """
     if proof is None:
         return Authentication(ANONYMOUS, _optional_payload(request.headers), False)
     access_key_id = proof.access_key_id
-    row = await find_access_key(access_key_id)
     if row is None or not row.key_enabled or (row.expires_at is not None and row.expires_at <= now * 1_000_000):
         raise InvalidAccessKeyId(AWSAccessKeyId=access_key_id)
     payload = proof.verify(credentials, row.sealed_secret)
@@ -174,14 +168,14 @@ class _SigV2(NamedTuple):
         )
 
 
-_Proof = _SigV4 | _SigV2
+Proof = _SigV4 | _SigV2
 
 
-def _read_proof(request: Request, settings: AuthSettings, now: float) -> _Proof | None:
-    """None for an anonymous request."""
+def read_proof(request: Request, settings: AuthSettings, now: float) -> Proof | None:
+    """None for an anonymous request. `now` is in seconds since the epoch."""
     headers, arguments = request.headers, request.arguments
     authorization = headers.get("authorization")
-    in_query: Callable[[Request, AuthSettings, float], _Proof] | None = None
+    in_query: Callable[[Request, AuthSettings, float], Proof] | None = None
     if arguments:
         has_v4 = "X-Amz-Algorithm" in arguments or "X-Amz-Signature" in arguments or "X-Amz-Credential" in arguments
         has_v2 = "AWSAccessKeyId" in arguments or "Signature" in arguments
@@ -193,7 +187,7 @@ def _read_proof(request: Request, settings: AuthSettings, now: float) -> _Proof 
     return None if in_query is None else in_query(request, settings, now)
 
 
-def _signed_header(request: Request, authorization: str, settings: AuthSettings, now: float) -> _Proof:
+def _signed_header(request: Request, authorization: str, settings: AuthSettings, now: float) -> Proof:
     if authorization.startswith(sigv4.ALGORITHM):
         return _header_v4(request, authorization, settings, now)
     if authorization.startswith(sigv2.SCHEME):

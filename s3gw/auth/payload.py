@@ -54,7 +54,8 @@ class BodySettings(Protocol):
 
 
 class VerifyingBody:
-    """`size` is the length of the content that the headers announce; None when they leave it open.
+    """`size` is the length of the content that the headers announce; None when they leave it open. `received` is how
+    much of it has come so far, `checksum_algorithm` that of the x-amz-checksum-… header or trailer.
 
     The constructor raises what is wrong with the headers before a byte is read; `limit` bounds the content.
     """
@@ -72,6 +73,8 @@ class VerifyingBody:
         self._receive_into = receive_into
         spec, headers = authentication.payload, request.headers
         self._expected = ExpectedDigests(request, spec)
+        algorithm = self._expected.algorithm
+        self.checksum_algorithm = None if algorithm is None else algorithm.name
         self.hashers: dict[str, Hasher] = self._expected.hashers()
         self._decoder: _FramedContent | None = None
         if spec.kind.startswith("chunked"):
@@ -82,20 +85,9 @@ class VerifyingBody:
         else:
             self.size = _length(headers, "content-length")
         self._is_open_ended = self.size is None and "transfer-encoding" in headers
-        self._received = 0
+        self.received = 0
         self._content: deque[bytes | memoryview] = deque()  # that has come and wasn't read yet
         self._has_begun = self._has_ended = False
-
-    @property
-    def checksum_algorithm(self) -> str | None:
-        """Of the x-amz-checksum-… header or trailer."""
-        algorithm = self._expected.algorithm
-        return None if algorithm is None else algorithm.name
-
-    @property
-    def received(self) -> int:
-        """Bytes of content that have come so far."""
-        return self._received
 
     @property
     def is_chunked(self) -> bool:
@@ -123,7 +115,7 @@ class VerifyingBody:
         """
         self._begin()
         piece = await self._next_piece()
-        self._check_limit(self._received)
+        self._check_limit(self.received)
         return piece
 
     async def read_into(self, room: memoryview, patience: float) -> int:
@@ -137,7 +129,7 @@ class VerifyingBody:
         else:
             filled, has_more = await self._receive_into(room, patience)
             self._count(filled, not has_more)
-        self._check_limit(self._received)
+        self._check_limit(self.received)
         return filled
 
     async def _copy_into(self, room: memoryview, patience: float) -> int:
@@ -215,9 +207,9 @@ class VerifyingBody:
         return True
 
     def _count(self, size: int, is_last: bool) -> None:
-        self._received += size
-        if self.size is not None and (self._received > self.size or (is_last and self._received < self.size)):
-            raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self._received)
+        self.received += size
+        if self.size is not None and (self.received > self.size or (is_last and self.received < self.size)):
+            raise IncompleteBody(NumberBytesExpected=self.size, NumberBytesProvided=self.received)
         if is_last:
             self._has_ended = True
             if self._decoder is not None:

@@ -159,5 +159,5 @@ def _is_known(error: BaseException | None) -> bool:
 def _inline(data: bytes, hashers: Mapping[str, Hasher]) -> StoredBody:
     for hasher in hashers.values():
         hasher.update(memoryview(data))
-    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return StoredBody(inline(data), len(data), md5, {name: hasher.digest() for name, hasher in hashers.items()})
+    checksums = {name: hasher.digest() for name, hasher in hashers.items()}
+    return StoredBody(inline(data), len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), checksums)

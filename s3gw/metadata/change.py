@@ -6,8 +6,9 @@ asked or recorded at every change of an object belongs here, so that no way to c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, NamedTuple, NewType, ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from s3gw.metadata import buckets
 from s3gw.metadata.database import Connection, Database
@@ -15,25 +16,48 @@ from s3gw.metadata.database import Connection, Database
 P = ParamSpec("P")
 T = TypeVar("T")
 
+
+@dataclass(frozen=True, slots=True)
+class KeyLock:
+    bucket_id: int
+    key: str
+
+    def name(self) -> str:
+        return f"{self.bucket_id}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartLock:
+    upload_id: str
+    number: int
+
+    def name(self) -> str:
+        return f"upload/{self.upload_id}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLock:
+    """Of who creates, configures or deletes the bucket; `bucket` is its name."""
+
+    bucket: str
+
+    def name(self) -> str:
+        return f"bucket/{self.bucket}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLock:
+    """Of a client token."""
+
+    bucket_id: int
+    token: str
+
+    def name(self) -> str:
+        return f"{self.bucket_id} client token {self.token}"
+
+
 # Writers that have one in common take turns: PostgreSQL's advisory locks. SQLite's writers take turns anyway.
-LockKey = NewType("LockKey", str)
-
-
-def key_lock(bucket_id: int, key: str) -> LockKey:
-    return LockKey(f"{bucket_id}/{key}")
-
-
-def part_lock(upload_id: str, number: int) -> LockKey:
-    return LockKey(f"upload/{upload_id}/{number}")
-
-
-def bucket_lock(name: str) -> LockKey:
-    """Who creates, configures or deletes the bucket."""
-    return LockKey(f"bucket/{name}")
-
-
-def token_lock(bucket_id: int, token: str) -> LockKey:
-    return LockKey(f"{bucket_id} client token {token}")
+Lock = KeyLock | PartLock | BucketLock | TokenLock
 
 
 class ChangeFacts(NamedTuple):
@@ -54,7 +78,7 @@ class Change:
 
     __slots__ = ("_locks", "_versioning", "actor_id", "bucket_id", "conn", "now", "request_id")
 
-    def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[LockKey]) -> None:
+    def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
         self.bucket_id, self.actor_id, self.now, self.request_id = facts
         self._locks = frozenset(locks)
@@ -72,33 +96,33 @@ class Change:
 
     def require_key(self, key: str) -> None:
         """Raises NotLocked, on SQLite too, where nothing would go wrong."""
-        self._require(key_lock(self.bucket_id, key))
+        self._require(KeyLock(self.bucket_id, key))
 
     def require_part(self, upload_id: str, number: int) -> None:
-        self._require(part_lock(upload_id, number))
+        self._require(PartLock(upload_id, number))
 
-    def _require(self, lock: LockKey) -> None:
+    def _require(self, lock: Lock) -> None:
         if lock not in self._locks:
-            raise NotLocked(lock)
+            raise NotLocked(lock.name())
 
 
 async def change(
     database: Database,
     facts: ChangeFacts,
-    locks: Iterable[LockKey],
+    locks: Collection[Lock],
     fn: Callable[Concatenate[Change, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
     """Run `fn` as one transaction, under the locks; what it returns or raises arrives when that is durable."""
-    locks = tuple(dict.fromkeys(locks))
-    return await database.write(_run, facts, locks, fn, args, kwargs, keys=locks)
+    names = tuple(dict.fromkeys(lock.name() for lock in locks))
+    return await database.write(_run, facts, locks, fn, args, kwargs, keys=names)
 
 
 def _run(
     conn: Connection,
     facts: ChangeFacts,
-    locks: tuple[LockKey, ...],
+    locks: Collection[Lock],
     fn: Callable[..., T],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, text, tuple_
@@ -17,9 +17,11 @@ from s3gw.metadata import buckets
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, uploads, users
+from s3gw.pages import ObjectRow
 
 Row = Sequence[Any]  # its first column is the key, its second orders the rows of one key
 _KEY = 0
+_owner_of = itemgetter(ObjectRow._fields.index("owner"))
 Rank = Any  # the second column's type; the least and the greatest are BEFORE_… and AFTER_… below
 
 # Rows to ask for after a common prefix: mostly the next row opens the next prefix. Where it doesn't, batches double.
@@ -106,6 +108,23 @@ def list_current(
         batch=limit + 1,
     )
     return _rolled_up(rows, len(prefix), delimiter, limit)
+
+
+def list_current_with_owners(
+    conn: Connection,
+    bucket_id: int,
+    prefix: str,
+    delimiter: str,
+    after: str,
+    at_least: str,
+    limit: int,
+    with_owners: bool,
+) -> tuple[Page, dict[str, tuple[str, str]]]:
+    """`list_current`, and the `object_owners` of what it lists, or none."""
+    page = list_current(
+        conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
+    )
+    return page, object_owners(conn, bucket_id, set(map(_owner_of, page.rows))) if with_owners else {}
 
 
 def _rolled_up(rows: list[Row], cut: int, delimiter: str, limit: int) -> Page:

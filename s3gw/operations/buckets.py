@@ -18,7 +18,7 @@ from s3gw.errors import (
 )
 from s3gw.metadata import buckets, uploads
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import bucket_lock
+from s3gw.metadata.change import BucketLock
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
 from s3gw.operations.call import Call, Output
@@ -111,7 +111,7 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
     try:
         bucket = _NewBucket(name, call.principal.user_id, settings.region, defaults, call.now, tags)
-        await call.services.database.write(_create, bucket, keys=(bucket_lock(name),))
+        await call.services.database.write(_create, bucket, keys=(BucketLock(name).name(),))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK" (API Reference, CreateBucket).

@@ -5,14 +5,14 @@ It knows nothing of HTTP, XML or JSON, and holds no logic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from s3gw.auth.principal import Principal
 from s3gw.errors import S3Error
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import Change, ChangeFacts, LockKey, bucket_lock, change, key_lock
+from s3gw.metadata.change import BucketLock, Change, ChangeFacts, KeyLock, Lock, change
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -103,15 +103,15 @@ class Call:
         assert self.body is not None, "the operation's row says that it reads a body"
         return self.body
 
-    def key_lock(self, key: str) -> LockKey:
-        return key_lock(self.the_bucket.id, key)
+    def key_lock(self, key: str) -> KeyLock:
+        return KeyLock(self.the_bucket.id, key)
 
     @property
-    def bucket_lock(self) -> LockKey:
-        return bucket_lock(self.the_bucket.name)
+    def bucket_lock(self) -> BucketLock:
+        return BucketLock(self.the_bucket.name)
 
     async def change(
-        self, locks: Iterable[LockKey], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
+        self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
         facts = ChangeFacts(self.the_bucket.id, self.principal.user_id, self.now, self.request_id)

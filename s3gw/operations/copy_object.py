@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import client_tokens, contents, objects
-from s3gw.metadata.change import Change, key_lock, token_lock
+from s3gw.metadata.change import Change, KeyLock, Lock, TokenLock
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
@@ -94,7 +94,7 @@ def _asked(call: Call, input: Any) -> _Asked:
 
 async def _copy(call: Call, asked: _Asked, computed: Computed | None) -> Output:
     source = asked.source
-    locks = (call.key_lock(asked.key), key_lock(source.bucket.id, source.key))
+    locks = (call.key_lock(asked.key), KeyLock(source.bucket.id, source.key))
     original, copy, stored = await call.change(locks, _copy_version, asked, computed)
     output: Output = {
         "CopyObjectResult": {"ETag": f'"{copy.etag}"', "LastModified": timestamp(stored.last_modified)},
@@ -249,7 +249,7 @@ class _Rename(NamedTuple):
 
 async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output:
     source = parse_rename_source(input["RenameSource"], call.the_bucket.name)
-    locks = [call.key_lock(input["Key"]), call.key_lock(source)]
+    locks: list[Lock] = [call.key_lock(input["Key"]), call.key_lock(source)]
     token = input.get("ClientToken")
     if token is not None:
         if not _CLIENT_TOKEN.fullmatch(token):
@@ -258,7 +258,7 @@ async def rename_object(call: Call, input: RenameObjectRequestTypeDef) -> Output
                 ArgumentName="x-amz-client-token",
                 ArgumentValue=token,
             )
-        locks.append(token_lock(call.the_bucket.id, token))
+        locks.append(TokenLock(call.the_bucket.id, token))
     wanted = _Rename(
         source=source,
         key=input["Key"],

@@ -37,10 +37,9 @@ _RESPONSE_OVERRIDES = {
 async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
     services = call.services
     _check_part_number(input)
+    named = call.the_bucket.id, input["Key"], input.get("VersionId")
     with services.pins.open() as pin:  # before the row is read
-        version, content = await services.database.read(
-            objects.find_with_content, call.the_bucket.id, input["Key"], input.get("VersionId")
-        )
+        version, content = await services.database.read(objects.find_with_content, *named)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
         output, span = answer(call, input, version, content)

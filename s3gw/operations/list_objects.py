@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from s3gw.errors import InvalidArgument
@@ -13,7 +12,7 @@ from s3gw.metadata import listing, objects
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import ListedVersion, Page
 from s3gw.operations.call import Call, Output
-from s3gw.pages import ObjectRow, ObjectRows, PrefixRows, VersionRow, VersionRows
+from s3gw.pages import ObjectRows, PrefixRows, VersionRow, VersionRows
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     )
 
 _MOST = 1000
-_owner_of = itemgetter(ObjectRow._fields.index("owner"))
 
 # user id -> (canonical id, display name)
 Owners = dict[str, tuple[str, str]]
@@ -84,9 +82,8 @@ async def list_objects_v2(call: Call, input: ListObjectsV2RequestTypeDef) -> Out
     # Unlike a marker, start-after may lie inside a common prefix that is listed all the same, if a key of it follows.
     # A token never does: it is a key of the page before, or a common prefix.
     at_least = begin_after(after, prefix, delimiter) if after == rolled_up(after, prefix, delimiter) else ""
-    page, owners = await call.services.database.scan(
-        _current_page, call.the_bucket.id, prefix, delimiter, after, at_least, limit, bool(input.get("FetchOwner"))
-    )
+    place = prefix, delimiter, after, at_least, limit, bool(input.get("FetchOwner"))
+    page, owners = await call.services.database.scan(listing.list_current_with_owners, call.the_bucket.id, *place)
     output = _page_output(call, input, page, limit)
     output["KeyCount"] = len(page.rows) + len(page.common_prefixes)
     if token is not None:
@@ -115,9 +112,8 @@ async def list_objects(call: Call, input: ListObjectsRequestTypeDef) -> Output:
     limit = page_size(input.get("MaxKeys"))
     check_encoding(input)
     at_least = begin_after(marker, prefix, delimiter)
-    page, owners = await call.services.database.scan(
-        _current_page, call.the_bucket.id, prefix, delimiter, marker, at_least, limit, True
-    )
+    place = prefix, delimiter, marker, at_least, limit, True
+    page, owners = await call.services.database.scan(listing.list_current_with_owners, call.the_bucket.id, *place)
     output = _page_output(call, input, page, limit)
     output["Marker"] = marker
     # "This element is returned only if you have the delimiter request parameter specified."
@@ -125,22 +121,6 @@ async def list_objects(call: Call, input: ListObjectsRequestTypeDef) -> Output:
         output["NextMarker"] = _last_key(page)
     output["Contents"] = ObjectRows(page.rows, owners)
     return output
-
-
-def _current_page(
-    conn: Connection,
-    bucket_id: int,
-    prefix: str,
-    delimiter: str,
-    after: str,
-    at_least: str,
-    limit: int,
-    with_owners: bool,
-) -> tuple[Page, Owners]:
-    page = listing.list_current(
-        conn, bucket_id, prefix=prefix, delimiter=delimiter, after=after, at_least=at_least, limit=limit
-    )
-    return page, listing.object_owners(conn, bucket_id, set(map(_owner_of, page.rows))) if with_owners else {}
 
 
 def _last_key(page: Page) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest
 from s3gw.metadata import contents, listing, objects, uploads
-from s3gw.metadata.change import Change, part_lock
+from s3gw.metadata.change import Change, PartLock
 from s3gw.metadata.contents import NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.listing import ListedUpload, Page
@@ -111,7 +111,7 @@ async def upload_part(call: Call, input: UploadPartRequestTypeDef) -> Output:
     kept = upload.checksum_algorithm or DEFAULT_ALGORITHM
     async with receive_body(call, upload.checksum_algorithm or asked, beside=kept) as body:
         part = UploadedPart(upload_id, number, body.size, body.etag, call.now, 0, kept, body.checksums[kept])
-        await call.change([part_lock(upload_id, number)], _put_part, part, body.content)
+        await call.change([PartLock(upload_id, number)], _put_part, part, body.content)
     output: Output = {"ETag": f'"{body.etag}"'}
     if upload.checksum_algorithm or asked:
         output[f"Checksum{body.checksum_algorithm}"] = body.checksum

@@ -50,7 +50,7 @@ def fields_of(input: Mapping[str, Any], most_metadata: int) -> Fields:
         storage_class_of(input),
         headers_of(input),
         user_metadata_of(input.get("Metadata"), most_metadata),
-        tags_of_header(input.get("Tagging")),
+        tags_of_header(input["Tagging"]) if "Tagging" in input else None,
     )
 
 

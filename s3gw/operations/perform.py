@@ -35,9 +35,9 @@ async def perform(call: Call, row: Row) -> Output:
 
 async def _resolve(call: Call, row: Row) -> None:
     """Find the buckets that the call names, unless its door has found them already."""
-    key = call.input.get("Key")
-    if key is not None:
-        check_key_length(key, call.services.settings.max_key)
+    key, most = call.input.get("Key"), call.services.settings.max_key
+    if key is not None and len(key) * 4 > most:  # bytes: a character of UTF-8 has four at most
+        check_key_length(key, most)
     if row.is_in_bucket:
         call.bucket = await _bucket(call, call.bucket, call.input["Bucket"], "ExpectedBucketOwner")
     if row.has_source and "CopySource" in call.input:

@@ -21,11 +21,8 @@ class ReceivedBody(NamedTuple):
     size: int
     etag: str  # the MD5 in hex, without quotes
     checksum_algorithm: str
-    checksums: dict[str, str]  # base64 by algorithm
-
-    @property
-    def checksum(self) -> str:
-        return self.checksums[self.checksum_algorithm]
+    checksum: str  # base64
+    checksums: dict[str, str]  # that one, and others that were computed beside it, by algorithm
 
 
 @asynccontextmanager
@@ -44,4 +41,4 @@ async def receive_body(call: Call, algorithm: str | None, beside: str | None = N
     async with call.services.writer.storing(body, hashers) as stored:
         body.verify(stored.md5, stored.checksums)
         checksums = {each: base64.b64encode(digest).decode() for each, digest in stored.checksums.items()}
-        yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksums)
+        yield ReceivedBody(stored.content, stored.size, stored.md5, name, checksums[name], checksums)

@@ -64,7 +64,7 @@ def _is_value(text: str) -> bool:
     return len(text) <= 256 and _ALLOWED.fullmatch(text) is not None
 
 
-def tags_of_header(header: str | None) -> str | None:
+def tags_of_header(header: str) -> str | None:
     """`x-amz-tagging` (URL query parameters) as the JSON kept with the object.
 
     A tag that is none, or stands twice, is InvalidArgument here, and InvalidTag in the document of PutObjectTagging.

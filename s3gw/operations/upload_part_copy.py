@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
 from s3gw.metadata import contents, uploads
-from s3gw.metadata.change import Change, key_lock, part_lock
+from s3gw.metadata.change import Change, KeyLock, PartLock
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
@@ -46,7 +46,7 @@ class _SourceChanged(Exception):
 async def upload_part_copy(call: Call, input: UploadPartCopyRequestTypeDef) -> Output:
     number, upload_id, source = check_part_number(call, input["PartNumber"]), input["UploadId"], call.the_source
     _asked_range(input.get("CopySourceRange"))  # a malformed one is refused before anything is looked up
-    locks = (part_lock(upload_id, number), key_lock(source.bucket.id, source.key))
+    locks = (PartLock(upload_id, number), KeyLock(source.bucket.id, source.key))
     for _ in range(3):
         plan = await _plan(call, input)
         try:

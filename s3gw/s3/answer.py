@@ -10,12 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from s3gw.auth.payload import VerifyingBody
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.content.open_content import OpenContent
 from s3gw.errors import S3Error
-from s3gw.operations.call import Output
-from s3gw.wire.codec import Codec
+from s3gw.wire.encode import Encoded
 from s3gw.wire.request import Request
 from s3gw.wire.xml import error_document
 
@@ -32,7 +30,7 @@ class Answer:
 
     __slots__ = (
         "_send",
-        "body",
+        "bytes_received",
         "bytes_sent",
         "error_code",
         "is_started",
@@ -52,7 +50,7 @@ class Answer:
         self.started_at = time.perf_counter()
         self.request_id = f"{random.getrandbits(64):016X}"
         self.request: Request | None = None
-        self.body: VerifyingBody | None = None
+        self.bytes_received = 0
         self.operation = "-"
         self.error_code = "-"
         self.turned_at = 0.0  # when the answer began
@@ -63,24 +61,14 @@ class Answer:
         self.was_aborted = False
         self._send = send
 
-    @property
-    def bytes_received(self) -> int:
-        return 0 if self.body is None else self.body.received
-
-    async def send_output(self, output: Output, codec: Codec) -> None:
-        """Answer with the output of a handler. Its `Body` is opened content, which is closed here."""
-        content: OpenContent | None = output.pop("Body", None)
-        try:
-            encoded = codec.encode(output)
-            if content is None:
-                await self.send_whole(encoded.status, encoded.headers, encoded.body)
-            elif content.whole is not None:
-                await self.send_whole(encoded.status, encoded.headers, content.whole)
-            else:
-                await self._send_pieces(encoded.status, encoded.headers, content)
-        finally:
-            if content is not None:
-                await content.aclose()
+    async def send(self, encoded: Encoded, content: OpenContent | None) -> None:
+        """An answer of an operation. `content` is its body, if it streams one; the caller closes it."""
+        if content is None:
+            await self.send_whole(encoded.status, encoded.headers, encoded.body)
+        elif content.whole is not None:
+            await self.send_whole(encoded.status, encoded.headers, content.whole)
+        else:
+            await self._send_pieces(encoded.status, encoded.headers, content)
 
     async def _send_pieces(self, status: int, headers: Headers, pieces: OpenContent) -> None:
         piece = await anext(pieces, b"")  # a body that can't even begin is an error, not a broken answer

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from s3gw.wire.request import Request
 
 ICON_PATH = b"/favicon.ico"
-_PATHS = frozenset((b"/", ICON_PATH))
+PATHS = frozenset((b"/", ICON_PATH))
 _SIGNING = frozenset(("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId", "Signature"))
 
 _ICON = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#b5432b" d="M2 3h12l-1.6 11H3.6z"/>\
@@ -56,7 +56,7 @@ class Page(NamedTuple):
 
 def page_for(request: Request) -> Page | None:
     """None for what is S3."""
-    if request.raw_path not in _PATHS or request.method not in ("GET", "HEAD") or request.target.virtual_hosted:
+    if request.raw_path not in PATHS or request.method not in ("GET", "HEAD") or request.target.virtual_hosted:
         return None
     if "authorization" in request.headers or not _SIGNING.isdisjoint(request.arguments):
         return None

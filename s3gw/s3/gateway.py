@@ -13,18 +13,18 @@ import time
 from starlette.types import Receive, Scope, Send
 
 from s3gw import log
-from s3gw.auth.authenticate import Authentication, authenticate
-from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, ReceiveInto, VerifyingBody
+from s3gw.auth.authenticate import Authentication, authenticate, read_proof
+from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, VerifyingBody
+from s3gw.content.open_content import OpenContent
 from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.metadata import buckets, resolve
-from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.database import Database
-from s3gw.metadata.identities import AccessKey
+from s3gw.metadata.resolve import Found
 from s3gw.operations.call import Call, Input
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.s3.answer import Answer
+from s3gw.s3.front_page import PATHS as PAGE_PATHS
 from s3gw.s3.front_page import page_for
 from s3gw.s3.refused_headers import preflight_refusal, refusal_of_headers, unserved_row
 from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
@@ -78,7 +78,7 @@ class Gateway:
         services = self.services
         sent = Request.from_scope(scope, self._domains, self._trusted_proxies)
         request = answer.request = with_hoisted_headers(sent) if sent.arguments else sent
-        if (page := page_for(request)) is not None:
+        if request.raw_path in PAGE_PATHS and (page := page_for(request)) is not None:
             answer.operation = "FrontPage"
             await answer.send_whole(200, page.headers, page.body)
             return
@@ -86,78 +86,72 @@ class Gateway:
         answer.operation = operation.name
         if operation == CORS_PREFLIGHT:  # which is sent without credentials
             raise await self._preflight_refusal(request)
-        resolved = _Resolved(services.database, request.target.bucket)
-        authentication = await authenticate(sent, resolved.find_access_key, services.credentials, services.settings)
+        now = time.time()
+        proof, found = read_proof(sent, services.settings, now), Found(None, None)
+        if proof is not None:
+            names = proof.access_key_id, request.target.bucket
+            found = await services.database.read_shared(resolve.key_and_bucket, *names)
+        authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
         answer.principal = authentication.principal
         row = OPERATIONS.get(operation.name) or unserved_row(operation, request)
-        call = self._call(answer, request, row, authentication, receive)
-        call.bucket = resolved.bucket
-        output = await perform(call, row)
+        call = Call(services, authentication.principal, _target(request), answer.request_id, int(now * 1_000_000))
+        call.bucket = found.bucket
+        body = self._decode(call, answer, request, row, authentication, receive)
+        try:
+            output = await perform(call, row)
+        finally:
+            answer.bytes_received = 0 if body is None else body.received
         if operation.name == "CompleteMultipartUpload":
             output["Location"] = _location(request)
-        await answer.send_output(output, _CODECS[operation.name])
+        content: OpenContent | None = output.pop("Body", None)
+        try:
+            await answer.send(_CODECS[operation.name].encode(output), content)
+        finally:
+            if content is not None:
+                await content.aclose()
 
     async def _preflight_refusal(self, request: Request) -> S3Error:
         bucket = request.target.bucket
         found = None if bucket is None else await self.services.database.read_shared(buckets.find, bucket)
         return preflight_refusal(request, found)
 
-    def _call(
-        self, answer: Answer, request: Request, row: Row, authentication: Authentication, receive: Receive
-    ) -> Call:
-        now, operation = time.time_ns() // 1000, answer.operation
-        call = Call(self.services, authentication.principal, _target(request), answer.request_id, now)
+    def _decode(
+        self,
+        call: Call,
+        answer: Answer,
+        request: Request,
+        row: Row,
+        authentication: Authentication,
+        receive: Receive,
+    ) -> VerifyingBody | None:
+        """Set the call's input, and its body or document, of which nothing is read yet; or the problem with them."""
+        operation = answer.operation
+        call.problem = refusal = refusal_of_headers(operation, request.headers)
         try:
             if operation in _CODECS:
                 call.input = _CODECS[operation].decode.head(request)
-            if row.body != "none":
-                extension = answer.scope.get("extensions", {}).get(RECEIVE_INTO, {})
-                sources = (receive, extension.get("call"))
-                answer.body = self._open_body(call, operation, row, request, authentication, *sources)
+            if row.body == "none":
+                return None
+            settings = self.services.settings
+            limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
+            receive_into = answer.scope.get("extensions", {}).get(RECEIVE_INTO, {}).get("call")
+            body = VerifyingBody(receive, request, authentication, settings, limit, receive_into)
+            if row.body == "xml":
+                call.document = self._document(body, request, operation)
+            else:
+                call.body = body
+                if body.is_chunked:
+                    _remove_framing(call.input)
         except S3Error as problem:
-            call.problem = problem
-        call.problem = refusal_of_headers(operation, request.headers) or call.problem
-        return call
-
-    def _open_body(
-        self,
-        call: Call,
-        operation: str,
-        row: Row,
-        request: Request,
-        authentication: Authentication,
-        receive: Receive,
-        receive_into: ReceiveInto | None,
-    ) -> VerifyingBody:
-        """Nothing is read yet."""
-        settings = self.services.settings
-        limit = min(settings.max_put, settings.max_object) if row.body == "stream" else settings.max_xml_body
-        body = VerifyingBody(receive, request, authentication, settings, limit, receive_into)
-        if row.body == "xml":
-            decode = _CODECS[operation].decode.body
-            assert decode is not None, "the operation's row says that its input has a document"
-            needs_checksum = operation in _CHECKSUM_REQUIRED and "content-md5" not in request.headers
-            call.document = XmlDocument(self._xml_bodies, body, decode, needs_checksum)
-        else:
-            call.body = body
-            if body.is_chunked:
-                _remove_framing(call.input)
+            call.problem = refusal or problem
+            return None
         return body
 
-
-class _Resolved:
-    """The bucket that a signed request names, found by the statement that finds its access key."""
-
-    __slots__ = ("_database", "_name", "bucket")
-
-    def __init__(self, database: Database, name: str | None) -> None:
-        self._database, self._name = database, name
-        self.bucket: Bucket | None = None
-
-    async def find_access_key(self, access_key_id: str) -> AccessKey | None:
-        found = await self._database.read_shared(resolve.key_and_bucket, access_key_id, self._name)
-        self.bucket = found.bucket
-        return found.access_key
+    def _document(self, body: VerifyingBody, request: Request, operation: str) -> XmlDocument:
+        decode = _CODECS[operation].decode.body
+        assert decode is not None, "the operation's row says that its input has a document"
+        needs_checksum = operation in _CHECKSUM_REQUIRED and "content-md5" not in request.headers
+        return XmlDocument(self._xml_bodies, body, decode, needs_checksum)
 
 
 def _target(request: Request) -> Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ from botocore.auth import HmacV1Auth, HmacV1QueryAuth, S3SigV4Auth, S3SigV4Query
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from s3gw.auth.authenticate import Authentication, authenticate
+from s3gw.auth.authenticate import Authentication, authenticate, read_proof
 from s3gw.auth.credentials import Credentials
 from s3gw.wire.request import Request
 
@@ -77,10 +77,10 @@ def authenticated(
 ) -> Authentication:
     """The outcome for a store that knows just the example's access key."""
 
-    async def find(access_key_id: str) -> Row | None:
-        return (row or Row()) if access_key_id == ACCESS_KEY_ID else None
-
-    return asyncio.run(authenticate(request, find, CREDENTIALS, settings or AuthSettings(), now))
+    now = time.time() if now is None else now
+    proof = read_proof(request, settings or AuthSettings(), now)
+    found = (row or Row()) if proof is not None and proof.access_key_id == ACCESS_KEY_ID else None
+    return authenticate(request, proof, found, CREDENTIALS, now)
 
 
 SIGNERS: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3gw.metadata.change import Change, ChangeFacts, key_lock, part_lock
+from s3gw.metadata.change import Change, ChangeFacts, KeyLock, PartLock
 from s3gw.metadata.database import Connection
 
 
@@ -11,8 +11,8 @@ def of_bucket(conn: Connection, bucket_id: int) -> Change:
 
 
 def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:
-    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [key_lock(bucket_id, key)])
+    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [KeyLock(bucket_id, key)])
 
 
 def of_part(conn: Connection, upload_id: str, number: int) -> Change:
-    return Change(conn, ChangeFacts(1, "u", 1, "request"), [part_lock(upload_id, number)])
+    return Change(conn, ChangeFacts(1, "u", 1, "request"), [PartLock(upload_id, number)])

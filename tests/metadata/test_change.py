@@ -10,7 +10,7 @@ import pytest
 
 from s3gw.errors import NoSuchBucket
 from s3gw.metadata import buckets, contents, objects, uploads
-from s3gw.metadata.change import Change, ChangeFacts, NotLocked, change, key_lock, part_lock
+from s3gw.metadata.change import Change, ChangeFacts, KeyLock, NotLocked, PartLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject
@@ -40,7 +40,7 @@ async def test_a_write_without_its_lock_fails_on_both_databases(
     database: Database, write: Callable[[Change], Any]
 ) -> None:
     await database.write(fill, [])
-    for locks in ([], [key_lock(2, "key")], [key_lock(1, "other"), part_lock(_upload.upload_id, 2)]):
+    for locks in ([], [KeyLock(2, "key")], [KeyLock(1, "other"), PartLock(_upload.upload_id, 2)]):
         with pytest.raises(NotLocked):
             await change(database, FACTS, locks, write)
     assert await database.read(objects.find, 1, "key") is None
