@@ -45,7 +45,7 @@ _OF_EVERY_USER = frozenset(("s3:ListAllMyBuckets", "s3:CreateBucket"))
 
 def decide(question: Question) -> Decision:
     principal, action, resource, _ = question
-    if not principal.user_id:
+    if not principal.user_id:  # an anonymous one
         return Decision(False, "nothing is allowed to everybody")
     if principal.role == "admin":
         return Decision(True, "an admin may do everything")
