@@ -55,13 +55,14 @@ class UploadWindow:
             submit(partial(job, view)).add_done_callback(partial(self._leave, buffer, when_read))
 
     def _leave(self, buffer: UploadBuffer, when_read: Callable[[], None], ended: Future[object]) -> None:
-        error = ended.exception()
+        # Told before the buffer is left: after that another thread, the last, may say that all is well.
+        if (error := ended.exception()) is not None:
+            self._loop.call_soon_threadsafe(self.fail, error)
         try:
             is_last = buffer.leave()
         except BodyMixedUp as mixed_up:
-            is_last, error = True, mixed_up
-        if error is not None:
-            self._loop.call_soon_threadsafe(self.fail, error)
+            self._loop.call_soon_threadsafe(self.fail, mixed_up)
+            is_last = True
         if is_last:
             self._loop.call_soon_threadsafe(self._read_by_all, buffer, when_read)
 

@@ -71,6 +71,37 @@ async def test_what_a_thread_raises_is_raised_where_a_buffer_is_wanted(threads: 
     assert buffers.free == 8
 
 
+async def test_what_a_thread_raises_is_known_before_the_buffer_counts_as_read(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that thread sleeps in between: a chunk that couldn't be written must not become durable."""
+    window, told, errors = UploadWindow(UploadBuffers(8 * BUFFER)), threading.Event(), list[BaseException | None]()
+    lent, failed = threading.Event(), threading.Event()
+    leave = UploadBuffer.leave
+
+    def fail(data: memoryview) -> None:
+        lent.wait(20)
+        raise OSError(28, "No space left on device")
+
+    def sleep_when_left(buffer: UploadBuffer) -> bool:
+        is_last = leave(buffer)
+        if not is_last:
+            failed.set()
+            told.wait(1)
+        return is_last
+
+    def when_read() -> None:
+        errors.append(window.error)
+        told.set()
+
+    monkeypatch.setattr(UploadBuffer, "leave", sleep_when_left)
+    jobs = [(threads.submit, fail), (threads.submit, lambda data: failed.wait(20))]
+    window.lend(await filled(window), jobs, when_read)
+    lent.set()
+    await window.drain()
+    assert [type(error) for error in errors] == [OSError]
+
+
 async def test_memory_that_changes_while_it_is_read_fails_the_upload(threads: ThreadPoolExecutor) -> None:
     window = UploadWindow(UploadBuffers(8 * BUFFER))
     buffer = await filled(window)
