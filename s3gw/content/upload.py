@@ -97,7 +97,8 @@ class Upload:
                 chunk = None
         if chunk is not None:
             await self._end_chunk(chunk)
-        settled = [await task for task in self._settling]
+        # Shielded: cancelled here, a task would leave its thread at work on a file that `discard` then closes.
+        settled = [await asyncio.shield(task) for task in self._settling]
         await self._window.until(lambda: True)
         chunks = [new for _, new in settled if new is not None]
         return manifest([extent for extent, _ in settled], chunks), self._md5.hexdigest()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import hashlib
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -129,6 +130,42 @@ async def test_a_cancelled_upload_leaves_nothing(room: Room, sent: int) -> None:
         await task
     assert room.files() == []
     assert room.writer.buffers.free == 64 * 2**20 // BUFFER
+
+
+@pytest.mark.parametrize("stage", ["finish", "commit"])
+async def test_an_upload_cancelled_at_its_end_closes_its_file_after_the_thread_that_uses_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Else the thread would write to, or flush, whatever file has got the same descriptor meanwhile."""
+    work, begun, go = getattr(ChunkFile, stage), threading.Event(), threading.Event()
+    discard, order = ChunkFile.discard, list[str]()
+
+    def slow(self: ChunkFile) -> object:
+        begun.set()
+        go.wait(20)
+        order.append("worked")
+        return work(self)
+
+    def discarded(self: ChunkFile) -> None:
+        order.append("discarded")
+        discard(self)
+
+    monkeypatch.setattr(ChunkFile, stage, slow)
+    monkeypatch.setattr(ChunkFile, "discard", discarded)
+
+    async def upload() -> None:
+        async with room.writer.storing(body_of(random_bytes(CHUNK))):
+            pytest.fail("it was cancelled")
+
+    task = asyncio.ensure_future(upload())
+    await asyncio.to_thread(begun.wait, 20)
+    task.cancel()
+    await asyncio.sleep(0.2)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert order == ["worked", "discarded"]
+    assert room.files() == []
 
 
 async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
