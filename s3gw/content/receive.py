@@ -12,6 +12,7 @@ from s3gw.content.upload_buffers import BUFFER, UploadBuffer
 from s3gw.content.upload_window import UploadWindow
 
 _HOLD = 0.25  # seconds that a buffer may wait to become full
+_NOTHING = memoryview(b"")
 
 
 class Body(Protocol):
@@ -34,11 +35,12 @@ class Body(Protocol):
 
 
 class Receiver:
-    """`begun` are bytes that were read of the body already. For one task."""
+    """`begun` are the pieces that were read of the body already, and that are taken out of it. For one task."""
 
-    def __init__(self, body: Body, begun: bytes, window: UploadWindow, chunk_size: int) -> None:
+    def __init__(self, body: Body, begun: list[bytes], window: UploadWindow, chunk_size: int) -> None:
         self._body, self._window, self._chunk_size = body, window, chunk_size
-        self._rest = memoryview(begun)
+        self._rest = memoryview(b"".join(begun))
+        begun.clear()  # a client may stall for long now: nobody shall keep what was handed on
         self._chunk_left = chunk_size
         self.crc = 0  # CRC-64 of all bytes so far
 
@@ -63,7 +65,7 @@ class Receiver:
         room = buffer.room(min(BUFFER, self._chunk_left))
         filled = min(len(self._rest), len(room))
         room[:filled] = self._rest[:filled]
-        self._rest = self._rest[filled:]
+        self._rest = self._rest[filled:] if filled < len(self._rest) else _NOTHING  # an empty view keeps all, too
         if filled < len(room) and not self._body.has_ended:
             filled += await self._body.read_into(room[filled:], _HOLD)
         buffer.fill(filled, self.crc)

@@ -82,10 +82,9 @@ class Upload:
         """Everywhere that something of ours may lie."""
         return [chunk.location for chunk in self._chunks]
 
-    async def receive(self, body: Body, begun: bytes) -> tuple[NewContent, str]:
-        """The content, all of it durable, and the MD5 in hexadecimal digits. `begun` was read of the body already.
-
-        Raises BodyMixedUp, BufferMisused, and what the body does.
+    async def receive(self, body: Body, begun: list[bytes]) -> tuple[NewContent, str]:
+        """The content, all of it durable, and the MD5 in hexadecimal digits. `begun` was read of the body already; it
+        is emptied. Raises BodyMixedUp, BufferMisused, and what the body does.
         """
         receiver = Receiver(body, begun, self._window, self._services.chunk_size)
         chunk: ChunkFile | None = None

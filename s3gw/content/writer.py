@@ -85,9 +85,10 @@ class BodyWriter:
                 return _inline(b"".join(pieces), hashers), None
             pieces.append(piece)
             size += len(piece)
+        del piece
         upload = Upload(self._services, hashers)
         try:
-            content, md5 = await upload.receive(body, b"".join(pieces))
+            content, md5 = await upload.receive(body, pieces)
             checksums = {name: hasher.digest() for name, hasher in hashers.items()}
         except BaseException:
             await self._finish_even_if_cancelled(upload.discard())

@@ -34,7 +34,7 @@ async def test_what_comes_out_is_what_came_in_and_no_buffer_reaches_over_a_chunk
     buffers = UploadBuffers(4 * BUFFER)
     window = UploadWindow(buffers)
     data = random_bytes(size)
-    receiver = Receiver(body_of(data[begun:], piece), data[:begun], window, CHUNK)
+    receiver = Receiver(body_of(data[begun:], piece), [data[:begun]], window, CHUNK)
     pieces = await received(receiver, window)
     assert b"".join(pieces) == data
     assert receiver.crc == crc64nvme(data)
@@ -46,14 +46,14 @@ async def test_what_comes_out_is_what_came_in_and_no_buffer_reaches_over_a_chunk
 
 async def test_an_empty_body_has_no_buffer() -> None:
     window = UploadWindow(UploadBuffers(BUFFER))
-    assert await Receiver(body_of(b""), b"", window, CHUNK).next() is None
+    assert await Receiver(body_of(b""), [], window, CHUNK).next() is None
 
 
 async def test_a_silent_client_holds_no_buffer_and_what_it_sent_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receive, "_HOLD", 0.01)
     buffers = UploadBuffers(BUFFER)
     window, body = UploadWindow(buffers), StallingBody([b"something"])
-    receiver = Receiver(body, b"", window, CHUNK)
+    receiver = Receiver(body, [], window, CHUNK)
     buffer = await receiver.next()
     assert buffer is not None and bytes(buffer.lend(1)) == b"something"
     window.put_back(buffer)
@@ -68,7 +68,7 @@ async def test_a_silent_client_holds_no_buffer_and_what_it_sent_is_handed_on(mon
 async def test_a_body_that_turns_out_wrong_leaves_no_buffer_behind() -> None:
     buffers = UploadBuffers(BUFFER)
     window = UploadWindow(buffers)
-    receiver = Receiver(PiecedBody([b"some"], RuntimeError("wrong")), b"", window, CHUNK)
+    receiver = Receiver(PiecedBody([b"some"], RuntimeError("wrong")), [], window, CHUNK)
     with pytest.raises(RuntimeError, match="wrong"):
         await receiver.next()
     assert buffers.free == 1

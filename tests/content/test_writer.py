@@ -7,6 +7,7 @@ import gc
 import hashlib
 import os
 import threading
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -384,6 +385,30 @@ async def test_clients_that_stall_do_not_hold_up_others(room: Room) -> None:
     assert await asyncio.gather(*uploads) == [300_000] * 20
     await small.close()
     assert room.files() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_nothing_is_kept_of_what_a_stalled_client_sent_first(room: Room) -> None:
+    size, count = 300_000, 10
+    bodies = [StallingBody(random_bytes(size, seed) for seed in range(number, number + 1)) for number in range(count)]
+
+    async def upload(body: StallingBody) -> None:
+        async with room.writer.storing(body):
+            pass
+
+    tracemalloc.start()
+    try:
+        uploads = [asyncio.ensure_future(upload(body)) for body in bodies]
+        await asyncio.gather(*(body.stalled.wait() for body in bodies))
+        for buffer in [await room.writer.buffers.take() for _ in range(64 * 2**20 // BUFFER)]:  # all have come back
+            room.writer.buffers.give_back(buffer)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < size * count / 4
+    for body in bodies:
+        body.resumed.set()
+    await asyncio.gather(*uploads)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
