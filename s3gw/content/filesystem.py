@@ -105,7 +105,11 @@ class FileSink:
         self._fd = os.open(path, _CREATE, 0o600)
         if expected_size is not None:
             # Where a write doesn't make the file longer, ext4 and XFS let several go on at once.
-            os.ftruncate(self._fd, expected_size)
+            try:
+                os.ftruncate(self._fd, expected_size)
+            except OSError:  # nobody gets this object, so nobody else could remove the file
+                self.discard()
+                raise
         if (expected_size is None or expected_size >= _PAGE) and direct_io.is_wanted(expected_size):
             self._direct_fd = _open_direct(path)
 

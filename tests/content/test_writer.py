@@ -186,6 +186,20 @@ async def test_a_full_disk_fails_the_upload_and_leaves_nothing(room: Room, monke
     assert room.writer.buffers.free == 64 * 2**20 // BUFFER
 
 
+async def test_a_file_that_cannot_be_made_long_enough_is_removed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, size: int) -> None:
+        raise OSError(27, "File too large")
+
+    class SizedBody(PiecedBody):
+        size = 2000
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(OSError, match="File too large"):
+        async with room.writer.storing(SizedBody([random_bytes(2000)])):
+            pytest.fail("its file couldn't be made")
+    assert room.files() == []
+
+
 async def test_the_same_bytes_are_stored_once(room: Room) -> None:
     data = random_bytes(2 * CHUNK)
     first = await room.put(data)
