@@ -46,7 +46,7 @@ class Receiver:
 
     async def next(self) -> UploadBuffer | None:
         """A buffer with at least a byte, which is the caller's to lend or put back; None at the end."""
-        while True:
+        while self._rest or not self._body.has_ended:
             buffer = await self._window.take()
             try:
                 await self._fill(buffer)
@@ -58,8 +58,7 @@ class Receiver:
             self._window.put_back(buffer)
             if not self._body.has_ended:
                 self._rest = memoryview(await self._body.read())
-            if not self._rest:
-                return None
+        return None
 
     async def _fill(self, buffer: UploadBuffer) -> None:
         room = buffer.room(min(BUFFER, self._chunk_left))
