@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         "layout",
         description="ETag of a copied multipart object or part: made from its layout; aws: from its bytes, read again.",
     )
+    direct_io: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether chunks are written past the page cache (Linux): on is less CPU, off has what was just"
+        " written in memory; auto: whichever this disk is measured to take faster.",
+    )
 
     # Limits of what is stored
     inline_limit: Bytes = Field(16 * KIB, description="Bodies up to this size are kept in the database.")
@@ -132,11 +137,6 @@ class Settings(BaseSettings):
         256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."
     )
 
-    direct_io: Literal["auto", "on", "off"] = Field(
-        "auto",
-        description="Whether chunks are written past the page cache (Linux): on is less CPU, off has what was just"
-        " written in memory; auto: whichever this disk is measured to take faster.",
-    )
     min_free_space: Bytes | None = Field(
         None,
         description="Free bytes of a disk below which new objects are refused; by default 256 MiB or a twentieth of the"
