@@ -151,7 +151,10 @@ class Connection(HttpToolsProtocol):
         self._deadline = self.loop.time() + self._settings.header_timeout
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_replaying:
+        # The parser tells trailers here too, and the app would see those that come together with the head. "A recipient
+        # MUST NOT merge a received trailer field into the header section unless its corresponding header field
+        # definition explicitly permits" that (RFC 9112, 7.1.2): no header of S3's does.
+        if self._is_replaying or not self._in_head:
             return
         name = name.lower()
         value = value.strip(b" \t")  # "A field value does not include leading or trailing whitespace" (RFC 9110, 5.5)
