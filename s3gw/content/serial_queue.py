@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 
 Job = tuple[Callable[[], object], "Future[object]"]
 
@@ -48,9 +49,8 @@ class SerialQueue:
             self._error = self._error or error
 
     def _run_next(self) -> None:
-        try:
-            self._executor.submit(self._run_one)
-        except RuntimeError as error:  # the executor was shut down: nobody may wait for these jobs for ever
+        begun = submit(self._executor, self._run_one)
+        if begun.done() and (error := begun.exception()) is not None:  # nobody may wait for these jobs for ever
             self.fail(error)
             while self._run_job():
                 pass
@@ -83,10 +83,27 @@ class SerialQueue:
 
 
 def submit(executor: Executor, job: Callable[[], object]) -> Future[object]:
-    """As `executor.submit`; the future has the exception where the executor was shut down."""
+    """As `executor.submit`; the future has the exception where the executor can't have a thread, or was shut down.
+
+    The executor has queued the job by the time that it asks for a thread, and another thread may take it. Who gets it
+    is decided by one atomic step, `Future.cancel`: a job whose future fails here is run by nobody, and one that a
+    thread has taken is waited for as any other.
+    """
+    future: Future[object] = Future()
     try:
-        return executor.submit(job)
+        executor.submit(partial(_run, job, future))
     except RuntimeError as error:
-        future: Future[object] = Future()
+        if future.cancel():
+            future = Future()
+            future.set_exception(error)
+    return future
+
+
+def _run(job: Callable[[], object], future: Future[object]) -> None:
+    try:
+        if future.set_running_or_notify_cancel():
+            future.set_result(job())
+    except BaseException as error:
         future.set_exception(error)
-        return future
+    finally:
+        del job, future  # an exception refers to this frame: nothing that the job was given shall live as long
