@@ -109,7 +109,7 @@ class Uploads:
             await asyncio.gather(*map(self._put_and_get, bodies), self._break_off())
             pool = self._writer.buffers
             assert pool.free == _MEMORY // BUFFER, "a buffer was lost, or given back twice"
-            assert len({id(memory.obj) for memory in pool._kept}) == len(pool._kept), "two uploads would share memory"
+            assert len({id(memory) for memory in pool._kept}) == len(pool._kept), "two uploads would share memory"
             assert len(self._pins) == 0
         finally:
             await self._writer.close()

@@ -3,7 +3,9 @@
 Who asks first is served first; who can't be served waits without reading, which stops the client through TCP. A
 buffer belongs to one upload from `take` to `give_back`, and threads read it through a view that ends with that turn. So
 two uploads can't be given the same memory unnoticed: giving back twice, or using a buffer after it was given back,
-raises BufferMisused in the upload that does it. Everything here runs on the event loop only, but `UploadBuffer.leave`.
+raises BufferMisused in the upload that does it. Parts of a view outlive it, and what is written through one before
+`fill` no CRC-64 shows: so memory is given to the next upload only when no view of any part of it exists. Everything
+here runs on the event loop only, but `UploadBuffer.leave`.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ class UploadBuffer:
             raise BodyMixedUp("the memory of an upload changed while threads were reading it")
         return True
 
-    def end_turn(self) -> memoryview:
+    def end_turn(self) -> mmap.mmap:
         """The memory, for its next turn. The view that was lent can't be read any more: that raises ValueError.
 
         BufferMisused: the turn has ended before, or a thread is reading the view at this moment.
@@ -94,7 +96,9 @@ class UploadBuffer:
         if memory is None:
             raise BufferMisused("given back twice")
         self._release_view()
-        return memory
+        mapped: mmap.mmap = memory.obj  # type: ignore[assignment]
+        memory.release()
+        return mapped
 
     def _release_view(self) -> None:
         try:
@@ -109,7 +113,7 @@ class UploadBuffers:
 
     def __init__(self, total: int) -> None:
         self.free = max(1, total // BUFFER)
-        self._kept: list[memoryview] = []
+        self._kept: list[mmap.mmap] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> UploadBuffer:
@@ -118,7 +122,11 @@ class UploadBuffers:
             self.free -= 1
         else:
             await self._turn()
-        return UploadBuffer(self._kept.pop() if self._kept else memoryview(mmap.mmap(-1, BUFFER)))
+        while self._kept:
+            memory = self._kept.pop()
+            if _is_free(memory):
+                return UploadBuffer(memoryview(memory))
+        return UploadBuffer(memoryview(mmap.mmap(-1, BUFFER)))
 
     async def _turn(self) -> None:
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,10 +141,12 @@ class UploadBuffers:
             raise
 
     def give_back(self, buffer: UploadBuffer) -> None:
-        """Raises BufferMisused; memory that a thread may still be reading isn't used again then."""
+        """Raises BufferMisused; memory that somebody may still read or write isn't used again then."""
         was_ours = buffer.is_ours
         try:
             memory = buffer.end_turn()
+            if not _is_free(memory):
+                raise BufferMisused("given back while somebody still had a view of a part of it")
             if len(self._kept) < _KEPT:
                 self._kept.append(memory)
         finally:
@@ -150,3 +160,15 @@ class UploadBuffers:
             if not granted.cancelled():
                 self.free -= 1
                 granted.set_result(None)
+
+
+def _is_free(memory: mmap.mmap) -> bool:
+    """One atomic step decides: Python refuses to resize memory while any view of it exists, and where there is none
+    nobody can make one. To its own size that moves no bytes."""
+    try:
+        memory.resize(BUFFER)
+    except BufferError:
+        return False
+    except SystemError:  # macOS can't resize; that there is no view was found out before
+        pass
+    return True

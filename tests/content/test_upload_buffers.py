@@ -180,3 +180,45 @@ async def test_memory_that_a_thread_still_reads_is_not_used_again() -> None:
         pool.give_back(buffer)
     fill(await pool.take(), b"other")
     assert reading.match() is not None
+
+
+@pytest.mark.parametrize("when", ["while it is filled", "when it was filled", "while threads read it"])
+async def test_memory_of_which_somebody_has_a_part_is_not_used_again(when: str) -> None:
+    """Whoever fills a buffer has a part of its room, and writing to that is no error when the turn has ended."""
+    pool = UploadBuffers(BUFFER)
+    buffer = await pool.take()
+    part = buffer.room(BUFFER)[3:]
+    if when != "while it is filled":
+        buffer.fill(BUFFER, 0)
+    if when == "while threads read it":
+        buffer.lend(1)
+    with pytest.raises(BufferMisused):
+        pool.give_back(buffer)
+    assert pool.free == 1
+    after = await pool.take()
+    room = after.room(5)
+    room[:2] = b"by"
+    part[0] = ord("?")
+    room[2:] = b"tes"
+    after.fill(5, 0)
+    assert bytes(after.lend(1)) == b"bytes"
+
+
+async def test_memory_that_was_kept_twice_is_not_given_to_two() -> None:
+    pool = UploadBuffers(2 * BUFFER)
+    pool.give_back(await pool.take())
+    pool._kept *= 2
+    one, other = await pool.take(), await pool.take()
+    fill(one, b"mine")
+    fill(other, b"theirs")
+    assert (bytes(one.lend(1)), bytes(other.lend(1))) == (b"mine", b"theirs")
+
+
+async def test_memory_is_used_again() -> None:
+    pool = UploadBuffers(BUFFER)
+    first = await pool.take()
+    assert first._memory is not None
+    memory = first._memory.obj
+    pool.give_back(first)
+    again = await pool.take()
+    assert again._memory is not None and again._memory.obj is memory
