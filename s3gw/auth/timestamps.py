@@ -51,5 +51,5 @@ def amz_date(seconds: int) -> str:
 
 
 def iso_8601(seconds: float) -> str:
-    """As error documents show an instant; the year 9999 stands for what lies beyond it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(seconds, 253_402_300_799)))
+    """As error documents show an instant; 1970 and the year 9999 stand for what lies beyond them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0, min(seconds, 253_402_300_799))))

@@ -141,6 +141,7 @@ V4_QUERY: dict[str, Way] = {
     "a date that is none": (in_query(TIME, "today"), QUERY, "X-Amz-Date must be in the ISO8601 Long Format"),
     "Expires 0": (in_query("Expires=3600", "Expires=0"), DENIED, "Request has expired"),
     "Expires below 0": (in_query("Expires=3600", "Expires=-1"), DENIED, "Request has expired"),
+    "Expires far below 0": (in_query("Expires=3600", f"Expires=-{10**18 - 1}"), DENIED, "Request has expired"),
     "Expires after a week": (in_query("Expires=3600", "Expires=604801"), QUERY, "must be less than a week"),
     "Expires no number": (in_query("Expires=3600", "Expires=1h"), QUERY, "X-Amz-Expires should be a number"),
     "expired": (in_query(DAY, "20130524"), DENIED, "<X-Amz-Expires>3600</X-Amz-Expires>"),

@@ -51,6 +51,7 @@ def test_sigv4_dates_are_iso_8601_basic_only() -> None:
         assert parse_amz_date(amz_date(seconds)) == seconds
 
 
-def test_instants_are_shown_as_iso_8601_up_to_the_year_9999() -> None:
+def test_instants_are_shown_as_iso_8601_from_1970_to_the_year_9999() -> None:
+    assert iso_8601(-(10**18)) == "1970-01-01T00:00:00Z"
     assert iso_8601(EXAMPLE) == "2013-05-24T00:00:00Z"
     assert iso_8601(10**18) == "9999-12-31T23:59:59Z"
