@@ -9,6 +9,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from s3gw.disks.faults import in_words
 from s3gw.disks.reserve import Reserve
 from s3gw.disks.room import floor_of
 
@@ -25,7 +26,7 @@ async def keep_reserve(folders: list[Path], floor: int | None) -> None:
                 await asyncio.to_thread(_fill, folder, floor)
             pause = PAUSE
         except OSError as error:
-            _logger.warning("the reserve can't be filled: %s", error)
+            _logger.warning("the reserve can't be filled: %s", in_words(error))
             pause = min(LONGEST_PAUSE, 2 * pause)
         await asyncio.sleep(pause)
 

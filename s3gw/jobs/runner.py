@@ -13,6 +13,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from s3gw.disks.faults import in_words
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
@@ -99,9 +100,9 @@ async def _run(services: Storage, job: Job) -> None:
         await _end(services, jobs.give_back, job)
         raise
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
-        message = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]
+        message = f"{type(error).__name__}: {in_words(error)}"[:_ERROR_LENGTH]
         await _end(services, _failed, job, kind, message, attempt.progress)
-        _logger.warning("job %s (%s) failed: %s", job.id, job.kind, error)
+        _logger.warning("job %s (%s) failed: %s", job.id, job.kind, in_words(error))
     else:
         await _end(services, _succeeded, job, kind, attempt.progress)
 

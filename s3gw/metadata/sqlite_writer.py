@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from s3gw.disks.faults import in_words
 from s3gw.disks.reserve import Reserve
 from s3gw.metadata.database import DatabaseFull, DatabaseUnavailable
 from s3gw.metadata.sqlite_connection import SQLiteConnection, found_full, make_engine, unavailable
@@ -133,7 +134,7 @@ class Writer:
         try:
             self.lock.acquire()
         except OSError as error:  # nothing begun
-            self.lost = DatabaseUnavailable(f"the writer lock can't be had: {error}")
+            self.lost = DatabaseUnavailable(f"the writer lock can't be had: {in_words(error)}")
             _fail(self._waiting, self.lost)
             self._waiting.clear()
             return

@@ -16,6 +16,7 @@ from s3gw import log
 from s3gw.auth.authenticate import Authentication, authenticate, read_proof
 from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, VerifyingBody
 from s3gw.content.open_content import OpenContent
+from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.metadata import buckets, resolve
@@ -69,7 +70,7 @@ class Gateway:
             if answer.is_started:
                 answer.was_aborted = True
                 is_ours = isinstance(as_s3_error(error), InternalError)
-                line = ("aborted %s %s: %s", answer.request_id, answer.operation, error)
+                line = ("aborted %s %s: %s", answer.request_id, answer.operation, in_words(error))
                 _logger.error(*line, exc_info=error if is_ours else None)
                 raise  # the server drops the connection, so the client sees that the body isn't whole
             await answer.refuse(_refusal(error, answer))
@@ -196,5 +197,5 @@ def _refusal(error: Exception, answer: Answer) -> S3Error:
     if isinstance(refusal, InternalError):
         _logger.error("failed %s %s", answer.request_id, answer.operation, exc_info=error)
     else:
-        _logger.warning("%s %s %s: %s", refusal.code, answer.request_id, answer.operation, error)
+        _logger.warning("%s %s %s: %s", refusal.code, answer.request_id, answer.operation, in_words(error))
     return refusal

@@ -75,4 +75,5 @@ async def test_a_disk_that_fails_is_told_of_less_and_less_often_and_tried_again(
                 await sleep(0.01)
     keeping.cancel()
     assert pauses[:4] == [0.02, 0.04, 0.04, 0.01]
-    assert [record.message.partition(":")[0] for record in caplog.records] == ["the reserve can't be filled"] * 3
+    line = f"the reserve can't be filled: {tmp_path / 'later'}: No such file or directory"
+    assert [record.message for record in caplog.records] == [line] * 3

@@ -183,7 +183,7 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
         with monkeypatch.context() as patch:
             patch.setattr(WriterLock, "acquire", fail)
             for _ in range(2):
-                with pytest.raises(DatabaseUnavailable, match="No locks"):
+                with pytest.raises(DatabaseUnavailable, match=r"can't be had: No locks available$"):
                     await database.write(_put, "a")
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_writer, "WriterConnection", fail_to_connect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import http.client
 import json
 import re
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 
 import boto3
@@ -28,6 +30,8 @@ from s3gw.access.decide import Decision, Question
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import blobs, contents, objects, uploads
 from s3gw.operations.table import OPERATIONS
+from s3gw.s3 import gateway
+from s3gw.s3.answer import Answer
 from tests.crash.client import BUCKET, open_gateway
 from tests.gateways import client_of, refusal
 from tests.raw_requests import content_md5, read_answer, send, send_example, send_on, signed
@@ -371,3 +375,10 @@ def test_an_access_line_tells_bytes_the_first_byte_who_asked_and_for_which_part_
         line = access_line(server, answer.headers["x-amz-request-id"])
     assert 'prefix="a b"' in line
     assert "Signature" not in line
+
+
+def test_the_log_says_what_a_disk_did_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    answer = Answer({"type": "http"}, AsyncMock())
+    refusal_of_error = gateway._refusal(OSError(errno.EMFILE, "Too many open files", "/data/blobs/00"), answer)
+    assert refusal_of_error.status == 503
+    assert caplog.messages == [f"ServiceUnavailable {answer.request_id} -: /data/blobs/00: Too many open files"]
