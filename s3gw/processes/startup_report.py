@@ -36,7 +36,7 @@ class StartupReport:
         if self._as_json:
             print(json.dumps(facts | made_up), flush=True)
         else:
-            print(_banner(facts, self._settings, self._key_command, bool(made_up)), flush=True)
+            print(_banner(facts, self._settings, self._key_command, "access_key_id" in made_up), flush=True)
 
     def tell_rest(self) -> None:
         """Before the end: what was made up, when the server never became ready to tell it."""
@@ -80,12 +80,12 @@ def _credentials(made_up: dict[str, str], region: str, user: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, is_first_start: bool) -> str:
+def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, has_keys_above: bool) -> str:
     url = settings["database_url"] or ""
     keys = "Next, in another terminal, with AWS's command line and the keys above:"
-    if not is_first_start:
+    if not has_keys_above:
         keys = f"With AWS's command line and a key (a new one: {key_command}):"
-    first = "mb s3://first-bucket" if is_first_start else "ls"
+    first = "mb s3://first-bucket" if has_keys_above else "ls"
     database = "PostgreSQL" if url.startswith("postgres") else f"SQLite, {url.removeprefix('sqlite:///') or 'in Data'}"
     return "\n".join(
         (
