@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     max_key: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Longest key, in bytes of UTF-8.")
     max_metadata: Bytes = Field(2 * KIB, description="Most user metadata of an object.")
     upload_expiry: Annotated[float, Field(gt=0)] = Field(
-        7, description="Days after which an unfinished upload is aborted."
+        7, description="Days after which an unfinished upload is aborted that gets no more parts."
     )
     upload_memory: Annotated[int, Field(ge=4 * MIB)] = Field(
         256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."

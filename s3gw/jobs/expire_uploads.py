@@ -1,6 +1,8 @@
-"""Aborts multipart uploads that were begun too long ago (S3GW_UPLOAD_EXPIRY): their clients have gone.
+"""Aborts multipart uploads that were begun too long ago, and got no part since (S3GW_UPLOAD_EXPIRY): their clients have
+gone.
 
-A clock that is wrong for some minutes must not cost anybody an upload (settled_clock.py).
+A clock that is wrong for some minutes must not cost anybody an upload (settled_clock.py). One that was begun while the
+clock was set back lives as long as parts come.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, contents
@@ -90,7 +90,10 @@ _of_bucket = Prepared(
 )
 _expired = Prepared(
     select(uploads.c.upload_id)
-    .where(uploads.c.initiated_at < bindparam("before"))
+    .where(
+        uploads.c.initiated_at < bindparam("before"),
+        ~exists().where(parts.c.upload_id == uploads.c.upload_id, parts.c.last_modified >= bindparam("before")),
+    )
     .order_by(uploads.c.initiated_at)
     .limit(bindparam("batch"))
 )
@@ -170,6 +173,7 @@ def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
+    """Begun before that time, and without a part that came since."""
     return _expired.values(conn, before=before, batch=limit)
 
 

@@ -68,6 +68,22 @@ async def test_the_parts_of_an_aborted_upload_are_left_to_the_reaper(process: Pr
     assert process.files() == []
 
 
+async def test_an_upload_lives_as_long_as_parts_come(process: Process) -> None:
+    """However long ago it was begun, or seems to have been: the clock may have been set back then."""
+    content = await process.put()
+    for key, days in (("alive", 6.9), ("left", 7.1)):
+        upload_id = await process.database.write(begin, key, 30)
+
+        def put(conn: Connection, upload_id: str = upload_id, days: float = days) -> None:
+            came = now(conn) - int(days * DAY)
+            part = UploadedPart(upload_id, 1, content.size, "etag", came, content.id, None, None)
+            uploads.put_part(of_part(conn, upload_id, 1), part)
+
+        await process.database.write(put)
+    await expire_uploads(process.services, None, lambda _: None)
+    assert await process.database.read(left) == ["alive"]
+
+
 async def test_more_than_a_batch_is_aborted(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiring, "_BATCH", 2)
     for number in range(5):
