@@ -26,7 +26,7 @@ from s3gw.content.read_pins import Pin, ReadPins
 from s3gw.content.receive import Body, Receiver
 from s3gw.content.serial_queue import SerialQueue, submit
 from s3gw.content.store import BlobStore
-from s3gw.content.upload_buffers import UploadBuffer, UploadBuffers
+from s3gw.content.upload_buffers import BodyMixedUp, UploadBuffer, UploadBuffers
 from s3gw.content.upload_window import UploadWindow
 from s3gw.metadata import blobs
 from s3gw.metadata.contents import Extent, NewChunk, NewContent, manifest
@@ -71,6 +71,7 @@ class Upload:
         self._services = services
         self._window = UploadWindow(services.buffers)
         self._md5, self._hashers = hashlib.md5(usedforsecurity=False), tuple(hashers.values())
+        self._crc = hashers.get("CRC64NVME")  # that of the bytes received is known, too
         self._md5_queue, self._digest_queue = SerialQueue(services.hashing), SerialQueue(services.hashing)
         self._chunks: list[ChunkFile] = []
         self._settling: list[asyncio.Task[tuple[Extent, NewChunk | None]]] = []
@@ -99,6 +100,8 @@ class Upload:
         # Shielded: cancelled here, a task would leave its thread at work on a file that `discard` then closes.
         settled = [await asyncio.shield(task) for task in self._settling]
         await self._window.until(lambda: True)
+        if self._crc is not None and self._crc.digest() != receiver.crc.to_bytes(8, "big"):
+            raise BodyMixedUp("a checksum was computed of other bytes than were received")
         chunks = [new for _, new in settled if new is not None]
         return manifest([extent for extent, _ in settled], chunks), self._md5.hexdigest()
 

@@ -159,7 +159,7 @@ class Writer:
         try:
             conn = self._usable_connection()
             group = self._run(conn, conn.driver.cursor(), begun)
-        except (sqlite3.Error, DatabaseUnavailable, GroupLost) as error:
+        except (sqlite3.Error, DatabaseUnavailable, GroupLost, MemoryError) as error:
             self._discard_connection()
             if not begun:  # no transaction could be begun: those that wait must hear it
                 begun = [self._waiting.popleft() for _ in range(1 if self._alone else len(self._waiting))]

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from s3gw.checksums import ALGORITHMS
 from s3gw.content.new_chunk import ChunkFile
+from s3gw.content.upload import Upload
 from s3gw.content.upload_buffers import BUFFER, BodyMixedUp, BufferMisused, UploadBuffer, UploadBuffers
 from s3gw.content.writer import BodyWriter
 from s3gw.errors import BadDigest, IncompleteBody
@@ -55,6 +57,29 @@ async def test_requested_checksums_run_over_the_same_bytes(room: Room, size: int
     data = random_bytes(size)
     async with room.writer.storing(body_of(data), {"SHA1": hashlib.sha1(), "SHA256": hashlib.sha256()}) as stored:
         assert stored.checksums == {"SHA1": hashlib.sha1(data).digest(), "SHA256": hashlib.sha256(data).digest()}
+
+
+async def test_a_checksum_of_other_bytes_than_were_received_ends_the_upload(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a buffer never gets to the queue that hashes it."""
+    data, digest, digested = random_bytes(2 * CHUNK), Upload._digest, list[int]()
+
+    def all_but_the_first(upload: Any, chunk: ChunkFile, buffer: memoryview) -> None:
+        digested.append(len(buffer))
+        if len(digested) > 1:
+            digest(upload, chunk, buffer)
+        else:
+            chunk.hash(buffer)
+
+    monkeypatch.setattr(Upload, "_digest", all_but_the_first)
+    with pytest.raises(BodyMixedUp):
+        async with room.writer.storing(body_of(data, 2**20), {"CRC64NVME": ALGORITHMS["CRC64NVME"].hasher()}):
+            pass
+    assert room.files() == []
+    monkeypatch.undo()
+    async with room.writer.storing(body_of(data, 2**20), {"CRC64NVME": ALGORITHMS["CRC64NVME"].hasher()}) as stored:
+        assert stored.content.size == 2 * CHUNK
 
 
 async def test_files_and_folders_are_flushed_before_the_body_counts_as_stored(

@@ -18,6 +18,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import bindparam, insert, select, text
@@ -241,6 +242,16 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_succes
     # Nothing half-written: the values that are there are whole.
     sizes = await database.scan(lambda conn: conn.execute(select(settings.c.value)).scalars().all())
     assert {len(size) for size in sizes} <= {1, 50_000}
+
+
+async def test_the_writer_outlives_a_lack_of_memory(
+    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "_in_transaction", Mock(side_effect=[MemoryError, True]))
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(_put, "lost")
+    await database.write(_put, "kept")
+    assert _stored(path) == ["kept"]
 
 
 async def test_an_error_that_ends_the_transaction_loses_the_whole_group(database: SQLiteDatabase, path: Path) -> None:
