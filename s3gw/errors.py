@@ -315,6 +315,11 @@ class NoSuchBucketPolicy(S3Error):
     default_message = "The bucket policy does not exist"
 
 
+class NoSuchCORSConfiguration(S3Error):
+    status = 404
+    default_message = "The CORS configuration does not exist"
+
+
 class NoSuchKey(S3Error):
     status = 404
     default_message = "The specified key does not exist."

@@ -37,8 +37,8 @@ from tests.gateways import client_of, refusal
 from tests.http import test_connection as http_connection
 from tests.http import test_refused_bodies as refused_bodies
 from tests.jobs import test_expire_uploads as expiry
+from tests.limits_elsewhere import IN_OTHER_ROOMS
 from tests.operations import test_copies as copies
-from tests.operations import test_tagging as tagging
 from tests.raw_requests import connect, content_md5, head, read_answer, send, send_on
 from tests.servers import RunningServer, running_server
 from tests.wire import test_aws_chunked as aws_chunked
@@ -64,6 +64,7 @@ def limit(*names: str) -> Callable[[Test], Test]:
 
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
+    **IN_OTHER_ROOMS,
     "upload_expiry": expiry.test_only_uploads_older_than_the_setting_are_aborted,
     "min_free_space": free_space.test_blobs_and_database_have_each_a_floor_on_its_own_disk,
     "upload_memory": upload_buffers.test_the_budget_is_never_exceeded,
@@ -72,8 +73,6 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
     "send_timeout": slow_clients.test_a_client_that_does_not_read_its_answer_is_let_go,
     "keep_alive": http_connection.test_an_idle_connection_is_closed_after_keep_alive_and_not_before,
     "auth.authenticate.MAX_EXPIRES": authentication.test_one_second_and_seven_days_are_the_bounds_of_expiry,
-    "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
-    "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.copy_object._LARGEST_SOURCE": copies.test_a_source_of_more_than_5_gib_is_copied_by_parts_only,
     "s3.answer.MOST_DISCARDED": refused_bodies.test_a_gibibyte_that_is_refused_is_not_read,
     "names.MAX_KEY_BYTES": target.test_a_key_of_1024_bytes_is_the_longest,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from s3gw.operations import (
+    bucket_cors,
     buckets,
     complete_multipart_upload,
     copy_object,
@@ -89,6 +90,9 @@ OPERATIONS: dict[str, Row] = {
     "GetBucketTagging": Row(tagging.get_bucket_tagging, _on_bucket("s3:GetBucketTagging")),
     "PutBucketTagging": Row(tagging.put_bucket_tagging, _on_bucket("s3:PutBucketTagging"), "xml", "some"),
     "DeleteBucketTagging": Row(tagging.delete_bucket_tagging, _on_bucket("s3:PutBucketTagging")),
+    "GetBucketCors": Row(bucket_cors.get_bucket_cors, _on_bucket("s3:GetBucketCORS")),
+    "PutBucketCors": Row(bucket_cors.put_bucket_cors, _on_bucket("s3:PutBucketCORS"), "xml", "some"),
+    "DeleteBucketCors": Row(bucket_cors.delete_bucket_cors, _on_bucket("s3:PutBucketCORS")),
     "ListObjects": Row(list_objects.list_objects, _on_bucket("s3:ListBucket")),
     "ListObjectsV2": Row(list_objects.list_objects_v2, _on_bucket("s3:ListBucket")),
     "ListObjectVersions": Row(list_objects.list_object_versions, _on_bucket("s3:ListBucketVersions")),

@@ -32,6 +32,7 @@ class Answer:
         "_send",
         "bytes_received",
         "bytes_sent",
+        "cors_headers",
         "error_code",
         "is_started",
         "operation",
@@ -53,6 +54,7 @@ class Answer:
         self.bytes_received = 0
         self.operation = "-"
         self.error_code = "-"
+        self.cors_headers: Headers = []  # for the web page that asked
         self.turned_at = 0.0  # when the answer began
         self.principal: Principal = ANONYMOUS
         self.status = 0
@@ -103,6 +105,7 @@ class Answer:
         self.bytes_sent += len(content)
 
     async def _start(self, status: int, headers: Headers) -> None:
+        headers += self.cors_headers
         headers.append((b"x-amz-request-id", self.request_id.encode()))
         headers.append((b"x-amz-id-2", self._host_id().encode()))
         self.status = status

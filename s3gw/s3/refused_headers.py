@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.errors import AccessForbidden, BadRequest, InvalidArgument, MissingSecurityHeader, NotImplemented, S3Error
-from s3gw.metadata.buckets import Bucket
+from s3gw.errors import InvalidArgument, MissingSecurityHeader, NotImplemented, S3Error
 from s3gw.operations.call import Call, Output
 from s3gw.operations.table import Need, Row
 from s3gw.wire.model import Operation
@@ -44,17 +43,6 @@ def unserved_row(operation: Operation, request: Request) -> Row:
 
     on = "service" if operation.path is not None else operation.kind
     return Row(refuse, () if operation == POST_OBJECT else (Need(f"s3:{operation.name}", on),))
-
-
-def preflight_refusal(request: Request, bucket: Bucket | None) -> S3Error:
-    """What AWS answers to OPTIONS where no bucket has a CORS configuration."""
-    if "origin" not in request.headers:
-        return BadRequest("Insufficient information. Origin request header needed.")
-    return AccessForbidden(
-        None if bucket is not None else "CORSResponse: Bucket not found",
-        Method=request.headers.get("access-control-request-method", request.method),
-        ResourceType=request.target.kind.upper(),
-    )
 
 
 def _unserved(operation: Operation, request: Request) -> S3Error:

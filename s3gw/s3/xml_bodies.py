@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from s3gw.auth.payload import VerifyingBody
-from s3gw.errors import InvalidRequest, RequestTimeout, SlowDown
+from s3gw.errors import InvalidRequest, MaxMessageLengthExceeded, RequestTimeout, SlowDown
 from s3gw.threads import in_thread
 
 LARGE = 64 * 1024  # bytes
@@ -76,12 +76,21 @@ class XmlBodies:
 
 
 class XmlDocument:
-    """The document of one request: read, verified and decoded by `read`, once."""
+    """The document of one request: read, verified and decoded by `read`, once.
+
+    `longest`: bytes, where the operation takes less than others.
+    """
 
     def __init__(
-        self, bodies: XmlBodies, body: VerifyingBody, decode: Callable[[bytes], dict[str, Any]], needs_checksum: bool
+        self,
+        bodies: XmlBodies,
+        body: VerifyingBody,
+        decode: Callable[[bytes], dict[str, Any]],
+        needs_checksum: bool,
+        longest: int | None = None,
     ) -> None:
         self._bodies, self._body, self._decode, self._needs_checksum = bodies, body, decode, needs_checksum
+        self._longest = longest
 
     async def read(self) -> dict[str, Any]:
         return await self._bodies.decode(self._body, self._decode_checked)
@@ -90,4 +99,6 @@ class XmlDocument:
         """A signed hash of the payload isn't enough on AWS either."""
         if self._needs_checksum and document and self._body.checksum_algorithm is None:
             raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+        if self._longest is not None and len(document) > self._longest:
+            raise MaxMessageLengthExceeded(MaxMessageLengthBytes=self._longest)
         return self._decode(document)

@@ -46,19 +46,6 @@ def test_a_header_that_is_not_served_is_refused_after_the_signature_and_the_buck
     assert send(server, "PUT", f"/{bucket}/key", **encrypted).refusal == (501, "NotImplemented")
 
 
-def test_a_preflight_finds_a_bucket_without_cors(server: RunningServer, bucket: str) -> None:
-    asked = {"Origin": "http://example.com", "Access-Control-Request-Method": "GET"}
-    answer = send(server, "OPTIONS", f"/{bucket}/key", key=None, **asked)
-    assert answer.refusal == (403, "AccessForbidden")
-    assert b"<Method>GET</Method><ResourceType>OBJECT</ResourceType>" in answer.body
-    assert b"<Message>CORSResponse: CORS is not enabled for this bucket.</Message>" in answer.body
-    absent = send(server, "OPTIONS", "/no-such-bucket-here", key=None, Origin="http://example.com")
-    assert absent.refusal == (403, "AccessForbidden")
-    assert b"<Message>CORSResponse: Bucket not found</Message>" in absent.body
-    assert b"<Method>OPTIONS</Method><ResourceType>BUCKET</ResourceType>" in absent.body
-    assert send(server, "OPTIONS", f"/{bucket}", key=None).refusal == (400, "BadRequest")
-
-
 def test_a_form_whose_signature_is_in_its_body_is_not_served(server: RunningServer, bucket: str) -> None:
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     assert send(server, "POST", f"/{bucket}", b"--x--", key=None, **form).refusal == (501, "NotImplemented")

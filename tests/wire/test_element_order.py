@@ -27,6 +27,7 @@ ORDERS = {
     "GetBucketLocation": "",
     "GetBucketVersioning": "Status MfaDelete",
     "GetBucketTagging": "TagSet(Tag(Key Value))",
+    "GetBucketCors": "CORSRule(ID AllowedHeader AllowedMethod AllowedOrigin ExposeHeader MaxAgeSeconds)",
     "GetObjectTagging": "TagSet(Tag(Key Value))",
     "ListObjects": (
         f"Name Prefix Marker NextMarker MaxKeys Delimiter EncodingType IsTruncated {CONTENTS} CommonPrefixes(Prefix)"

@@ -1,0 +1,21 @@
+"""Limits that have their test in another room, and which it is; tests/test_limits.py has the rest, and its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.operations import test_bucket_cors as bucket_cors
+from tests.operations import test_tagging as tagging
+from tests.s3 import test_cors_rules as cors_rules
+
+IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
+    "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
+    "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,
+    "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
+    "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
+    "s3.cors_rules._LONGEST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,
+    "s3.cors_rules._LONGEST_ORIGIN": cors_rules.test_an_origin_has_1024_characters_at_most,
+    "s3.cors_rules._MOST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,
+    "s3.gateway._LONGEST_DOCUMENTS": bucket_cors.test_a_document_has_64_kib_at_most_and_a_checksum,
+}
