@@ -208,6 +208,11 @@ class InvalidPartOrder(S3Error):
     default_message = "The list of parts was not in ascending order. Parts must be ordered by part number."
 
 
+class InvalidPolicyDocument(S3Error):
+    status = 400
+    default_message = "The content of the form does not meet the conditions specified in the policy document."
+
+
 class InvalidRange(S3Error):
     status = 416
     default_message = "The requested range is not satisfiable"
@@ -278,6 +283,13 @@ class MalformedXML(S3Error):
 class MaxMessageLengthExceeded(S3Error):
     status = 400
     default_message = "Your request was too big."
+
+
+class MaxPostPreDataLengthExceeded(S3Error):
+    """Documented as MaxPostPreDataLengthExceededError; S3's servers say it without the end, and in this spelling."""
+
+    status = 400
+    default_message = "Your POST request fields preceeding the upload file was too large."
 
 
 class MetadataTooLarge(S3Error):

@@ -73,6 +73,7 @@ def configure(log_format: str, access_log: bool) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for noisy in ("uvicorn", "botocore", "alembic", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells each form that is none
     # What an application raised was logged by the gateway, with the request's ID.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     _access_log.is_on, _access_log.as_json = access_log, log_format == "json"

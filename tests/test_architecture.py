@@ -50,6 +50,7 @@ PURE = (
     "s3gw.access.",
     "s3gw.auth.sigv4",
     "s3gw.auth.sigv2",
+    "s3gw.auth.post_policy",
     "s3gw.checksums",
     "s3gw.names",
     "s3gw.pages",
@@ -66,6 +67,7 @@ PURE_MAY_IMPORT = (
 
 CONFINED = {
     "lxml": ("s3gw.wire.xml",),
+    "python_multipart": ("s3gw.wire.form",),
     "sqlalchemy": ("s3gw.metadata.",),
     "sqlite3": ("s3gw.metadata.",),
     "psycopg": ("s3gw.metadata.",),

@@ -168,7 +168,16 @@ class _SigV2(NamedTuple):
         )
 
 
-Proof = _SigV4 | _SigV2
+class Proof(Protocol):
+    """Who says to have signed, and whether the signature is right: that of a request, or of a form (form_proof.py)."""
+
+    @property
+    def access_key_id(self) -> str: ...
+    @property
+    def is_presigned(self) -> bool: ...
+
+    def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
+        """How the body is protected. Raises SignatureDoesNotMatch."""
 
 
 def read_proof(request: Request, settings: AuthSettings, now: float) -> Proof | None:
@@ -191,7 +200,7 @@ def _signed_header(request: Request, authorization: str, settings: AuthSettings,
     if authorization.startswith(sigv4.ALGORITHM):
         return _header_v4(request, authorization, settings, now)
     if authorization.startswith(sigv2.SCHEME):
-        _require_sigv2(settings)
+        require_sigv2(settings)
         return _header_v2(request, authorization, settings, now)
     if authorization.startswith("AWS4-"):
         raise _not_implemented("Authorization")  # AWS4-ECDSA-P256-SHA256, of multi-region access points
@@ -217,7 +226,7 @@ def _header_v4(request: Request, authorization: str, settings: AuthSettings, now
     payload_hash = headers.get("x-amz-content-sha256")
     if payload_hash is None:
         raise InvalidRequest("Missing required header for this request: x-amz-content-sha256")
-    _refuse_token(headers.get("x-amz-security-token"))
+    refuse_token(headers.get("x-amz-security-token"))
     sigv4.require_signed(headers, claim.signed_headers.set)
     return _SigV4(request, claim, timestamp, payload_hash, _required_payload(payload_hash), False)
 
@@ -243,7 +252,7 @@ def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV
             f'Invalid credential date "{scope.date}". This date is not the same as X-Amz-Date: "{timestamp[:8]}".'
         )
     _check_expiry(seconds, expires, settings, now)
-    _refuse_token(arguments.get("X-Amz-Security-Token") or headers.get("x-amz-security-token"))
+    refuse_token(arguments.get("X-Amz-Security-Token") or headers.get("x-amz-security-token"))
     signed = sigv4.parse_signed_headers(signed_headers, _malformed_query)
     # UNSIGNED-PAYLOAD needn't be signed: without the header a URL means the same.
     is_known = headers.get("x-amz-content-sha256", sigv4.UNSIGNED_PAYLOAD) != sigv4.UNSIGNED_PAYLOAD
@@ -289,22 +298,22 @@ def _header_v2(request: Request, authorization: str, settings: AuthSettings, now
     if seconds is None or seconds < 0:
         raise _no_valid_date()
     _check_skew(date, seconds, settings, now)
-    _refuse_token(headers.get("x-amz-security-token"))
+    refuse_token(headers.get("x-amz-security-token"))
     return _SigV2(request, claim, False)
 
 
 def _presigned_v2(request: Request, settings: AuthSettings, now: float) -> _SigV2:
-    _require_sigv2(settings)
+    require_sigv2(settings)
     claim = sigv2.parse_query(request.arguments)
     if not (claim.date.isascii() and claim.date.isdigit()) or len(claim.date) > 10:
         raise AccessDenied(f"Invalid date (should be seconds since epoch): {claim.date}")
     if now > int(claim.date):
         raise AccessDenied("Request has expired", Expires=iso_8601(int(claim.date)), ServerTime=iso_8601(now))
-    _refuse_token(request.arguments.get("x-amz-security-token") or request.headers.get("x-amz-security-token"))
+    refuse_token(request.arguments.get("x-amz-security-token") or request.headers.get("x-amz-security-token"))
     return _SigV2(request, claim, True)
 
 
-def _require_sigv2(settings: AuthSettings) -> None:
+def require_sigv2(settings: AuthSettings) -> None:
     if not settings.sigv2:
         raise InvalidRequest(
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
@@ -322,7 +331,7 @@ def _no_valid_date() -> AccessDenied:
     return AccessDenied("AWS authentication requires a valid Date or x-amz-date header")
 
 
-def _refuse_token(token: str | None) -> None:
+def refuse_token(token: str | None) -> None:
     """Temporary credentials aren't issued here, so no token is one of ours."""
     if token is not None:
         details: dict[str, Any] = {"Token-0": token}

@@ -28,13 +28,14 @@ from s3gw.s3.answer import Answer
 from s3gw.s3.cors import cors_headers, preflight_refusal
 from s3gw.s3.front_page import PATHS as PAGE_PATHS
 from s3gw.s3.front_page import page_for
+from s3gw.s3.location import location_of
+from s3gw.s3.post_object import post_object
 from s3gw.s3.refused_headers import refusal_of_headers, unserved_row
 from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
 from s3gw.services import Services
 from s3gw.wire.codec import codec
-from s3gw.wire.list_encoder import url_encode
 from s3gw.wire.request import Request, with_hoisted_headers
-from s3gw.wire.route import CORS_PREFLIGHT, route
+from s3gw.wire.route import CORS_PREFLIGHT, POST_OBJECT, route
 from s3gw.wire.target import normal_domains
 
 _CODECS = {name: codec(name) for name in OPERATIONS}
@@ -90,10 +91,13 @@ class Gateway:
             return
         operation = route(request)
         answer.operation = operation.name
-        if operation == CORS_PREFLIGHT:  # which is sent without credentials
+        if operation is CORS_PREFLIGHT:  # which is sent without credentials
             if not answer.cors_headers:
                 raise await preflight_refusal(services.database, request)
             await answer.send_whole(200, [], None)
+            return
+        if operation is POST_OBJECT:  # whose signature is in its body
+            await post_object(services, answer, sent, receive)
             return
         now = time.time()
         proof, found = read_proof(sent, services.settings, now), Found(None, None)
@@ -111,7 +115,7 @@ class Gateway:
         finally:
             answer.bytes_received = 0 if body is None else body.received
         if operation.name == "CompleteMultipartUpload":
-            output["Location"] = _location(request)
+            output["Location"] = location_of(request)
         content: OpenContent | None = output.pop("Body", None)
         try:
             await answer.send(_CODECS[operation.name].encode(output), content)
@@ -170,13 +174,6 @@ def _remove_framing(input: Input) -> None:
     kept = ", ".join(part for part in encodings if part and part != "aws-chunked")
     if kept:
         input["ContentEncoding"] = kept
-
-
-def _location(request: Request) -> str:
-    """The object's URL, in the style of the request. AWS writes a slash as %2F too, which no proxy agrees upon."""
-    bucket, key, is_virtual_hosted = request.target
-    path = key if is_virtual_hosted else f"{bucket}/{key}"
-    return f"{request.scheme}://{request.host}/{url_encode(path or '')}"
 
 
 def _name_target(error: S3Error, request: Request | None) -> None:

@@ -12,7 +12,6 @@ from s3gw.operations.call import Call, Output
 from s3gw.operations.table import Need, Row
 from s3gw.wire.model import Operation
 from s3gw.wire.request import Request
-from s3gw.wire.route import POST_OBJECT
 
 # header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
 # is off aren't among them: x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
@@ -36,13 +35,13 @@ _PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 
 
 def unserved_row(operation: Operation, request: Request) -> Row:
-    """501 for those who would be allowed the operation, or could be: a form's credentials are in its body."""
+    """501 for those who would be allowed the operation."""
 
     async def refuse(call: Call, input: object) -> Output:
         raise _unserved(operation, request)
 
     on = "service" if operation.path is not None else operation.kind
-    return Row(refuse, () if operation == POST_OBJECT else (Need(f"s3:{operation.name}", on),))
+    return Row(refuse, (Need(f"s3:{operation.name}", on),))
 
 
 def _unserved(operation: Operation, request: Request) -> S3Error:

@@ -220,6 +220,8 @@ BODIES: dict[str, tuple[Headers, bytes, tuple[int, str]]] = {
 ELSEWHERE = {
     "AccountProblem": "test_a_disabled_user_is_told_only_to_who_signs_rightly",
     "EntityTooLarge": "test_the_largest_put_is_accepted_however_it_is_framed_and_one_byte_more_is_not",
+    "EntityTooSmall": "test_sizes_are_within_every_range_ends_included",
+    "InvalidPolicyDocument": "test_a_document_that_is_no_policy_is_told_why",
     "MaxMessageLengthExceeded": "test_a_document_is_at_most_so_many_bytes",
     "MissingContentLength": "test_a_decoded_length_must_be_told",
     "RequestTimeout": "test_a_client_that_stops_in_its_body_hears_request_timeout_and_leaves_nothing",

@@ -46,11 +46,6 @@ def test_a_header_that_is_not_served_is_refused_after_the_signature_and_the_buck
     assert send(server, "PUT", f"/{bucket}/key", **encrypted).refusal == (501, "NotImplemented")
 
 
-def test_a_form_whose_signature_is_in_its_body_is_not_served(server: RunningServer, bucket: str) -> None:
-    form = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert send(server, "POST", f"/{bucket}", b"--x--", key=None, **form).refusal == (501, "NotImplemented")
-
-
 @pytest.mark.parametrize("path", ["", "/key"])
 def test_an_acl_that_is_nowhere_in_the_request_is_a_missing_security_header(
     server: RunningServer, bucket: str, path: str
