@@ -85,6 +85,7 @@ CLIENTS = [
         seconds=300,
     ),
     Client("curl", python("with_curl.py", debian=("curl",))),
+    Client("chromium", python("with_chromium.py", "boto3[crt]", debian=("chromium",))),
     Client(
         "nginx-tls",
         python(
