@@ -11,7 +11,9 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -113,6 +115,22 @@ def curl(method: str, path: str, *options: str) -> bytes:
     done = subprocess.run([*command, *options, ENDPOINT + quote(path)], capture_output=True)
     assert done.returncode == 0, f"curl {method} {path}: {done.stderr.decode()} {done.stdout[:1000]!r}"
     return done.stdout
+
+
+def post_form(url: str, fields: Mapping[str, str], content: bytes) -> int:
+    """The status of a form that is sent as browsers send it."""
+    parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
+    parts.append(b'name="file"; filename="f"\r\n\r\n' + content)
+    body = (
+        b"".join(b"--limit\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--limit--\r\n"
+    )
+    kind = {"Content-Type": "multipart/form-data; boundary=limit"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=kind)) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def make_bucket(name: str = BUCKET) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import urllib.error
 import urllib.request
 from functools import partial
-from typing import Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from session import BUCKET, MIB, SAMPLE_NAMES, refused, same, sample, version
+from session import BUCKET, MIB, SAMPLE_NAMES, post_form, refused, same, sample, version
 
 s3 = boto3.client("s3")
 
@@ -95,27 +93,10 @@ def presigned() -> None:
         with urllib.request.urlopen(client.generate_presigned_url("get_object", Params=where)) as answer:
             same(answer.read(), b"presigned", "GET")
         form = client.generate_presigned_post(BUCKET, "pre signed/ü", Conditions=[["content-length-range", 1, 9]])
-        same(post(form, b"of a form"), 204, "POST")
+        same(post_form(form["url"], form["fields"], b"of a form"), 204, "POST")
         same(s3.get_object(Bucket=BUCKET, Key="pre signed/ü")["Body"].read(), b"of a form", "what the form stored")
-        same(post(form, b"longer than 9"), 400, "POST of too much")
+        same(post_form(form["url"], form["fields"], b"longer than 9"), 400, "POST of too much")
     s3.delete_object(Bucket=BUCKET, Key="pre signed/ü")
-
-
-def post(form: Any, content: bytes) -> int:
-    """The status of a form that is sent as browsers send it."""
-    parts = [
-        f'--limit\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in form["fields"].items()
-    ]
-    parts.append('--limit\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n')
-    body = "".join(parts).encode() + content + b"\r\n--limit--\r\n"
-    kind = {"Content-Type": "multipart/form-data; boundary=limit"}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(form["url"], data=body, headers=kind)) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def conditions() -> None:

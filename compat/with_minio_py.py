@@ -1,13 +1,14 @@
-"""minio-py: objects, multipart from a stream, presigned URLs, composed objects, listing, bulk removal."""
+"""minio-py: objects, multipart from a stream, presigned URLs, forms, composed objects, listing, bulk removal."""
 
 from __future__ import annotations
 
 import io
 import urllib.request
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import minio
 from minio.commonconfig import ComposeSource, CopySource, Tags
+from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
 from session import (
     ACCESS_KEY,
@@ -18,6 +19,7 @@ from session import (
     SAMPLE_NAMES,
     SECRET_KEY,
     WORK,
+    post_form,
     read_folder,
     refused,
     same,
@@ -47,6 +49,7 @@ def main() -> None:
     same(part.read(), files["large.bin"][5 * MIB : 5 * MIB + 1000], "range")
     part.release_conn()
     streams_and_copies(files)
+    forms()
     tags = Tags.new_object_tags()
     tags["a"] = "b"
     client.set_object_tags(BUCKET, "readme.txt", tags)
@@ -55,6 +58,17 @@ def main() -> None:
     same(list(client.remove_objects(BUCKET, names)), [], "errors of removal")
     client.remove_bucket(BUCKET)
     assert not client.bucket_exists(BUCKET)
+
+
+def forms() -> None:
+    policy = PostPolicy(BUCKET, datetime.now(UTC) + timedelta(minutes=1))
+    policy.add_starts_with_condition("key", "form/")
+    policy.add_equals_condition("Content-Type", "text/plain")
+    policy.add_content_length_range_condition(1, 9)
+    fields = {**client.presigned_post_policy(policy), "key": "form/ü", "Content-Type": "text/plain"}
+    same(post_form(f"http://{HOST}/{BUCKET}", fields, b"of a form"), 204, "POST")
+    same(client.get_object(BUCKET, "form/ü").read(), b"of a form", "what the form stored")
+    same(post_form(f"http://{HOST}/{BUCKET}", {**fields, "key": "other"}, b"of a form"), 403, "POST of another key")
 
 
 def streams_and_copies(files: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""s3cmd: mb, put, sync, ls, get, cp, mv, del, rb, with its MD5 checks and its own multipart."""
+"""s3cmd: mb, put, sync, ls, get, cp, mv, setcors, del, rb, with its MD5 checks and its own multipart."""
 
 from __future__ import annotations
 
@@ -44,10 +44,20 @@ def main() -> None:
     (source / "readme.txt").unlink()
     s3cmd("sync", "--delete-removed", f"{source}/", f"{url}/in/")
     fails(S3CMD, "-c", WORK / "s3cfg", "info", f"{url}/in/readme.txt")
+    cors(url)
     s3cmd("del", "--recursive", "--force", url)
     same(s3cmd("ls", "--recursive", url), "", "emptied")
     s3cmd("rb", url)
     fails(S3CMD, "-c", WORK / "s3cfg", "ls", url)
+
+
+def cors(url: str) -> None:
+    rule = "<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
+    (WORK / "cors.xml").write_text(f"<CORSConfiguration>{rule}</CORSConfiguration>")
+    s3cmd("setcors", WORK / "cors.xml", url)
+    assert "<AllowedOrigin>*</AllowedOrigin>" in s3cmd("info", url)
+    s3cmd("delcors", url)
+    assert "<AllowedOrigin>" not in s3cmd("info", url)
 
 
 main()
