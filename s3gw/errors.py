@@ -258,6 +258,13 @@ class KeyTooLongError(S3Error):
     default_message = "Your key is too long"
 
 
+class LimitExceeded(S3Error):
+    """IAM's, of an identity policy that is too large."""
+
+    status = 409
+    default_message = "Cannot exceed quota for PolicySize: 6144"
+
+
 class MalformedACLError(S3Error):
     status = 400
     default_message = "The XML you provided was not well-formed or did not validate against our published schema"
@@ -266,6 +273,18 @@ class MalformedACLError(S3Error):
 class MalformedPOSTRequest(S3Error):
     status = 400
     default_message = "The body of your POST request is not well-formed multipart/form-data."
+
+
+class MalformedPolicy(S3Error):
+    status = 400
+    default_message = "This policy contains invalid Json"
+
+
+class MalformedPolicyDocument(S3Error):
+    """IAM's, of an identity policy."""
+
+    status = 400
+    default_message = "Syntax errors in policy."
 
 
 class MalformedTrailerError(S3Error):

@@ -1,0 +1,95 @@
+"""The Condition element: read once, in the canonical spelling of its keys, and evaluated against a request's facts.
+
+IAM User Guide, "Condition operators" and "Set operators for multivalued context keys" have the rules of absent keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from s3gw.access.condition_keys import ConditionKey, find_key
+from s3gw.access.operators import OPERATORS, name_operator, read_network
+from s3gw.access.policy import Condition
+from s3gw.access.templates import Facts, read_template
+
+
+class MalformedCondition(Exception):
+    """Its message is AWS's."""
+
+
+def read_conditions(element: object, *, has_variables: bool, is_of_bucket: bool) -> Iterator[Condition]:
+    if not isinstance(element, dict):
+        raise MalformedCondition("Invalid Condition")
+    for operator, keys in element.items():
+        if not isinstance(keys, dict):
+            raise MalformedCondition(f"Invalid Condition type : {operator}")
+        for key, values in keys.items():
+            yield _read(operator, key, values, has_variables, is_of_bucket)
+
+
+def _read(operator: str, name: str, values: object, has_variables: bool, is_of_bucket: bool) -> Condition:
+    named = name_operator(operator)
+    if named is None:
+        raise MalformedCondition(f"Invalid Condition type : {operator}")
+    key = find_key(name)
+    if key is None and not is_of_bucket and ":" in name and not name.lower().startswith("s3:"):
+        key = ConditionKey(name, is_absent=True)  # another service's: its requests have it, S3's don't
+    if key is None:
+        raise MalformedCondition("Policy has an invalid condition key")
+    written = tuple(_text(value) for value in (values if isinstance(values, list) else [values]))
+    kind = OPERATORS[named.name]
+    if named.name in ("IpAddress", "NotIpAddress") and not all(map(read_network, written)):
+        raise MalformedCondition("Invalid IP address in Conditions")
+    tests = tuple(test for value in written if (test := kind.read(value, has_variables)) is not None)
+    templates = [read_template(value, has_variables=has_variables) for value in written if "${" in value]
+    return Condition(
+        named,
+        kind.is_negated,
+        key,
+        written,
+        tests,
+        is_unknowable=key.is_unknowable or any(template.is_unknowable for template in templates),
+        is_costly=key.is_costly or any(template.is_costly for template in templates),
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise MalformedCondition("This policy contains invalid Json")
+
+
+def holds(condition: Condition, facts: Facts, is_allow: bool) -> bool:
+    named, key = condition.operator, condition.key
+    values = () if key.is_absent else facts(key.name)
+    if named.name == "Null":
+        answer = "false" if values else "true"
+        return any(test(answer, facts, False) for test in condition.tests)
+    if named.quantifier:
+        # "or if the key values resolve to a null data set, such as an empty string"
+        values = [value for value in values if value]
+        if named.quantifier == "ForAllValues":
+            return all(_satisfies(condition, value, facts, is_allow) for value in values)
+        if values or not named.if_exists:
+            return any(_satisfies(condition, value, facts, is_allow) for value in values)
+        return True
+    if not values:
+        return named.if_exists or condition.is_negated
+    return _satisfies_one(condition, values, facts, is_allow)
+
+
+def _satisfies_one(condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
+    """Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named."""
+    tried = (_satisfies(condition, value, facts, is_allow) for value in values)
+    return all(tried) if condition.is_negated else any(tried)
+
+
+def _satisfies(condition: Condition, value: str, facts: Facts, is_allow: bool) -> bool:
+    """A variable without a value makes no Allow apply, and keeps no Deny of a negated operator from applying."""
+    unresolved = condition.is_negated and is_allow
+    for test in condition.tests:
+        if test(value, facts, unresolved):
+            return not condition.is_negated
+    return condition.is_negated

@@ -1,0 +1,58 @@
+"""A policy as it is evaluated: immutable values, made once per content in parse.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from s3gw.access.condition_keys import ConditionKey
+from s3gw.access.operators import NamedOperator, Test
+from s3gw.access.principals import Principals
+from s3gw.access.templates import Template
+
+Effect = Literal["Allow", "Deny"]
+
+
+class Condition(NamedTuple):
+    """One key under one operator. `written` is what the policy says, `tests` what of it can be compared."""
+
+    operator: NamedOperator
+    is_negated: bool
+    key: ConditionKey
+    written: tuple[str, ...]
+    tests: tuple[Test, ...]
+    is_unknowable: bool
+    is_costly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`conditions` are those to be evaluated, in order of cost; `unknowable` those that can't be known here."""
+
+    name: str
+    effect: Effect
+    principals: Principals | None
+    actions: frozenset[str]
+    resources: tuple[Template, ...]
+    is_not_resource: bool
+    conditions: tuple[Condition, ...]
+    unknowable: tuple[Condition, ...]
+    has_unknowable_resource: bool
+    is_never_applied: bool
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`statements` in the order of the document; `denies` and `allows` are those that can apply, cheap ones first."""
+
+    version: str
+    statements: tuple[Statement, ...]
+    denies: tuple[Statement, ...]
+    allows: tuple[Statement, ...]
+
+
+def policy_of(version: str, statements: tuple[Statement, ...]) -> Policy:
+    able = sorted((item for item in statements if not item.is_never_applied), key=lambda item: item.cost)
+    denies = tuple(item for item in able if item.effect == "Deny")
+    return Policy(version, statements, denies, tuple(item for item in able if item.effect == "Allow"))
