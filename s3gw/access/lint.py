@@ -1,0 +1,96 @@
+"""What is wrong with a policy, what of it is public, and what of it means something else here than on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from s3gw.access.actions import matching
+from s3gw.access.parse import Dialect, read_envelope, read_statement
+from s3gw.access.policy import Condition, Statement
+from s3gw.access.public import is_public_statement
+from s3gw.errors import MalformedPolicy, MalformedPolicyDocument, S3Error
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Finding(NamedTuple):
+    """`where` is a statement's Sid or number, "" for the policy. An error is what would be refused."""
+
+    severity: Severity
+    where: str
+    what: str
+
+
+def lint(text: str | bytes, bucket: str | None) -> list[Finding]:
+    """`bucket`: whose policy it is to be; None for an identity policy."""
+    dialect = Dialect(bucket, MalformedPolicyDocument if bucket is None else MalformedPolicy)
+    try:
+        version, raw = read_envelope(text, dialect)
+    except S3Error as error:
+        return [Finding("error", "", error.message)]
+    findings: list[Finding] = []
+    for number, item in enumerate(raw, 1):
+        try:
+            statement = read_statement(item, str(number), version, dialect)
+        except S3Error as error:
+            sid = item.get("Sid") if isinstance(item, dict) else None
+            findings.append(Finding("error", sid if isinstance(sid, str) and sid else str(number), error.message))
+            continue
+        findings += (Finding(severity, statement.name, what) for severity, what in _of_statement(statement))
+        findings += (Finding(severity, statement.name, what) for severity, what in _of_text(item, version))
+    return [*findings, *_of_names(raw, bucket)]
+
+
+def _of_names(raw: list[object], bucket: str | None) -> Iterator[Finding]:
+    names = [item["Sid"] for item in raw if isinstance(item, dict) and isinstance(item.get("Sid"), str) and item["Sid"]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Finding(
+            "error" if bucket is None else "warning", name, "Statement IDs (SID) in a single policy must be unique."
+        )
+
+
+def _of_statement(statement: Statement) -> Iterator[tuple[Severity, str]]:
+    if is_public_statement(statement):
+        yield "warning", "everybody is allowed this: the policy is public"
+    outcome = "the statement never applies" if statement.effect == "Allow" else "the condition always holds"
+    for condition in statement.unknowable:
+        yield "warning", f"{_written(condition)} exists on AWS, but can't be known here: {outcome}"
+    if statement.has_unknowable_resource:
+        outcome = "the statement never applies" if statement.effect == "Allow" else "it stands for anything"
+        yield "warning", f"a resource has a variable that can't be known here: {outcome}"
+    for condition in statement.conditions:
+        yield from _of_condition(condition, statement.effect)
+    principals = statement.principals
+    if principals is not None:
+        for name in sorted(principals.foreign):
+            yield "note", f"nobody here is {name}"
+        if principals.is_negated and principals.users:
+            yield "note", "on AWS, NotPrincipal must name a user's account too, or the user may be denied"
+
+
+def _of_condition(condition: Condition, effect: str) -> Iterator[tuple[Severity, str]]:
+    written = _written(condition)
+    if condition.key.is_absent:
+        yield "warning", f"{written} is no key that a request to S3 has: it is always absent"
+    if not condition.written:
+        yield "warning", f"{written} has no values, and none can match"
+    elif len(condition.tests) < len(condition.written):
+        yield "warning", f"{written} has a value that isn't of the operator's type, and never matches"
+    if effect == "Allow" and condition.operator.quantifier == "ForAllValues":
+        yield "warning", f"{written} also holds where the request has no such key"
+
+
+def _of_text(item: dict[str, object], version: str) -> Iterator[tuple[Severity, str]]:
+    if version == "2008-10-17" and "${" in str(item):
+        yield "warning", "variables need Version 2012-10-17: here ${…} is plain text"
+    actions = item.get("Action", ())
+    for action in [actions] if isinstance(actions, str) else actions if isinstance(actions, list) else ():
+        if not matching(str(action)):
+            yield "note", f"{action} is no action of S3"
+
+
+def _written(condition: Condition) -> str:
+    named = condition.operator
+    prefix = f"{named.quantifier}:" if named.quantifier else ""
+    return f"{prefix}{named.name}{'IfExists' if named.if_exists else ''} {condition.key.name}"

@@ -1,0 +1,103 @@
+"""What `policy lint` says of a policy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from s3gw.access.lint import Finding, lint
+from tests.access.policies import BUCKET, BUCKET_ARN, document, of_identity, statement
+
+OWNER = {"AWS": "111122223333"}
+UNKNOWABLE = "StringEquals aws:SourceVpc exists on AWS, but can't be known here: "
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        ({"Principal": OWNER}, []),
+        ({}, [("warning", "everybody is allowed this: the policy is public")]),
+        ({"Principal": OWNER, "Effect": "Maybe"}, [("error", "Invalid effect: Maybe")]),
+        (
+            {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}},
+            [("warning", UNKNOWABLE + "the statement never applies")],
+        ),
+        (
+            {"Effect": "Deny", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}},
+            [("warning", UNKNOWABLE + "the condition always holds")],
+        ),
+        (
+            {"Effect": "Deny", "Resource": f"{BUCKET_ARN}/${{aws:SourceVpc}}"},
+            [("warning", "a resource has a variable that can't be known here: it stands for anything")],
+        ),
+        (
+            {"Effect": "Deny", "Condition": {"BoolIfExists": {"aws:Typo": "true"}}},
+            [("warning", "BoolIfExists aws:Typo is no key that a request to S3 has: it is always absent")],
+        ),
+        (
+            {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "no"}}},
+            [("warning", "Bool aws:SecureTransport has a value that isn't of the operator's type, and never matches")],
+        ),
+        (
+            {"Effect": "Deny", "Condition": {"StringLike": {"aws:Referer": []}}},
+            [("warning", "StringLike aws:Referer has no values, and none can match")],
+        ),
+        (
+            {"Principal": OWNER, "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}},
+            [("warning", "ForAllValues:StringEquals aws:TagKeys also holds where the request has no such key")],
+        ),
+        (
+            {"Principal": {"Service": "logging.s3.amazonaws.com"}},
+            [("note", "nobody here is logging.s3.amazonaws.com")],
+        ),
+        (
+            {
+                "Effect": "Deny",
+                "Principal": None,
+                "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:user/alice"},
+            },
+            [("note", "on AWS, NotPrincipal must name a user's account too, or the user may be denied")],
+        ),
+    ],
+)
+def test_a_statement_of_a_bucket_policy_is_explained(made: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    text = document(statement(**{"Sid": "It", **made}))
+    assert [tuple(finding) for finding in lint(text, BUCKET)] == [(level, "It", what) for level, what in expected]
+
+
+def test_every_malformed_statement_is_told() -> None:
+    text = document(statement(Action="s3:No"), statement(Principal=OWNER), statement(Sid="Third", Resource="*"), 5)
+    assert lint(text, BUCKET) == [
+        Finding("error", "1", "Policy has invalid action"),
+        Finding("error", "Third", "Policy has invalid resource"),
+        Finding("error", "4", "This policy contains invalid Json"),
+    ]
+
+
+def test_a_text_that_is_no_policy_is_one_error() -> None:
+    assert lint("{", BUCKET) == [Finding("error", "", "This policy contains invalid Json")]
+    assert lint("{" + "a" * 300_000, None) == [Finding("error", "", "Cannot exceed quota for PolicySize: 6144")]
+
+
+def test_the_other_version_is_told_where_it_has_variables() -> None:
+    made = statement("Deny", Resource=f"{BUCKET_ARN}/${{aws:username}}")
+    assert [finding.what for finding in lint(json.dumps({"Statement": [made]}), BUCKET)] == [
+        "variables need Version 2012-10-17: here ${…} is plain text"
+    ]
+
+
+def test_an_identity_policy_is_read_as_one() -> None:
+    found = lint(document(of_identity(Sid="a", Action=["ec2:*", "s3:Typo"]), of_identity(Sid="a")), None)
+    assert [tuple(finding) for finding in found] == [
+        ("note", "a", "ec2:* is no action of S3"),
+        ("note", "a", "s3:Typo is no action of S3"),
+        ("error", "a", "Statement IDs (SID) in a single policy must be unique."),
+    ]
+    assert lint(document(statement()), None)[0].what == "Policy document should not specify a principal."
+
+
+def test_a_sid_that_is_repeated_is_only_warned_of_in_a_bucket_policy() -> None:
+    found = lint(document(*[statement("Deny", Sid="a")] * 2), BUCKET)
+    assert [(finding.severity, finding.where) for finding in found] == [("warning", "a")]
