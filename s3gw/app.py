@@ -13,6 +13,7 @@ from s3gw.auth.master_key import find_master_key
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
+from s3gw.known_rules import KnownRules
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
 from s3gw.services import Services
@@ -45,7 +46,8 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
         reader = ContentReader(database, store)
         credentials = Credentials(find_master_key(settings))
         try:
-            yield Services(**vars(storage), writer=writer, reader=reader, credentials=credentials)
+            rules = KnownRules(database)
+            yield Services(**vars(storage), writer=writer, reader=reader, credentials=credentials, known_rules=rules)
         finally:
             await writer.close()
             await reader.close()

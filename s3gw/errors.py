@@ -34,6 +34,11 @@ class S3Error(Exception):
         cls.code = cls.__name__
 
 
+class AccessControlListNotSupported(S3Error):
+    status = 400
+    default_message = "The bucket does not allow ACLs"
+
+
 class AccessDenied(S3Error):
     status = 403
     default_message = "Access Denied"
@@ -153,6 +158,16 @@ class InvalidAccessKeyId(S3Error):
 class InvalidArgument(S3Error):
     status = 400
     default_message = "Invalid Argument"
+
+
+class InvalidBucketAclWithBlockPublicAccessError(S3Error):
+    status = 400
+    default_message = "Bucket cannot have public ACLs set with BlockPublicAccess enabled"
+
+
+class InvalidBucketAclWithObjectOwnership(S3Error):
+    status = 400
+    default_message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
 
 
 class InvalidBucketName(S3Error):
@@ -356,6 +371,11 @@ class NoSuchKey(S3Error):
     default_message = "The specified key does not exist."
 
 
+class NoSuchPublicAccessBlockConfiguration(S3Error):
+    status = 404
+    default_message = "The public access block configuration was not found"
+
+
 class NoSuchTagSet(S3Error):
     status = 404
     default_message = "The TagSet does not exist"
@@ -389,6 +409,11 @@ class OperationAborted(S3Error):
     default_message = (
         "A conflicting conditional operation is currently in progress against this resource. Please try again."
     )
+
+
+class OwnershipControlsNotFoundError(S3Error):
+    status = 404
+    default_message = "The bucket ownership controls were not found"
 
 
 class PermanentRedirect(S3Error):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
     from s3gw.content.reader import ContentReader
     from s3gw.content.writer import BodyWriter
+    from s3gw.known_rules import KnownRules
 
 
 @dataclass(frozen=True)
@@ -20,3 +21,4 @@ class Services(Storage):
     writer: BodyWriter
     reader: ContentReader
     credentials: Credentials
+    known_rules: KnownRules

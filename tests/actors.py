@@ -41,7 +41,7 @@ class _Body(PiecedBody):
 async def _perform(world: Gateway, process: str, operation: str, body: bytes | None = None, **input: str) -> Any:
     owner = world.bucket
     principal = Principal(
-        owner.owner_id, owner.owner_canonical_id, owner.owner_account_id, owner.owner_name, "user", ""
+        owner.owner_id, owner.owner_canonical_id, owner.owner_account_id, owner.owner_name, "user", "", owner.owner_id
     )
     call = Call(world.services[process], principal, {"Bucket": BUCKET, **input}, "request", 1)
     call.body = None if body is None else _Body(body)

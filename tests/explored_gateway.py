@@ -24,6 +24,7 @@ from s3gw.content.writer import BodyWriter
 from s3gw.disks.room import Room
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.sweep import sweep as run_sweep
+from s3gw.known_rules import KnownRules
 from s3gw.metadata import blobs, buckets, contents, identities, processes, schema
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
@@ -133,7 +134,7 @@ class Gateway:
         nothing = cast("Any", None)
         return Services(
             cast("Any", settings), database, self._store, read_pins, ProcessIdentity(name), Room(self._data, None, 0),
-            body_writer, content_reader, nothing,
+            body_writer, content_reader, nothing, KnownRules(database),
         )  # fmt: skip
 
     def _matters(self, job: Any) -> bool:

@@ -31,7 +31,7 @@ ORDER = (
     ("log", "faults"),
     ("operations",),
     ("services",),
-    ("storage",),
+    ("storage", "known_rules"),
     ("access", "process_identity"),
     ("folders",),
     ("config",),
@@ -198,7 +198,7 @@ def test_only_one_place_asks_what_is_allowed() -> None:
     """Others may read policies, to store them or to tell what is wrong with them."""
     deciding = ("s3gw.access.decide", "s3gw.access.evaluate")
     asking = {name_of(path) for path in FILES for _, module in imports_of(path) if matches(module, deciding)}
-    assert {name for name in asking if not matches(name, ("s3gw.access.",))} == {"s3gw.operations.perform"}
+    assert {name for name in asking if not matches(name, ("s3gw.access.",))} == {"s3gw.operations.authorize"}
 
 
 @pytest.mark.parametrize("library", sorted(CONFINED))

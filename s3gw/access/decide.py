@@ -1,7 +1,8 @@
-"""The one place that decides who may do what.
+"""The one place that decides who may do what. Closed by default: what no rule allows is refused.
 
-Closed by default: a request is refused unless a rule here allows it. The rules so far: an admin may do everything, the
-owner of a bucket may do everything in it, and every user may list and create buckets of their own.
+The order is AWS's ("Policy evaluation logic", IAM User Guide): a deny anywhere decides; what narrows a key has to allow
+too; then somebody has to allow. Within an account that is the owner, an identity policy, the bucket's policy or an ACL;
+across accounts both sides have to. Pure: the rules come with the question, and facts are computed when a rule asks.
 """
 
 from __future__ import annotations
@@ -9,18 +10,48 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from s3gw.access import acl
+from s3gw.access.acl import ALL_USERS, AUTHENTICATED_USERS, Acl
+from s3gw.access.evaluate import Verdict, decide_policy
+from s3gw.access.policy import Policy
+from s3gw.access.principals import Who
+from s3gw.access.public_access_block import PublicAccessBlock
+from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules, ObjectUnread
 from s3gw.auth.principal import Principal
 
 # Condition key -> its values, none where the request has no such fact. Computed when a rule asks.
 Facts = Callable[[str], Sequence[str]]
 
 
+class StoredObject(NamedTuple):
+    """What rules know of an object: `owner_id` is the user that its account belongs to; `acl` None: the owner's."""
+
+    owner_id: str
+    acl: Acl | None
+
+
+def unread() -> StoredObject | None:
+    raise ObjectUnread
+
+
 class Resource(NamedTuple):
-    """What is acted on: a key of a bucket, a bucket (no key), or the service (no bucket)."""
+    """What is acted on: a key of a bucket, a bucket (no key), or the service (no bucket).
+
+    `owner_id` is the user that the bucket's account belongs to. `stored` gives the object that is there, or None, and
+    raises ObjectUnread as long as that isn't known.
+    """
 
     bucket: str | None = None
     owner_id: str | None = None
     key: str | None = None
+    rules: BucketRules = NO_BUCKET_RULES
+    stored: Callable[[], StoredObject | None] = unread
+
+    @property
+    def arn(self) -> str:
+        if self.bucket is None:
+            return "*"
+        return f"arn:aws:s3:::{self.bucket}" if self.key is None else f"arn:aws:s3:::{self.bucket}/{self.key}"
 
 
 class Question(NamedTuple):
@@ -30,6 +61,7 @@ class Question(NamedTuple):
     action: str
     resource: Resource
     facts: Facts
+    identity: IdentityRules = NO_IDENTITY_RULES
 
 
 class Decision(NamedTuple):
@@ -39,19 +71,166 @@ class Decision(NamedTuple):
     reason: str
 
 
-# What any user may do without owning anything.
-_OF_EVERY_USER = frozenset(("s3:ListAllMyBuckets", "s3:CreateBucket"))
+# "The root user of the account that owns the bucket can perform these even if the bucket policy explicitly denies it".
+_OF_POLICY = frozenset(
+    ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:GetBucketPolicyStatus")
+)
 
 
 def decide(question: Question) -> Decision:
-    principal, action, resource, _ = question
-    if not principal.user_id:  # an anonymous one
-        return Decision(False, "nothing is allowed to everybody")
+    """Raises ObjectUnread where that depends on an object that wasn't read."""
+    principal, action, resource, _, identity = question
+    rules = resource.rules
+    of_bucket = None if rules.policy is None else _asked(rules.policy, question)
+    if of_bucket is not None and of_bucket.effect == "Deny" and not _is_exempt(principal, action, resource):
+        return Decision(False, f"denied by {of_bucket.statement} of the bucket policy")
+    if identity is not NO_IDENTITY_RULES and (refusal := _narrowed(question)) is not None:
+        return refusal
     if principal.role == "admin":
         return Decision(True, "an admin may do everything")
+    of_identity = _of_identity(question)
+    if of_identity is not None and of_identity.effect == "Deny":
+        return Decision(False, f"denied by {of_identity.statement} of an identity policy")
     if resource.bucket is None:
-        if action in _OF_EVERY_USER:
-            return Decision(True, "every user may list and create buckets")
-    elif resource.owner_id == principal.user_id:
-        return Decision(True, "the bucket is the user's own")
+        return _in_own_account(principal, of_identity)
+    return _by_owner(question, of_bucket, of_identity)
+
+
+def _is_exempt(principal: Principal, action: str, resource: Resource) -> bool:
+    is_owner = principal.is_root and principal.user_id == resource.owner_id
+    return action in _OF_POLICY and (is_owner or principal.role == "admin")
+
+
+def _asked(policy: Policy, question: Question) -> Verdict:
+    principal = question.principal
+    who = Who(
+        principal.is_anonymous,
+        principal.account_id,
+        principal.canonical_id,
+        principal.user_id,
+        principal.name,
+        principal.arn,
+        principal.is_root,
+    )
+    return decide_policy(policy, who, question.action, question.resource.arn, question.facts)
+
+
+def _narrowed(question: Question) -> Decision | None:
+    """What a key or a session is narrowed to. They give nothing: what they allow must be allowed by somebody else."""
+    for name, policies in (("access key", question.identity.key), ("session", question.identity.session)):
+        if policies is None:
+            continue
+        verdict = _strongest(policies, question)
+        if verdict is None or verdict.effect != "Allow":
+            by = "no statement" if verdict is None or verdict.effect is None else verdict.statement
+            return Decision(False, f"not allowed by the policy of the {name}: {by}")
+    return None
+
+
+def _of_identity(question: Question) -> Verdict | None:
+    return _strongest(question.identity.policies, question) if question.identity.policies else None
+
+
+def _strongest(policies: Sequence[Policy], question: Question) -> Verdict | None:
+    allowing: Verdict | None = None
+    for policy in policies:
+        verdict = _asked(policy, question)
+        if verdict.effect == "Deny":
+            return verdict
+        if verdict.effect == "Allow":
+            allowing = allowing or verdict
+    return allowing
+
+
+def _in_own_account(principal: Principal, of_identity: Verdict | None) -> Decision:
+    """Listing and creating buckets: of the own account, so that its root may."""
+    if principal.is_anonymous:
+        return Decision(False, "nothing is allowed to everybody")
+    if principal.is_root:
+        return Decision(True, "the account's root may list and create its buckets")
+    if of_identity is not None:
+        return Decision(True, f"allowed by {of_identity.statement} of an identity policy")
     return Decision(False, "no rule allows it")
+
+
+class _Side(NamedTuple):
+    """What the side of the resource says. `names_account`: it leaves it to the account, whom of its users to let."""
+
+    reason: str
+    names_account: bool
+
+
+def _by_owner(question: Question, of_bucket: Verdict | None, of_identity: Verdict | None) -> Decision:
+    principal, action, resource = question.principal, question.action, question.resource
+    has_own_acl = resource.rules.has_acls and action in acl.OF_OBJECT and resource.key is not None
+    stored = resource.stored() if has_own_acl else None
+    owner_id = resource.owner_id if stored is None else stored.owner_id
+    same_account = not principal.is_anonymous and principal.account_owner_id == owner_id
+    if same_account and principal.is_root:
+        return _as_owner(question, stored)
+    side = _of_policy(question, of_bucket, owner_id, same_account)
+    if side is None:
+        side = _of_acl(question, stored)
+    needs_identity = not principal.is_anonymous and not principal.is_root
+    if same_account:
+        if of_identity is not None:
+            return Decision(True, f"allowed by {of_identity.statement} of an identity policy")
+        needs_identity = side is not None and side.names_account
+    if side is None:
+        return Decision(False, "no rule allows it")
+    if needs_identity and of_identity is None:
+        return Decision(False, f"{side.reason}, but no policy of the user's own account allows it")
+    return Decision(True, side.reason)
+
+
+def _of_policy(question: Question, verdict: Verdict | None, owner_id: str | None, same_account: bool) -> _Side | None:
+    resource = question.resource
+    if verdict is None or verdict.effect != "Allow":
+        return None
+    if owner_id != resource.owner_id:  # "The bucket policy applies only to objects that the bucket owner owns"
+        return None
+    rules = resource.rules
+    is_restricted = rules.is_policy_public and PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS in rules.public_access_block
+    if is_restricted and not same_account:
+        return None
+    return _Side(f"allowed by {verdict.statement} of the bucket policy", verdict.named in ("account", "canonical user"))
+
+
+def _as_owner(question: Question, stored: StoredObject | None) -> Decision:
+    """An owner may everything but what he took from himself by an ACL, which he always may read and change."""
+    what = "bucket" if stored is None else "object"
+    permission, grants = _grants(question, stored)
+    is_bound = grants is not None and permission in ("READ", "WRITE")
+    if is_bound and _granted(question, permission, grants) is None:
+        return Decision(False, f"the ACL of the user's own {what} grants {permission} to others only")
+    return Decision(True, f"the {what} is the user's own")
+
+
+def _grants(question: Question, stored: StoredObject | None) -> tuple[str, Acl | None]:
+    """The permission that an ACL would have to grant ("" where none can), and the ACL; None: the owner's alone."""
+    resource, action = question.resource, question.action
+    if not resource.rules.has_acls:
+        return "", None
+    if resource.key is not None and action in acl.OF_OBJECT:
+        return acl.OF_OBJECT[action], None if stored is None else stored.acl
+    if action in acl.OF_BUCKET:
+        return acl.OF_BUCKET[action], resource.rules.acl
+    return "", None
+
+
+def _of_acl(question: Question, stored: StoredObject | None) -> _Side | None:
+    permission, grants = _grants(question, stored)
+    granted = _granted(question, permission, grants)
+    if granted is None:
+        return None
+    whom = granted if granted in acl.GROUPS else f"the account {granted}"
+    return _Side(f"the ACL grants {permission} to {whom}", granted not in acl.GROUPS)
+
+
+def _granted(question: Question, permission: str, grants: Acl | None) -> str | None:
+    """As whom the principal was granted the permission: its account, or a group that it is in."""
+    principal, block = question.principal, question.resource.rules.public_access_block
+    grantees: tuple[str, ...] = () if principal.is_anonymous else (principal.canonical_id,)
+    if PublicAccessBlock.IGNORE_PUBLIC_ACLS not in block:
+        grantees += (ALL_USERS,) if principal.is_anonymous else (AUTHENTICATED_USERS, ALL_USERS)
+    return None if grants is None else acl.grantee_with(grants, permission, grantees)

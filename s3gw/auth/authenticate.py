@@ -96,7 +96,17 @@ def authenticate(
     payload = proof.verify(credentials, row.sealed_secret)
     if not row.user_enabled:
         raise AccountProblem()
-    principal = Principal(row.user_id, row.canonical_id, row.account_id, row.name, row.role, access_key_id)
+    principal = Principal(
+        row.user_id,
+        row.canonical_id,
+        row.account_id,
+        row.name,
+        row.role,
+        access_key_id,
+        row.account_owner_id,
+        row.rules_revision,
+        row.key_rules_revision,
+    )
     return Authentication(principal, payload, proof.is_presigned)
 
 
@@ -113,6 +123,15 @@ class _SigV4(NamedTuple):
     @property
     def access_key_id(self) -> str:
         return self.claim.scope.access_key_id
+
+    @property
+    def algorithm(self) -> str:
+        return sigv4.ALGORITHM
+
+    @property
+    def signed_at(self) -> int | None:
+        """In seconds since the epoch."""
+        return parse_amz_date(self.timestamp)
 
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         (access_key_id, date, region, scope), signed_headers, signature = self.claim
@@ -145,6 +164,15 @@ class _SigV2(NamedTuple):
     @property
     def access_key_id(self) -> str:
         return self.claim.access_key_id
+
+    @property
+    def algorithm(self) -> str:
+        return sigv2.SCHEME.strip()
+
+    @property
+    def signed_at(self) -> int | None:
+        """A presigned URL says only when it expires."""
+        return None if self.is_presigned else parse_date(self.claim.date)
 
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         request, claim = self.request, self.claim

@@ -152,7 +152,7 @@ def _delete_step(conn: Connection, bucket_id: int) -> bool:
 
 def _change(conn: Connection, bucket_id: int) -> Change:
     """Of whoever may run commands beside the database: no user and no request."""
-    return Change(conn, ChangeFacts(bucket_id, "", now(conn), ""), ())
+    return Change(conn, ChangeFacts(bucket_id, "", "", now(conn), ""), ())
 
 
 def _state(text: str) -> str:

@@ -7,12 +7,15 @@ is put into a bucket that is just being deleted.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
+from s3gw.metadata import access_rules
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, objects, users
@@ -30,6 +33,8 @@ class Bucket(NamedTuple):
     owner_canonical_id: str
     owner_account_id: str
     owner_name: str
+    rules_revision: str
+    account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
 
 
 _bucket_columns = (
@@ -42,6 +47,8 @@ _bucket_columns = (
     users.c.canonical_id,
     users.c.account_id,
     users.c.display_name,
+    buckets.c.rules_revision,
+    users.c.public_access_block,
 )
 _select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.owner_id == users.c.id)
 select_by_name = _select_bucket.where(buckets.c.name == bindparam("name"))
@@ -105,21 +112,29 @@ def list_all(
 
 
 def create(
-    conn: Connection, *, name: str, owner_id: str, region: str, defaults: str, now: int, tags: Any = None
+    conn: Connection,
+    *,
+    name: str,
+    owner_id: str,
+    region: str,
+    defaults: str,
+    now: int,
+    given: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
-    """Create a bucket with what S3GW_BUCKET_DEFAULTS (`aws` or `classic`) gives a new one; return its id."""
+    """Create a bucket with what S3GW_BUCKET_DEFAULTS (`aws` or `classic`) gives a new one, and with the configurations
+    that are given beside or instead, by their kinds; return its id.
+    """
     existing = find(conn, name)
     if existing is not None:
         raise _taken(existing.owner_id, owner_id, name)
     values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
+    values["rules_revision"] = access_rules.new_revision()
     try:
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked
         raise BucketAlreadyExists(BucketName=name) from None
-    for kind, document in _DEFAULTS[defaults].items():
+    for kind, document in {**DEFAULTS[defaults], **given}.items():
         insert_configuration(conn, bucket_id, kind, document)
-    if tags:
-        insert_configuration(conn, bucket_id, "Tagging", tags)
     return int(bucket_id)
 
 
@@ -127,14 +142,15 @@ def _taken(existing_owner: str, owner_id: str, name: str) -> Exception:
     return (BucketAlreadyOwnedByYou if existing_owner == owner_id else BucketAlreadyExists)(BucketName=name)
 
 
+def ownership_controls(ownership: str) -> dict[str, Any]:
+    return {"Rules": [{"ObjectOwnership": ownership}]}
+
+
 # AWS since April 2023: "S3 Block Public Access and ACLs disabled for all new buckets".
 _BLOCKED = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "aws": {
-        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-        "PublicAccessBlock": _BLOCKED,
-    },
-    "classic": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "aws": {"OwnershipControls": ownership_controls("BucketOwnerEnforced"), "PublicAccessBlock": _BLOCKED},
+    "classic": {},  # as before: each object is its writer's
 }
 
 

@@ -6,8 +6,9 @@ asked or recorded at every change of an object belongs here, so that no way to c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from s3gw.metadata import buckets
@@ -60,29 +61,64 @@ class TokenLock:
 Lock = KeyLock | PartLock | BucketLock | TokenLock
 
 
+# Whether the change may be about this version (a row of `objects`, or None); raises AccessDenied.
+Check = Callable[[Any], None]
+
+
 class ChangeFacts(NamedTuple):
-    """`actor_id` is the user on whose behalf it is done; `now` is the time of the request, in microseconds."""
+    """`actor_id` is the user on whose behalf it is done, `owner_id` the one that will own what is written; `now` is the
+    time of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
+    changed (object) or copied from (source) may be.
+    """
 
     bucket_id: int
     actor_id: str
+    owner_id: str
     now: int
     request_id: str
+    checks: Mapping[str, Check] = MappingProxyType({})
 
 
 class NotLocked(Exception):
     """A write of a key or part without its lock: beside another writer it could decide from what is no longer so."""
 
 
+class NotChecked(Exception):
+    """A change that never asked whether it may be about the version that it is about: it is undone."""
+
+
 class Change:
     """Made for one transaction, and not used after it."""
 
-    __slots__ = ("_locks", "_versioning", "actor_id", "bucket_id", "conn", "now", "request_id")
+    __slots__ = (
+        "_checks",
+        "_locks",
+        "_unchecked",
+        "_versioning",
+        "actor_id",
+        "bucket_id",
+        "conn",
+        "now",
+        "owner_id",
+        "request_id",
+    )
 
     def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
-        self.bucket_id, self.actor_id, self.now, self.request_id = facts
+        self.bucket_id, self.actor_id, self.owner_id, self.now, self.request_id, self._checks = facts
+        self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
         self._versioning: str | None = None
+
+    def check(self, on: str, version: Any) -> None:
+        """Whether this version may be changed ("object") or copied from ("source"); None: there is none."""
+        if on in self._checks:
+            self._checks[on](version)
+            self._unchecked.discard(on)
+
+    def require_checks(self) -> None:
+        if self._unchecked:
+            raise NotChecked(", ".join(sorted(self._unchecked)))
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
@@ -127,4 +163,7 @@ def _run(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> T:
-    return fn(Change(conn, facts, locks), *args, **kwargs)
+    change = Change(conn, facts, locks)
+    outcome = fn(change, *args, **kwargs)
+    change.require_checks()
+    return outcome

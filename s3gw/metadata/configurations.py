@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from s3gw.metadata import buckets
+from s3gw.metadata import access_rules, buckets
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import bucket_configurations as table
@@ -29,6 +29,8 @@ def put(change: Change, kind: str, document: Any) -> None:
 def remove(change: Change, kind: str) -> None:
     change.lock_bucket_exclusively()
     change.conn.execute(delete(table).where(table.c.bucket_id == change.bucket_id, table.c.kind == kind))
+    if kind in access_rules.KINDS:
+        access_rules.renew(change.conn, buckets_table, buckets_table.c.id == change.bucket_id)
 
 
 def set_versioning(change: Change, versioning: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
@@ -43,7 +44,7 @@ class NoSuchAccessKey(IdentityError):
 
 
 class AccessKey(NamedTuple):
-    """What a signature is checked with: a key and its user."""
+    """What a signature is checked with: a key and its user, with the ids of the account that the user is in."""
 
     user_id: str
     canonical_id: str
@@ -54,6 +55,9 @@ class AccessKey(NamedTuple):
     key_enabled: bool
     expires_at: int | None  # microseconds since the epoch
     sealed_secret: bytes
+    account_owner_id: str  # of the user that is the account's root
+    rules_revision: str
+    key_rules_revision: str
 
 
 class User(NamedTuple):
@@ -66,6 +70,7 @@ class User(NamedTuple):
     role: str
     is_enabled: bool
     created_at: int
+    account_owner_id: str | None = None  # None: the user is the root of an account of its own
 
 
 class Key(NamedTuple):
@@ -79,19 +84,24 @@ class Key(NamedTuple):
     created_at: int
 
 
+_accounts = users.alias("accounts")
 select_access_key = (
     select(
         users.c.id,
-        users.c.canonical_id,
-        users.c.account_id,
+        _accounts.c.canonical_id,
+        _accounts.c.account_id,
         users.c.name,
         users.c.role,
         users.c.is_enabled.label("user_enabled"),
         access_keys.c.is_enabled.label("key_enabled"),
         access_keys.c.expires_at,
         access_keys.c.sealed_secret,
+        _accounts.c.id.label("account_owner_id"),
+        users.c.rules_revision.label("user_rules_revision"),
+        access_keys.c.rules_revision.label("key_rules_revision"),
     )
     .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
+    .join(_accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
 )
 _any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
@@ -105,6 +115,7 @@ _select_user = select(
     users.c.role,
     users.c.is_enabled,
     users.c.created_at,
+    users.c.account_owner_id,
 )
 _select_key = select(
     access_keys.c.access_key_id,
@@ -126,6 +137,18 @@ def find_user(conn: Connection, name: str) -> User:
         if row is not None:
             return _user(row)
     raise NoSuchUser(name)
+
+
+def names_by_canonical_id(conn: Connection, canonical_ids: Collection[str]) -> dict[str, str]:
+    """The display names of those that are there."""
+    statement = select(users.c.canonical_id, users.c.display_name).where(users.c.canonical_id.in_(canonical_ids))
+    return {row.canonical_id: row.display_name for row in conn.execute(statement).all()}
+
+
+def canonical_id_of(conn: Connection, user_id: str) -> str:
+    """ "" for a user that is gone."""
+    found = conn.execute(select(users.c.canonical_id).where(users.c.id == user_id)).scalar_one_or_none()
+    return "" if found is None else str(found)
 
 
 def list_users(conn: Connection) -> list[User]:

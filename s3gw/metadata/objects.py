@@ -50,6 +50,7 @@ class ObjectVersion(NamedTuple):
     user_metadata: str | None
     tags: str | None
     upload_id: str | None
+    acl: str | None
 
 
 class NewObject(NamedTuple):
@@ -68,6 +69,7 @@ class NewObject(NamedTuple):
     user_metadata: str | None = None
     tags: str | None = None
     upload_id: str | None = None
+    acl: str | None = None
 
 
 class Stored(NamedTuple):
@@ -111,6 +113,7 @@ _noncurrent_null = Prepared(
 _insert = Prepared(insert(objects).values({column.name: bindparam(column.name) for column in _columns}))
 _set_current = Prepared(update(objects).where(*_this_version).values(is_current=bindparam("current")))
 _set_tags = Prepared(update(objects).where(*_this_version).values(tags=bindparam("new_tags")))
+_set_acl = Prepared(update(objects).where(*_this_version).values(acl=bindparam("new_acl")))
 _delete = Prepared(delete(objects).where(*_this_version))
 
 
@@ -206,7 +209,7 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
         return Stored(None)
     moment = _moment(conn, top, clock)
     sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
-    marker = NewObject(key, size=0, etag="", owner_id=change.actor_id)
+    marker = NewObject(key, size=0, etag="", owner_id=change.owner_id)
     _insert_version(
         conn, marker, None, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
@@ -234,8 +237,20 @@ def set_tags(change: Change, key: str, version_id: str | None, tags: str | None)
     change.require_key(key)
     change.lock_bucket()
     found = find(change.conn, change.bucket_id, key, version_id)
+    change.check("object", found)
     if found is not None and not found.is_delete_marker:
         _set_tags.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_tags=tags)
+    return found
+
+
+def set_acl(change: Change, key: str, version_id: str | None, acl: str | None) -> ObjectVersion | None:
+    """As `set_tags`. Raises what the check of the version does: it may be another than was read before."""
+    change.require_key(key)
+    change.lock_bucket()
+    found = find(change.conn, change.bucket_id, key, version_id)
+    change.check("object", found)
+    if found is not None and not found.is_delete_marker:
+        _set_acl.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_acl=acl)
     return found
 
 

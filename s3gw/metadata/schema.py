@@ -55,6 +55,10 @@ users = Table(
     Column("password_hash", Text),  # Argon2id
     Column("is_enabled", SmallInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # The user whose account this one is in; NULL: the root of an account of its own.
+    Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),
+    Column("public_access_block", SmallInteger, nullable=False, server_default="0"),  # of the account: a set of bits
+    Column("rules_revision", Text, nullable=False, server_default=text("''")),
 )
 
 access_keys = Table(
@@ -67,8 +71,38 @@ access_keys = Table(
     Column("is_enabled", SmallInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    Column("rules_revision", Text, nullable=False, server_default=text("''")),
 )
 
+# Groups of an account's users, and the policies of users, groups and access keys.
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", Text, ForeignKey("groups.id", ondelete="RESTRICT"), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True, index=True),
+)
+
+identity_policies = Table(
+    "identity_policies",
+    metadata,
+    Column("holder_kind", Text, primary_key=True),  # user | group | key
+    Column("holder_id", Text, primary_key=True),  # users.id, groups.id or an access key ID
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# `rules_revision` changes with each rule about the row (policies of a bucket, of a user and its groups, of a key), so
+# that processes know from the row whether what they have in memory still holds; '' where there is no rule.
 buckets = Table(
     "buckets",
     metadata,
@@ -78,6 +112,7 @@ buckets = Table(
     Column("region", Text, nullable=False),
     Column("versioning", Text, nullable=False),  # '' | Enabled | Suspended
     Column("created_at", BigInteger, nullable=False),
+    Column("rules_revision", Text, nullable=False, server_default=text("''")),
     sqlite_autoincrement=True,
 )
 
@@ -116,6 +151,7 @@ objects = Table(
     Column("user_metadata", Text),  # JSON: name -> value
     Column("tags", Text),  # JSON: [[key, value], …]
     Column("upload_id", Text),  # of the upload that it was completed from, so that completing again finds it
+    Column("acl", Text),  # JSON (access/acl.py); NULL: its owner's alone
     sqlite_with_rowid=False,
 )
 _partial_index("ux_objects_current", objects.c.bucket_id, objects.c.key, where="is_current = 1", unique=True)
@@ -143,6 +179,7 @@ uploads = Table(
     Column("user_metadata", Text),
     Column("tags", Text),
     Column("key_sequence", BigInteger),  # of the key's latest version when it began; other values: uploads.Upload
+    Column("acl", Text),
     Index("ix_uploads_bucket_key", "bucket_id", "key", "upload_id"),
 )
 

@@ -43,6 +43,7 @@ class Upload(NamedTuple):
     user_metadata: str | None
     tags: str | None
     key_sequence: int | None = None
+    acl: str | None = None
 
 
 class UploadedPart(NamedTuple):

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s3gw.access import acl, public_access_block
+from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.errors import (
     BucketAlreadyOwnedByYou,
     BucketNotEmpty,
     IllegalLocationConstraintException,
     InvalidArgument,
+    InvalidBucketAclWithBlockPublicAccessError,
+    InvalidBucketAclWithObjectOwnership,
     InvalidBucketName,
     InvalidLocationConstraint,
+    NoSuchBucket,
     NotImplemented,
 )
-from s3gw.metadata import buckets, uploads
+from s3gw.metadata import buckets, configurations, uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
+from s3gw.operations.bucket_access import OWNERSHIPS
 from s3gw.operations.call import Call, Output
+from s3gw.operations.new_acl import MEMBERS, asked_acl
 from s3gw.operations.tagging import checked_tags
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ async def list_buckets(call: Call, input: ListBucketsRequestTypeDef) -> Output:
         )
     prefix = input.get("Prefix", "")
     after = _after(input.get("ContinuationToken"))
-    owner = call.principal.user_id
+    owner = call.principal.account_owner_id
     region = input.get("BucketRegion", call.services.settings.region)
     found = []
     if region == call.services.settings.region:
@@ -105,19 +113,32 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     if configuration.get("Location") or configuration.get("Bucket"):
         raise NotImplemented("Directory buckets are not supported.")
     _check_location(configuration.get("LocationConstraint"), settings.region)
-    if input.get("ObjectOwnership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
-        raise NotImplemented(Header="x-amz-object-ownership")
     tags = checked_tags(configuration.get("Tags", []), most=50)
-    defaults = "aws" if "ObjectOwnership" in input else settings.bucket_defaults
+    given: dict[str, Any] = {"Tagging": tags} if tags else {}
+    given |= await _access_of_new(call, input, buckets.DEFAULTS[settings.bucket_defaults])
     try:
-        bucket = _NewBucket(name, call.principal.user_id, settings.region, defaults, call.now, tags)
+        bucket = _NewBucket(
+            name, call.principal.account_owner_id, settings.region, settings.bucket_defaults, call.now, given
+        )
         await call.services.database.write(_create, bucket, keys=(BucketLock(name).name(),))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
-        # returns 200 OK" (API Reference, CreateBucket).
-        if settings.region != "us-east-1" or tags:  # an answer of 200 would say that it has those tags
+        # returns 200 OK and resets the bucket access control lists (ACLs)" (API Reference, CreateBucket).
+        if settings.region != "us-east-1" or given.keys() - {"ACL"}:  # 200 would say that it has what is asked for
             raise
+        await _reset_acl(call, name, given.get("ACL"))
     return {"Location": f"/{name}", "BucketArn": _arn(name)}
+
+
+async def _reset_acl(call: Call, name: str, asked: Any) -> None:
+    call.bucket = await call.services.database.read(buckets.find, name)
+    if call.bucket is None:
+        raise NoSuchBucket(BucketName=name)
+    rules = await call.services.known_rules.of_bucket(call.bucket)
+    if asked is not None:
+        await call.change([call.bucket_lock], configurations.put, "ACL", asked)
+    elif rules.acl is not None:
+        await call.change([call.bucket_lock], configurations.remove, "ACL")
 
 
 class _NewBucket(NamedTuple):
@@ -126,7 +147,34 @@ class _NewBucket(NamedTuple):
     region: str
     defaults: str
     now: int
-    tags: list[dict[str, str]]
+    given: dict[str, Any]
+
+
+async def _access_of_new(call: Call, input: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The configurations that the request asks for by its headers."""
+    given: dict[str, Any] = {}
+    ownership = input.get("ObjectOwnership")
+    if ownership is not None:
+        if ownership not in OWNERSHIPS:
+            raise InvalidArgument(
+                "Invalid x-amz-object-ownership header: " + ownership,
+                ArgumentName="x-amz-object-ownership",
+                ArgumentValue=ownership,
+            )
+        given["OwnershipControls"] = buckets.ownership_controls(ownership)
+    if MEMBERS.isdisjoint(input):
+        return given
+    owner = call.principal.canonical_id
+    asked = await asked_acl(call.services.database, input, owner, owner)
+    if asked == acl.of_owner(owner):
+        return given
+    rules = {**defaults, **given}
+    if rules.get("OwnershipControls") == buckets.ownership_controls("BucketOwnerEnforced"):
+        raise InvalidBucketAclWithObjectOwnership()
+    block = public_access_block.of_members(rules.get("PublicAccessBlock"))
+    if acl.is_public(asked) and PublicAccessBlock.BLOCK_PUBLIC_ACLS in block:
+        raise InvalidBucketAclWithBlockPublicAccessError()
+    return {**given, "ACL": asked}
 
 
 def _create(conn: Connection, bucket: _NewBucket) -> int:

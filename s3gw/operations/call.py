@@ -6,13 +6,15 @@ It knows nothing of HTTP, XML or JSON, and holds no logic.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
 from s3gw.errors import S3Error
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import BucketLock, Change, ChangeFacts, KeyLock, Lock, change
+from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
+from s3gw.metadata.objects import ObjectVersion
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -57,6 +59,25 @@ class Source(NamedTuple):
     bucket: Bucket
     key: str
     version_id: str | None
+    rules: BucketRules = NO_BUCKET_RULES
+
+
+class RequestContext(NamedTuple):
+    """How a call came, as far as rules may ask for it. `signature_age` is in milliseconds."""
+
+    source_ip: str | None = None
+    is_secure: bool = False
+    user_agent: str | None = None
+    referer: str | None = None
+    signature_version: str | None = None  # AWS4-HMAC-SHA256 | AWS
+    signature_age: int | None = None
+    auth_type: str | None = None  # REST-HEADER | REST-QUERY-STRING | POST
+    content_sha256: str | None = None
+    tls_version: str | None = None
+
+
+def no_context() -> RequestContext:
+    return RequestContext()
 
 
 class Document(Protocol):
@@ -73,7 +94,9 @@ class Call:
     `input` has boto3's member names; those in `document` are added when the call is allowed, and `problem`, what is
     wrong with the request, is told then: AWS answers 403 and 404 first. `bucket`, `source` and `may` are set when the
     call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
-    `may(key, version_id)` asks about one more key of an operation on many.
+    `may(key, version_id)` asks about one more key of an operation on many. `identity` and `rules` are those about the
+    principal and the bucket. `checks` are questions that only the row of the object answers (authorize.py): a handler
+    that reads it calls `check`, one that changes it has the Change do so.
     """
 
     services: Services
@@ -87,6 +110,17 @@ class Call:
     bucket: Bucket | None = None
     source: Source | None = None
     may: Callable[[str, str | None], bool] | None = None
+    context: Callable[[], RequestContext] = no_context
+    identity: IdentityRules = NO_IDENTITY_RULES
+    rules: BucketRules = NO_BUCKET_RULES
+    checks: dict[str, Check] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
+
+    def check(self, on: str, version: ObjectVersion | None) -> None:
+        """Whether the call may be about this version of its object or source (`on`). Raises AccessDenied."""
+        if on in self.checks:
+            self.checks[on](version)
+            self.checked.add(on)
 
     @property
     def the_bucket(self) -> Bucket:
@@ -110,9 +144,19 @@ class Call:
     def bucket_lock(self) -> BucketLock:
         return BucketLock(self.the_bucket.name)
 
+    @property
+    def owner_of_new(self) -> str:
+        """Whose what the call writes is: the account's that writes, or the bucket owner's ("Object Ownership")."""
+        if self.principal.is_anonymous or not self.rules.has_acls:
+            return self.the_bucket.owner_id
+        return self.principal.account_owner_id
+
     async def change(
         self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
-        facts = ChangeFacts(self.the_bucket.id, self.principal.user_id, self.now, self.request_id)
-        return await change(self.services.database, facts, locks, fn, *args, **kwargs)
+        actor_id, owner_id = self.principal.user_id, self.owner_of_new
+        facts = ChangeFacts(self.the_bucket.id, actor_id, owner_id, self.now, self.request_id, self.checks)
+        outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
+        self.checked.update(self.checks)  # a change without them fails
+        return outcome

@@ -18,6 +18,7 @@ from s3gw.operations.buckets import timestamp
 from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_rename_source
 from s3gw.operations.get_object import readable
+from s3gw.operations.new_acl import NewAcl, acl_of_new
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import SourceCondition, for_source, for_write
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
@@ -41,6 +42,7 @@ class _Asked(NamedTuple):
 
     source: Source
     key: str
+    new_acl: NewAcl
     fields: Fields
     replaces_metadata: bool
     replaces_tags: bool
@@ -67,7 +69,7 @@ async def copy_object(call: Call, input: CopyObjectRequestTypeDef) -> Output:
     _check_directives(input)
     if "ChecksumAlgorithm" in input:
         algorithm_named(input["ChecksumAlgorithm"])
-    asked = _asked(call, input)
+    asked = _asked(call, input, await acl_of_new(call, input))
     for _ in range(3):
         computed = await _compute(call, asked, input.get("ChecksumAlgorithm"))
         try:
@@ -77,11 +79,12 @@ async def copy_object(call: Call, input: CopyObjectRequestTypeDef) -> Output:
     raise ServiceUnavailable("The source object keeps changing. Please try again.")
 
 
-def _asked(call: Call, input: Any) -> _Asked:
+def _asked(call: Call, input: Any, new_acl: NewAcl) -> _Asked:
     replaces, redirect = input.get("MetadataDirective") == "REPLACE", input.get("WebsiteRedirectLocation")
     return _Asked(
         source=call.the_source,
         key=input["Key"],
+        new_acl=new_acl,
         fields=fields_of(input, call.services.settings.max_metadata),
         replaces_metadata=replaces,
         replaces_tags=input.get("TaggingDirective") == "REPLACE",
@@ -115,6 +118,7 @@ def source_version_id(source: Source, original: ObjectVersion) -> str | None:
 
 def _copy_version(change: Change, asked: _Asked, computed: Computed | None) -> tuple[ObjectVersion, NewObject, Stored]:
     original = find_source(change.conn, asked.source)
+    change.check("source", original)
     asked.check_source(original)
     if original.size > _LARGEST_SOURCE:
         raise InvalidRequest(
@@ -122,7 +126,7 @@ def _copy_version(change: Change, asked: _Asked, computed: Computed | None) -> t
         )
     if computed is not None and computed.content_id != original.content_id:
         raise _SourceChanged
-    copy = _described(change.actor_id, asked, original, computed)
+    copy = _described(asked, original, computed)
     place = partial(_retain, content_id=original.content_id)
     stored = objects.put(change, copy, place, _precondition(change, asked, original))
     return original, copy, stored
@@ -185,13 +189,14 @@ def _refuse_copy_to_itself(change: Change, asked: _Asked, original: ObjectVersio
         )
 
 
-def _described(actor_id: str, asked: _Asked, original: ObjectVersion, computed: Computed | None) -> NewObject:
+def _described(asked: _Asked, original: ObjectVersion, computed: Computed | None) -> NewObject:
     fields, replaces = asked.fields, asked.replaces_metadata
     copy = NewObject(
         key=asked.key,
         size=original.size,
         etag=original.etag,
-        owner_id=actor_id,
+        owner_id=asked.new_acl.owner_id,
+        acl=asked.new_acl.acl,
         storage_class=fields.storage_class,
         parts_count=original.parts_count,
         checksum_algorithm=original.checksum_algorithm,
@@ -226,6 +231,7 @@ async def _compute(call: Call, asked: _Asked, algorithm: str | None) -> Computed
         return None
     with call.services.pins.open() as pin:
         original, content = await call.services.database.read(find_source_with_content, asked.source)
+        call.check("source", original)
         pin.keep_content(content.id)
         asked.check_source(original)  # before bytes are read for a checksum
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":
@@ -280,6 +286,7 @@ def _rename(change: Change, wanted: _Rename) -> None:
     original = objects.find(change.conn, change.bucket_id, wanted.source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=wanted.source)
+    change.check("object", original)
     wanted.check_source(original)
     if wanted.source == wanted.key:
         return

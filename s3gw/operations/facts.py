@@ -6,41 +6,139 @@ condition context keys".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import parse_qsl
 
+from s3gw.access.rules import ObjectUnread
+from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
 
 Fact = Callable[[Call], object]
+
+
+class Known(NamedTuple):
+    """Whether the object that is there was read, and what was found."""
+
+    is_read: bool
+    version: ObjectVersion | None = None
+
+
+UNREAD = Known(False)
 
 
 def _member(name: str) -> Fact:
     return lambda call: call.input.get(name)
 
 
+def _of_principal(name: str) -> Fact:
+    return lambda call: None if call.principal.is_anonymous else getattr(call.principal, name)
+
+
+def _of_context(name: str) -> Fact:
+    return lambda call: getattr(call.context(), name)
+
+
 def _time(call: Call) -> datetime:
     return datetime.fromtimestamp(call.now // 1_000_000, UTC)
+
+
+def _text(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _principal_type(call: Call) -> str:
+    if call.principal.is_anonymous:
+        return "Anonymous"
+    return "Account" if call.principal.is_root else "User"
+
+
+def _account_of_resource(call: Call) -> str | None:
+    return None if call.bucket is None else call.bucket.owner_account_id
 
 
 FACTS: dict[str, Fact] = {
     "aws:CurrentTime": lambda call: _time(call).strftime("%Y-%m-%dT%H:%M:%SZ"),
     "aws:EpochTime": lambda call: call.now // 1_000_000,
-    "aws:userid": lambda call: call.principal.user_id or None,
-    "aws:username": lambda call: None if call.principal.is_anonymous else call.principal.name,
-    "aws:PrincipalAccount": lambda call: call.principal.account_id or None,
+    "aws:userid": _of_principal("user_id"),
+    "aws:username": lambda call: None if call.principal.is_root else call.principal.name,
+    "aws:PrincipalAccount": _of_principal("account_id"),
+    "aws:PrincipalArn": _of_principal("arn"),
+    "aws:PrincipalType": _principal_type,
+    "aws:PrincipalIsAWSService": lambda call: "false",
+    "aws:ViaAWSService": lambda call: "false",
+    "aws:RequestedRegion": lambda call: call.services.settings.region,
+    "aws:ResourceAccount": _account_of_resource,
+    "aws:SourceIp": _of_context("source_ip"),
+    "aws:SecureTransport": lambda call: _text(call.context().is_secure),
+    "aws:UserAgent": _of_context("user_agent"),
+    "aws:Referer": _of_context("referer"),
+    "s3:ResourceAccount": _account_of_resource,
+    "s3:authType": _of_context("auth_type"),
+    "s3:signatureversion": _of_context("signature_version"),
+    "s3:signatureAge": _of_context("signature_age"),
+    "s3:x-amz-content-sha256": _of_context("content_sha256"),
+    "s3:TlsVersion": _of_context("tls_version"),
     "s3:prefix": _member("Prefix"),
     "s3:delimiter": _member("Delimiter"),
     "s3:max-keys": _member("MaxKeys"),
     "s3:VersionId": _member("VersionId"),
     "s3:x-amz-acl": _member("ACL"),
+    "s3:x-amz-grant-full-control": _member("GrantFullControl"),
+    "s3:x-amz-grant-read": _member("GrantRead"),
+    "s3:x-amz-grant-read-acp": _member("GrantReadACP"),
+    "s3:x-amz-grant-write": _member("GrantWrite"),
+    "s3:x-amz-grant-write-acp": _member("GrantWriteACP"),
     "s3:x-amz-storage-class": _member("StorageClass"),
     "s3:x-amz-copy-source": _member("CopySource"),
     "s3:x-amz-metadata-directive": _member("MetadataDirective"),
+    "s3:x-amz-website-redirect-location": _member("WebsiteRedirectLocation"),
+    "s3:x-amz-object-ownership": _member("ObjectOwnership"),
+    "s3:locationconstraint": lambda call: call.input.get("CreateBucketConfiguration", {}).get("LocationConstraint"),
+    "s3:if-match": _member("IfMatch"),
+    "s3:if-none-match": _member("IfNoneMatch"),
 }
+# The actions for which AWS knows the tags of the object that is there (Service Authorization Reference).
+_WITH_EXISTING_TAGS = frozenset(
+    f"s3:{verb}Object{version}{what}"
+    for verb, whats in (("Get", ("", "Acl", "Tagging")), ("Put", ("Acl", "Tagging")), ("Delete", ("Tagging",)))
+    for version in ("", "Version")
+    for what in whats
+)
+_EXISTING, _REQUESTED = "s3:ExistingObjectTag/", "s3:RequestObjectTag/"
 
 
-def facts_of(call: Call, name: str) -> Sequence[str]:
-    """Empty for what the call doesn't say, and for a key that isn't in the table: a condition on it never holds."""
-    fact = FACTS.get(name)
-    value = None if fact is None else fact(call)
+def facts_of(call: Call, action: str, known: Known, name: str) -> Sequence[str]:
+    """Empty for what the call doesn't say, and for a key that isn't in the table: a condition on it never holds.
+
+    Raises ObjectUnread for the tags of an object that wasn't read yet.
+    """
+    if name.startswith(_EXISTING):
+        return _existing_tag(action, known, name.removeprefix(_EXISTING))
+    if name.startswith(_REQUESTED):
+        value: object = requested_tags(call).get(name.removeprefix(_REQUESTED))
+    elif name == "s3:RequestObjectTagKeys":
+        return tuple(requested_tags(call))
+    else:
+        fact = FACTS.get(name)
+        value = None if fact is None else fact(call)
     return () if value is None else (str(value),)
+
+
+def _existing_tag(action: str, known: Known, key: str) -> Sequence[str]:
+    if action not in _WITH_EXISTING_TAGS:
+        return ()
+    if not known.is_read:
+        raise ObjectUnread
+    tags = None if known.version is None else known.version.tags
+    return () if tags is None else tuple(value for name, value in json.loads(tags) if name == key)
+
+
+def requested_tags(call: Call) -> dict[str, str]:
+    """Of the header (a URL query) or the document of PutObjectTagging."""
+    tagging = call.input.get("Tagging", {})
+    if isinstance(tagging, str):
+        return dict(parse_qsl(tagging, keep_blank_values=True))
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in tagging.get("TagSet", ())}

@@ -40,6 +40,7 @@ async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
     named = call.the_bucket.id, input["Key"], input.get("VersionId")
     with services.pins.open() as pin:  # before the row is read
         version, content = await services.database.read(objects.find_with_content, *named)
+        call.check("object", version)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
         output, span = answer(call, input, version, content)
@@ -56,6 +57,7 @@ async def head_object(call: Call, input: HeadObjectRequestTypeDef) -> Output:
         found, content = await read(objects.find_with_content, bucket_id, key, version_id)
     else:
         found = await read(objects.find, bucket_id, key, version_id)
+    call.check("object", found)
     output, _ = answer(call, input, readable(found, input), content)
     return output
 

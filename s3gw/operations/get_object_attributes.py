@@ -25,6 +25,7 @@ async def get_object_attributes(call: Call, input: GetObjectAttributesRequestTyp
     found, content = await call.services.database.scan(
         objects.find_with_content, call.the_bucket.id, input["Key"], input.get("VersionId")
     )
+    call.check("object", found)
     version = readable(found, input)
     assert content is not None, "a readable version has a content"
     output: Output = {"LastModified": timestamp(version.last_modified)}

@@ -15,6 +15,7 @@ from s3gw.metadata.uploads import Upload, UploadedPart
 from s3gw.operations.buckets import timestamp
 from s3gw.operations.call import Call, Output
 from s3gw.operations.list_objects import Owners, begin_after, check_encoding, page_size
+from s3gw.operations.new_acl import acl_of_new
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import check_initiated
 from s3gw.operations.received_body import DEFAULT_ALGORITHM, receive_body
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
 async def create_multipart_upload(call: Call, input: CreateMultipartUploadRequestTypeDef) -> Output:
     fields = fields_of(input, call.services.settings.max_metadata)
     algorithm, checksum_type = _checksum_of_upload(input)
+    owner_id, acl = await acl_of_new(call, input)
     upload = Upload(
         upload_id=uploads.new_upload_id(call.now),
         bucket_id=call.the_bucket.id,
         key=input["Key"],
         initiated_at=call.now,
-        owner_id=call.the_bucket.owner_id,
+        owner_id=owner_id,
         initiator_id=call.principal.user_id,
         storage_class=fields.storage_class,
         checksum_algorithm=algorithm,
@@ -46,6 +48,7 @@ async def create_multipart_upload(call: Call, input: CreateMultipartUploadReques
         headers=fields.headers,
         user_metadata=fields.user_metadata,
         tags=fields.tags,
+        acl=acl,
     )
     await call.change([call.key_lock(input["Key"])], _begin, upload)
     return {

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import NamedTuple
 
-from s3gw.access.decide import Question, Resource, decide
-from s3gw.errors import AccessDenied, InvalidBucketOwnerAWSAccountID, NoSuchBucket
-from s3gw.metadata import buckets
+from s3gw.errors import (
+    AccessDenied,
+    InvalidBucketOwnerAWSAccountID,
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchVersion,
+    S3Error,
+)
+from s3gw.metadata import buckets, objects
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.change import NotChecked
 from s3gw.names import check_key_length
+from s3gw.operations.authorize import authorize, load_rules, may_be_told
 from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_copy_source
-from s3gw.operations.facts import facts_of
-from s3gw.operations.table import Need, Row
+from s3gw.operations.table import Row
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
@@ -23,7 +27,21 @@ _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 async def perform(call: Call, row: Row) -> Output:
     """Give the members of the answer, as boto3 names them. Raises S3Error; nothing has happened then."""
     await _resolve(call, row)
-    _authorize(call, row)
+    await load_rules(call, row)
+    authorize(call, row)
+    try:
+        output = await _handle(call, row)
+    except S3Error as error:
+        await _make_checks(call)
+        if isinstance(error, (NoSuchKey, NoSuchVersion)) and not may_be_told(call):
+            raise AccessDenied() from None
+        raise
+    if call.checks.keys() - call.checked:
+        raise NotChecked(f"{row.handler.__name__} never asked whether the object may be served")
+    return output
+
+
+async def _handle(call: Call, row: Row) -> Output:
     if call.problem is not None:
         raise call.problem
     if call.document is not None:
@@ -31,6 +49,19 @@ async def perform(call: Call, row: Row) -> Output:
     if row.room != "none":
         call.services.room.require((call.the_body.size or 0) if row.room == "body" else 0)
     return await row.handler(call, call.input)
+
+
+async def _make_checks(call: Call) -> None:
+    """Before an error is told that came before the handler asked: who may not, hears that first."""
+    for on in call.checks.keys() - call.checked:
+        if on == "source":
+            bucket_id, key, version_id = call.the_source.bucket.id, call.the_source.key, call.the_source.version_id
+        else:
+            bucket_id, key, version_id = call.the_bucket.id, call.input["Key"], call.input.get("VersionId")
+        version = await call.services.database.read(objects.find, bucket_id, key, version_id)
+        call.check(on, version)
+        if version is None and not may_be_told(call):
+            raise AccessDenied()
 
 
 async def _resolve(call: Call, row: Row) -> None:
@@ -56,48 +87,3 @@ async def _bucket(call: Call, found: Bucket | None, name: str, owner_member: str
     if expected is not None and expected != bucket.owner_account_id:
         raise AccessDenied()
     return bucket
-
-
-class _On(NamedTuple):
-    """What a need is about: its resource, and whether the call names a version of it."""
-
-    resource: Resource
-    names_version: bool = False
-
-
-def _in(bucket: Bucket, key: str | None = None) -> Resource:
-    return Resource(bucket.name, bucket.owner_id, key)
-
-
-_ON: Mapping[str, Callable[[Call], _On]] = {
-    "service": lambda call: _On(Resource()),
-    "bucket": lambda call: _On(_in(call.the_bucket)),
-    "object": lambda call: _On(_in(call.the_bucket, call.input["Key"]), "VersionId" in call.input),
-    "source": lambda call: _On(
-        _in(call.the_source.bucket, call.the_source.key), call.the_source.version_id is not None
-    ),
-}
-
-
-def _authorize(call: Call, row: Row) -> None:
-    """Ask for each of the operation's needs. Those on keys are asked for by the handler, through `call.may`."""
-    for need in row.needs:
-        if need.on == "keys":
-            call.may = partial(_may, call, need)
-            if call.principal.is_anonymous:
-                raise AccessDenied()
-        elif need.on == "source" and call.source is None:
-            assert call.problem is not None, "a copy names its source"
-        elif need.member is None or need.member in call.input:
-            resource, names_version = _ON[need.on](call)
-            if not _is_allowed(call, need, resource, names_version):
-                raise AccessDenied()
-
-
-def _may(call: Call, need: Need, key: str, version_id: str | None) -> bool:
-    return _is_allowed(call, need, _in(call.the_bucket, key), version_id is not None)
-
-
-def _is_allowed(call: Call, need: Need, resource: Resource, names_version: bool) -> bool:
-    action = need.versioned if names_version and need.versioned is not None else need.action
-    return decide(Question(call.principal, action, resource, partial(facts_of, call))).is_allowed

@@ -9,6 +9,7 @@ from s3gw.errors import NotImplemented
 from s3gw.metadata import contents, objects
 from s3gw.metadata.objects import NewObject
 from s3gw.operations.call import Call, Output
+from s3gw.operations.new_acl import acl_of_new
 from s3gw.operations.object_fields import fields_of
 from s3gw.operations.preconditions import for_write
 from s3gw.operations.received_body import receive_body
@@ -22,12 +23,13 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
     fields = fields_of(input, call.services.settings.max_metadata)
     key, precondition = input["Key"], for_write(input, call.now)
+    owner_id, acl = await acl_of_new(call, input)
     async with receive_body(call, input.get("ChecksumAlgorithm")) as body:
         new = NewObject(
             key,
             body.size,
             body.etag,
-            call.principal.user_id,
+            owner_id,
             fields.storage_class,
             None,
             body.checksum_algorithm,
@@ -36,6 +38,7 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
             fields.headers,
             fields.user_metadata,
             fields.tags,
+            acl=acl,
         )
         place = partial(contents.insert, new=body.content)
         stored = await call.change([call.key_lock(key)], objects.put, new, place, precondition)

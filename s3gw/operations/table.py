@@ -6,12 +6,15 @@ bytes that stay. A row without needs fails at import.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from s3gw.operations import (
     bucket_cors,
+    acls,
+    bucket_access,
+    bucket_policy,
     buckets,
     complete_multipart_upload,
     copy_object,
@@ -33,14 +36,19 @@ Handler = Callable[[Call, Any], Awaitable[Output]]
 class Need(NamedTuple):
     """An IAM action on a resource that an operation needs.
 
-    `versioned` replaces the action when a version is named. With `member`, the need exists only when the input has that
-    member. Needs on `keys` are asked for by the handler, for each key of the body (`Call.may`).
+    `versioned` replaces the action when a version is named. With `members`, the need exists only when the input has one
+    of them. `new` is the object that is written, whatever is there under its key. Needs on `keys` are asked for by the
+    handler, for each key of the body (`Call.may`). `if_tagged`: only where tags are copied from the source.
     """
 
     action: str
-    on: Literal["service", "bucket", "object", "source", "keys"]
+    on: Literal["service", "bucket", "object", "new", "source", "keys"]
     versioned: str | None = None
-    member: str | None = None
+    members: tuple[str, ...] = ()
+    if_tagged: bool = False
+
+    def is_asked_for(self, input: Mapping[str, Any]) -> bool:
+        return not self.members or any(member in input for member in self.members)
 
 
 @dataclass(slots=True)
@@ -73,15 +81,30 @@ def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
     return (Need(action, "object", versioned),)
 
 
-_PUT = (Need("s3:PutObject", "object"), Need("s3:PutObjectTagging", "object", member="Tagging"))
+_ACL_MEMBERS = ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
+_PUT = (
+    Need("s3:PutObject", "object"),
+    Need("s3:PutObjectTagging", "new", members=("Tagging",)),
+    Need("s3:PutObjectAcl", "new", members=_ACL_MEMBERS),
+)
 _READ_SOURCE = (
     Need("s3:GetObject", "source", "s3:GetObjectVersion"),
-    Need("s3:GetObjectTagging", "source", "s3:GetObjectVersionTagging"),
+    Need("s3:GetObjectTagging", "source", "s3:GetObjectVersionTagging", if_tagged=True),
+    Need("s3:PutObjectTagging", "new", if_tagged=True),
 )
 
 OPERATIONS: dict[str, Row] = {
     "ListBuckets": Row(buckets.list_buckets, (Need("s3:ListAllMyBuckets", "service"),)),
-    "CreateBucket": Row(buckets.create_bucket, (Need("s3:CreateBucket", "service"),), "xml", "some"),
+    "CreateBucket": Row(
+        buckets.create_bucket,
+        (
+            Need("s3:CreateBucket", "service"),
+            Need("s3:PutBucketAcl", "service", members=_ACL_MEMBERS),
+            Need("s3:PutBucketOwnershipControls", "service", members=("ObjectOwnership",)),
+        ),
+        "xml",
+        "some",
+    ),
     "HeadBucket": Row(buckets.head_bucket, _on_bucket("s3:ListBucket")),
     "DeleteBucket": Row(buckets.delete_bucket, _on_bucket("s3:DeleteBucket")),
     "GetBucketLocation": Row(buckets.get_bucket_location, _on_bucket("s3:GetBucketLocation")),
@@ -93,6 +116,34 @@ OPERATIONS: dict[str, Row] = {
     "GetBucketCors": Row(bucket_cors.get_bucket_cors, _on_bucket("s3:GetBucketCORS")),
     "PutBucketCors": Row(bucket_cors.put_bucket_cors, _on_bucket("s3:PutBucketCORS"), "xml", "some"),
     "DeleteBucketCors": Row(bucket_cors.delete_bucket_cors, _on_bucket("s3:PutBucketCORS")),
+    "GetBucketPolicy": Row(bucket_policy.get_bucket_policy, _on_bucket("s3:GetBucketPolicy")),
+    "PutBucketPolicy": Row(bucket_policy.put_bucket_policy, _on_bucket("s3:PutBucketPolicy"), "xml", "some"),
+    "DeleteBucketPolicy": Row(bucket_policy.delete_bucket_policy, _on_bucket("s3:DeleteBucketPolicy")),
+    "GetBucketPolicyStatus": Row(bucket_policy.get_bucket_policy_status, _on_bucket("s3:GetBucketPolicyStatus")),
+    "GetPublicAccessBlock": Row(bucket_access.get_public_access_block, _on_bucket("s3:GetBucketPublicAccessBlock")),
+    "PutPublicAccessBlock": Row(
+        bucket_access.put_public_access_block, _on_bucket("s3:PutBucketPublicAccessBlock"), "xml"
+    ),
+    "DeletePublicAccessBlock": Row(
+        bucket_access.delete_public_access_block, _on_bucket("s3:PutBucketPublicAccessBlock")
+    ),
+    "GetBucketOwnershipControls": Row(
+        bucket_access.get_bucket_ownership_controls, _on_bucket("s3:GetBucketOwnershipControls")
+    ),
+    "PutBucketOwnershipControls": Row(
+        bucket_access.put_bucket_ownership_controls, _on_bucket("s3:PutBucketOwnershipControls"), "xml"
+    ),
+    "DeleteBucketOwnershipControls": Row(
+        bucket_access.delete_bucket_ownership_controls, _on_bucket("s3:PutBucketOwnershipControls")
+    ),
+    "GetBucketRequestPayment": Row(bucket_access.get_bucket_request_payment, _on_bucket("s3:GetBucketRequestPayment")),
+    "PutBucketRequestPayment": Row(
+        bucket_access.put_bucket_request_payment, _on_bucket("s3:PutBucketRequestPayment"), "xml"
+    ),
+    "GetBucketAcl": Row(acls.get_bucket_acl, _on_bucket("s3:GetBucketAcl")),
+    "PutBucketAcl": Row(acls.put_bucket_acl, _on_bucket("s3:PutBucketAcl"), "xml"),
+    "GetObjectAcl": Row(acls.get_object_acl, _on_object("s3:GetObjectAcl", "s3:GetObjectVersionAcl")),
+    "PutObjectAcl": Row(acls.put_object_acl, _on_object("s3:PutObjectAcl", "s3:PutObjectVersionAcl"), "xml"),
     "ListObjects": Row(list_objects.list_objects, _on_bucket("s3:ListBucket")),
     "ListObjectsV2": Row(list_objects.list_objects_v2, _on_bucket("s3:ListBucket")),
     "ListObjectVersions": Row(list_objects.list_object_versions, _on_bucket("s3:ListBucketVersions")),

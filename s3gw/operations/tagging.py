@@ -125,6 +125,7 @@ async def _set_tags(call: Call, key: str, version_id: str | None, tags: str | No
 async def get_object_tagging(call: Call, input: GetObjectTaggingRequestTypeDef) -> Output:
     key, version_id = input["Key"], input.get("VersionId")
     found = await call.services.database.read(objects.find, call.the_bucket.id, key, version_id)
+    call.check("object", found)
     version = _checked_version(found, version_id, key)
     pairs = json.loads(version.tags) if version.tags else []
     output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}

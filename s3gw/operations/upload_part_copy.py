@@ -62,6 +62,7 @@ async def _plan(call: Call, input: Any) -> _Plan:
     upload = await database.read(uploads.find, call.the_bucket.id, input["Key"], input["UploadId"])
     with call.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, call.the_source)
+        call.check("source", original)
         pin.keep_content(content.id)
         holds(original)  # before bytes are read for a checksum
         copied = _copied_range(input, original, call.services.settings.max_put)
@@ -128,6 +129,7 @@ def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
         original = find_source(change.conn, plan.source)
     except NoSuchKey:
         raise _SourceChanged from None
+    change.check("source", original)
     plan.holds(original)
     if original.content_id != plan.content_id:
         raise _SourceChanged

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from s3gw.errors import InvalidArgument, MissingSecurityHeader, NotImplemented, S3Error
+from s3gw.errors import InvalidArgument, NotImplemented, S3Error
 from s3gw.operations.call import Call, Output
 from s3gw.operations.table import Need, Row
 from s3gw.wire.model import Operation
@@ -18,20 +18,16 @@ from s3gw.wire.request import Request
 # Nor is x-amz-bypass-governance-retention: no version is retained, so a delete that would bypass that is served in
 # full. AWS refuses it where a bucket has no object lock, but clients send it with each delete (ceph/s3-tests does).
 _ACCEPTED: dict[str, frozenset[str]] = {
-    "x-amz-acl": frozenset(("private", "bucket-owner-full-control")),
     "x-amz-bucket-object-lock-enabled": frozenset(("false", "False")),
     "x-amz-server-side-encryption-bucket-key-enabled": frozenset(("false", "False")),
     "x-amz-write-offset-bytes": frozenset(),
     "x-amz-bucket-namespace": frozenset(("global",)),
 }
 _PREFIXES = (
-    "x-amz-grant-",
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
 )
-_ACL_HEADERS = ("x-amz-acl", "x-amz-grant-")
-_PUT_ACL = frozenset(("PutBucketAcl", "PutObjectAcl"))
 
 
 def unserved_row(operation: Operation, request: Request) -> Row:
@@ -45,11 +41,6 @@ def unserved_row(operation: Operation, request: Request) -> Row:
 
 
 def _unserved(operation: Operation, request: Request) -> S3Error:
-    """ACLs come in x-amz-acl, in x-amz-grant-… or as a document; to a request with none AWS says which it misses."""
-    headers = request.headers
-    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-    if operation.name in _PUT_ACL and not has_body and not any(name.startswith(_ACL_HEADERS) for name in headers):
-        return MissingSecurityHeader(MissingHeaderName="x-amz-acl")
     return NotImplemented(f"{operation.name} is not implemented.", Operation=operation.name)
 
 

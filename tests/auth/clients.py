@@ -31,6 +31,9 @@ class Row:
     user_id: str = "d0c5f5a4-0000-4000-8000-000000000001"
     canonical_id: str = "ab" * 32
     account_id: str = "123456789012"
+    account_owner_id: str = "user"
+    rules_revision: str = ""
+    key_rules_revision: str = ""
     name: str = "alice"
     role: str = "user"
     user_enabled: bool = True

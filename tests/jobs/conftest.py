@@ -23,6 +23,7 @@ from s3gw.content.writer import BodyWriter
 from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.settled_clock import SettledClock
+from s3gw.known_rules import KnownRules
 from s3gw.metadata import client_tokens, contents, jobs, processes, schema
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, Database, now
@@ -107,7 +108,9 @@ async def process(
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
         settings, nothing = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7)), cast(Any, None)
-        services = Services(settings, database, store, pins, alive, nothing, writer, reader, nothing)
+        services = Services(
+            settings, database, store, pins, alive, nothing, writer, reader, nothing, KnownRules(database)
+        )
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()
         await reader.close()

@@ -7,12 +7,12 @@ from s3gw.metadata.database import Connection
 
 
 def of_bucket(conn: Connection, bucket_id: int) -> Change:
-    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [])
+    return Change(conn, ChangeFacts(bucket_id, "u", "u", 1, "request"), [])
 
 
 def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:
-    return Change(conn, ChangeFacts(bucket_id, "u", 1, "request"), [KeyLock(bucket_id, key)])
+    return Change(conn, ChangeFacts(bucket_id, "u", "u", 1, "request"), [KeyLock(bucket_id, key)])
 
 
 def of_part(conn: Connection, upload_id: str, number: int) -> Change:
-    return Change(conn, ChangeFacts(1, "u", 1, "request"), [PartLock(upload_id, number)])
+    return Change(conn, ChangeFacts(1, "u", "u", 1, "request"), [PartLock(upload_id, number)])

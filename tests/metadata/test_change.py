@@ -10,7 +10,7 @@ import pytest
 
 from s3gw.errors import NoSuchBucket
 from s3gw.metadata import buckets, contents, objects, uploads
-from s3gw.metadata.change import Change, ChangeFacts, KeyLock, NotLocked, PartLock, change
+from s3gw.metadata.change import Change, ChangeFacts, KeyLock, NotChecked, NotLocked, PartLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject
@@ -20,7 +20,7 @@ from tests.metadata.test_listing import fill
 
 pytestmark = pytest.mark.anyio
 
-FACTS = ChangeFacts(1, "u", 1, "request")
+FACTS = ChangeFacts(1, "u", "u", 1, "request")
 _place = partial(contents.insert, new=inline(b""))
 _upload = Upload("1" * 64, 1, "key", 1, "u", "u", "STANDARD", None, None, None, None, None)
 
@@ -48,9 +48,27 @@ async def test_a_write_without_its_lock_fails_on_both_databases(
 
 async def test_who_made_it_and_when_is_known_to_what_writes(database: Database) -> None:
     def seen(change: Change) -> tuple[Any, ...]:
-        return change.bucket_id, change.actor_id, change.now, change.request_id
+        return change.bucket_id, change.actor_id, change.owner_id, change.now, change.request_id
 
-    assert await change(database, FACTS, [], seen) == FACTS
+    assert await change(database, FACTS, [], seen) == FACTS[:5]
+
+
+async def test_a_change_that_leaves_out_a_check_is_undone(database: Database) -> None:
+    await database.write(fill, [])
+    asked: list[Any] = []
+
+    def put(change: Change, on: Any, check: Any) -> None:
+        objects.put(change, NewObject("key", 0, "", "u"), _place)
+        if check is not None:
+            change.check(on, check)
+
+    facts = FACTS._replace(checks={"object": asked.append})
+    for on, check in (("object", None), ("source", "version")):
+        with pytest.raises(NotChecked, match="object"):
+            await change(database, facts, [KeyLock(1, "key")], put, on, check)
+    assert await database.read(objects.find, 1, "key") is None and asked == []
+    await change(database, facts, [KeyLock(1, "key")], put, "object", "version")
+    assert await database.read(objects.find, 1, "key") is not None and asked == ["version"]
 
 
 async def test_a_bucket_is_locked_once_and_one_that_is_gone_not_at_all(

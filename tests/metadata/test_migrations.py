@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +33,7 @@ _COLUMNS = """
     SELECT table_name, column_name, ordinal_position, data_type, is_nullable, collation_name, column_default
     FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'alembic%'"""
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'alembic%'"
+_COMMA_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
 _CONSTRAINTS = """
     SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'alembic%'"""
@@ -74,11 +76,15 @@ def _description(connection: Connection) -> list[Any]:
 
 
 def _canonical(sql: str) -> list[str]:
-    """A CREATE TABLE without its layout; the order of constraints means nothing, nor the quotes of a renamed table."""
+    """A CREATE TABLE without its layout: the order of constraints means nothing, nor whether a column stands behind
+    them, as one does that was added, nor the quotes of a renamed table.
+    """
     head, _, body = " ".join(sql.split()).partition("(")
-    parts, _, tail = body.rpartition(")")
-    columns, *constraints = parts.split(", CONSTRAINT ")
-    return [head.replace('"', "").strip(), columns.strip(), *sorted(part.strip() for part in constraints), tail.strip()]
+    body, _, tail = body.rpartition(")")
+    parts = [part.strip() for part in _COMMA_OUTSIDE_PARENTHESES.split(body)]
+    constraints = sorted(part for part in parts if part.startswith("CONSTRAINT "))
+    columns = [part for part in parts if not part.startswith("CONSTRAINT ")]
+    return [head.replace('"', "").strip(), *columns, *constraints, tail.strip()]
 
 
 def test_alembic_finds_no_difference_between_the_migrated_database_and_the_schema(connection: Connection) -> None:
@@ -105,29 +111,29 @@ def test_the_newest_revision_that_the_program_knows_is_the_one_it_ships() -> Non
 
 
 def test_alembic_is_loaded_only_where_there_is_something_to_migrate(
-    database_url: str, tmp_path: Path, connection: Connection
+    tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     program = "import json, sys; from pathlib import Path; from s3gw.metadata.migrate import upgrade;"
     program += "upgrade(sys.argv[1], Path(sys.argv[2])); print(json.dumps('alembic' in sys.modules))"
 
-    def loads_alembic() -> bool:
-        command = [sys.executable, "-c", program, database_url, str(tmp_path)]
+    def loads_alembic(url: str) -> bool:
+        command = [sys.executable, "-c", program, url, str(tmp_path)]
         return bool(json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout))
 
-    assert not loads_alembic()
-    # As a start leaves it that was interrupted before the last revision.
-    connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
-    connection.execute(text("ALTER TABLE uploads DROP COLUMN key_sequence"))
-    connection.commit()
-    assert loads_alembic()
-    assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == NEWEST
-    connection.rollback()
-    assert not loads_alembic()
+    server: Server = request.getfixturevalue("postgresql")
+    for url in (f"sqlite:///{tmp_path}/s3gw.db", server.url(server.create_database("template0"))):
+        upgrade(url, tmp_path, "0004")  # as a start leaves it that was interrupted before the last revision
+        assert loads_alembic(url)
+        engine = _engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == NEWEST
+        engine.dispose()
+        assert not loads_alembic(url)
 
 
 def test_uploads_and_their_parts_outlive_the_new_column(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue("postgresql")
-    for url in (f"sqlite:///{tmp_path}/s3gw.db", server.url(server.create_database())):
+    for url in (f"sqlite:///{tmp_path}/s3gw.db", server.url(server.create_database("template0"))):
         upgrade(url, tmp_path, "0003")
         engine = _engine(url)
         with engine.begin() as connection:
@@ -142,6 +148,12 @@ def test_uploads_and_their_parts_outlive_the_new_column(tmp_path: Path, request:
         with engine.connect() as connection:
             assert connection.execute(text("SELECT upload_id, key_sequence FROM uploads")).all() == [("id", None)]
             assert connection.execute(text("SELECT upload_id, size FROM parts")).all() == [("id", 5)]
+            users = connection.execute(text("SELECT id, account_owner_id, public_access_block FROM users")).all()
+            assert users == [("u", None, 0)]
+            # What was configured before is looked at from now on.
+            assert connection.execute(text("SELECT name, rules_revision FROM buckets")).all() == [
+                ("bucket", "migrated")
+            ]
         engine.dispose()
 
 

@@ -1,0 +1,43 @@
+"""The rules that a decision stands on, as values: those about who asks, and those about the bucket."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from s3gw.access.acl import Acl
+from s3gw.access.policy import Policy
+from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock
+
+
+class IdentityRules(NamedTuple):
+    """Policies of a user and its groups; and those of the key in use, which only narrow (None: it has none).
+
+    `session` has the place of session policies, which narrow as well; nothing issues sessions yet.
+    """
+
+    policies: tuple[Policy, ...] = ()
+    key: tuple[Policy, ...] | None = None
+    session: tuple[Policy, ...] | None = None
+
+
+class BucketRules(NamedTuple):
+    """`ownership` is AWS's ObjectOwnership; where it is BucketOwnerEnforced no ACL counts. `acl` None: the owner's."""
+
+    policy: Policy | None = None
+    is_policy_public: bool = False
+    acl: Acl | None = None
+    ownership: str = "ObjectWriter"
+    public_access_block: PublicAccessBlock = NOTHING_BLOCKED
+    requester_pays: bool = False
+
+    @property
+    def has_acls(self) -> bool:
+        return self.ownership != "BucketOwnerEnforced"
+
+
+class ObjectUnread(Exception):
+    """The decision depends on the object that is there, which nobody has read yet: ask again when it is read."""
+
+
+NO_IDENTITY_RULES = IdentityRules()
+NO_BUCKET_RULES = BucketRules()

@@ -1,0 +1,81 @@
+"""SQL of the rules about who may do what: those of a bucket, and those of a user, its groups and its key.
+
+Whoever changes one gives the row that it is about a new `rules_revision` in the same transaction. Each request reads
+that with the row, so the processes that keep rules in memory see from it whether they still hold.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Table, bindparam, select, update
+
+from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import access_keys, bucket_configurations, buckets, group_members, identity_policies, users
+
+# The kinds of a bucket's configurations that decide who may do what.
+KINDS = frozenset(("Policy", "ACL", "OwnershipControls", "PublicAccessBlock", "RequestPayment"))
+
+_of_bucket = Prepared(
+    select(buckets.c.rules_revision, bucket_configurations.c.kind, bucket_configurations.c.document)
+    .select_from(buckets.outerjoin(bucket_configurations, bucket_configurations.c.bucket_id == buckets.c.id))
+    .where(buckets.c.id == bindparam("bucket_id"))
+)
+_user_revision = Prepared(select(users.c.rules_revision).where(users.c.id == bindparam("user_id")))
+_key_revision = Prepared(
+    select(access_keys.c.rules_revision).where(access_keys.c.access_key_id == bindparam("access_key_id"))
+)
+_policy = identity_policies.c
+_of_user = Prepared(
+    select(_policy.document).where(_policy.holder_kind == "user", _policy.holder_id == bindparam("user_id"))
+)
+_of_groups = Prepared(
+    select(_policy.document)
+    .join_from(identity_policies, group_members, _policy.holder_id == group_members.c.group_id)
+    .where(_policy.holder_kind == "group", group_members.c.user_id == bindparam("user_id"))
+)
+_of_key = Prepared(
+    select(_policy.document).where(_policy.holder_kind == "key", _policy.holder_id == bindparam("access_key_id"))
+)
+
+
+class BucketDocuments(NamedTuple):
+    """`by_kind`: JSON, of the kinds above."""
+
+    revision: str
+    by_kind: dict[str, str]
+
+
+class IdentityDocuments(NamedTuple):
+    """Policies as they were put."""
+
+    revisions: tuple[str, str]  # of the user, of the key
+    policies: tuple[str, ...]
+    of_key: tuple[str, ...]
+
+
+def of_bucket(conn: Connection, bucket_id: int) -> BucketDocuments:
+    rows = _of_bucket.all(conn, bucket_id=bucket_id)
+    revision = rows[0][0] if rows else ""
+    return BucketDocuments(revision, {kind: document for _, kind, document in rows if kind in KINDS})
+
+
+def of_identity(conn: Connection, user_id: str, access_key_id: str) -> IdentityDocuments:
+    user = _user_revision.value(conn, user_id=user_id)
+    key = _key_revision.value(conn, access_key_id=access_key_id)
+    return IdentityDocuments(
+        (user or "", key or ""),
+        (*_of_user.values(conn, user_id=user_id), *_of_groups.values(conn, user_id=user_id)),
+        tuple(_of_key.values(conn, access_key_id=access_key_id)),
+    )
+
+
+def renew(conn: Connection, table: Table, of: ColumnElement[bool]) -> None:
+    """Rules about these rows have changed."""
+    conn.execute(update(table).where(of).values(rules_revision=new_revision()))
+
+
+def new_revision() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,157 @@
+"""Whether a call is allowed: each need of its operation's row is a Question to access/, with the rules it stands on.
+
+Where the answer depends on the object that is there (its owner, its ACL, its tags), the question is left open as a
+*check*. The handler makes it with the very row that it reads or changes, in the same transaction, so what was
+authorized is what is served. perform.py and metadata/change.py see to it that no check is left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from s3gw.access import acl
+from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide
+from s3gw.access.rules import ObjectUnread
+from s3gw.errors import AccessDenied
+from s3gw.metadata.objects import ObjectVersion
+from s3gw.operations.call import Call
+from s3gw.operations.facts import UNREAD, Known, facts_of
+from s3gw.operations.table import Need, Row
+
+_logger = logging.getLogger("s3gw.access")
+
+
+async def load_rules(call: Call, row: Row) -> None:
+    """The rules about the principal and about the buckets that the call names."""
+    known = call.services.known_rules
+    call.identity = await known.of_identity(call.principal)
+    if row.is_in_bucket:
+        call.rules = await known.of_bucket(call.the_bucket)
+    if call.source is not None:
+        call.source = call.source._replace(rules=await known.of_bucket(call.source.bucket))
+
+
+class _On(NamedTuple):
+    """What a need is about: its resource, whether the call names a version of it, and what is known of its object."""
+
+    resource: Resource
+    names_version: bool = False
+    known: Known = UNREAD
+
+
+def _in(call: Call, key: str | None = None) -> Resource:
+    bucket = call.the_bucket
+    return Resource(bucket.name, bucket.owner_id, key, call.rules)
+
+
+def _of_source(call: Call) -> _On:
+    bucket, key, version_id, rules = call.the_source
+    resource = Resource(bucket.name, bucket.owner_id, key, rules)
+    return _On(resource, version_id is not None)
+
+
+def _new(call: Call) -> _On:
+    """Of nobody but who will own it, and without tags."""
+    stored = StoredObject(call.owner_of_new, None)
+    return _On(_in(call, call.input["Key"])._replace(stored=lambda: stored), known=Known(True))
+
+
+_ON: Mapping[str, Callable[[Call], _On]] = {
+    "service": lambda call: _On(Resource()),
+    "bucket": lambda call: _On(_in(call)),
+    "object": lambda call: _On(_in(call, call.input["Key"]), "VersionId" in call.input),
+    "new": _new,
+    "source": _of_source,
+}
+
+
+def authorize(call: Call, row: Row) -> None:
+    """Ask for each of the operation's needs. Raises AccessDenied. Those on keys the handler asks for by `call.may`."""
+    left_open: dict[str, list[tuple[Need, _On]]] = {}
+    for need in row.needs:
+        if need.on == "keys":
+            call.may = partial(_may, call, need)
+            if call.principal.is_anonymous and not _has_public_rules(call):
+                raise AccessDenied()
+        elif need.on == "source" and call.source is None:
+            assert call.problem is not None, "a copy names its source"
+        elif need.if_tagged:
+            left_open.setdefault("source", []).append((need, _ON[need.on](call)))
+        elif need.is_asked_for(call.input):
+            on = _ON[need.on](call)
+            try:
+                _require(call, need, _decide(call, need, on))
+            except ObjectUnread:
+                left_open.setdefault(need.on, []).append((need, on))
+    for name, questions in left_open.items():
+        call.checks[name] = partial(_check, call, questions)
+    _require_payer(call)
+
+
+def _has_public_rules(call: Call) -> bool:
+    return call.rules.policy is not None or call.rules.acl is not None
+
+
+def _check(call: Call, open_questions: Sequence[tuple[Need, _On]], version: ObjectVersion | None) -> None:
+    """`version` is the one that is read or changed. Where there is none, no rule of its own can forbid anything, and
+    who is told that there is none is decided by `may_be_told`.
+    """
+    if version is None:
+        return
+    copies_tags = version.tags is not None and call.input.get("TaggingDirective") != "REPLACE"
+    for need, on in open_questions:
+        if need.if_tagged and not copies_tags:
+            continue
+        if not on.known.is_read:
+            resource = on.resource._replace(stored=partial(_stored, version))
+            on = on._replace(resource=resource, known=Known(True, version))
+        _require(call, need, _decide(call, need, on))
+
+
+def _stored(version: ObjectVersion) -> StoredObject:
+    return StoredObject(version.owner_id, None if version.acl is None else acl.from_json(version.acl))
+
+
+def _decide(call: Call, need: Need, on: _On) -> Decision:
+    action = need.versioned if on.names_version and need.versioned is not None else need.action
+    facts = partial(facts_of, call, action, on.known)
+    return decide(Question(call.principal, action, on.resource, facts, call.identity))
+
+
+def _require(call: Call, need: Need, decision: Decision) -> None:
+    _logger.debug("%s %s: %s", call.request_id, need.action, decision.reason)
+    if not decision.is_allowed:
+        raise AccessDenied()
+
+
+def _may(call: Call, need: Need, key: str, version_id: str | None) -> bool:
+    return _decide(call, need, _On(_in(call, key), version_id is not None)).is_allowed
+
+
+_LISTS = Need("s3:ListBucket", "bucket")
+
+
+def may_be_told(call: Call) -> bool:
+    """Whether the caller may hear that a key or version doesn't exist: who may list the bucket that it isn't in.
+
+    "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403" (GetObject).
+    """
+    resource = _in(call) if call.source is None else _of_source(call).resource._replace(key=None)
+    key = call.input["Key"] if call.source is None else call.source.key
+    asked = replace(call, input={"Prefix": key})  # who may list some prefixes only hears of keys below these
+    return _decide(asked, _LISTS, _On(resource)).is_allowed
+
+
+def _require_payer(call: Call) -> None:
+    """Who isn't of the account of a bucket with Requester Pays has to say that he pays; nobody can't (User Guide)."""
+    concerned = [] if call.bucket is None else [(call.bucket, call.rules)]
+    if call.source is not None:
+        concerned.append((call.source.bucket, call.source.rules))
+    for bucket, rules in concerned:
+        pays = not call.principal.is_anonymous and call.input.get("RequestPayer") == "requester"
+        if rules.requester_pays and call.principal.account_owner_id != bucket.owner_id and not pays:
+            raise AccessDenied()

@@ -1,0 +1,74 @@
+"""GetBucketPolicy, PutBucketPolicy, DeleteBucketPolicy, GetBucketPolicyStatus.
+
+What a policy may look like and what it means is access/'s. The text is kept as it was put.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s3gw.access import acl
+from s3gw.access.parse import parse_bucket_policy
+from s3gw.access.public import is_public
+from s3gw.access.public_access_block import PublicAccessBlock
+from s3gw.errors import AccessDenied, MethodNotAllowed, NoSuchBucketPolicy
+from s3gw.metadata import configurations
+from s3gw.metadata.change import Change
+from s3gw.operations.bucket_access import public_access_block_now
+from s3gw.operations.call import Call, Output
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        DeleteBucketPolicyRequestTypeDef,
+        GetBucketPolicyRequestTypeDef,
+        GetBucketPolicyStatusRequestTypeDef,
+        PutBucketPolicyRequestTypeDef,
+    )
+
+
+async def put_bucket_policy(call: Call, input: PutBucketPolicyRequestTypeDef) -> Output:
+    _require_owner(call)
+    text = input["Policy"]
+    is_for_everybody = is_public(parse_bucket_policy(text, call.the_bucket.name))
+    account_block = call.the_bucket.account_public_access_block
+    await call.change([call.bucket_lock], _put, text, is_for_everybody, account_block)
+    return {}
+
+
+def _put(change: Change, text: str, is_for_everybody: bool, account_block: int) -> None:
+    change.lock_bucket_exclusively()
+    block = public_access_block_now(change.conn, change.bucket_id, account_block)
+    if is_for_everybody and PublicAccessBlock.BLOCK_PUBLIC_POLICY in block:
+        raise AccessDenied()
+    configurations.put(change, "Policy", text)
+
+
+async def get_bucket_policy(call: Call, input: GetBucketPolicyRequestTypeDef) -> Output:
+    _require_owner(call)
+    text = await call.services.database.read(configurations.find, call.the_bucket.id, "Policy")
+    if text is None:
+        raise NoSuchBucketPolicy(BucketName=call.the_bucket.name)
+    return {"Policy": text}
+
+
+async def delete_bucket_policy(call: Call, input: DeleteBucketPolicyRequestTypeDef) -> Output:
+    _require_owner(call)
+    await call.change([call.bucket_lock], configurations.remove, "Policy")
+    return {}
+
+
+async def get_bucket_policy_status(call: Call, input: GetBucketPolicyStatusRequestTypeDef) -> Output:
+    """A bucket is public by its policy or by its ACL, but where public ACLs are ignored ("The meaning of public")."""
+    rules = call.rules
+    counts = rules.has_acls and PublicAccessBlock.IGNORE_PUBLIC_ACLS not in rules.public_access_block
+    by_acl = counts and rules.acl is not None and acl.is_public(rules.acl)
+    return {"PolicyStatus": {"IsPublic": rules.is_policy_public or by_acl}}
+
+
+def _require_owner(call: Call) -> None:
+    """ "If you have the correct permissions, but you're not using an identity that belongs to the bucket owner's
+    account, Amazon S3 returns a 405 Method Not Allowed error" (API Reference, PutBucketPolicy).
+    """
+    principal = call.principal
+    if principal.account_owner_id != call.the_bucket.owner_id and principal.role != "admin":
+        raise MethodNotAllowed(ResourceType="BUCKETPOLICY")
