@@ -220,8 +220,11 @@ def _resources(patterns: Iterable[str], has_variables: bool, dialect: Dialect) -
 
 
 def _of_bucket(pattern: str, bucket: str) -> str | None:
+    """None for a resource that can't be in the bucket. A pattern may be wider than that: `*`, `*/*`."""
     rest = pattern.removeprefix(_S3)
-    return rest if rest != pattern and (rest == bucket or rest.startswith(f"{bucket}/")) else None
+    name = rest.partition("/")[0]
+    is_in = rest != pattern and read_template(name, has_variables=False).matches(bucket, _no_facts)
+    return rest if is_in else None
 
 
 def _of_identity(pattern: str) -> str | None:
