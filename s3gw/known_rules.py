@@ -14,7 +14,7 @@ from s3gw.access import acl, public_access_block
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
-from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules
+from s3gw.access.rules import BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
 from s3gw.metadata import access_rules
 from s3gw.metadata.access_rules import BucketDocuments, IdentityDocuments
@@ -28,37 +28,28 @@ _MOST = 4096  # buckets, and as many users; those that were asked for longest ag
 
 
 class KnownRules:
+    """`of_buckets` and `of_identities` are looked up by the keys below; what isn't there has to be read."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._of_buckets: OrderedDict[tuple[int, str, int], BucketRules] = OrderedDict()
-        self._of_identities: OrderedDict[tuple[str, str, str, str], IdentityRules] = OrderedDict()
+        self.of_buckets: OrderedDict[tuple[int, str, int], BucketRules] = OrderedDict()
+        self.of_identities: OrderedDict[tuple[str, str, str, str], IdentityRules] = OrderedDict()
 
-    async def of_bucket(self, bucket: Bucket) -> BucketRules:
-        if not bucket.rules_revision and not bucket.account_public_access_block:
-            return NO_BUCKET_RULES
-        key = bucket.id, bucket.rules_revision, bucket.account_public_access_block
-        known = self._of_buckets.get(key)
-        if known is None:
-            documents = await self._database.read(access_rules.of_bucket, bucket.id)
-            known = bucket_rules(documents, bucket.name, bucket.account_public_access_block)
-            _keep(self._of_buckets, (bucket.id, documents.revision, bucket.account_public_access_block), known)
-        return known
+    async def read_bucket(self, bucket: Bucket) -> BucketRules:
+        """Of its id, its revision, and the public access block of its owner's account."""
+        documents = await self._database.read(access_rules.of_bucket, bucket.id)
+        block = bucket.account_public_access_block
+        rules = bucket_rules(documents, bucket.name, block)
+        _keep(self.of_buckets, (bucket.id, documents.revision, block), rules)
+        return rules
 
-    async def of_identity(self, principal: Principal) -> IdentityRules:
-        if not principal.rules_revision and not principal.key_rules_revision:
-            return NO_IDENTITY_RULES
-        key = (
-            principal.user_id,
-            principal.access_key_id,
-            principal.rules_revision,
-            principal.key_rules_revision,
-        )
-        known = self._of_identities.get(key)
-        if known is None:
-            documents = await self._database.read(access_rules.of_identity, *key[:2])
-            known = identity_rules(documents)
-            _keep(self._of_identities, (*key[:2], *documents.revisions), known)
-        return known
+    async def read_identity(self, principal: Principal) -> IdentityRules:
+        """Of the user's id, the access key, and the revisions of both."""
+        named = principal.user_id, principal.access_key_id
+        documents = await self._database.read(access_rules.of_identity, *named)
+        rules = identity_rules(documents)
+        _keep(self.of_identities, (*named, *documents.revisions), rules)
+        return rules
 
 
 def _keep(cache: OrderedDict[K, V], key: K, rules: V) -> None:
@@ -71,12 +62,14 @@ def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> B
     found = {kind: json.loads(document) for kind, document in documents.by_kind.items()}
     policy = parse_bucket_policy(found["Policy"], name) if "Policy" in found else None
     controls = found.get("OwnershipControls")
+    ownership = controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter"
     of_bucket = public_access_block.of_members(found.get("PublicAccessBlock"))
     return BucketRules(
         policy=policy,
         is_policy_public=policy is not None and is_public(policy),
         acl=acl.of_pairs(found["ACL"]) if "ACL" in found else None,
-        ownership=controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter",
+        ownership=ownership,
+        has_acls=ownership != "BucketOwnerEnforced",
         public_access_block=of_bucket | PublicAccessBlock(account_block),
         requester_pays=found.get("RequestPayment") == "Requester",
     )

@@ -44,9 +44,9 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "PutObject": Case("PUT", f"/{BUCKET}/key", BODY, 25, 37),
-    "GetObject": Case("GET", f"/{BUCKET}/key", b"", 17, 28),
-    "ListObjectsV2": Case("GET", f"/{BUCKET}?list-type=2", b"", 16, 24),
+    "PutObject": Case("PUT", f"/{BUCKET}/key", BODY, 25, 39),
+    "GetObject": Case("GET", f"/{BUCKET}/key", b"", 17, 29),
+    "ListObjectsV2": Case("GET", f"/{BUCKET}?list-type=2", b"", 16, 25),
 }
 
 

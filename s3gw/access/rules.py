@@ -21,18 +21,17 @@ class IdentityRules(NamedTuple):
 
 
 class BucketRules(NamedTuple):
-    """`ownership` is AWS's ObjectOwnership; where it is BucketOwnerEnforced no ACL counts. `acl` None: the owner's."""
+    """`ownership` is AWS's ObjectOwnership; `has_acls`: it isn't BucketOwnerEnforced, where no ACL counts. `acl` None:
+    the owner's alone.
+    """
 
     policy: Policy | None = None
     is_policy_public: bool = False
     acl: Acl | None = None
     ownership: str = "ObjectWriter"
     public_access_block: PublicAccessBlock = NOTHING_BLOCKED
+    has_acls: bool = True
     requester_pays: bool = False
-
-    @property
-    def has_acls(self) -> bool:
-        return self.ownership != "BucketOwnerEnforced"
 
 
 class ObjectUnread(Exception):

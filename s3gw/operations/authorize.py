@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from s3gw.access import acl
 from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide
-from s3gw.access.rules import ObjectUnread
+from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
 from s3gw.errors import AccessDenied
+from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
 from s3gw.operations.facts import UNREAD, Known, facts_of
@@ -26,13 +27,23 @@ _logger = logging.getLogger("s3gw.access")
 
 
 async def load_rules(call: Call, row: Row) -> None:
-    """The rules about the principal and about the buckets that the call names."""
-    known = call.services.known_rules
-    call.identity = await known.of_identity(call.principal)
+    """The rules about the principal and about the buckets that the call names. What is known is no function call."""
+    known, principal = call.services.known_rules, call.principal
+    if principal.rules_revision or principal.key_rules_revision:
+        key = principal.user_id, principal.access_key_id, principal.rules_revision, principal.key_rules_revision
+        call.identity = known.of_identities.get(key) or await known.read_identity(principal)
     if row.is_in_bucket:
-        call.rules = await known.of_bucket(call.the_bucket)
+        call.rules = await _rules_of(call, call.the_bucket)
     if call.source is not None:
-        call.source = call.source._replace(rules=await known.of_bucket(call.source.bucket))
+        call.source = call.source._replace(rules=await _rules_of(call, call.source.bucket))
+
+
+async def _rules_of(call: Call, bucket: Bucket) -> BucketRules:
+    revision, block = bucket.rules_revision, bucket.account_public_access_block
+    if not revision and not block:
+        return NO_BUCKET_RULES
+    known = call.services.known_rules
+    return known.of_buckets.get((bucket.id, revision, block)) or await known.read_bucket(bucket)
 
 
 class _On(NamedTuple):
@@ -81,7 +92,7 @@ def authorize(call: Call, row: Row) -> None:
             assert call.problem is not None, "a copy names its source"
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
-        elif need.is_asked_for(call.input):
+        elif not need.members or any(member in call.input for member in need.members):
             on = _ON[need.on](call)
             try:
                 _require(call, need, _decide(call, need, on))
@@ -152,6 +163,10 @@ def _require_payer(call: Call) -> None:
     if call.source is not None:
         concerned.append((call.source.bucket, call.source.rules))
     for bucket, rules in concerned:
-        pays = not call.principal.is_anonymous and call.input.get("RequestPayer") == "requester"
-        if rules.requester_pays and call.principal.account_owner_id != bucket.owner_id and not pays:
-            raise AccessDenied()
+        if rules.requester_pays and call.principal.account_owner_id != bucket.owner_id:
+            _require_pays(call)
+
+
+def _require_pays(call: Call) -> None:
+    if call.principal.is_anonymous or call.input.get("RequestPayer") != "requester":
+        raise AccessDenied()

@@ -43,8 +43,10 @@ def public_access_block_now(conn: Connection, bucket_id: int, account_block: int
 def acl_rules_now(conn: Connection, bucket: Bucket) -> BucketRules:
     """Those that say which ACLs may be put, within a transaction that holds the bucket."""
     controls = configurations.find(conn, bucket.id, "OwnershipControls")
+    ownership = controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter"
     return BucketRules(
-        ownership=controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter",
+        ownership=ownership,
+        has_acls=ownership != "BucketOwnerEnforced",
         public_access_block=public_access_block_now(conn, bucket.id, bucket.account_public_access_block),
     )
 

@@ -134,7 +134,7 @@ async def _reset_acl(call: Call, name: str, asked: Any) -> None:
     call.bucket = await call.services.database.read(buckets.find, name)
     if call.bucket is None:
         raise NoSuchBucket(BucketName=name)
-    rules = await call.services.known_rules.of_bucket(call.bucket)
+    rules = await call.services.known_rules.read_bucket(call.bucket)
     if asked is not None:
         await call.change([call.bucket_lock], configurations.put, "ACL", asked)
     elif rules.acl is not None:

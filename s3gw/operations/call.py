@@ -147,9 +147,8 @@ class Call:
     @property
     def owner_of_new(self) -> str:
         """Whose what the call writes is: the account's that writes, or the bucket owner's ("Object Ownership")."""
-        if self.principal.is_anonymous or not self.rules.has_acls:
-            return self.the_bucket.owner_id
-        return self.principal.account_owner_id
+        account = self.principal.account_owner_id  # "" of nobody
+        return account if account and self.rules.has_acls else self.the_bucket.owner_id
 
     async def change(
         self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs

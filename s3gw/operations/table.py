@@ -6,7 +6,7 @@ bytes that stay. A row without needs fails at import.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -46,9 +46,6 @@ class Need(NamedTuple):
     versioned: str | None = None
     members: tuple[str, ...] = ()
     if_tagged: bool = False
-
-    def is_asked_for(self, input: Mapping[str, Any]) -> bool:
-        return not self.members or any(member in input for member in self.members)
 
 
 @dataclass(slots=True)

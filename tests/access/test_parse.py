@@ -101,7 +101,7 @@ NEVER = "Invalid Condition type : "
         (changed(Resource="arn:aws:s3:::other/*"), "Policy has invalid resource"),
         (changed(Resource=[ALL, "arn:aws:s3:::other/*"]), "Policy has invalid resource"),
         (changed(Resource="arn:aws:s3:::pictures2/*"), "Policy has invalid resource"),
-        (changed(Resource="arn:aws:s3:::*/a"), "Policy has invalid resource"),
+        (changed(Resource="arn:aws:s3:::other*/a"), "Policy has invalid resource"),
         (changed(Resource="arn:aws:ec2:::pictures/*"), "Policy has invalid resource"),
         (changed(Resource="pictures/*"), "Policy has invalid resource"),
         (changed(Resource=None, NotResource="arn:aws:s3:::other/*"), "Policy has invalid resource"),
