@@ -228,9 +228,14 @@ def _of_acl(question: Question, stored: StoredObject | None) -> _Side | None:
 
 
 def _granted(question: Question, permission: str, grants: Acl | None) -> str | None:
-    """As whom the principal was granted the permission: its account, or a group that it is in."""
+    """As whom the principal was granted the permission: a group that it is in, or its account."""
     principal, block = question.principal, question.resource.rules.public_access_block
-    grantees: tuple[str, ...] = () if principal.is_anonymous else (principal.canonical_id,)
-    if PublicAccessBlock.IGNORE_PUBLIC_ACLS not in block:
-        grantees += (ALL_USERS,) if principal.is_anonymous else (AUTHENTICATED_USERS, ALL_USERS)
-    return None if grants is None else acl.grantee_with(grants, permission, grantees)
+    if grants is None:
+        return None
+    groups = () if PublicAccessBlock.IGNORE_PUBLIC_ACLS in block else (ALL_USERS,)
+    if principal.is_anonymous:
+        return acl.grantee_with(grants, permission, groups)
+    groups = (*groups, AUTHENTICATED_USERS) if groups else ()
+    return acl.grantee_with(grants, permission, groups) or acl.grantee_with(
+        grants, permission, (principal.canonical_id,)
+    )
