@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -45,6 +46,46 @@ def client_of(server: RunningServer, key: tuple[str, str] = ROOT_KEY, **options:
 @pytest.fixture(scope="session")
 def s3(server: RunningServer) -> Any:
     return client_of(server)
+
+
+class Person(NamedTuple):
+    """A user with an account of its own, and a client with its key."""
+
+    s3: Any
+    account_id: str
+    canonical_id: str
+    key: tuple[str, str]
+
+
+def new_person(server: RunningServer, name: str) -> Person:
+    user = server.command("user", "create", name)
+    made = server.command("key", "create", name)
+    key = made["access_key_id"], made["secret_access_key"]
+    return Person(client_of(server, key), user["account_id"], user["canonical_id"], key)
+
+
+@pytest.fixture(scope="session")
+def owner(server: RunningServer) -> Person:
+    """Who owns buckets and isn't an admin."""
+    return new_person(server, "owner")
+
+
+@pytest.fixture(scope="session")
+def stranger(server: RunningServer) -> Person:
+    return new_person(server, "stranger")
+
+
+@pytest.fixture(scope="session")
+def nobody(server: RunningServer) -> Any:
+    return client_of(server, signature_version=UNSIGNED)
+
+
+@pytest.fixture
+def owned(owner: Person) -> str:
+    """A bucket of the owner's, as AWS's were before 2023: with ACLs and nothing blocked."""
+    name = f"owned-{next(_numbers)}-{owner.account_id}"
+    owner.s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture

@@ -27,11 +27,13 @@ def environment(**settings: str) -> dict[str, str]:
 
 @dataclass
 class RunningServer:
-    """`facts` is what `serve --json` printed; `log` is its standard error."""
+    """`facts` is what `serve --json` printed; `log` is its standard error; `data` and `environment` those it has."""
 
     process: subprocess.Popen[str]
     facts: dict[str, Any]
     log: Path
+    data: Path
+    environment: dict[str, str]
 
     @property
     def s3(self) -> str:
@@ -48,6 +50,13 @@ class RunningServer:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
+
+    def command(self, *arguments: str) -> Any:
+        """What `s3gw … --json` prints, run beside the server."""
+        command = [sys.executable, "-P", "-m", "s3gw", *arguments, "--data", str(self.data), "--json"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -66,11 +75,12 @@ def running_server(data: Path, *options: str, under: Sequence[str] = (), **setti
     known = {"S3GW_MIN_FREE_SPACE": "0"}
     known |= {"S3GW_ROOT_ACCESS_KEY_ID": ROOT_KEY[0], "S3GW_ROOT_SECRET_ACCESS_KEY": ROOT_KEY[1]}
     log = data.with_name(f"{data.name}.log")
+    variables = environment(**(known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | settings))
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [*command, *options],
             cwd=data.parent,
-            env=environment(**(known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | settings)),
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -80,7 +90,7 @@ def running_server(data: Path, *options: str, under: Sequence[str] = (), **setti
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, f"the server didn't start:\n{log.read_text()}"
-        yield RunningServer(process, json.loads(line), log)
+        yield RunningServer(process, json.loads(line), log, data, variables)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -232,7 +232,7 @@ def _granted(question: Question, permission: str, grants: Acl | None) -> str | N
     principal, block = question.principal, question.resource.rules.public_access_block
     if grants is None:
         return None
-    groups = () if PublicAccessBlock.IGNORE_PUBLIC_ACLS in block else (ALL_USERS,)
+    groups: tuple[str, ...] = () if PublicAccessBlock.IGNORE_PUBLIC_ACLS in block else (ALL_USERS,)
     if principal.is_anonymous:
         return acl.grantee_with(grants, permission, groups)
     groups = (*groups, AUTHENTICATED_USERS) if groups else ()

@@ -34,6 +34,10 @@ class BucketRules(NamedTuple):
     requester_pays: bool = False
 
 
+class DocumentUnread(Exception):
+    """The decision depends on what the request says in its body: ask again when that is read."""
+
+
 class ObjectUnread(Exception):
     """The decision depends on the object that is there, which nobody has read yet: ask again when it is read."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from s3gw.access.rules import ObjectUnread
+from s3gw.access.rules import DocumentUnread, ObjectUnread
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
 
@@ -113,7 +113,7 @@ _EXISTING, _REQUESTED = "s3:ExistingObjectTag/", "s3:RequestObjectTag/"
 def facts_of(call: Call, action: str, known: Known, name: str) -> Sequence[str]:
     """Empty for what the call doesn't say, and for a key that isn't in the table: a condition on it never holds.
 
-    Raises ObjectUnread for the tags of an object that wasn't read yet.
+    Raises ObjectUnread for the tags of an object that wasn't read yet, DocumentUnread for those in a document.
     """
     if name.startswith(_EXISTING):
         return _existing_tag(action, known, name.removeprefix(_EXISTING))
@@ -138,6 +138,8 @@ def _existing_tag(action: str, known: Known, key: str) -> Sequence[str]:
 
 def requested_tags(call: Call) -> dict[str, str]:
     """Of the header (a URL query) or the document of PutObjectTagging."""
+    if call.document is not None and "Tagging" not in call.input:
+        raise DocumentUnread
     tagging = call.input.get("Tagging", {})
     if isinstance(tagging, str):
         return dict(parse_qsl(tagging, keep_blank_values=True))

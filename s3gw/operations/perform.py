@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from s3gw.access.rules import DocumentUnread
 from s3gw.errors import (
     AccessDenied,
     InvalidBucketOwnerAWSAccountID,
@@ -28,7 +29,11 @@ async def perform(call: Call, row: Row) -> Output:
     """Give the members of the answer, as boto3 names them. Raises S3Error; nothing has happened then."""
     await _resolve(call, row)
     await load_rules(call, row)
-    authorize(call, row)
+    try:
+        authorize(call, row)
+    except DocumentUnread:
+        await _read_document(call)
+        authorize(call, row)
     try:
         output = await _handle(call, row)
     except S3Error as error:
@@ -38,17 +43,24 @@ async def perform(call: Call, row: Row) -> Output:
         raise
     if call.checks.keys() - call.checked:
         raise NotChecked(f"{row.handler.__name__} never asked whether the object may be served")
+    if call.rules.requester_pays and "RequestPayer" in call.input:
+        output["RequestCharged"] = "requester"
     return output
 
 
 async def _handle(call: Call, row: Row) -> Output:
     if call.problem is not None:
         raise call.problem
-    if call.document is not None:
-        call.input |= await call.document.read()
+    await _read_document(call)
     if row.room != "none":
         call.services.room.require((call.the_body.size or 0) if row.room == "body" else 0)
     return await row.handler(call, call.input)
+
+
+async def _read_document(call: Call) -> None:
+    if call.document is not None:
+        call.input |= await call.document.read()
+        call.document = None
 
 
 async def _make_checks(call: Call) -> None:

@@ -32,19 +32,37 @@ OF_POLICY = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"
 # What no ACL can grant to others.
 OF_BUCKET = {
     f"s3:{name}"
-    for name in (
-        "DeleteBucket GetBucketLocation GetBucketVersioning PutBucketVersioning GetBucketTagging PutBucketTagging"
-        " GetBucketPublicAccessBlock PutBucketPublicAccessBlock GetBucketOwnershipControls PutBucketOwnershipControls"
-        " GetBucketRequestPayment PutBucketRequestPayment"
-    ).split()
+    for name in [
+        "DeleteBucket",
+        "GetBucketLocation",
+        "GetBucketVersioning",
+        "PutBucketVersioning",
+        "GetBucketTagging",
+        "PutBucketTagging",
+        "GetBucketPublicAccessBlock",
+        "PutBucketPublicAccessBlock",
+        "GetBucketOwnershipControls",
+        "PutBucketOwnershipControls",
+        "GetBucketRequestPayment",
+        "PutBucketRequestPayment",
+    ]
 }
 OF_OBJECT = {
     f"s3:{name}"
-    for name in (
-        "DeleteObject DeleteObjectVersion GetObjectAttributes GetObjectVersionAttributes AbortMultipartUpload"
-        " ListMultipartUploadParts GetObjectTagging GetObjectVersionTagging PutObjectTagging PutObjectVersionTagging"
-        " DeleteObjectTagging DeleteObjectVersionTagging"
-    ).split()
+    for name in [
+        "DeleteObject",
+        "DeleteObjectVersion",
+        "GetObjectAttributes",
+        "GetObjectVersionAttributes",
+        "AbortMultipartUpload",
+        "ListMultipartUploadParts",
+        "GetObjectTagging",
+        "GetObjectVersionTagging",
+        "PutObjectTagging",
+        "PutObjectVersionTagging",
+        "DeleteObjectTagging",
+        "DeleteObjectVersionTagging",
+    ]
 }
 BY_ACL = LIST | READ | CREATE | BUCKET_ACP | BUCKET_WRITE_ACP | OBJECT_ACP | OBJECT_WRITE_ACP
 ON_OBJECTS = READ | CREATE | OBJECT_ACP | OBJECT_WRITE_ACP | OF_OBJECT
@@ -164,22 +182,22 @@ CASES: dict[str, tuple[BucketRules, Acl | None, dict[str, set[str]]]] = {
     "a bucket that is read by all": (
         acls(granted("public-read")),
         None,
-        {who: LIST for who in ("anonymous", "stranger", "guest with policy", "member")},
+        dict.fromkeys(("anonymous", "stranger", "guest with policy", "member"), LIST),
     ),
     "a bucket that is written by all": (
         acls(granted("public-read-write")),
         None,
-        {who: LIST | CREATE for who in ("anonymous", "stranger", "guest with policy", "member")},
+        dict.fromkeys(("anonymous", "stranger", "guest with policy", "member"), LIST | CREATE),
     ),
     "a bucket that is read by users": (
         acls(granted("authenticated-read")),
         None,
-        {who: LIST for who in ("stranger", "guest with policy", "member")},
+        dict.fromkeys(("stranger", "guest with policy", "member"), LIST),
     ),
     "an object that is read by all": (
         BucketRules(),
         granted("public-read"),
-        {who: READ for who in ("anonymous", "stranger", "guest with policy", "member")},
+        dict.fromkeys(("anonymous", "stranger", "guest with policy", "member"), READ),
     ),
     "everything for all, and ignored": (
         acls(granted("public-read-write"), public_access_block=EVERYTHING_BLOCKED),
