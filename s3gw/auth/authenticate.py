@@ -130,8 +130,11 @@ class _SigV4(NamedTuple):
 
     @property
     def signed_at(self) -> int | None:
-        """In seconds since the epoch."""
         return parse_amz_date(self.timestamp)
+
+    @property
+    def auth_type(self) -> str:
+        return "REST-QUERY-STRING" if self.is_presigned else "REST-HEADER"
 
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         (access_key_id, date, region, scope), signed_headers, signature = self.claim
@@ -174,6 +177,10 @@ class _SigV2(NamedTuple):
         """A presigned URL says only when it expires."""
         return None if self.is_presigned else parse_date(self.claim.date)
 
+    @property
+    def auth_type(self) -> str:
+        return "REST-QUERY-STRING" if self.is_presigned else "REST-HEADER"
+
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         request, claim = self.request, self.claim
         secret = credentials.unseal(claim.access_key_id, sealed_secret)
@@ -203,6 +210,15 @@ class Proof(Protocol):
     def access_key_id(self) -> str: ...
     @property
     def is_presigned(self) -> bool: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def signed_at(self) -> int | None:
+        """In seconds since the epoch; None where that isn't said."""
+
+    @property
+    def auth_type(self) -> str:
+        """REST-HEADER, REST-QUERY-STRING or POST, as the condition key s3:authType has it."""
 
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         """How the body is protected. Raises SignatureDoesNotMatch."""

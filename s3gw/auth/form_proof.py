@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from s3gw.auth import sigv4
+from s3gw.auth import sigv2, sigv4
 from s3gw.auth.authenticate import MAX_EXPIRES, AuthSettings, PayloadSpec, refuse_token, require_sigv2
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.timestamps import parse_amz_date
@@ -26,14 +26,20 @@ _OF_V2 = ("AWSAccessKeyId", "Signature")
 class FormProof(NamedTuple):
     """As auth/authenticate.py wants it; everything but the signature has been checked.
 
-    `scope` is None for SigV2.
+    `scope` and `signed_at` are None for SigV2, which says no time.
     """
 
     access_key_id: str
     policy: str
     signature: str
     scope: sigv4.Scope | None
+    signed_at: int | None = None
     is_presigned: bool = False
+    auth_type: str = "POST"
+
+    @property
+    def algorithm(self) -> str:
+        return sigv2.SCHEME.strip() if self.scope is None else sigv4.ALGORITHM
 
     def verify(self, credentials: Credentials, sealed_secret: bytes) -> PayloadSpec:
         policy = self.policy.encode()
@@ -106,7 +112,7 @@ def _v4(fields: Mapping[str, str], settings: AuthSettings, now: float) -> FormPr
         raise refuse(f'Invalid credential date "{scope.date}". This date is not the same as X-Amz-Date: "{date[:8]}".')
     if now > seconds + MAX_EXPIRES:  # "the signatures are also valid for up to seven days" (S3 User Guide)
         raise AccessDenied("Invalid according to Policy: Policy expired.")
-    return FormProof(_key_id(scope.access_key_id), fields["policy"], signature, scope)
+    return FormProof(_key_id(scope.access_key_id), fields["policy"], signature, scope, seconds)
 
 
 def _wrong(name: str, value: str, message: str, **details: Any) -> InvalidArgument:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from s3gw.operations import (
-    bucket_cors,
     acls,
     bucket_access,
+    bucket_cors,
     bucket_policy,
     buckets,
     complete_multipart_upload,

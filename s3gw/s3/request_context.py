@@ -22,5 +22,5 @@ def context_of(request: Request, proof: Proof | None, now: float) -> RequestCont
     return context._replace(
         signature_version=proof.algorithm,
         signature_age=None if proof.signed_at is None else max(0, int((now - proof.signed_at) * 1000)),
-        auth_type="REST-QUERY-STRING" if proof.is_presigned else "REST-HEADER",
+        auth_type=proof.auth_type,
     )

@@ -237,3 +237,29 @@ def test_who_does_not_own_a_bucket_with_requester_pays_says_that_he_pays(
     assert owner.s3.get_object(**named)["Body"].read() == b"x"
     owner.s3.put_bucket_request_payment(Bucket=owned, RequestPaymentConfiguration={"Payer": "BucketOwner"})
     assert nobody.get_object(**named)["Body"].read() == b"x"
+
+
+def test_a_form_is_told_from_other_requests(server: RunningServer, owner: Person, owned: str) -> None:
+    def post() -> int:
+        form = client_of(server, owner.key, signature_version="s3v4").generate_presigned_post(owned, "form")
+        lines = [
+            f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in form["fields"].items()
+        ]
+        lines += ['--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n']
+        body = "".join(lines).encode()
+        return send(
+            server, "POST", f"/{owned}", body, key=None, **{"Content-Type": "multipart/form-data; boundary=b"}
+        ).status
+
+    assert post() == 204
+    only = {"StringNotEquals": {"s3:authType": "POST"}, "NumericLessThan": {"s3:signatureAge": "600000"}}
+    denied = statement(owned, "s3:PutObject", "Deny", Resource=f"arn:aws:s3:::{owned}/*", Condition=only)
+    owner.s3.put_bucket_policy(Bucket=owned, Policy=policy(denied))
+    assert post() == 204
+    assert refusal(owner.s3.put_object, Bucket=owned, Key="key", Body=b"x") == DENIED
+    owner.s3.put_bucket_policy(
+        Bucket=owned, Policy=policy(denied | {"Condition": {"StringEquals": {"s3:authType": "POST"}}})
+    )
+    assert post() == 403
+    owner.s3.put_object(Bucket=owned, Key="key", Body=b"x")

@@ -38,6 +38,8 @@ OF_BUCKET = {
         "GetBucketVersioning",
         "PutBucketVersioning",
         "GetBucketTagging",
+        "GetBucketCORS",
+        "PutBucketCORS",
         "PutBucketTagging",
         "GetBucketPublicAccessBlock",
         "PutBucketPublicAccessBlock",
