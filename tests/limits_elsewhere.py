@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests import test_known_rules as known_rules
+from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_tagging as tagging
 from tests.s3 import test_cors_rules as cors_rules
 from tests.wire import test_form as form
 
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
+    "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
+    "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
     "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,
     "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
