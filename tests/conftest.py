@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from s3gw.content import filesystem
 
 pytest_plugins = ["tests.postgresql", "tests.gateways"]
+
+# An example that takes long says that the machine is busy, and nothing of the code.
+settings.register_profile("s3gw", deadline=None)
+settings.load_profile("s3gw")
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from s3gw.metadata import buckets, identities, resolve
+from s3gw.metadata import buckets, identities, resolve, schema
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
 
@@ -103,12 +104,25 @@ async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: ide
 async def test_a_signature_is_checked_with_one_row(run: Run, alice: identities.User) -> None:
     await run(identities.create_key, user="alice", access_key_id="AKIAALICE", sealed_secret=b"sealed", expires_at=123)
     key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key
-    assert key == (alice.id, alice.canonical_id, alice.account_id, "alice", "user", 1, 1, 123, b"sealed")
+    assert key == (alice.id, alice.canonical_id, alice.account_id, "alice", "user", 1, 1, 123, b"sealed", alice.id, "", "")
     await run(identities.set_user_enabled, "alice", False)
     await run(identities.update_key, "AKIAALICE", is_enabled=False)
     key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key
     assert (key.user_enabled, key.key_enabled) == (0, 0)
     assert (await run(resolve.key_and_bucket, "akiaalice", None)).access_key is None
+
+
+async def test_a_user_in_the_account_of_another_has_its_ids(run: Run, alice: identities.User) -> None:
+    def take_in(conn: Connection) -> identities.User:
+        bob = identities.create_user(conn, name="bob")
+        conn.execute(update(schema.users).where(schema.users.c.id == bob.id).values(account_owner_id=alice.id))
+        identities.create_key(conn, user="bob", access_key_id="AKIABOB", sealed_secret=b"sealed")
+        return bob
+
+    bob = await run(take_in)
+    key = (await run(resolve.key_and_bucket, "AKIABOB", None)).access_key
+    assert (key.user_id, key.name) == (bob.id, "bob")
+    assert (key.canonical_id, key.account_id, key.account_owner_id) == (alice.canonical_id, alice.account_id, alice.id)
 
 
 async def test_keys_are_listed_shown_changed_and_deleted(run: Run, alice: identities.User) -> None:
