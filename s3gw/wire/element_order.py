@@ -44,6 +44,7 @@ _ORDER = {
             "Key UploadId Initiator Owner StorageClass Initiated ChecksumAlgorithm ChecksumType VersionId"
         ),
         "Owner": "ID DisplayName",
+        "Grantee": "ID DisplayName",
         "CopyObjectResult": "LastModified ETag",
         "CopyPartResult": "LastModified ETag",
     }.items()

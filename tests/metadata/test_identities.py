@@ -104,7 +104,20 @@ async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: ide
 async def test_a_signature_is_checked_with_one_row(run: Run, alice: identities.User) -> None:
     await run(identities.create_key, user="alice", access_key_id="AKIAALICE", sealed_secret=b"sealed", expires_at=123)
     key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key
-    assert key == (alice.id, alice.canonical_id, alice.account_id, "alice", "user", 1, 1, 123, b"sealed", alice.id, "", "")
+    assert key == (
+        alice.id,
+        alice.canonical_id,
+        alice.account_id,
+        "alice",
+        "user",
+        1,
+        1,
+        123,
+        b"sealed",
+        alice.id,
+        "",
+        "",
+    )
     await run(identities.set_user_enabled, "alice", False)
     await run(identities.update_key, "AKIAALICE", is_enabled=False)
     key = (await run(resolve.key_and_bucket, "AKIAALICE", None)).access_key

@@ -97,13 +97,9 @@ def test_bucket_tags_are_put_read_and_deleted(s3: Any, bucket: str) -> None:
 
 
 def test_what_is_not_served_answers_501_by_its_name(s3: Any, bucket: str) -> None:
-    assert refusal(s3.get_bucket_policy, Bucket=bucket) == (501, "NotImplemented")
     assert refusal(s3.get_bucket_analytics_configuration, Bucket=bucket, Id="x") == (501, "NotImplemented")
-    assert refusal(s3.create_bucket, Bucket=f"{bucket}-x", ACL="public-read") == (501, "NotImplemented")
     locked = refusal(s3.create_bucket, Bucket=f"{bucket}-x", ObjectLockEnabledForBucket=True)
     assert locked == (501, "NotImplemented")
-    assert refusal(s3.create_bucket, Bucket=f"{bucket}-x", ObjectOwnership="ObjectWriter") == (501, "NotImplemented")
-    s3.create_bucket(Bucket=f"{bucket}-x", ObjectOwnership="BucketOwnerEnforced", ACL="private")
 
 
 def test_the_expected_owner_is_enforced(s3: Any, bucket: str) -> None:

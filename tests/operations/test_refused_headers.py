@@ -50,17 +50,13 @@ def test_a_header_that_is_not_served_is_refused_after_the_signature_and_the_buck
 def test_an_acl_that_is_nowhere_in_the_request_is_a_missing_security_header(
     server: RunningServer, bucket: str, path: str
 ) -> None:
+    send(server, "PUT", f"/{bucket}/key", b"x")
     answer = send(server, "PUT", f"/{bucket}{path}?acl")
     assert answer.refusal == (400, "MissingSecurityHeader")
     assert b"<MissingHeaderName>x-amz-acl</MissingHeaderName>" in answer.body
-    for acl, body in (({"x-amz-acl": "private"}, b""), ({"x-amz-grant-read": 'id="x"'}, b""), ({}, b"<x/>")):
-        assert send(server, "PUT", f"/{bucket}{path}?acl", body, **acl).refusal == (501, "NotImplemented")
 
 
 HEADERS = {
-    "x-amz-acl": "public-read",
-    "x-amz-grant-read": 'id="x"',
-    "x-amz-grant-full-control": 'id="x"',
     "x-amz-server-side-encryption": "AES256",
     "x-amz-server-side-encryption-aws-kms-key-id": "key",
     "x-amz-server-side-encryption-customer-algorithm": "AES256",
@@ -96,7 +92,6 @@ def test_a_header_that_asks_for_what_is_not_served_answers_501(
 
 def test_headers_that_ask_for_nothing_more_are_accepted(server: RunningServer, bucket: str) -> None:
     for header, value in {
-        "x-amz-acl": "private",
         "x-amz-server-side-encryption-bucket-key-enabled": "false",
         "x-amz-request-payer": "requester",
         "x-amz-mfa": "serial 123456",

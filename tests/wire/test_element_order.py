@@ -14,6 +14,7 @@ from s3gw.wire.element_order import in_order
 from s3gw.wire.model import Shape, operations
 
 OWNER = "Owner(ID DisplayName)"
+ACL = f"{OWNER} AccessControlList(Grant(Grantee(ID DisplayName EmailAddress URI) Permission))"
 CHECKSUMS = (
     "ChecksumCRC32 ChecksumCRC32C ChecksumCRC64NVME ChecksumSHA1 ChecksumSHA256 ChecksumSHA512 ChecksumMD5"
     " ChecksumXXHASH64 ChecksumXXHASH3 ChecksumXXHASH128"
@@ -28,6 +29,12 @@ ORDERS = {
     "GetBucketVersioning": "Status MfaDelete",
     "GetBucketTagging": "TagSet(Tag(Key Value))",
     "GetBucketCors": "CORSRule(ID AllowedHeader AllowedMethod AllowedOrigin ExposeHeader MaxAgeSeconds)",
+    "GetBucketPolicyStatus": "IsPublic",
+    "GetPublicAccessBlock": "BlockPublicAcls IgnorePublicAcls BlockPublicPolicy RestrictPublicBuckets",
+    "GetBucketOwnershipControls": "Rule(ObjectOwnership)",
+    "GetBucketRequestPayment": "Payer",
+    "GetBucketAcl": ACL,
+    "GetObjectAcl": ACL,
     "GetObjectTagging": "TagSet(Tag(Key Value))",
     "ListObjects": (
         f"Name Prefix Marker NextMarker MaxKeys Delimiter EncodingType IsTruncated {CONTENTS} CommonPrefixes(Prefix)"
@@ -92,8 +99,9 @@ def test_the_elements_of_an_answer_are_in_the_order_of_the_api_reference(name: s
     output = full(shape) if shape is not None else {}
     output.pop("Body", None)
     body = codec(name).encode(output).body
-    assert (name in ORDERS) == (body is not None)
-    if body is not None:
+    is_document = body is not None and name != "GetBucketPolicy"  # which is JSON
+    assert (name in ORDERS) == is_document
+    if body is not None and is_document:
         assert " ".join(map(order, ElementTree.fromstring(body))) == ORDERS[name]
 
 
