@@ -155,7 +155,9 @@ class Settings(BaseSettings):
     shutdown_timeout: Seconds = Field(30, description="Time that requests in flight have to finish after SIGTERM.")
 
     # What is told
-    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines on standard error.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log lines on standard error: text or json."
+    )
     access_log: bool = Field(True, description="One log line for each request.")
 
     @field_validator("domains", "buckets", "trusted_proxies", mode="before")
