@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TypeVar
 
 from s3gw.access import acl, public_access_block
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
+from s3gw.access.policy import Policy
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.access.rules import BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
 from s3gw.metadata import access_rules
-from s3gw.metadata.access_rules import BucketDocuments, IdentityDocuments
+from s3gw.metadata.access_rules import BucketDocuments, IdentityDocuments, PolicyDocument
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Database
 
@@ -76,5 +78,11 @@ def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> B
 
 
 def identity_rules(documents: IdentityDocuments) -> IdentityRules:
-    of_key = tuple(parse_identity_policy(text) for text in documents.of_key)
-    return IdentityRules(tuple(parse_identity_policy(text) for text in documents.policies), of_key or None)
+    of_key = tuple(map(_titled, documents.of_key))
+    return IdentityRules(tuple(map(_titled, documents.policies)), of_key or None)
+
+
+def _titled(policy: PolicyDocument) -> Policy:
+    kind = "access key" if policy.holder_kind == "key" else policy.holder_kind
+    title = f"policy '{policy.name}' of {kind} '{policy.holder_name}'"
+    return replace(parse_identity_policy(policy.document), title=title)

@@ -83,14 +83,14 @@ def decide(question: Question) -> Decision:
     rules = resource.rules
     of_bucket = None if rules.policy is None else _asked(rules.policy, question)
     if of_bucket is not None and of_bucket.effect == "Deny" and not _is_exempt(principal, action, resource):
-        return Decision(False, f"denied by {of_bucket.statement} of the bucket policy")
+        return Decision(False, f"denied by {of_bucket}")
     if identity is not NO_IDENTITY_RULES and (refusal := _narrowed(question)) is not None:
         return refusal
     if principal.role == "admin":
         return Decision(True, "an admin may do everything")
     of_identity = _of_identity(question)
     if of_identity is not None and of_identity.effect == "Deny":
-        return Decision(False, f"denied by {of_identity.statement} of an identity policy")
+        return Decision(False, f"denied by {of_identity}")
     if resource.bucket is None:
         return _in_own_account(principal, of_identity)
     return _by_owner(question, of_bucket, of_identity)
@@ -121,9 +121,10 @@ def _narrowed(question: Question) -> Decision | None:
         if policies is None:
             continue
         verdict = _strongest(policies, question)
-        if verdict is None or verdict.effect != "Allow":
-            by = "no statement" if verdict is None or verdict.effect is None else verdict.statement
-            return Decision(False, f"not allowed by the policy of the {name}: {by}")
+        if verdict is None:
+            return Decision(False, f"no policy of the {name} allows it")
+        if verdict.effect == "Deny":
+            return Decision(False, f"denied by {verdict}")
     return None
 
 
@@ -149,7 +150,7 @@ def _in_own_account(principal: Principal, of_identity: Verdict | None) -> Decisi
     if principal.is_root:
         return Decision(True, "the account's root may list and create its buckets")
     if of_identity is not None:
-        return Decision(True, f"allowed by {of_identity.statement} of an identity policy")
+        return Decision(True, f"allowed by {of_identity}")
     return Decision(False, "no rule allows it")
 
 
@@ -174,7 +175,7 @@ def _by_owner(question: Question, of_bucket: Verdict | None, of_identity: Verdic
     needs_identity = not principal.is_anonymous and not principal.is_root
     if same_account:
         if of_identity is not None:
-            return Decision(True, f"allowed by {of_identity.statement} of an identity policy")
+            return Decision(True, f"allowed by {of_identity}")
         needs_identity = side is not None and side.names_account
     if side is None:
         return Decision(False, "no rule allows it")
@@ -193,7 +194,7 @@ def _of_policy(question: Question, verdict: Verdict | None, owner_id: str | None
     is_restricted = rules.is_policy_public and PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS in rules.public_access_block
     if is_restricted and not same_account:
         return None
-    return _Side(f"allowed by {verdict.statement} of the bucket policy", verdict.named in ("account", "canonical user"))
+    return _Side(f"allowed by {verdict}", verdict.named in ("account", "canonical user"))
 
 
 def _as_owner(question: Question, stored: StoredObject | None) -> Decision:

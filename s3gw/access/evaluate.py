@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from s3gw.access.actions import ACTIONS
 from s3gw.access.conditions import holds
-from s3gw.access.policy import Effect, Policy, Statement
+from s3gw.access.policy import OF_BUCKET, Effect, Policy, Statement
 from s3gw.access.principals import How, Who
 from s3gw.access.templates import Facts
 
@@ -17,11 +17,17 @@ _CLOSEST_LAST: tuple[How | None, ...] = ("account", "canonical user", "everybody
 class Verdict(NamedTuple):
     """`effect` is None where no statement applies. `statement` is its Sid or its number, from 1. `named` is how an
     Allow of a bucket's policy named who asks, in the closest way of all that apply; None in an identity policy.
+    `policy` is the policy's title.
     """
 
     effect: Effect | None
     statement: str = ""
     named: How | None = None
+    policy: str = OF_BUCKET
+
+    def __str__(self) -> str:
+        """The rule that decided. A Sid may hold anything, so what a terminal would act on is escaped."""
+        return f"statement {self.statement!r} of {self.policy}"
 
 
 _NOTHING = Verdict(None)
@@ -38,13 +44,13 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
     resource = resource_arn.removeprefix(_S3)
     for statement in policy.denies:
         if action in statement.actions and _applies(statement, who, resource, facts):
-            return Verdict("Deny", statement.name)
+            return Verdict("Deny", statement.name, None, policy.title)
     best = _NOTHING
     for statement in policy.allows:
         if action in statement.actions and _applies(statement, who, resource, facts):
             named = None if statement.principals is None else statement.principals.naming(who)
             if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
-                best = Verdict("Allow", statement.name, named)
+                best = Verdict("Allow", statement.name, named, policy.title)
             if who.is_root or named in ("everybody", "user", None):
                 break
     return best

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from s3gw.access.actions import ACTIONS, ON_BUCKETS, ON_OBJECTS, all_matching, matching
 from s3gw.access.conditions import MalformedCondition, read_conditions
 from s3gw.access.document import TOO_LARGE, UnreadableDocument, read_document
-from s3gw.access.policy import Condition, Effect, Policy, Statement, policy_of
+from s3gw.access.policy import OF_BUCKET, OF_IDENTITY, Condition, Effect, Policy, Statement, policy_of
 from s3gw.access.principals import Principals, read_principals
 from s3gw.access.templates import Template, read_template
 from s3gw.errors import LimitExceeded, MalformedPolicy, MalformedPolicyDocument, S3Error
@@ -70,7 +70,7 @@ def _parse(text: str | bytes, dialect: Dialect) -> Policy:
     names = [item["Sid"] for item in raw if item.get("Sid")]
     if dialect.bucket is None and len(set(names)) != len(names):
         raise dialect.refuse("Statement IDs (SID) in a single policy must be unique.")
-    return policy_of(version, statements)
+    return policy_of(version, statements, OF_IDENTITY if dialect.bucket is None else OF_BUCKET)
 
 
 def read_envelope(text: str | bytes, dialect: Dialect) -> tuple[str, list[Any]]:

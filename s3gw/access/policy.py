@@ -11,6 +11,8 @@ from s3gw.access.principals import Principals
 from s3gw.access.templates import Template
 
 Effect = Literal["Allow", "Deny"]
+# What a policy is called as long as nobody gives it another title.
+OF_BUCKET, OF_IDENTITY = "the bucket policy", "an identity policy"
 
 
 class Condition(NamedTuple):
@@ -44,15 +46,20 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`statements` in the order of the document; `denies` and `allows` are those that can apply, cheap ones first."""
+    """`statements` in the order of the document; `denies` and `allows` are those that can apply, cheap ones first.
+
+    `title` says which one it is, to people: "policy 'readers' of group 'staff'".
+    """
 
     version: str
     statements: tuple[Statement, ...]
     denies: tuple[Statement, ...]
     allows: tuple[Statement, ...]
+    title: str
 
 
-def policy_of(version: str, statements: tuple[Statement, ...]) -> Policy:
+def policy_of(version: str, statements: tuple[Statement, ...], title: str) -> Policy:
     able = sorted((item for item in statements if not item.is_never_applied), key=lambda item: item.cost)
     denies = tuple(item for item in able if item.effect == "Deny")
-    return Policy(version, statements, denies, tuple(item for item in able if item.effect == "Allow"))
+    allows = tuple(item for item in able if item.effect == "Allow")
+    return Policy(version, statements, denies, allows, title)

@@ -13,7 +13,15 @@ from sqlalchemy import ColumnElement, Table, bindparam, select, update
 
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import access_keys, bucket_configurations, buckets, group_members, identity_policies, users
+from s3gw.metadata.schema import (
+    access_keys,
+    bucket_configurations,
+    buckets,
+    group_members,
+    groups,
+    identity_policies,
+    users,
+)
 
 # The kinds of a bucket's configurations that decide who may do what.
 KINDS = frozenset(("Policy", "ACL", "OwnershipControls", "PublicAccessBlock", "RequestPayment"))
@@ -29,15 +37,22 @@ _key_revision = Prepared(
 )
 _policy = identity_policies.c
 _of_user = Prepared(
-    select(_policy.document).where(_policy.holder_kind == "user", _policy.holder_id == bindparam("user_id"))
+    select(_policy.holder_kind, users.c.name, _policy.name, _policy.document)
+    .join_from(identity_policies, users, _policy.holder_id == users.c.id)
+    .where(_policy.holder_kind == "user", users.c.id == bindparam("user_id"))
+    .order_by(_policy.name)
 )
 _of_groups = Prepared(
-    select(_policy.document)
+    select(_policy.holder_kind, groups.c.name, _policy.name, _policy.document)
     .join_from(identity_policies, group_members, _policy.holder_id == group_members.c.group_id)
+    .join(groups, groups.c.id == group_members.c.group_id)
     .where(_policy.holder_kind == "group", group_members.c.user_id == bindparam("user_id"))
+    .order_by(groups.c.name, _policy.name)
 )
 _of_key = Prepared(
-    select(_policy.document).where(_policy.holder_kind == "key", _policy.holder_id == bindparam("access_key_id"))
+    select(_policy.holder_kind, _policy.holder_id, _policy.name, _policy.document)
+    .where(_policy.holder_kind == "key", _policy.holder_id == bindparam("access_key_id"))
+    .order_by(_policy.name)
 )
 
 
@@ -48,12 +63,21 @@ class BucketDocuments(NamedTuple):
     by_kind: dict[str, str]
 
 
+class PolicyDocument(NamedTuple):
+    """A policy as it was put, with what its holder and itself are called; kinds: user, group, key."""
+
+    holder_kind: str
+    holder_name: str
+    name: str
+    document: str
+
+
 class IdentityDocuments(NamedTuple):
-    """Policies as they were put."""
+    """`policies` are those of the user and of its groups."""
 
     revisions: tuple[str, str]  # of the user, of the key
-    policies: tuple[str, ...]
-    of_key: tuple[str, ...]
+    policies: tuple[PolicyDocument, ...]
+    of_key: tuple[PolicyDocument, ...]
 
 
 def of_bucket(conn: Connection, bucket_id: int) -> BucketDocuments:
@@ -67,8 +91,10 @@ def of_identity(conn: Connection, user_id: str, access_key_id: str) -> IdentityD
     key = _key_revision.value(conn, access_key_id=access_key_id)
     return IdentityDocuments(
         (user or "", key or ""),
-        (*_of_user.values(conn, user_id=user_id), *_of_groups.values(conn, user_id=user_id)),
-        tuple(_of_key.values(conn, access_key_id=access_key_id)),
+        tuple(
+            map(PolicyDocument._make, [*_of_user.all(conn, user_id=user_id), *_of_groups.all(conn, user_id=user_id)])
+        ),
+        tuple(map(PolicyDocument._make, _of_key.all(conn, access_key_id=access_key_id))),
     )
 
 

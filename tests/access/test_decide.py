@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from s3gw.access.decide import Decision, Question, Resource, decide
+from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
+from s3gw.access.policy import Policy
+from s3gw.access.rules import BucketRules, IdentityRules
 from s3gw.auth.principal import ANONYMOUS, Principal
+from tests.access.policies import document, of_identity, statement
 
 USER = Principal("1", "c", "123", "alice", "user", "AKIA", "1")
 ADMIN = USER._replace(user_id="2", account_owner_id="2", name="root", role="admin")
@@ -28,3 +34,40 @@ def test_each_decision_names_its_rule(
     principal: Principal, action: str, resource: Resource, decision: Decision
 ) -> None:
     assert decide(Question(principal, action, resource, lambda name: ())) == decision
+
+
+EDITOR = Principal("3", "c", "123", "editor", "user", "AKIA", "1")
+READS = replace(parse_identity_policy(document(of_identity(Sid="Read"))), title="policy 'r' of group 'staff'")
+FORBIDS = replace(
+    parse_identity_policy(document(of_identity("Deny", Sid="NoTemp"))), title="policy 'f' of user 'editor'"
+)
+NOTHING = parse_identity_policy(document(of_identity(Action="s3:PutObject")))
+PUBLIC = parse_bucket_policy(document(statement(Sid="Every\x1b[2Jbody")), "pictures")
+
+
+@pytest.mark.parametrize(
+    ("identity", "rules", "decision"),
+    [
+        ((READS,), None, Decision(True, "allowed by statement 'Read' of policy 'r' of group 'staff'")),
+        ((READS, FORBIDS), None, Decision(False, "denied by statement 'NoTemp' of policy 'f' of user 'editor'")),
+        ((), PUBLIC, Decision(True, r"allowed by statement 'Every\x1b[2Jbody' of the bucket policy")),
+    ],
+)
+def test_a_policy_is_named_with_its_holder(
+    identity: tuple[Policy, ...], rules: Policy | None, decision: Decision
+) -> None:
+    resource = Resource("pictures", "1", "cat.jpg", BucketRules(rules, has_acls=False))
+    asked = Question(EDITOR, "s3:GetObject", resource, lambda name: (), IdentityRules(identity))
+    assert decide(asked) == decision
+
+
+@pytest.mark.parametrize(
+    ("of_key", "reason"),
+    [
+        (NOTHING, "no policy of the access key allows it"),
+        (FORBIDS, "denied by statement 'NoTemp' of policy 'f' of user 'editor'"),
+    ],
+)
+def test_what_a_key_is_narrowed_to_is_told(of_key: Policy, reason: str) -> None:
+    asked = Question(USER, "s3:GetObject", HERS, lambda name: (), IdentityRules(key=(of_key,)))
+    assert decide(asked) == Decision(False, reason)
