@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ def environment(**settings: str) -> dict[str, str]:
 
 @dataclass
 class RunningServer:
-    """`facts` is what `serve --json` printed; `log` is its standard error; `data` and `environment` those it has."""
+    """`facts` is what `serve --json` printed; `log` is its standard error, `settings` what a test set; `data` and
+    `environment` are those it has.
+    """
 
     process: subprocess.Popen[str]
     facts: dict[str, Any]
     log: Path
     data: Path
     environment: dict[str, str]
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def s3(self) -> str:
@@ -90,7 +93,7 @@ def running_server(data: Path, *options: str, under: Sequence[str] = (), **setti
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, f"the server didn't start:\n{log.read_text()}"
-        yield RunningServer(process, json.loads(line), log, data, variables)
+        yield RunningServer(process, json.loads(line), log, data, variables, settings)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

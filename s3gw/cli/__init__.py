@@ -1,4 +1,4 @@
-"""The command line: `s3gw serve|config|operations|user|key|bucket|job`.
+"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|job`.
 
 A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
 """
@@ -19,7 +19,10 @@ _COMMANDS = {
     "config": "Print every setting: its variable, value, default and meaning.",
     "operations": "Print AWS's operations and which of them are served.",
     "user": "Users: create, list, show, update, password, disable, enable, delete.",
+    "group": "Groups of an account's users: create, add, remove, list, delete.",
+    "policy": "Policies of users, groups and access keys: put, get, list, delete, lint.",
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
+    "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
     "job": "Background jobs: list, show, retry.",
 }

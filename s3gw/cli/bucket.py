@@ -118,7 +118,7 @@ def _find(conn: Connection, name: str) -> buckets.Bucket:
 
 
 def _list(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
-    owner_id = None if owner is None else identities.find_user(conn, owner).id
+    owner_id = None if owner is None else identities.find_root(conn, owner).id
     found: list[buckets.Bucket] = []
     while page := buckets.list_all(conn, owner_id, after=found[-1].name if found else ""):
         found += page
@@ -128,7 +128,7 @@ def _list(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
 def _create(
     conn: Connection, settings: Settings, name: str, owner: str | None, versioning: str | None
 ) -> buckets.Bucket:
-    user = identities.find_user(conn, owner or settings.root_user)
+    user = identities.find_root(conn, owner or settings.root_user)
     bucket_id = buckets.create(
         conn, name=name, owner_id=user.id, region=settings.region, defaults=settings.bucket_defaults, now=now(conn)
     )
@@ -140,7 +140,7 @@ def _create(
 def _update(conn: Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
     change = _change(conn, _find(conn, name).id)
     if owner is not None:
-        configurations.set_owner(change, identities.find_user(conn, owner).id)
+        configurations.set_owner(change, identities.find_root(conn, owner).id)
     if versioning is not None:
         configurations.set_versioning(change, versioning)
     return _find(conn, name)

@@ -67,6 +67,7 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
     from s3gw.metadata.identities import IdentityError
+    from s3gw.metadata.identity_policies import PolicyError
     from s3gw.metadata.jobs import NoSuchJob
 
     known = (
@@ -75,6 +76,7 @@ def refusals(as_json: bool) -> Iterator[None]:
         IdentityError,
         MasterKeyError,
         NoSuchJob,
+        PolicyError,
         Refused,
         UnsuitableDatabase,
     )

@@ -9,18 +9,30 @@ import typer
 
 from s3gw.auth.passwords import hash_password
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
-from s3gw.metadata import identities
+from s3gw.metadata import groups, identities, identity_policies
 from s3gw.metadata.database import Connection
+from s3gw.metadata.identity_policies import Holder
 
 app = group()
 
 Name = Annotated[str, typer.Argument(help="Name, ID or e-mail address.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]
 DisplayName = Annotated[str | None, typer.Option(help="What others see; default: the name.")]
-Role = Annotated[str | None, typer.Option(help="user, auditor or admin.")]
+Role = Annotated[str | None, typer.Option(help="user, auditor or admin; in another's account: user.")]
+Account = Annotated[
+    str | None, typer.Option(metavar="OWNER", help="In this user's account, whose its buckets are; default: its own.")
+]
 Password = Annotated[str | None, typer.Option(help="Nothing asks for it yet: S3 clients use access keys.")]
 
-_COLUMNS = ("name", "role", "is_enabled", "email", "account_id", "created_at")  # `user show` tells the rest
+_COLUMNS = (
+    "name",
+    "role",
+    "is_enabled",
+    "email",
+    "account_id",
+    "account_owner",
+    "created_at",
+)  # `user show` tells the rest
 
 
 def describe(user: identities.User) -> dict[str, Any]:
@@ -33,6 +45,7 @@ def create(
     email: Email = None,
     display_name: DisplayName = None,
     role: Role = "user",
+    account: Account = None,
     password: Password = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
@@ -47,6 +60,7 @@ def create(
             display_name=display_name,
             role=role,
             password_hash=None if password is None else _hash(password),
+            account=account,
         )
         show(describe(user), as_json)
 
@@ -60,11 +74,9 @@ def list_(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = F
 
 @app.command("show")
 def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Show a user and the IDs of its access keys."""
+    """Show a user, what policies call it, and its access keys, groups and policies."""
     with session(data, database_url, as_json) as metadata:
-        user = metadata.read(identities.find_user, name)
-        keys = [key.access_key_id for key in metadata.read(identities.list_keys, user.id)]
-        show(describe(user) | {"access_keys": keys}, as_json)
+        show(metadata.read(_described, name), as_json)
 
 
 @app.command()
@@ -116,9 +128,20 @@ def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
 
 @app.command()
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Delete a user that owns no bucket, with its access keys."""
+    """Delete a user that owns no bucket and has nobody in its account, with its access keys and policies."""
     with session(data, database_url, as_json) as metadata:
         show(describe(metadata.write(identities.delete_user, name)) | {"deleted": True}, as_json)
+
+
+def _described(conn: Connection, name: str) -> dict[str, Any]:
+    user = identities.find_user(conn, name)
+    policies = identity_policies.of_holder(conn, Holder("user", user.id, user.name))
+    return describe(user) | {
+        "arn": user.arn,
+        "access_keys": [key.access_key_id for key in identities.list_keys(conn, user.id)],
+        "groups": groups.names_of_user(conn, user),
+        "policies": [policy.name for policy in policies],
+    }
 
 
 def _update(conn: Connection, name: str, changes: dict[str, str | None]) -> identities.User:

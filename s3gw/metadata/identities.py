@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from s3gw.metadata import identity_policies
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import access_keys, buckets, users
+from s3gw.metadata.schema import access_keys, buckets, group_members, groups, users
 
 ROLES = ("user", "auditor", "admin")
 
@@ -61,6 +62,10 @@ class AccessKey(NamedTuple):
 
 
 class User(NamedTuple):
+    """`canonical_id` and `account_id` are those of the account that the user is in, whose root `account_owner` names.
+    Where that is None, the user itself is the root.
+    """
+
     id: str
     canonical_id: str
     account_id: str
@@ -70,7 +75,13 @@ class User(NamedTuple):
     role: str
     is_enabled: bool
     created_at: int
-    account_owner_id: str | None = None  # None: the user is the root of an account of its own
+    account_owner_id: str | None = None
+    account_owner: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """What policies call the user, as its Principal has it (auth/principal.py)."""
+        return f"arn:aws:iam::{self.account_id}:" + ("root" if self.account_owner is None else f"user/{self.name}")
 
 
 class Key(NamedTuple):
@@ -107,8 +118,8 @@ select_access_key = (
 _any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
 _select_user = select(
     users.c.id,
-    users.c.canonical_id,
-    users.c.account_id,
+    _accounts.c.canonical_id,
+    _accounts.c.account_id,
     users.c.name,
     users.c.email,
     users.c.display_name,
@@ -116,7 +127,8 @@ _select_user = select(
     users.c.is_enabled,
     users.c.created_at,
     users.c.account_owner_id,
-)
+    _accounts.c.name.label("account_owner"),
+).join_from(users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
 _select_key = select(
     access_keys.c.access_key_id,
     users.c.name,
@@ -139,9 +151,35 @@ def find_user(conn: Connection, name: str) -> User:
     raise NoSuchUser(name)
 
 
+def find_root(conn: Connection, name: str) -> User:
+    """A user that an account belongs to, and so can own buckets."""
+    user = find_user(conn, name)
+    if user.account_owner is not None:
+        raise IdentityError(f"{user.name} is in the account of {user.account_owner}: name that user instead")
+    return user
+
+
+def lock_user(conn: Connection, user: User) -> None:
+    """Until the end of the transaction. SQLite needs no such lock: it has one writer."""
+    if conn.execute(select(users.c.id).where(users.c.id == user.id).with_for_update()).one_or_none() is None:
+        raise NoSuchUser(user.name)
+
+
+def public_access_block(conn: Connection, root: User) -> int:
+    """Of the account: a set of bits (access/public_access_block.py)."""
+    return int(conn.execute(select(users.c.public_access_block).where(users.c.id == root.id)).scalar_one())
+
+
+def set_public_access_block(conn: Connection, root: User, block: int) -> None:
+    """Each request reads it with the row of its bucket, so it counts from the next one on."""
+    conn.execute(update(users).where(users.c.id == root.id).values(public_access_block=block))
+
+
 def names_by_canonical_id(conn: Connection, canonical_ids: Collection[str]) -> dict[str, str]:
-    """The display names of those that are there."""
-    statement = select(users.c.canonical_id, users.c.display_name).where(users.c.canonical_id.in_(canonical_ids))
+    """The display names of those that are there: of accounts, which is whom a canonical ID names."""
+    statement = select(users.c.canonical_id, users.c.display_name).where(
+        users.c.canonical_id.in_(canonical_ids), users.c.account_owner_id.is_(None)
+    )
     return {row.canonical_id: row.display_name for row in conn.execute(statement).all()}
 
 
@@ -167,9 +205,14 @@ def create_user(
     display_name: str | None = None,
     role: str = "user",
     password_hash: str | None = None,
+    account: str | None = None,
 ) -> User:
-    """A user with ids of its own, and no access key yet."""
+    """A user without an access key yet: the root of an account of its own, or in that of the user `account`."""
     _check_user(name=name, email=email, role=role)
+    owner = None if account is None else find_root(conn, account)
+    if owner is not None:
+        lock_user(conn, owner)
+        _check_role_in_account(name, role)
     user = User(
         id=str(uuid.uuid4()),
         canonical_id=secrets.token_hex(32),
@@ -180,13 +223,15 @@ def create_user(
         role=role,
         is_enabled=True,
         created_at=now(conn),
+        account_owner_id=None if owner is None else owner.id,
     )
     values = user._asdict() | {"is_enabled": 1, "password_hash": password_hash}
+    del values["account_owner"]
     try:
         conn.execute(insert(users).values(values))
     except IntegrityError:
         raise IdentityError(f"there is already a user with the name {name}{_or_email(email)}") from None
-    return user
+    return find_user(conn, user.id)
 
 
 def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
@@ -198,6 +243,8 @@ def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
         changes["email"] = None
     if changes.get("role", "admin") != "admin":
         _keep_an_admin(conn, user)
+    if user.account_owner is not None:
+        _check_role_in_account(user.name, changes.get("role"))
     if not changes:
         return user
     try:
@@ -217,15 +264,31 @@ def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
 
 
 def delete_user(conn: Connection, name: str) -> User:
-    """With its access keys. Refused while the user owns a bucket."""
+    """With its access keys, its policies and its places in groups. Refused while the user owns a bucket, or its account
+    has other users or groups.
+    """
     user = find_user(conn, name)
+    lock_user(conn, user)
     _keep_an_admin(conn, user)
     owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
     if owned:
         raise IdentityError(f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away")
-    conn.execute(delete(access_keys).where(access_keys.c.user_id == user.id))
+    _refuse_account_in_use(conn, user)
+    for key in list_keys(conn, user.id):
+        delete_key(conn, key.access_key_id)
+    identity_policies.forget(conn, "user", user.id)
+    conn.execute(delete(group_members).where(group_members.c.user_id == user.id))
     conn.execute(delete(users).where(users.c.id == user.id))
     return user
+
+
+def _refuse_account_in_use(conn: Connection, root: User) -> None:
+    for table, noun in ((users, "user"), (groups, "group")):
+        of_account = select(func.count()).select_from(table).where(table.c.account_owner_id == root.id)
+        count = conn.execute(of_account).scalar_one()
+        if count:
+            plural = "s" if count > 1 else ""
+            raise IdentityError(f"{root.name} has {count} {noun}{plural} in its account: delete them first")
 
 
 def find_password_hash(conn: Connection, name: str) -> str | None:
@@ -298,14 +361,17 @@ def update_key(conn: Connection, access_key_id: str, /, **changes: Any) -> Key:
 
 
 def delete_key(conn: Connection, access_key_id: str) -> Key:
+    """With its policies."""
     key = find_key(conn, access_key_id)
+    identity_policies.forget(conn, "key", access_key_id)
     conn.execute(delete(access_keys).where(access_keys.c.access_key_id == access_key_id))
     return key
 
 
 def _user(row: Row[Any]) -> User:
     user = User._make(row)
-    return user._replace(is_enabled=bool(user.is_enabled))
+    owner = None if user.account_owner_id is None else user.account_owner
+    return user._replace(is_enabled=bool(user.is_enabled), account_owner=owner)
 
 
 def _key(row: Row[Any]) -> Key:
@@ -313,9 +379,9 @@ def _key(row: Row[Any]) -> Key:
     return key._replace(is_enabled=bool(key.is_enabled))
 
 
-def check_user_name(name: str) -> None:
+def check_user_name(name: str, kind: str = "user") -> None:
     if _USER_NAME.fullmatch(name) is None:
-        raise IdentityError("a user name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
+        raise IdentityError(f"a {kind} name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
 
 
 def _check_user(*, name: str | None, email: str | None, role: str | None) -> None:
@@ -325,6 +391,12 @@ def _check_user(*, name: str | None, email: str | None, role: str | None) -> Non
         raise IdentityError(f"{email} is not an e-mail address")
     if role is not None and role not in ROLES:
         raise IdentityError(f"a role is one of {', '.join(ROLES)}")
+
+
+def _check_role_in_account(name: str, role: str | None) -> None:
+    """What a user of an account may do is what policies say; those of an admin would have no effect."""
+    if role not in (None, "user"):
+        raise IdentityError(f"{name} can't be {role} in another's account: who looks after the store has its own")
 
 
 def _keep_an_admin(conn: Connection, user: User) -> None:

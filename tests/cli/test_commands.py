@@ -6,12 +6,10 @@ import asyncio
 import importlib.metadata
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.master_key import find_master_key
@@ -21,48 +19,9 @@ from s3gw.config import load_settings
 from s3gw.metadata import buckets, identities, jobs, resolve, uploads
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
-from s3gw.processes.first_start import prepare
 from s3gw.wire.model import operations
+from tests.cli.commands import Ask, Command, refusal
 from tests.metadata.changes import of_key
-
-Command = Callable[..., Result]
-Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder as the first start leaves it."""
-    monkeypatch.chdir(tmp_path)
-    asyncio.run(prepare(load_settings(data=tmp_path / "data")))
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def run(data: Path) -> Command:
-    def run(*arguments: str, **options: Any) -> Result:
-        return CliRunner().invoke(app, [*arguments, "--data", str(data)], **options)
-
-    return run
-
-
-@pytest.fixture
-def ask(run: Command) -> Ask:
-    """The JSON document that a command prints."""
-
-    def ask(*arguments: str) -> Any:
-        result = run(*arguments, "--json")
-        assert result.exit_code == 0, result.output
-        assert result.stdout.count("\n") == 1
-        return json.loads(result.stdout)
-
-    return ask
-
-
-def refusal(result: Result) -> str:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 def test_a_user_has_the_ids_that_s3_shows(ask: Ask) -> None:
@@ -72,7 +31,8 @@ def test_a_user_has_the_ids_that_s3_shows(ask: Ask) -> None:
     assert re.fullmatch(r"[0-9]{12}", user["account_id"])
     assert (user["name"], user["email"], user["display_name"]) == ("alice", "a@example.com", "Alice")
     assert (user["role"], user["is_enabled"]) == ("user", True)
-    assert ask("user", "show", "alice") == user | {"access_keys": []}
+    arn = f"arn:aws:iam::{user['account_id']}:root"
+    assert ask("user", "show", "alice") == user | {"arn": arn, "access_keys": [], "groups": [], "policies": []}
     assert [listed["name"] for listed in ask("user", "list")] == ["admin", "alice"]
 
 
@@ -233,7 +193,7 @@ def test_a_database_that_was_never_prepared_is_refused(tmp_path: Path) -> None:
 
 def test_without_json_people_read_tables_and_lines(run: Command) -> None:
     lines = run("user", "list").stdout.splitlines()
-    assert lines[0].split() == ["name", "role", "is_enabled", "email", "account_id", "created_at"]
+    assert lines[0].split() == ["name", "role", "is_enabled", "email", "account_id", "account_owner", "created_at"]
     assert len(lines) == 2
     assert "role:             admin" in run("user", "show", "admin").stdout.splitlines()
     assert run("bucket", "list").stdout == ""

@@ -1,0 +1,72 @@
+"""`s3gw group`: users of one account who hold policies together. `s3gw policy put --group` gives a group a policy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, session, show, when
+from s3gw.metadata import groups
+
+app = group()
+
+Name = Annotated[str, typer.Argument(metavar="GROUP")]
+User = Annotated[str, typer.Argument(help="Name, ID or e-mail address of a user of the group's account.")]
+
+
+def describe(group: groups.Group) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "account_owner": group.account_owner,
+        "members": list(group.members),
+        "created_at": when(group.created_at),
+    }
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="1 to 64 of A-Z a-z 0-9 _ + = , . @ -")],
+    account: Annotated[
+        str | None, typer.Option(metavar="OWNER", help="For users of this user's account; needed if there are several.")
+    ] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Create a group without members."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(groups.create, name, account)), as_json)
+
+
+@app.command()
+def add(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Add a user, who from the next request on may what the group's policies allow."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(groups.add, name, user)), as_json)
+
+
+@app.command()
+def remove(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Undo `add`."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(groups.remove, name, user)), as_json)
+
+
+@app.command("list")
+def list_(
+    account: Annotated[str | None, typer.Option(metavar="OWNER", help="Of this account; default: of all.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """List the groups and their members."""
+    with session(data, database_url, as_json) as metadata:
+        show([describe(found) for found in metadata.read(groups.list_all, account)], as_json)
+
+
+@app.command()
+def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Delete a group with its policies. Its members stay users, without what these allowed."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(groups.delete_group, name)) | {"deleted": True}, as_json)

@@ -1,0 +1,146 @@
+"""SQL of groups: users of one account who hold policies together.
+
+Who is added to a group or removed gets a new revision in the same transaction (identity_policies.py).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from s3gw.errors import LimitExceeded
+from s3gw.metadata import access_rules, identities, identity_policies
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.identities import IdentityError, User
+from s3gw.metadata.schema import group_members, groups, users
+
+MOST_GROUPS = 10  # of a user, as on IAM
+
+
+class NoSuchGroup(IdentityError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no group {name}")
+
+
+class Group(NamedTuple):
+    """`account_owner` names the root of the account that the group is in, `members` its users, by name."""
+
+    id: str
+    name: str
+    account_owner_id: str
+    account_owner: str
+    created_at: int
+    members: tuple[str, ...] = ()
+
+
+_select = select(
+    groups.c.id, groups.c.name, groups.c.account_owner_id, users.c.name.label("account_owner"), groups.c.created_at
+).join_from(groups, users, groups.c.account_owner_id == users.c.id)
+
+
+def create(conn: Connection, name: str, account: str | None) -> Group:
+    """In the account of the user `account`; None: in the only one that there is."""
+    identities.check_user_name(name, "group")
+    root = identities.find_root(conn, _only_root(conn) if account is None else account)
+    identities.lock_user(conn, root)
+    group_id = str(uuid.uuid4())
+    values = {"id": group_id, "name": name, "account_owner_id": root.id, "created_at": now(conn)}
+    try:
+        conn.execute(insert(groups).values(values))
+    except IntegrityError:
+        raise IdentityError(f"there is already a group {name}") from None
+    return find(conn, name)
+
+
+def _only_root(conn: Connection) -> str:
+    roots = [user.name for user in identities.list_users(conn) if user.account_owner is None]
+    if len(roots) != 1:
+        raise IdentityError("there are several accounts: give --account and the name of the user whose it is")
+    return roots[0]
+
+
+def find(conn: Connection, name: str) -> Group:
+    row = conn.execute(_select.where(groups.c.name == name)).one_or_none()
+    if row is None:
+        raise NoSuchGroup(name)
+    group = Group._make((*row, ()))
+    return group._replace(members=_members(conn, group))
+
+
+def list_all(conn: Connection, account: str | None = None) -> list[Group]:
+    statement = _select.order_by(groups.c.name)
+    if account is not None:
+        statement = statement.where(groups.c.account_owner_id == identities.find_root(conn, account).id)
+    found = [Group._make((*row, ())) for row in conn.execute(statement).all()]
+    return [group._replace(members=_members(conn, group)) for group in found]
+
+
+def _members(conn: Connection, group: Group) -> tuple[str, ...]:
+    statement = select(users.c.name).join_from(group_members, users, group_members.c.user_id == users.c.id)
+    rows = conn.execute(statement.where(group_members.c.group_id == group.id).order_by(users.c.name)).scalars()
+    return tuple(map(str, rows.all()))
+
+
+def names_of_user(conn: Connection, user: User) -> list[str]:
+    statement = select(groups.c.name).join_from(group_members, groups, group_members.c.group_id == groups.c.id)
+    rows = conn.execute(statement.where(group_members.c.user_id == user.id).order_by(groups.c.name)).scalars()
+    return list(map(str, rows.all()))
+
+
+def add(conn: Connection, name: str, user_name: str) -> Group:
+    """Adding a member again changes nothing."""
+    group, user = _locked(conn, name, user_name)
+    if user.account_owner_id != group.account_owner_id:
+        raise IdentityError(
+            f"{user.name} {_where(user, group)}: group {name} is for users in that of {group.account_owner}"
+        )
+    if user.name in group.members:
+        return group
+    of_user = select(func.count()).where(group_members.c.user_id == user.id)
+    if conn.execute(of_user).scalar_one() >= MOST_GROUPS:
+        raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {MOST_GROUPS}")
+    access_rules.renew(conn, users, users.c.id == user.id)
+    conn.execute(insert(group_members).values(group_id=group.id, user_id=user.id))
+    return find(conn, name)
+
+
+def _where(user: User, group: Group) -> str:
+    if user.account_owner is not None:
+        return f"is in the account of {user.account_owner}"
+    return "may do everything in this account" if user.id == group.account_owner_id else "has an account of its own"
+
+
+def remove(conn: Connection, name: str, user_name: str) -> Group:
+    group, user = _locked(conn, name, user_name)
+    if user.name not in group.members:
+        raise IdentityError(f"{user.name} isn't in group {name}")
+    access_rules.renew(conn, users, users.c.id == user.id)
+    conn.execute(delete(group_members).where(group_members.c.group_id == group.id, group_members.c.user_id == user.id))
+    return find(conn, name)
+
+
+def delete_group(conn: Connection, name: str) -> Group:
+    """With its policies; its members stay users, without what these allowed."""
+    group = find(conn, name)
+    _lock(conn, group)
+    identity_policies.renew_members(conn, group.id)
+    identity_policies.forget(conn, "group", group.id)
+    conn.execute(delete(group_members).where(group_members.c.group_id == group.id))
+    conn.execute(delete(groups).where(groups.c.id == group.id))
+    return group
+
+
+def _locked(conn: Connection, name: str, user_name: str) -> tuple[Group, User]:
+    """A group and a user that stay until the end of the transaction, the members as they are under the lock."""
+    _lock(conn, find(conn, name))
+    user = identities.find_user(conn, user_name)
+    identities.lock_user(conn, user)
+    return find(conn, name), user
+
+
+def _lock(conn: Connection, group: Group) -> None:
+    if conn.execute(select(groups.c.id).where(groups.c.id == group.id).with_for_update()).one_or_none() is None:
+        raise NoSuchGroup(group.name)

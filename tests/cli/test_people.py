@@ -1,0 +1,158 @@
+"""Users in accounts, groups, and what holds for an account, as whoever administers the store gives the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from s3gw.metadata.groups import MOST_GROUPS
+from tests.cli.commands import Ask, Command, refusal
+
+READS = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::*"}}'
+
+
+@pytest.fixture(autouse=True)
+def owner(ask: Ask) -> str:
+    ask("user", "create", "owner")
+    return "owner"
+
+
+def test_a_user_of_an_account_has_the_account_s_ids(ask: Ask) -> None:
+    root = ask("user", "show", "owner")
+    editor = ask("user", "create", "editor", "--account", "owner")
+    assert (editor["account_owner"], editor["account_owner_id"]) == ("owner", root["id"])
+    assert (editor["account_id"], editor["canonical_id"]) == (root["account_id"], root["canonical_id"])
+    assert editor["id"] != root["id"]
+    assert ask("user", "show", "editor")["arn"] == f"arn:aws:iam::{root['account_id']}:user/editor"
+    assert {user["name"]: user["account_owner"] for user in ask("user", "list")} == {
+        "admin": None,
+        "editor": "owner",
+        "owner": None,
+    }
+
+
+def test_an_account_is_its_root_s(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor", "--account", "owner")
+    in_account = "editor is in the account of owner: name that user instead"
+    assert in_account in refusal(run("user", "create", "other", "--account", "editor"))
+    assert in_account in refusal(run("group", "create", "staff", "--account", "editor"))
+    assert in_account in refusal(run("bucket", "create", "pictures", "--owner", "editor"))
+    ask("bucket", "create", "pictures", "--owner", "owner")
+    assert in_account in refusal(run("bucket", "update", "pictures", "--owner", "editor"))
+    assert in_account in refusal(run("account", "public-access-block", "get", "editor"))
+
+
+@pytest.mark.parametrize("role", ["auditor", "admin"])
+def test_who_looks_after_the_store_is_in_nobody_s_account(role: str, ask: Ask, run: Command) -> None:
+    refused = f"editor can't be {role} in another's account"
+    assert refused in refusal(run("user", "create", "editor", "--account", "owner", "--role", role))
+    ask("user", "create", "editor", "--account", "owner")
+    assert refused in refusal(run("user", "update", "editor", "--role", role))
+    assert ask("user", "update", "editor", "--role", "user", "--name", "writer")["account_owner"] == "owner"
+
+
+def test_a_root_stays_as_long_as_somebody_is_in_its_account(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor", "--account", "owner")
+    ask("group", "create", "staff", "--account", "owner")
+    assert "owner has 1 user in its account: delete them first" in refusal(run("user", "delete", "owner"))
+    ask("user", "delete", "editor")
+    assert "owner has 1 group in its account: delete them first" in refusal(run("user", "delete", "owner"))
+    ask("group", "delete", "staff")
+    ask("user", "delete", "owner")
+
+
+def test_a_deleted_user_leaves_nothing(ask: Ask, run: Command, tmp_path: Path) -> None:
+    file = tmp_path / "reads.json"
+    file.write_text(READS)
+    ask("user", "create", "editor", "--account", "owner")
+    ask("group", "create", "staff", "--account", "owner")
+    ask("group", "add", "staff", "editor")
+    key = ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")["access_key_id"]
+    ask("policy", "put", "--user", "editor", str(file))
+    ask("policy", "put", "--key", key, str(file))
+    ask("user", "delete", "editor")
+    assert [group["members"] for group in ask("group", "list")] == [[]]
+    ask("user", "create", "editor", "--account", "owner")
+    ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
+    assert ask("policy", "list", "--user", "editor") == ask("policy", "list", "--key", key) == []
+    assert ask("user", "show", "editor")["groups"] == []
+
+
+def test_a_group_is_made_filled_emptied_and_deleted(ask: Ask, run: Command) -> None:
+    for name in ("editor", "reader"):
+        ask("user", "create", name, "--account", "owner")
+    group = ask("group", "create", "staff", "--account", "owner")
+    assert (group["account_owner"], group["members"]) == ("owner", [])
+    assert ask("group", "add", "staff", "reader")["members"] == ["reader"]
+    assert ask("group", "add", "staff", "editor")["members"] == ["editor", "reader"]
+    assert ask("group", "add", "staff", "editor")["members"] == ["editor", "reader"]
+    assert ask("user", "show", "editor")["groups"] == ["staff"]
+    assert ask("group", "remove", "staff", "reader")["members"] == ["editor"]
+    assert [listed["members"] for listed in ask("group", "list", "--account", "owner")] == [["editor"]]
+    assert ask("group", "list", "--account", "admin") == []
+    assert ask("group", "delete", "staff")["deleted"] is True
+    assert ask("user", "show", "editor")["groups"] == []
+
+
+def test_a_group_has_users_of_its_own_account_only(ask: Ask, run: Command) -> None:
+    ask("user", "create", "stranger", "--account", "admin")
+    ask("group", "create", "staff", "--account", "owner")
+    for name, why in (
+        ("stranger", "stranger is in the account of admin"),
+        ("admin", "admin has an account of its own"),
+        ("owner", "owner may do everything in this account"),
+        ("nobody", "there is no user nobody"),
+    ):
+        assert why in refusal(run("group", "add", "staff", name))
+    assert ask("group", "list")[0]["members"] == []
+
+
+def test_the_account_of_a_group_is_named_where_there_are_several(ask: Ask, run: Command) -> None:
+    assert "give --account" in refusal(run("group", "create", "staff"))
+    ask("user", "delete", "owner")
+    assert ask("group", "create", "staff")["account_owner"] == "admin"
+
+
+def test_what_a_group_can_not_be_is_refused(ask: Ask, run: Command) -> None:
+    ask("group", "create", "staff", "--account", "owner")
+    ask("user", "create", "editor", "--account", "owner")
+    for words, why in (
+        (("create", "staff", "--account", "admin"), "there is already a group staff"),
+        (("create", "a b", "--account", "owner"), "a group name has 1 to 64"),
+        (("add", "none", "editor"), "there is no group none"),
+        (("remove", "staff", "editor"), "editor isn't in group staff"),
+        (("delete", "none"), "there is no group none"),
+    ):
+        assert why in refusal(run("group", *words))
+
+
+def test_a_user_is_in_10_groups_at_most(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor", "--account", "owner")
+    for number in range(MOST_GROUPS):
+        ask("group", "create", f"g{number}", "--account", "owner")
+        ask("group", "add", f"g{number}", "editor")
+    ask("group", "create", "more", "--account", "owner")
+    assert "LimitExceeded: Cannot exceed quota for GroupsPerUser: 10" in refusal(run("group", "add", "more", "editor"))
+    ask("group", "add", "g0", "editor")
+    ask("group", "remove", "g0", "editor")
+    assert ask("group", "add", "more", "editor")["members"] == ["editor"]
+
+
+def test_switches_of_an_account_are_turned_one_by_one(ask: Ask, run: Command) -> None:
+    block = ("account", "public-access-block")
+    off = {
+        "account_owner": "owner",
+        "BlockPublicAcls": False,
+        "IgnorePublicAcls": False,
+        "BlockPublicPolicy": False,
+        "RestrictPublicBuckets": False,
+    }
+    assert ask(*block, "get", "owner") == off
+    on = ask(*block, "put", "owner", "--block-public-policy", "--ignore-public-acls")
+    assert on == off | {"BlockPublicPolicy": True, "IgnorePublicAcls": True}
+    assert ask(*block, "put", "owner", "--no-ignore-public-acls") == off | {"BlockPublicPolicy": True}
+    assert ask(*block, "get", "owner") == off | {"BlockPublicPolicy": True}
+    assert "nothing to change" in refusal(run(*block, "put", "owner"))
+    assert "there is no user nobody" in refusal(run(*block, "get", "nobody"))
+    assert "BlockPublicPolicy:" in run(*block, "get", "owner").stdout

@@ -1,0 +1,154 @@
+"""`s3gw policy`: what may be put, what is told of it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s3gw.access.parse import LARGEST_OF_IDENTITY
+from s3gw.cli import app
+from s3gw.metadata.identity_policies import MOST_POLICIES
+from tests.access.policies import document, of_identity, statement
+from tests.cli.commands import Ask, Command, refusal
+
+READS = document(of_identity(Sid="Reads"))
+HOLDERS = [("--user", "editor"), ("--group", "staff"), ("--key", "AKIAEDITOR")]
+
+
+@pytest.fixture(autouse=True)
+def file(ask: Ask, tmp_path: Path) -> Path:
+    """Beside a user in an account, its key, and a group."""
+    ask("user", "create", "owner")
+    ask("user", "create", "editor", "--account", "owner")
+    ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
+    ask("group", "create", "staff", "--account", "owner")
+    path = tmp_path / "reads.json"
+    path.write_text(READS)
+    return path
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_policy_is_put_shown_listed_replaced_and_deleted(
+    holder: tuple[str, str], ask: Ask, run: Command, file: Path
+) -> None:
+    put = ask("policy", "put", *holder, str(file))
+    assert put == {holder[0].removeprefix("--"): holder[1], "name": "reads", "created_at": put["created_at"]}
+    assert run("policy", "get", *holder).stdout == READS + "\n"
+    assert ask("policy", "get", *holder, "--name", "reads")["document"] == json.loads(READS)
+    more = document(of_identity(Action="s3:PutObject"))
+    assert ask("policy", "put", *holder, "-", input=more)["name"] == "default"
+    assert [policy["name"] for policy in ask("policy", "list", *holder)] == ["default", "reads"]
+    ask("policy", "put", *holder, str(file), "--name", "default")
+    assert run("policy", "get", *holder, "--name", "default").stdout == READS + "\n"
+    assert ask("policy", "delete", *holder, "--name", "default")["deleted"] is True
+    assert ask("policy", "delete", *holder)["name"] == "reads"
+    assert ask("policy", "list", *holder) == []
+
+
+def test_which_of_several_policies_is_meant_has_to_be_said(ask: Ask, run: Command, file: Path) -> None:
+    of = ("--user", "editor")
+    assert "user editor has no policy\n" in refusal(run("policy", "get", *of))
+    for name in ("a", "b"):
+        ask("policy", "put", *of, str(file), "--name", name)
+    assert "user editor has 2 policies: give --name, one of a, b" in refusal(run("policy", "delete", *of))
+    assert "user editor has no policy c" in refusal(run("policy", "get", *of, "--name", "c"))
+    assert ask("user", "show", "editor")["policies"] == ["a", "b"]
+
+
+def test_whose_policy_it_is_has_to_be_said_once(run: Command, file: Path) -> None:
+    one = "give one of --user, --group and --key"
+    assert one in refusal(run("policy", "put", str(file)))
+    assert one in refusal(run("policy", "list", "--user", "editor", "--group", "staff"))
+    assert "there is no group none" in refusal(run("policy", "list", "--group", "none"))
+    assert "there is no access key none" in refusal(run("policy", "put", "--key", "none", str(file)))
+
+
+def test_a_root_has_no_policy_but_its_key_may(ask: Ask, run: Command, file: Path) -> None:
+    told = refusal(run("policy", "put", "--user", "owner", str(file)))
+    assert "owner is the root of an account and may do everything there" in told
+    assert "s3gw user create NAME --account owner" in told
+    key = ask("key", "create", "owner")["access_key_id"]
+    assert ask("policy", "put", "--key", key, str(file))["key"] == key
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "MalformedPolicyDocument: Policies must be valid JSON and the first byte must be '{'"),
+        (document(statement()), "MalformedPolicyDocument: Policy document should not specify a principal."),
+        (document(of_identity(Effect="Maybe")), "MalformedPolicyDocument: Invalid effect: Maybe"),
+        ("{\xff".encode("latin-1"), "MalformedPolicyDocument: This policy contains invalid Json"),
+    ],
+)
+def test_what_is_no_policy_is_refused_in_aws_s_words(text: Any, why: str, ask: Ask, run: Command) -> None:
+    assert why in refusal(run("policy", "put", "--user", "editor", "-", input=text))
+    assert ask("policy", "list", "--user", "editor") == []
+
+
+def test_a_policy_s_name_and_file_are_checked(run: Command, tmp_path: Path, file: Path) -> None:
+    of = ("policy", "put", "--user", "editor")
+    assert f"can't read {tmp_path}/none: No such file" in refusal(run(*of, f"{tmp_path}/none"))
+    for name in ("a b", "x" * 129, "ä"):
+        assert "a policy's name has 1 to 128 of the characters" in refusal(run(*of, str(file), "--name", name))
+    assert run(*of, str(file), "--name", "x" * 128).exit_code == 0
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_holder_has_10_policies_at_most(holder: tuple[str, str], ask: Ask, run: Command, file: Path) -> None:
+    for number in range(MOST_POLICIES):
+        ask("policy", "put", *holder, str(file), "--name", f"p{number}")
+    kind = {"--user": "User", "--group": "Group", "--key": "Key"}[holder[0]]
+    over = refusal(run("policy", "put", *holder, str(file), "--name", "more"))
+    assert f"LimitExceeded: Cannot exceed quota for PoliciesPer{kind}: 10" in over
+    ask("policy", "put", *holder, str(file), "--name", "p0")
+    assert len(ask("policy", "list", *holder)) == MOST_POLICIES
+
+
+def test_a_policy_has_6144_characters_at_most_and_blanks_are_none(ask: Ask, run: Command) -> None:
+    def of_length(length: int) -> str:
+        made = document(of_identity(Resource="arn:aws:s3:::", Sid="")).replace(" ", "")
+        return made.replace('s3:::"', "s3:::" + "é" * (length - len(made)) + '"')
+
+    put = ("policy", "put", "--user", "editor", "-")
+    ask(*put, input="{" + " " * 10_000 + of_length(LARGEST_OF_IDENTITY)[1:])
+    over = refusal(run(*put, input=of_length(LARGEST_OF_IDENTITY + 1)))
+    assert over == "s3gw: LimitExceeded: Cannot exceed quota for PolicySize: 6144\n"
+
+
+def lint(*arguments: str, text: str) -> Result:
+    return CliRunner().invoke(app, ["policy", "lint", "-", *arguments], input=text)
+
+
+def test_lint_tells_what_is_wrong_and_fails(file: Path) -> None:
+    wrong = document(statement(Sid="Typo", Action="s3:GetObjct"), statement(Sid="Public"))
+    told = lint("--bucket", "pictures", text=wrong)
+    assert told.exit_code == 1
+    assert [line.split()[:2] for line in told.stdout.splitlines()] == [
+        ["severity", "where"], ["error", "Typo"], ["warning", "Public"],
+    ]  # fmt: skip
+    as_json = json.loads(lint("--bucket", "pictures", "--json", text=wrong).stdout)
+    assert as_json[0] == {"severity": "error", "where": "Typo", "what": "Policy has invalid action"}
+    assert "the policy is public" in as_json[1]["what"]
+
+
+def test_lint_fails_for_errors_only(file: Path) -> None:
+    public = lint("--bucket", "pictures", text=document(statement()))
+    assert (public.exit_code, "public" in public.stdout) == (0, True)
+    good = CliRunner().invoke(app, ["policy", "lint", str(file)])
+    assert (good.exit_code, good.stdout, good.stderr) == (0, "", "Nothing is wrong with it.\n")
+    assert lint("--json", text=READS).stdout == "[]\n"
+
+
+def test_lint_takes_a_policy_of_a_bucket_for_one_only_if_told() -> None:
+    told = lint(text=document(statement()))
+    assert told.exit_code == 1
+    assert "should not specify a principal" in told.stdout
+    assert "of a bucket? give --bucket NAME" in told.stderr
+
+
+def test_lint_reads_a_file_that_is_there() -> None:
+    assert "can't read /none: No such file" in refusal(CliRunner().invoke(app, ["policy", "lint", "/none"]))
