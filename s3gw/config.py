@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     shutdown_timeout: Seconds = Field(30, description="Time that requests in flight have to finish after SIGTERM.")
 
     # What is told
+    log: Literal["info", "debug"] = Field(
+        "info", description="debug: also the rule that allowed or refused each request, which no answer tells."
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Form of the log lines on standard error: text or json."
     )

@@ -66,11 +66,12 @@ _LONGEST_PATH, _LONGEST_VALUE, _LONGEST_MESSAGE, _LONGEST_TRACEBACK = 1024, 200,
 _TOLD_ARGUMENTS = ("prefix", "partNumber", "versionId")
 
 
-def configure(log_format: str, access_log: bool) -> None:
+def configure(log_format: str, access_log: bool, level: str = "info") -> None:
     """Once per process, at its start."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("s3gw").setLevel(level.upper())
     for noisy in ("uvicorn", "botocore", "alembic", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it tells each form that is none

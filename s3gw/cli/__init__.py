@@ -1,4 +1,4 @@
-"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|job`.
+"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|job`.
 
 A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
 """
@@ -24,6 +24,7 @@ _COMMANDS = {
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
+    "explain": "Tell whether a request is allowed, and by which rule.",
     "job": "Background jobs: list, show, retry.",
 }
 

@@ -47,6 +47,6 @@ async def run(settings: Settings, control: socket.socket) -> None:
 
 
 def main(settings: Settings, control: socket.socket) -> None:
-    log.configure(settings.log_format, settings.access_log)
+    log.configure(settings.log_format, settings.access_log, settings.log)
     child.wait_for_go(control)
     asyncio.run(run(settings, control))

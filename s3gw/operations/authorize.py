@@ -23,6 +23,7 @@ from s3gw.operations.call import Call
 from s3gw.operations.facts import UNREAD, Known, facts_of
 from s3gw.operations.table import Need, Row
 
+FactsOf = Callable[[Call, str, Known, str], Sequence[str]]
 _logger = logging.getLogger("s3gw.access")
 
 
@@ -118,29 +119,48 @@ def _check(call: Call, open_questions: Sequence[tuple[Need, _On]], version: Obje
         if need.if_tagged and not copies_tags:
             continue
         if not on.known.is_read:
-            resource = on.resource._replace(stored=partial(_stored, version))
-            on = on._replace(resource=resource, known=Known(True, version))
+            on = _read(on, version)
         _require(call, need, _decide(call, need, on))
 
 
-def _stored(version: ObjectVersion) -> StoredObject:
+def _read(on: _On, version: ObjectVersion | None) -> _On:
+    """With what was found when the object was read."""
+    return on._replace(resource=on.resource._replace(stored=partial(_stored, version)), known=Known(True, version))
+
+
+def _stored(version: ObjectVersion | None) -> StoredObject | None:
+    if version is None:
+        return None
     return StoredObject(version.owner_id, None if version.acl is None else acl.from_json(version.acl))
 
 
-def _decide(call: Call, need: Need, on: _On) -> Decision:
+def _decide(call: Call, need: Need, on: _On, facts_of: FactsOf = facts_of) -> Decision:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
     facts = partial(facts_of, call, action, on.known)
     return decide(Question(call.principal, action, on.resource, facts, call.identity))
 
 
+def decide_on(call: Call, need: Need, version: ObjectVersion | None, facts_of: FactsOf) -> Decision:
+    """What `authorize` and its check come to on a need where the object was read before (explain.py)."""
+    on = _ON[need.on](call)
+    return _decide(call, need, _read(on, version), facts_of)
+
+
 def _require(call: Call, need: Need, decision: Decision) -> None:
-    _logger.debug("%s %s: %s", call.request_id, need.action, decision.reason)
+    _tell(call, need, decision)
     if not decision.is_allowed:
         raise AccessDenied()
 
 
+def _tell(call: Call, need: Need, decision: Decision) -> None:
+    """In the log alone (S3GW_LOG=debug): an answer never says which rule refused it."""
+    _logger.debug("request_id=%s action=%s %s", call.request_id, need.action, decision.reason)
+
+
 def _may(call: Call, need: Need, key: str, version_id: str | None) -> bool:
-    return _decide(call, need, _On(_in(call, key), version_id is not None)).is_allowed
+    decision = _decide(call, need, _On(_in(call, key), version_id is not None))
+    _tell(call, need, decision)
+    return decision.is_allowed
 
 
 _LISTS = Need("s3:ListBucket", "bucket")

@@ -203,7 +203,7 @@ def _refusal(error: Exception, settings: Settings) -> str:
 
 def main(settings: Settings, control: socket.socket) -> None:
     os.umask(0o077)  # for the database, whose files SQLite makes
-    log.configure(settings.log_format, settings.access_log)
+    log.configure(settings.log_format, settings.access_log, settings.log)
     progress = Progress()
     answer: dict[str, Any]
     try:

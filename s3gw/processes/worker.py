@@ -152,7 +152,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
 
 
 def main(settings: Settings, control: socket.socket) -> None:
-    log.configure(settings.log_format, settings.access_log)
+    log.configure(settings.log_format, settings.access_log, settings.log)
     # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)
