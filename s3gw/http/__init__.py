@@ -1,7 +1,7 @@
 """HTTP/1.1 on a connection, over uvicorn: framing, limits and deadlines. What a request means doesn't live here.
 
-body_protocol.py takes a connection's place while a long body lasts, and overrides nothing. connection.py and exchange.py
-override methods of two classes that are private to uvicorn, and nothing else does. So
+body_protocol.py takes a connection's place while a long body lasts, and overrides nothing. connection.py and
+exchange.py override methods of two classes that are private to uvicorn, and nothing else does. So
 pyproject.toml pins its minor version, and tests/http/test_uvicorn.py fails when uvicorn's source of one of them
 changes, when another is overridden without a line here, or when the test that a line names is gone (`…` stands for the
 rest of its name). The numbers are S3GW_MAX_HEADER_BYTES, S3GW_HEADER_TIMEOUT, S3GW_KEEP_ALIVE and S3GW_SEND_TIMEOUT.

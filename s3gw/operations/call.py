@@ -5,7 +5,7 @@ It knows nothing of HTTP, XML or JSON, and holds no logic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -159,3 +159,6 @@ class Call:
         outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails
         return outcome
+
+
+Handler = Callable[[Call, Any], Awaitable[Output]]

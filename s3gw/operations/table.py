@@ -1,14 +1,14 @@
-"""The operations that are served: one row each. Everything else in AWS's model answers 501 by its name.
+"""All operations of AWS's model: one row each. What isn't served is unused.py's to list and to answer.
 
 A row says who handles the operation, what the caller needs to be allowed, how its body is read, and whether it brings
-bytes that stay. A row without needs fails at import.
+bytes that stay. A row without needs fails at import, and so does the door where the model has an operation without a
+row. (A form is performed as PutObject, and a preflight is answered by the door.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from s3gw.operations import (
     acls,
@@ -28,9 +28,10 @@ from s3gw.operations import (
     upload_part_copy,
     versioning,
 )
-from s3gw.operations.call import Call, Output
+from s3gw.operations.call import Handler
+from s3gw.operations.unused import REFUSED, UNUSED, refusing
 
-Handler = Callable[[Call, Any], Awaitable[Output]]
+State = Literal["works", "unused", "refused"]
 
 
 class Need(NamedTuple):
@@ -50,7 +51,9 @@ class Need(NamedTuple):
 
 @dataclass(slots=True)
 class Row:
-    """`body`: `stream` is read by the handler as it arrives, `xml` belongs to the input.
+    """`state`: `unused` answers as if it had never been configured, `refused` is 501.
+
+    `body`: `stream` is read by the handler as it arrives, `xml` belongs to the input.
 
     `room`: whether it brings bytes that stay, and so is refused below the floor of free space (disks/room.py): some, or
     its body. What makes room, or ends what was begun, is never among them: deletes, aborts, completes (whose parts are
@@ -61,6 +64,7 @@ class Row:
     needs: tuple[Need, ...]
     body: Literal["none", "xml", "stream"] = "none"
     room: Literal["none", "some", "body"] = "none"
+    state: State = "works"
 
     is_in_bucket: bool = field(init=False)
     has_source: bool = field(init=False)
@@ -185,6 +189,10 @@ OPERATIONS: dict[str, Row] = {
     "ListMultipartUploads": Row(multipart.list_multipart_uploads, _on_bucket("s3:ListBucketMultipartUploads")),
 }
 
+for _name, _unused in UNUSED.items():
+    OPERATIONS[_name] = Row(_unused.handler, (Need(_unused.action, _unused.on),), state="unused")
+for _name, _refused in REFUSED.items():
+    OPERATIONS[_name] = Row(refusing(_name), (Need(_refused.action, _refused.on),), state="refused")
 for _name, _row in OPERATIONS.items():
     if not _row.needs:
         raise ImportError(f"{_name} needs nothing to be allowed")

@@ -97,7 +97,7 @@ def _to_json(tags: list[dict[str, str]]) -> str | None:
     return json.dumps([[tag["Key"], tag["Value"]] for tag in tags], separators=(",", ":")) if tags else None
 
 
-def _checked_version(version: objects.ObjectVersion | None, version_id: str | None, key: str) -> objects.ObjectVersion:
+def checked_version(version: objects.ObjectVersion | None, version_id: str | None, key: str) -> objects.ObjectVersion:
     if version is None:
         missing: S3Error = NoSuchKey(Key=key) if version_id is None else NoSuchVersion(Key=key, VersionId=version_id)
         raise missing
@@ -118,7 +118,7 @@ async def delete_object_tagging(call: Call, input: DeleteObjectTaggingRequestTyp
 
 async def _set_tags(call: Call, key: str, version_id: str | None, tags: str | None) -> Output:
     found = await call.change([call.key_lock(key)], objects.set_tags, key, version_id, tags)
-    version = _checked_version(found, version_id, key)
+    version = checked_version(found, version_id, key)
     return {"VersionId": version.version_id} if call.the_bucket.versioning else {}
 
 
@@ -126,7 +126,7 @@ async def get_object_tagging(call: Call, input: GetObjectTaggingRequestTypeDef) 
     key, version_id = input["Key"], input.get("VersionId")
     found = await call.services.database.read(objects.find, call.the_bucket.id, key, version_id)
     call.check("object", found)
-    version = _checked_version(found, version_id, key)
+    version = checked_version(found, version_id, key)
     pairs = json.loads(version.tags) if version.tags else []
     output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}
     if call.the_bucket.versioning:

@@ -31,16 +31,19 @@ from s3gw.s3.front_page import PATHS as PAGE_PATHS
 from s3gw.s3.front_page import page_for
 from s3gw.s3.location import location_of
 from s3gw.s3.post_object import post_object
-from s3gw.s3.refused_headers import refusal_of_headers, unserved_row
+from s3gw.s3.refused_headers import refusal_of_headers
 from s3gw.s3.request_context import context_of
 from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
 from s3gw.services import Services
 from s3gw.wire.codec import codec
+from s3gw.wire.model import operations
 from s3gw.wire.request import Request, with_hoisted_headers
 from s3gw.wire.route import CORS_PREFLIGHT, POST_OBJECT, route
 from s3gw.wire.target import normal_domains
 
-_CODECS = {name: codec(name) for name in OPERATIONS}
+if _missing := operations().keys() - {old for row in operations().values() for old in row.aliases} - OPERATIONS.keys():
+    raise ImportError(f"operations without a row: {sorted(_missing)}")
+_CODECS = {name: codec(name) for name, row in OPERATIONS.items() if row.state != "refused"}
 # AWS's model asks the client for a checksum in more operations; these are the ones where the server insists.
 _CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketCors", "PutBucketTagging"))
 # "The document is limited to 64 KB in size" (API Reference, PutBucketCors).
@@ -108,7 +111,7 @@ class Gateway:
             found = await services.database.read_shared(resolve.key_and_bucket, *names)
         authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
         answer.principal = authentication.principal
-        row = OPERATIONS.get(operation.name) or unserved_row(operation, request)
+        row = OPERATIONS[operation.name]
         call = Call(services, authentication.principal, _target(request), answer.request_id, int(now * 1_000_000))
         call.bucket, call.context = found.bucket, partial(context_of, request, proof, now)
         body = self._decode(call, answer, request, row, authentication, receive)

@@ -1,4 +1,4 @@
-"""Operations and headers that ask for what isn't served yet: answered 501, never accepted and forgotten.
+"""Headers that ask for what isn't served yet: answered 501, never accepted and forgotten.
 
 Those who may not do it aren't told so: AWS answers 403 and 404 before anything else.
 """
@@ -8,10 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from s3gw.errors import InvalidArgument, NotImplemented, S3Error
-from s3gw.operations.call import Call, Output
-from s3gw.operations.table import Need, Row
-from s3gw.wire.model import Operation
-from s3gw.wire.request import Request
 
 # header -> the values that ask for nothing beyond what is served. Headers that do nothing on AWS either while a feature
 # is off aren't among them: x-amz-request-payer (no bucket lets the requester pay), x-amz-mfa (no bucket demands it).
@@ -28,20 +24,6 @@ _PREFIXES = (
     "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
 )
-
-
-def unserved_row(operation: Operation, request: Request) -> Row:
-    """501 for those who would be allowed the operation."""
-
-    async def refuse(call: Call, input: object) -> Output:
-        raise _unserved(operation, request)
-
-    on = "service" if operation.path is not None else operation.kind
-    return Row(refuse, (Need(f"s3:{operation.name}", on),))
-
-
-def _unserved(operation: Operation, request: Request) -> S3Error:
-    return NotImplemented(f"{operation.name} is not implemented.", Operation=operation.name)
 
 
 def refusal_of_headers(operation: str, headers: Mapping[str, str]) -> S3Error | None:

@@ -213,11 +213,20 @@ def test_config_prints_every_setting_but_no_secret(ask: Ask, monkeypatch: pytest
     }
 
 
-def test_operations_prints_all_of_aws_s_model(ask: Ask) -> None:
+def test_operations_prints_all_of_aws_s_model_forms_and_preflights(ask: Ask) -> None:
     rows = {row["operation"]: row for row in ask("operations")}
-    assert len(rows) == len(operations()) == 116
-    assert rows["GetObject"] == {"operation": "GetObject", "served": True, "needs": ["s3:GetObject"]}
-    assert rows["SelectObjectContent"]["served"] is False
+    assert rows.keys() == {*operations(), "PostObject", "CORSPreflight"}
+    assert len(rows) == 118
+    assert rows["GetObject"] == {"operation": "GetObject", "state": "works", "needs": ["s3:GetObject"]}
+    assert rows["PostObject"]["state"] == rows["CORSPreflight"]["state"] == "works"
+    assert rows["GetBucketWebsite"]["state"] == "unused"
+    assert rows["SelectObjectContent"]["state"] == "refused"
+
+
+def test_an_older_name_of_an_operation_is_in_the_state_of_the_newer(ask: Ask) -> None:
+    rows = {row["operation"]: row["state"] for row in ask("operations")}
+    for name in ("GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"):
+        assert rows[name] == rows[f"{name}Configuration"]
 
 
 def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data: Path) -> None:
@@ -261,10 +270,15 @@ def test_a_table_fits_100_columns(ask: Ask, run: Command, data: Path, words: str
 
 
 def test_operations_are_filtered_by_whether_they_are_served_and_by_name(ask: Ask, run: Command) -> None:
-    served, unserved = ask("operations", "--served"), ask("operations", "--unserved")
-    assert len(served) + len(unserved) == len(operations())
-    assert all(row["served"] for row in served)
-    assert "SelectObjectContent" in {row["operation"] for row in unserved}
+    of_state = {state: ask("operations", "--state", state) for state in ("works", "unused", "refused")}
+    assert all(row["state"] == state for state, rows in of_state.items() for row in rows)
+    assert sum(map(len, of_state.values())) == len(ask("operations"))
+    assert ask("operations", "--served") == of_state["works"]
+    unserved = ask("operations", "--unserved")
+    assert {row["operation"] for row in unserved} == {
+        row["operation"] for row in of_state["unused"] + of_state["refused"]
+    }
+    assert run("operations", "--state", "odd").exit_code == 2
     assert [row["operation"] for row in ask("operations", "getobjecttag")] == ["GetObjectTagging"]
     assert ask("operations", "getobjecttag", "--unserved") == []
     assert "'PutObjct'" in refusal(run("operations", "PutObjct"))

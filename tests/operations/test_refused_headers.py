@@ -1,4 +1,4 @@
-"""What isn't served is refused by its name: headers, and each operation of AWS's model without a handler."""
+"""What isn't served is refused by its name: headers, and each operation of AWS's model that the table refuses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from s3gw.wire.model import operations
 from tests.raw_requests import send, send_example
 from tests.servers import ROOT_KEY, RunningServer
 
-UNSERVED = sorted(name for name, row in operations().items() if row.yields_to is None and name not in OPERATIONS)
+# Another endpoint's, with the request line of ListBuckets: no request means it here.
+_NOT_ROUTED = {"ListDirectoryBuckets"}
+UNSERVED = sorted(name for name, row in OPERATIONS.items() if row.state == "refused" and name not in _NOT_ROUTED)
 
 
 @pytest.mark.parametrize("name", UNSERVED)
