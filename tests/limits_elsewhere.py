@@ -9,6 +9,7 @@ from tests import test_known_rules as known_rules
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_tagging as tagging
+from tests.operations import test_unused as unused
 from tests.s3 import test_cors_rules as cors_rules
 from tests.wire import test_form as form
 
@@ -19,6 +20,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,
     "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
+    "operations.unused._MOST_ANNOTATIONS": unused.test_a_page_has_1000_annotations_at_most,
     "s3.cors_rules._LONGEST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,
     "s3.cors_rules._LONGEST_ORIGIN": cors_rules.test_an_origin_has_1024_characters_at_most,
     "s3.cors_rules._MOST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,

@@ -85,7 +85,7 @@ def ask(s3: Any, name: str, bucket: str) -> dict[str, Any]:
 
 @pytest.fixture
 def with_object(s3: Any, bucket: str) -> str:
-    s3.put_object(Bucket=bucket, Key="key", Body=b"x", StorageClass="GLACIER")
+    s3.put_object(Bucket=bucket, Key="key", Body=b"x")
     return bucket
 
 
@@ -142,6 +142,12 @@ def test_annotations_of_an_object_that_is_not_there_are_no_such_key(
     server: RunningServer, bucket: str, name: str
 ) -> None:
     assert send_example(server, bucket, name).refusal == (404, "NoSuchKey")
+
+
+def test_a_page_has_1000_annotations_at_most(s3: Any, with_object: str) -> None:
+    for asked, given in ((1000, 1000), (1001, 1000), (7, 7)):
+        answer = s3.list_object_annotations(Bucket=with_object, Key="key", MaxAnnotationResults=asked)
+        assert answer["MaxAnnotationResults"] == given
 
 
 def everything(s3: Any, bucket: str) -> dict[str, Any]:
