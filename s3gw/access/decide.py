@@ -65,10 +65,11 @@ class Question(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """`reason` names the rule that decided."""
+    """`reason` names the rule that decided. `is_denied`: a rule forbids it, and not just none allows it."""
 
     is_allowed: bool
     reason: str
+    is_denied: bool = False
 
 
 # "The root user of the account that owns the bucket can perform these even if the bucket policy explicitly denies it".
@@ -83,14 +84,14 @@ def decide(question: Question) -> Decision:
     rules = resource.rules
     of_bucket = None if rules.policy is None else _asked(rules.policy, question)
     if of_bucket is not None and of_bucket.effect == "Deny" and not _is_exempt(principal, action, resource):
-        return Decision(False, f"denied by {of_bucket}")
+        return Decision(False, f"denied by {of_bucket}", True)
     if identity is not NO_IDENTITY_RULES and (refusal := _narrowed(question)) is not None:
         return refusal
     if principal.role == "admin":
         return Decision(True, "an admin may do everything")
     of_identity = _of_identity(question)
     if of_identity is not None and of_identity.effect == "Deny":
-        return Decision(False, f"denied by {of_identity}")
+        return Decision(False, f"denied by {of_identity}", True)
     if resource.bucket is None:
         return _in_own_account(principal, of_identity)
     return _by_owner(question, of_bucket, of_identity)
@@ -122,9 +123,9 @@ def _narrowed(question: Question) -> Decision | None:
             continue
         verdict = _strongest(policies, question)
         if verdict is None:
-            return Decision(False, f"no policy of the {name} allows it")
+            return Decision(False, f"no policy of the {name} allows it", True)
         if verdict.effect == "Deny":
-            return Decision(False, f"denied by {verdict}")
+            return Decision(False, f"denied by {verdict}", True)
     return None
 
 

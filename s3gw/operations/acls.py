@@ -57,6 +57,8 @@ async def get_object_acl(call: Call, input: GetObjectAclRequestTypeDef) -> Outpu
 async def put_object_acl(call: Call, input: PutObjectAclRequestTypeDef) -> Output:
     _require_one(input)
     owner = await _owner(call, await _version(call, input))
+    if not call.rules.has_acls:
+        raise AccessControlListNotSupported()
     asked = await asked_acl(call.services.database, input, owner, call.the_bucket.owner_canonical_id)
     require_allowed(call.rules, asked, call.the_bucket)
     key, version_id = input["Key"], input.get("VersionId")

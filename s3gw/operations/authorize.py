@@ -14,11 +14,13 @@ from functools import partial
 from typing import NamedTuple
 
 from s3gw.access import acl
+from s3gw.access.acl import Grant
 from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide
 from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
 from s3gw.errors import AccessDenied
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.uploads import Upload
 from s3gw.operations.call import Call
 from s3gw.operations.facts import UNREAD, Known, facts_of
 from s3gw.operations.table import Need, Row
@@ -67,8 +69,11 @@ def _of_source(call: Call) -> _On:
 
 
 def _new(call: Call) -> _On:
-    """Of nobody but who will own it, and without tags."""
-    stored = StoredObject(call.owner_of_new, None)
+    """Of nobody but who will own it, and without tags. What nobody writes is the bucket owner's, but who writes it says
+    who reads it all the same.
+    """
+    is_nobodys = call.principal.is_anonymous and call.rules.has_acls
+    stored = StoredObject(call.owner_of_new, (Grant(acl.ALL_USERS, "WRITE_ACP"),) if is_nobodys else None)
     return _On(_in(call, call.input["Key"])._replace(stored=lambda: stored), known=Known(True))
 
 
@@ -96,12 +101,32 @@ def authorize(call: Call, row: Row) -> None:
         elif not need.members or any(member in call.input for member in need.members):
             on = _ON[need.on](call)
             try:
-                _require(call, need, _decide(call, need, on))
+                decision = _decide(call, need, on)
             except ObjectUnread:
                 left_open.setdefault(need.on, []).append((need, on))
+            else:
+                _require_or_initiated(call, need, decision)
     for name, questions in left_open.items():
         call.checks[name] = partial(_check, call, questions)
     _require_payer(call)
+
+
+# "The initiator of the multipart upload" may do these where nothing denies it (User Guide, "Multipart upload API and
+# permissions").
+_OF_INITIATOR = frozenset(("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"))
+
+
+def _require_or_initiated(call: Call, need: Need, decision: Decision) -> None:
+    may_be_initiator = need.action in _OF_INITIATOR and not call.principal.is_anonymous
+    if may_be_initiator and not decision.is_allowed and not decision.is_denied:
+        call.checks["upload"] = partial(_check_initiator, call)
+    else:
+        _require(call, need, decision)
+
+
+def _check_initiator(call: Call, upload: Upload) -> None:
+    if upload.initiator_id != call.principal.user_id:
+        raise AccessDenied()
 
 
 def _has_public_rules(call: Call) -> bool:

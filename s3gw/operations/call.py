@@ -15,6 +15,7 @@ from s3gw.errors import S3Error
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.uploads import Upload
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -116,10 +117,12 @@ class Call:
     checks: dict[str, Check] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
 
-    def check(self, on: str, version: ObjectVersion | None) -> None:
-        """Whether the call may be about this version of its object or source (`on`). Raises AccessDenied."""
+    def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
+        """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,
+        upload). Raises AccessDenied.
+        """
         if on in self.checks:
-            self.checks[on](version)
+            self.checks[on](found)
             self.checked.add(on)
 
     @property

@@ -133,6 +133,7 @@ async def abort_multipart_upload(call: Call, input: AbortMultipartUploadRequestT
 
 def _abort(change: Change, key: str, upload_id: str, initiated: Any) -> None:
     upload = uploads.lock_exclusive(change.conn, change.bucket_id, key, upload_id)
+    change.check("upload", upload)
     check_initiated(initiated, upload.initiated_at)
     uploads.remove(change.conn, upload.upload_id, frozenset())
 
@@ -142,6 +143,7 @@ async def list_parts(call: Call, input: ListPartsRequestTypeDef) -> Output:
     upload, found, owners = await call.services.database.scan(
         _parts_page, call.the_bucket.id, input["Key"], input["UploadId"], after, limit + 1
     )
+    call.check("upload", upload)
     page = found[:limit]
     return {
         "Bucket": call.the_bucket.name,

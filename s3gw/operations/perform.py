@@ -66,6 +66,8 @@ async def _read_document(call: Call) -> None:
 async def _make_checks(call: Call) -> None:
     """Before an error is told that came before the handler asked: who may not, hears that first."""
     for on in call.checks.keys() - call.checked:
+        if on == "upload":
+            raise AccessDenied()
         if on == "source":
             bucket_id, key, version_id = call.the_source.bucket.id, call.the_source.key, call.the_source.version_id
         else:

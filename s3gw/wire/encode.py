@@ -37,7 +37,7 @@ Encoder = Callable[[Output], Encoded]
 
 
 # Answers whose status isn't the model's.
-_STATUS = {"PutBucketTagging": 204}
+_STATUS = {"PutBucketPolicy": 204, "PutBucketTagging": 204}
 
 # The names of root elements that the model leaves out, because botocore's parser ignores them.
 # Amazon S3 API Reference, "Response Syntax" of each operation.

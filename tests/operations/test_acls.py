@@ -199,6 +199,7 @@ def test_where_acls_are_disabled_they_are_neither_taken_nor_counted(
         assert refusal(owner.s3.create_multipart_upload, **named, **given) == NOT_SUPPORTED
         assert refusal(owner.s3.put_object_acl, **named, **given) == NOT_SUPPORTED
         assert refusal(owner.s3.put_bucket_acl, Bucket=owned, **given) == NOT_SUPPORTED
+    assert refusal(owner.s3.put_object_acl, **named, ACL="private") == NOT_SUPPORTED
     owner.s3.put_object(**named, Body=b"y", ACL="bucket-owner-full-control")
     owner.s3.put_object(**named, Body=b"y", ACL="private")
     owner.s3.delete_bucket_ownership_controls(Bucket=owned)
@@ -257,3 +258,30 @@ def test_who_may_write_an_acl_needs_it_for_a_put_with_one(owner: Person, strange
     stranger.s3.put_object(Bucket=owned, Key="his", Body=b"x", ACL="public-read")
     assert refusal(stranger.s3.list_objects_v2, Bucket=owned) == DENIED
     assert refusal(stranger.s3.delete_object, Bucket=owned, Key="his") == DENIED
+
+
+def test_who_began_an_upload_lists_and_aborts_it_and_nobody_else_does(
+    server: RunningServer, owner: Person, stranger: Person, nobody: Any, owned: str
+) -> None:
+    owner.s3.put_bucket_acl(Bucket=owned, ACL="public-read-write")
+    his = stranger.s3.create_multipart_upload(Bucket=owned, Key="key")["UploadId"]
+    owners = owner.s3.create_multipart_upload(Bucket=owned, Key="key")["UploadId"]
+    named = {"Bucket": owned, "Key": "key"}
+    stranger.s3.upload_part(**named, UploadId=his, PartNumber=1, Body=b"x")
+    assert len(stranger.s3.list_parts(**named, UploadId=his)["Parts"]) == 1
+    for call in (stranger.s3.list_parts, stranger.s3.abort_multipart_upload):
+        assert refusal(call, **named, UploadId=owners) == DENIED
+        assert refusal(call, **named, UploadId="f" * 64) == DENIED
+    for call in (nobody.list_parts, nobody.abort_multipart_upload):
+        assert refusal(call, **named, UploadId=his) == DENIED
+    stranger.s3.abort_multipart_upload(**named, UploadId=his)
+    owner.s3.abort_multipart_upload(**named, UploadId=owners)
+    assert "Uploads" not in owner.s3.list_multipart_uploads(Bucket=owned)
+
+
+def test_what_anybody_may_write_he_may_open_too(server: RunningServer, owner: Person, nobody: Any, owned: str) -> None:
+    owner.s3.put_bucket_acl(Bucket=owned, ACL="public-read-write")
+    nobody.put_object(Bucket=owned, Key="key", Body=b"x", ACL="public-read")
+    assert nobody.get_object(Bucket=owned, Key="key")["Body"].read() == b"x"
+    assert owner.s3.get_object(Bucket=owned, Key="key")["Body"].read() == b"x"
+    assert refusal(nobody.put_object_acl, Bucket=owned, Key="key", ACL="private") == DENIED

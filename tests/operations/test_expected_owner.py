@@ -11,7 +11,7 @@ from s3gw.wire.model import operations
 from tests.raw_requests import send, send_example
 from tests.servers import RunningServer
 
-ON_BUCKETS = sorted(name for name in OPERATIONS if operations()[name].kind != "service" and name != "CreateBucket")
+ON_BUCKETS = sorted(name for name, row in OPERATIONS.items() if row.is_in_bucket)
 
 
 @pytest.mark.parametrize("name", ON_BUCKETS)
