@@ -95,7 +95,7 @@ def test_an_installed_wheel_is_complete_and_serves(
     holds_code_migrations_and_licence_and_nothing_else(wheel)
     where = "import s3gw; print(s3gw.__file__)"
     assert str(environment.parent) in run(environment / "python", "-P", "-c", where, cwd=tmp_path)
-    assert len(json.loads(run(environment / "s3gw", "operations", "--json", cwd=tmp_path))) == 116
+    assert len(json.loads(run(environment / "s3gw", "operations", "--json", cwd=tmp_path))) == 118
     serves(server)
 
 

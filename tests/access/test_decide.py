@@ -49,7 +49,7 @@ PUBLIC = parse_bucket_policy(document(statement(Sid="Every\x1b[2Jbody")), "pictu
     ("identity", "rules", "decision"),
     [
         ((READS,), None, Decision(True, "allowed by statement 'Read' of policy 'r' of group 'staff'")),
-        ((READS, FORBIDS), None, Decision(False, "denied by statement 'NoTemp' of policy 'f' of user 'editor'")),
+        ((READS, FORBIDS), None, Decision(False, "denied by statement 'NoTemp' of policy 'f' of user 'editor'", True)),
         ((), PUBLIC, Decision(True, r"allowed by statement 'Every\x1b[2Jbody' of the bucket policy")),
     ],
 )
@@ -70,4 +70,4 @@ def test_a_policy_is_named_with_its_holder(
 )
 def test_what_a_key_is_narrowed_to_is_told(of_key: Policy, reason: str) -> None:
     asked = Question(USER, "s3:GetObject", HERS, lambda name: (), IdentityRules(key=(of_key,)))
-    assert decide(asked) == Decision(False, reason)
+    assert decide(asked) == Decision(False, reason, True)

@@ -91,7 +91,8 @@ def break_the_commit(conn: Connection) -> None:
     # A deferred foreign key is checked by COMMIT: the real thing, without a faulty disk.
     assert isinstance(conn, SQLiteConnection)
     conn.driver.execute("PRAGMA defer_foreign_keys = ON")
-    conn.driver.execute("INSERT INTO buckets VALUES (99, 'b', 'nobody', '', '', 0)")
+    columns = "id, name, owner_id, region, versioning, created_at"
+    conn.driver.execute(f"INSERT INTO buckets ({columns}) VALUES (99, 'b', 'nobody', '', '', 0)")
 
 
 async def begin_upload(gateway: InProcess) -> tuple[str, bytes]:

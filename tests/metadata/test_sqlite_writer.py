@@ -143,7 +143,8 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
         # A deferred foreign key is checked by COMMIT: the real thing, without a faulty disk.
         assert isinstance(conn, SQLiteConnection)
         conn.driver.execute("PRAGMA defer_foreign_keys = ON")
-        conn.driver.execute("INSERT INTO buckets VALUES (1, 'b', 'nobody', '', '', 0)")
+        columns = "id, name, owner_id, region, versioning, created_at"
+        conn.driver.execute(f"INSERT INTO buckets ({columns}) VALUES (1, 'b', 'nobody', '', '', 0)")
 
     outcomes = await asyncio.gather(
         database.write(_put, "a"),
@@ -224,12 +225,12 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_succes
 
     def connect_to_a_full_disk(engine: Any) -> WriterConnection:
         conn = WriterConnection(engine)
-        for pragma in ("max_page_count = 60", "cache_size = 5"):  # pages are spilled to the full disk before COMMIT
+        for pragma in ("max_page_count = 75", "cache_size = 5"):  # pages are spilled to the full disk before COMMIT
             _pragma(pragma)(conn)
         return conn
 
     monkeypatch.setattr(sqlite_writer, "WriterConnection", connect_to_a_full_disk)
-    await database.write(_pragma("max_page_count = 60"))
+    await database.write(_pragma("max_page_count = 75"))
     await database.write(_pragma("cache_size = 5"))
     writes = [database.write(_put, f"n{n}", "x" * 50_000) for n in range(10)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)

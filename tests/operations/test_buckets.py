@@ -97,7 +97,9 @@ def test_bucket_tags_are_put_read_and_deleted(s3: Any, bucket: str) -> None:
 
 
 def test_what_is_not_served_answers_501_by_its_name(s3: Any, bucket: str) -> None:
-    assert refusal(s3.get_bucket_analytics_configuration, Bucket=bucket, Id="x") == (501, "NotImplemented")
+    analytics = {"Id": "x", "StorageClassAnalysis": {}}
+    asked = refusal(s3.put_bucket_analytics_configuration, Bucket=bucket, Id="x", AnalyticsConfiguration=analytics)
+    assert asked == (501, "NotImplemented")
     locked = refusal(s3.create_bucket, Bucket=f"{bucket}-x", ObjectLockEnabledForBucket=True)
     assert locked == (501, "NotImplemented")
 

@@ -63,7 +63,7 @@ def test_headers_metadata_tags_and_class_come_back(s3: Any, bucket: str) -> None
     [
         ("StorageClass", "NOPE", "InvalidStorageClass"),
         ("StorageClass", "GLACIER", "NotImplemented"),
-        ("ACL", "public-read", "NotImplemented"),
+        ("ACL", "public", "InvalidArgument"),
         ("ServerSideEncryption", "AES256", "NotImplemented"),
         ("Metadata", {"x": "y" * 2048}, "MetadataTooLarge"),
         ("Tagging", "a=1&a=2", "InvalidArgument"),
