@@ -22,6 +22,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import Upload
 from s3gw.operations.call import Call
+from s3gw.operations.copy_source import parse_rename_source
 from s3gw.operations.facts import UNREAD, Known, facts_of
 from s3gw.operations.table import Need, Row
 
@@ -77,12 +78,19 @@ def _new(call: Call) -> _On:
     return _On(_in(call, call.input["Key"])._replace(stored=lambda: stored), known=Known(True))
 
 
+def renamed_key(call: Call) -> str | None:
+    """The key that RenameObject moves; None of other operations. Raises what is wrong with its name."""
+    source = call.input.get("RenameSource")
+    return None if source is None else parse_rename_source(source, call.the_bucket.name)
+
+
 _ON: Mapping[str, Callable[[Call], _On]] = {
     "service": lambda call: _On(Resource()),
     "bucket": lambda call: _On(_in(call)),
     "object": lambda call: _On(_in(call, call.input["Key"]), "VersionId" in call.input),
     "new": _new,
     "source": _of_source,
+    "renamed": lambda call: _On(_in(call, renamed_key(call))),
 }
 
 
@@ -197,7 +205,7 @@ def may_be_told(call: Call) -> bool:
     "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403" (GetObject).
     """
     resource = _in(call) if call.source is None else _of_source(call).resource._replace(key=None)
-    key = call.input["Key"] if call.source is None else call.source.key
+    key = call.source.key if call.source is not None else renamed_key(call) or call.input["Key"]
     asked = replace(call, input={"Prefix": key})  # who may list some prefixes only hears of keys below these
     return _decide(asked, _LISTS, _On(resource)).is_allowed
 

@@ -286,7 +286,7 @@ def _rename(change: Change, wanted: _Rename) -> None:
     original = objects.find(change.conn, change.bucket_id, wanted.source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=wanted.source)
-    change.check("object", original)
+    change.check("renamed", original)
     wanted.check_source(original)
     if wanted.source == wanted.key:
         return

@@ -17,7 +17,7 @@ from s3gw.metadata import buckets, objects
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import NotChecked
 from s3gw.names import check_key_length
-from s3gw.operations.authorize import authorize, load_rules, may_be_told
+from s3gw.operations.authorize import authorize, load_rules, may_be_told, renamed_key
 from s3gw.operations.call import Call, Output, Source
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.table import Row
@@ -71,7 +71,8 @@ async def _make_checks(call: Call) -> None:
         if on == "source":
             bucket_id, key, version_id = call.the_source.bucket.id, call.the_source.key, call.the_source.version_id
         else:
-            bucket_id, key, version_id = call.the_bucket.id, call.input["Key"], call.input.get("VersionId")
+            key = (renamed_key(call) if on == "renamed" else None) or call.input["Key"]
+            bucket_id, version_id = call.the_bucket.id, call.input.get("VersionId")
         version = await call.services.database.read(objects.find, bucket_id, key, version_id)
         call.check(on, version)
         if version is None and not may_be_told(call):

@@ -38,12 +38,13 @@ class Need(NamedTuple):
     """An IAM action on a resource that an operation needs.
 
     `versioned` replaces the action when a version is named. With `members`, the need exists only when the input has one
-    of them. `new` is the object that is written, whatever is there under its key. Needs on `keys` are asked for by the
-    handler, for each key of the body (`Call.may`). `if_tagged`: only where tags are copied from the source.
+    of them. `new` is the object that is written, whatever is there under its key. `renamed` is what a rename moves.
+    Needs on `keys` are asked for by the handler, for each key of the body (`Call.may`). `if_tagged`: only where tags
+    are copied from the source.
     """
 
     action: str
-    on: Literal["service", "bucket", "object", "new", "source", "keys"]
+    on: Literal["service", "bucket", "object", "new", "source", "renamed", "keys"]
     versioned: str | None = None
     members: tuple[str, ...] = ()
     if_tagged: bool = False
@@ -165,7 +166,7 @@ OPERATIONS: dict[str, Row] = {
     "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some"),
     "RenameObject": Row(
         copy_object.rename_object,
-        (Need("s3:PutObject", "object"), Need("s3:GetObject", "object"), Need("s3:DeleteObject", "object")),
+        (Need("s3:PutObject", "object"), Need("s3:GetObject", "renamed"), Need("s3:DeleteObject", "renamed")),
     ),
     "GetObjectTagging": Row(
         tagging.get_object_tagging, _on_object("s3:GetObjectTagging", "s3:GetObjectVersionTagging")

@@ -263,3 +263,22 @@ def test_a_form_is_told_from_other_requests(server: RunningServer, owner: Person
     )
     assert post() == 403
     owner.s3.put_object(Bucket=owned, Key="key", Body=b"x")
+
+
+def test_a_rename_needs_rights_on_the_key_that_it_moves(
+    server: RunningServer, owner: Person, stranger: Person, owned: str
+) -> None:
+    """Those on the new name don't give him what is under another."""
+    owner.s3.put_object(Bucket=owned, Key="secret/1", Body=b"x")
+    actions = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+    his = statement(owned, actions, Resource=f"arn:aws:s3:::{owned}/his/*")
+    owner.s3.put_bucket_policy(Bucket=owned, Policy=policy(his))
+    headers = {"x-amz-rename-source": "secret/1"}
+    assert send(server, "PUT", f"/{owned}/his/1?renameObject", key=stranger.key, **headers).refusal == DENIED
+    missing = {"x-amz-rename-source": "secret/2"}
+    assert send(server, "PUT", f"/{owned}/his/1?renameObject", key=stranger.key, **missing).refusal == DENIED
+    assert owner.s3.get_object(Bucket=owned, Key="secret/1")["Body"].read() == b"x"
+    both = his | {"Resource": f"arn:aws:s3:::{owned}/*"}
+    owner.s3.put_bucket_policy(Bucket=owned, Policy=policy(both))
+    assert send(server, "PUT", f"/{owned}/his/1?renameObject", key=stranger.key, **headers).status == 200
+    assert refusal(owner.s3.head_object, Bucket=owned, Key="secret/1")[0] == 404
