@@ -19,12 +19,9 @@ from pathlib import Path
 from bench import transfers
 from bench.client import MIB, Refused
 from bench.load.generator import Load
-from bench.servers import CannotStart, Running
+from bench.servers import CannotStart, Running, wait_until_quiet
 from bench.small import Options, Small
 from bench.transfers import Transfer
-
-_SECONDS_TO_CALM_DOWN = 20.0
-_LOOK, _QUIET = 0.25, 0.1  # seconds, and a share of one core
 
 Say = Callable[[str], None]
 Start = Callable[[], contextlib.AbstractContextManager[Running]]
@@ -164,26 +161,12 @@ def _enter(name: str, server: Running, options: Options, folder: Path) -> Contes
     return contestant
 
 
-def _wait_until_quiet(contestants: Sequence[Contestant]) -> None:
-    deadline = time.monotonic() + _SECONDS_TO_CALM_DOWN
-    used = _cpu(contestants)
-    while time.monotonic() < deadline:
-        time.sleep(_LOOK)
-        before, used = used, _cpu(contestants)
-        if used - before <= _QUIET * _LOOK:
-            return
-
-
-def _cpu(contestants: Sequence[Contestant]) -> float:
-    return sum(one.server.cpu_seconds() for one in contestants)
-
-
 def _measure(work: Work, contestant: Contestant, all_of_them: Sequence[Contestant], options: Options) -> None:
     """What earlier work left to do is done first, so that it isn't charged to the next: requests that the load gave up
     when its time was over, and what is in the page cache."""
     if work.name in contestant.failures:
         return
-    _wait_until_quiet(all_of_them)
+    wait_until_quiet([one.server for one in all_of_them])
     os.sync()
     idle = [other for other in all_of_them if other is not contestant]
     before, started = [other.server.cpu_seconds() for other in idle], time.monotonic()

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SECONDS_TO_START = 60.0
+_SECONDS_TO_CALM_DOWN = 20.0
+_LOOK, _QUIET = 0.25, 0.1  # seconds, and a share of one core
 
 
 class CannotStart(Exception):
@@ -85,6 +87,17 @@ def _stat(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def wait_until_quiet(servers: Sequence[Running]) -> None:
+    """Until they take hardly any CPU, or for as long as anybody would wait."""
+    deadline = time.monotonic() + _SECONDS_TO_CALM_DOWN
+    used = sum(server.cpu_seconds() for server in servers)
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK)
+        before, used = used, sum(server.cpu_seconds() for server in servers)
+        if used - before <= _QUIET * _LOOK:
+            return
 
 
 def free_port() -> int:
@@ -160,12 +173,12 @@ class Code:
 HERE = Code("s3gw", ROOT, sys.executable)
 
 
-def start_ours(folder: Path, workers: int = 1, code: Code = HERE) -> Running:
-    """`s3gw serve` on an empty or a used folder; returns when it has said that it is ready."""
+def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = ACCESS_KEY_ID) -> Running:
+    """`s3gw serve` on an empty or a used folder; returns when it has said that it is ready. `root`: the admin's key."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(code.root),
-        "S3GW_ROOT_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "S3GW_ROOT_ACCESS_KEY_ID": root,
         "S3GW_ROOT_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "S3GW_ROOT_PASSWORD": SECRET_ACCESS_KEY,
     }
@@ -197,3 +210,29 @@ def ours(workers: int = 1, folder: Path | None = None, code: Code = HERE) -> Ite
         server.stop()
         assert server.process.stdout is not None
         server.process.stdout.close()
+
+
+@contextmanager
+def ours_for_a_user(code: Code = HERE) -> Iterator[Running]:
+    """One worker, where the key of the bench is that of a user without a role."""
+
+    def command(*words: str) -> None:
+        subprocess.run(
+            [code.python, "-m", "s3gw", *words, "--data", str(folder / "data"), "--json"],
+            cwd=code.root,
+            env={**os.environ, "PYTHONPATH": str(code.root)},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    with new_folder() as folder:
+        server = start_ours(folder, code=code, root="GK" + "0a" * 12)
+        try:
+            command("user", "create", "owner")
+            given = ["--access-key-id", ACCESS_KEY_ID, "--secret-access-key", SECRET_ACCESS_KEY]
+            command("key", "create", "owner", *given)
+            yield server
+        finally:
+            server.stop()
+            assert server.process.stdout is not None
+            server.process.stdout.close()
