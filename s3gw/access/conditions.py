@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from s3gw.access.condition_keys import ConditionKey, find_key
-from s3gw.access.operators import OPERATORS, name_operator, read_network
+from s3gw.access.operators import OPERATORS, NamedOperator, name_operator, read_network
 from s3gw.access.policy import Condition
 from s3gw.access.templates import Facts, read_template
 
@@ -62,34 +62,35 @@ def _text(value: object) -> str:
 
 
 def holds(condition: Condition, facts: Facts, is_allow: bool) -> bool:
-    named, key = condition.operator, condition.key
+    named, key, is_negated = condition.operator, condition.key, condition.is_negated
     values = () if key.is_absent else facts(key.name)
-    if named.name == "Null":
-        answer = "false" if values else "true"
-        return any(test(answer, facts, False) for test in condition.tests)
     if named.quantifier:
-        # "or if the key values resolve to a null data set, such as an empty string"
-        values = [value for value in values if value]
-        if named.quantifier == "ForAllValues":
-            return all(_satisfies(condition, value, facts, is_allow) for value in values)
-        if values or not named.if_exists:
-            return any(_satisfies(condition, value, facts, is_allow) for value in values)
-        return True
+        return _holds_for(named, condition, values, facts, is_allow)
+    if named.name == "Null":
+        values = ("false" if values else "true",)
     if not values:
-        return named.if_exists or condition.is_negated
-    return _satisfies_one(condition, values, facts, is_allow)
+        return named.if_exists or is_negated
+    # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.
+    return _names_any(condition, values, facts, is_allow) is not is_negated
 
 
-def _satisfies_one(condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
-    """Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named."""
-    tried = (_satisfies(condition, value, facts, is_allow) for value in values)
-    return all(tried) if condition.is_negated else any(tried)
+def _holds_for(named: NamedOperator, condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
+    # "or if the key values resolve to a null data set, such as an empty string"
+    satisfied = [
+        _names_any(condition, (value,), facts, is_allow) is not condition.is_negated for value in values if value
+    ]
+    if named.quantifier == "ForAllValues":
+        return all(satisfied)
+    return any(satisfied) or (named.if_exists and not satisfied)
 
 
-def _satisfies(condition: Condition, value: str, facts: Facts, is_allow: bool) -> bool:
-    """A variable without a value makes no Allow apply, and keeps no Deny of a negated operator from applying."""
+def _names_any(condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
+    """Whether the condition names one of the values. A variable without a value makes no Allow apply, and keeps no
+    Deny of a negated operator from applying.
+    """
     unresolved = condition.is_negated and is_allow
-    for test in condition.tests:
-        if test(value, facts, unresolved):
-            return not condition.is_negated
-    return condition.is_negated
+    for value in values:
+        for test in condition.tests:
+            if test(value, facts, unresolved):
+                return True
+    return False

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from s3gw.access.actions import ACTIONS
 from s3gw.access.conditions import holds
 from s3gw.access.policy import OF_BUCKET, Effect, Policy, Statement
-from s3gw.access.principals import How, Who
+from s3gw.access.principals import How, Principals, Who
 from s3gw.access.templates import Facts
 
 _S3 = "arn:aws:s3:::"
@@ -30,7 +30,15 @@ class Verdict(NamedTuple):
         return f"statement {self.statement!r} of {self.policy}"
 
 
+class _Concerning(NamedTuple):
+    """`allows` come with how the statement names who asks."""
+
+    denies: tuple[Statement, ...]
+    allows: tuple[tuple[Statement, How | None], ...]
+
+
 _NOTHING = Verdict(None)
+_MOST_REMEMBERED = 256  # of one policy
 
 
 def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, facts: Facts) -> Verdict:
@@ -42,13 +50,13 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
     if action not in ACTIONS:
         raise KeyError(action)
     resource = resource_arn.removeprefix(_S3)
-    for statement in policy.denies:
-        if action in statement.actions and _applies(statement, who, resource, facts):
+    concerning = policy.concerning.get((action, who)) or _find_concerning(policy, who, action)
+    for statement in concerning.denies:
+        if _applies(statement, resource, facts):
             return Verdict("Deny", statement.name, None, policy.title)
     best = _NOTHING
-    for statement in policy.allows:
-        if action in statement.actions and _applies(statement, who, resource, facts):
-            named = None if statement.principals is None else statement.principals.naming(who)
+    for statement, named in concerning.allows:
+        if _applies(statement, resource, facts):
             if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
                 best = Verdict("Allow", statement.name, named, policy.title)
             if who.is_root or named in ("everybody", "user", None):
@@ -56,18 +64,40 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
     return best
 
 
-def _applies(statement: Statement, who: Who, resource: str, facts: Facts) -> bool:
-    principals = statement.principals
-    if principals is not None:
-        if principals.is_negated:
-            if principals.excepts(who):
-                return False
-        elif principals.naming(who) is None:
-            return False
+def _find_concerning(policy: Policy, who: Who, action: str) -> _Concerning:
+    """Which statements name who asks and the action: it depends on nothing else, so it is remembered with the policy.
+
+    Threads need no lock: each step on the dict is atomic, and what one of them loses it finds again.
+    """
+    found = _Concerning(
+        tuple(one for one in policy.denies if action in one.actions and _names(one.principals, who)),
+        tuple(
+            (one, None if one.principals is None else one.principals.naming(who))
+            for one in policy.allows
+            if action in one.actions and _names(one.principals, who)
+        ),
+    )
+    if len(policy.concerning) >= _MOST_REMEMBERED:
+        policy.concerning.clear()
+    policy.concerning[action, who] = found
+    return found
+
+
+def _names(principals: Principals | None, who: Who) -> bool:
+    if principals is None:
+        return True
+    return not principals.excepts(who) if principals.is_negated else principals.naming(who) is not None
+
+
+def _applies(statement: Statement, resource: str, facts: Facts) -> bool:
+    """Of a statement that names who asks and the action."""
     is_allow = statement.effect == "Allow"
-    unresolved = statement.is_not_resource and is_allow
     for template in statement.resources:
-        if template.matches(resource, facts, unresolved):
+        if (
+            template.fits(resource)
+            if template.fits is not None
+            else template.matches(resource, facts, statement.is_not_resource and is_allow)
+        ):
             if statement.is_not_resource:
                 return False
             break

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from s3gw.access.condition_keys import ConditionKey
 from s3gw.access.operators import NamedOperator, Test
@@ -48,7 +49,7 @@ class Statement:
 class Policy:
     """`statements` in the order of the document; `denies` and `allows` are those that can apply, cheap ones first.
 
-    `title` says which one it is, to people: "policy 'readers' of group 'staff'".
+    `title` says which one it is, to people: "policy 'readers' of group 'staff'". `concerning` is evaluate.py's memory.
     """
 
     version: str
@@ -56,6 +57,7 @@ class Policy:
     denies: tuple[Statement, ...]
     allows: tuple[Statement, ...]
     title: str
+    concerning: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def policy_of(version: str, statements: tuple[Statement, ...], title: str) -> Policy:

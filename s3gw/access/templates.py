@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from s3gw.access.condition_keys import ConditionKey, find_key
-from s3gw.access.wildcards import Pattern, Wild, compile_pattern, tokens_of
+from s3gw.access.wildcards import Pattern, Wild, compile_pattern, matcher_of, tokens_of
 
 # Condition key -> its values, none where the request has no such fact.
 Facts = Callable[[str], Sequence[str]]
@@ -41,10 +41,11 @@ Token = str | Wild | Variable
 
 
 class Template(NamedTuple):
-    """`pattern` is there where nothing has to be asked for first."""
+    """`pattern` and its matcher `fits` are there where nothing has to be asked for first."""
 
     tokens: tuple[Token, ...]
     pattern: Pattern | None
+    fits: Callable[[str], bool] | None
 
     @property
     def is_unknowable(self) -> bool:
@@ -56,8 +57,8 @@ class Template(NamedTuple):
 
     def matches(self, text: str, facts: Facts, unresolved_fits: bool = False) -> bool:
         """`unresolved_fits` is the answer where a variable has neither a value nor a default."""
-        if self.pattern is not None:
-            return self.pattern.matches(text)
+        if self.fits is not None:
+            return self.fits(text)
         resolved = self.resolve(facts)
         return unresolved_fits if resolved is None else compile_pattern(resolved).matches(text)
 
@@ -84,7 +85,10 @@ class Template(NamedTuple):
 def template_of(tokens: Sequence[Token] | Iterator[Token]) -> Template:
     kept = tuple(tokens)
     plain = [token for token in kept if not isinstance(token, Variable)]
-    return Template(kept, compile_pattern(plain) if len(plain) == len(kept) else None)
+    if len(plain) < len(kept):
+        return Template(kept, None, None)
+    pattern = compile_pattern(plain)
+    return Template(kept, pattern, matcher_of(pattern))
 
 
 def read_template(text: str, *, has_variables: bool, has_wildcards: bool = True) -> Template:

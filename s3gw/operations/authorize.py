@@ -18,6 +18,7 @@ from s3gw.access.acl import Grant
 from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide
 from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
 from s3gw.errors import AccessDenied
+from s3gw.known_rules import KnownRules
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import Upload
@@ -37,17 +38,17 @@ async def load_rules(call: Call, row: Row) -> None:
         key = principal.user_id, principal.access_key_id, principal.rules_revision, principal.key_rules_revision
         call.identity = known.of_identities.get(key) or await known.read_identity(principal)
     if row.is_in_bucket:
-        call.rules = await _rules_of(call, call.the_bucket)
+        bucket = call.the_bucket
+        call.rules = _known_rules(known, bucket) or await known.read_bucket(bucket)
     if call.source is not None:
-        call.source = call.source._replace(rules=await _rules_of(call, call.source.bucket))
+        bucket = call.source.bucket
+        call.source = call.source._replace(rules=_known_rules(known, bucket) or await known.read_bucket(bucket))
 
 
-async def _rules_of(call: Call, bucket: Bucket) -> BucketRules:
+def _known_rules(known: KnownRules, bucket: Bucket) -> BucketRules | None:
+    """None: they have to be read."""
     revision, block = bucket.rules_revision, bucket.account_public_access_block
-    if not revision and not block:
-        return NO_BUCKET_RULES
-    known = call.services.known_rules
-    return known.of_buckets.get((bucket.id, revision, block)) or await known.read_bucket(bucket)
+    return known.of_buckets.get((bucket.id, revision, block)) if revision or block else NO_BUCKET_RULES
 
 
 class _On(NamedTuple):
@@ -106,17 +107,20 @@ def authorize(call: Call, row: Row) -> None:
             assert call.problem is not None, "a copy names its source"
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
-        elif not need.members or any(member in call.input for member in need.members):
+        elif not need.members or not need.members.isdisjoint(call.input):
             on = _ON[need.on](call)
             try:
                 decision = _decide(call, need, on)
             except ObjectUnread:
                 left_open.setdefault(need.on, []).append((need, on))
             else:
-                _require_or_initiated(call, need, decision)
+                _tell(call, need, decision)
+                if not decision.is_allowed:
+                    _leave_to_initiator(call, need, decision)
     for name, questions in left_open.items():
         call.checks[name] = partial(_check, call, questions)
-    _require_payer(call)
+    if call.rules.requester_pays or call.source is not None:
+        _require_payer(call)
 
 
 # "The initiator of the multipart upload" may do these where nothing denies it (User Guide, "Multipart upload API and
@@ -124,12 +128,11 @@ def authorize(call: Call, row: Row) -> None:
 _OF_INITIATOR = frozenset(("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"))
 
 
-def _require_or_initiated(call: Call, need: Need, decision: Decision) -> None:
-    may_be_initiator = need.action in _OF_INITIATOR and not call.principal.is_anonymous
-    if may_be_initiator and not decision.is_allowed and not decision.is_denied:
-        call.checks["upload"] = partial(_check_initiator, call)
-    else:
-        _require(call, need, decision)
+def _leave_to_initiator(call: Call, need: Need, decision: Decision) -> None:
+    """Raises AccessDenied where who began the upload may do no more than others."""
+    if need.action not in _OF_INITIATOR or call.principal.is_anonymous or decision.is_denied:
+        raise AccessDenied()
+    call.checks["upload"] = partial(_check_initiator, call)
 
 
 def _check_initiator(call: Call, upload: Upload) -> None:

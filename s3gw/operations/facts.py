@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -38,11 +39,12 @@ def _of_principal(name: str) -> Fact:
 
 
 def _of_context(name: str) -> Fact:
-    return lambda call: getattr(call.context(), name)
+    return lambda call: getattr(call.context, name)
 
 
-def _time(call: Call) -> datetime:
-    return datetime.fromtimestamp(call.now // 1_000_000, UTC)
+@lru_cache(maxsize=1)
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _text(value: bool) -> str:
@@ -60,7 +62,7 @@ def _account_of_resource(call: Call) -> str | None:
 
 
 FACTS: dict[str, Fact] = {
-    "aws:CurrentTime": lambda call: _time(call).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "aws:CurrentTime": lambda call: _iso(call.now // 1_000_000),
     "aws:EpochTime": lambda call: call.now // 1_000_000,
     "aws:userid": _of_principal("user_id"),
     "aws:username": lambda call: None if call.principal.is_root else call.principal.name,
@@ -72,7 +74,7 @@ FACTS: dict[str, Fact] = {
     "aws:RequestedRegion": lambda call: call.services.settings.region,
     "aws:ResourceAccount": _account_of_resource,
     "aws:SourceIp": _of_context("source_ip"),
-    "aws:SecureTransport": lambda call: _text(call.context().is_secure),
+    "aws:SecureTransport": lambda call: _text(call.context.is_secure),
     "aws:UserAgent": _of_context("user_agent"),
     "aws:Referer": _of_context("referer"),
     "s3:ResourceAccount": _account_of_resource,
@@ -115,15 +117,17 @@ def facts_of(call: Call, action: str, known: Known, name: str) -> Sequence[str]:
 
     Raises ObjectUnread for the tags of an object that wasn't read yet, DocumentUnread for those in a document.
     """
-    if name.startswith(_EXISTING):
+    fact = FACTS.get(name)
+    if fact is not None:
+        value = fact(call)
+    elif name.startswith(_EXISTING):
         return _existing_tag(action, known, name.removeprefix(_EXISTING))
-    if name.startswith(_REQUESTED):
-        value: object = requested_tags(call).get(name.removeprefix(_REQUESTED))
     elif name == "s3:RequestObjectTagKeys":
         return tuple(requested_tags(call))
+    elif name.startswith(_REQUESTED):
+        value = requested_tags(call).get(name.removeprefix(_REQUESTED))
     else:
-        fact = FACTS.get(name)
-        value = None if fact is None else fact(call)
+        return ()
     return () if value is None else (str(value),)
 
 

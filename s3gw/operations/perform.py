@@ -18,7 +18,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import NotChecked
 from s3gw.names import check_key_length
 from s3gw.operations.authorize import authorize, load_rules, may_be_told, renamed_key
-from s3gw.operations.call import Call, Output, Source
+from s3gw.operations.call import Call, Document, Output, Source
 from s3gw.operations.copy_source import parse_copy_source
 from s3gw.operations.table import Row
 
@@ -32,7 +32,8 @@ async def perform(call: Call, row: Row) -> Output:
     try:
         authorize(call, row)
     except DocumentUnread:
-        await _read_document(call)
+        assert call.document is not None, "it was there to be read"
+        await _read_document(call, call.document)
         authorize(call, row)
     try:
         output = await _handle(call, row)
@@ -41,7 +42,7 @@ async def perform(call: Call, row: Row) -> Output:
         if isinstance(error, (NoSuchKey, NoSuchVersion)) and not may_be_told(call):
             raise AccessDenied() from None
         raise
-    if call.checks.keys() - call.checked:
+    if call.checks and call.checks.keys() - call.checked:
         raise NotChecked(f"{row.handler.__name__} never asked whether the object may be served")
     if call.rules.requester_pays and "RequestPayer" in call.input:
         output["RequestCharged"] = "requester"
@@ -51,16 +52,16 @@ async def perform(call: Call, row: Row) -> Output:
 async def _handle(call: Call, row: Row) -> Output:
     if call.problem is not None:
         raise call.problem
-    await _read_document(call)
+    if call.document is not None:
+        await _read_document(call, call.document)
     if row.room != "none":
         call.services.room.require((call.the_body.size or 0) if row.room == "body" else 0)
     return await row.handler(call, call.input)
 
 
-async def _read_document(call: Call) -> None:
-    if call.document is not None:
-        call.input |= await call.document.read()
-        call.document = None
+async def _read_document(call: Call, document: Document) -> None:
+    call.input |= await document.read()
+    call.document = None
 
 
 async def _make_checks(call: Call) -> None:

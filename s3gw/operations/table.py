@@ -46,7 +46,7 @@ class Need(NamedTuple):
     action: str
     on: Literal["service", "bucket", "object", "new", "source", "renamed", "keys"]
     versioned: str | None = None
-    members: tuple[str, ...] = ()
+    members: frozenset[str] = frozenset()
     if_tagged: bool = False
 
 
@@ -83,10 +83,10 @@ def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
     return (Need(action, "object", versioned),)
 
 
-_ACL_MEMBERS = ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
+_ACL_MEMBERS = frozenset(("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"))
 _PUT = (
     Need("s3:PutObject", "object"),
-    Need("s3:PutObjectTagging", "new", members=("Tagging",)),
+    Need("s3:PutObjectTagging", "new", members=frozenset(("Tagging",))),
     Need("s3:PutObjectAcl", "new", members=_ACL_MEMBERS),
 )
 _READ_SOURCE = (
@@ -102,7 +102,7 @@ OPERATIONS: dict[str, Row] = {
         (
             Need("s3:CreateBucket", "service"),
             Need("s3:PutBucketAcl", "service", members=_ACL_MEMBERS),
-            Need("s3:PutBucketOwnershipControls", "service", members=("ObjectOwnership",)),
+            Need("s3:PutBucketOwnershipControls", "service", members=frozenset(("ObjectOwnership",))),
         ),
         "xml",
         "some",

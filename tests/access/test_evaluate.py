@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3gw.access import evaluate
 from s3gw.access.evaluate import Verdict, decide_policy
 from s3gw.access.parse import LARGEST_OF_BUCKET, parse_bucket_policy, parse_identity_policy
 from tests.access.policies import (
@@ -98,6 +99,17 @@ BY_AGENT = {"StringEquals": {"aws:UserAgent": "curl"}}
 def asked(*statements: dict[str, Any]) -> str | None:
     policy = parse_bucket_policy(document(*statements), BUCKET)
     return decide_policy(policy, STRANGER, "s3:GetObject", KEY_ARN, unread).effect
+
+
+def test_of_a_policy_256_who_asked_are_remembered_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "_MOST_REMEMBERED", 3)
+    policy = parse_bucket_policy(document(statement(Principal={"AWS": ["111122223333"]})), BUCKET)
+    people = [ALICE._replace(user_id=str(number), name=str(number)) for number in range(5)]
+    for who in [*people, *people, STRANGER]:
+        assert decide_policy(policy, who, "s3:GetObject", KEY_ARN, NO_FACTS).effect == (
+            None if who is STRANGER else "Allow"
+        )
+        assert 0 < len(policy.concerning) <= 3
 
 
 def test_what_facts_raises_is_passed_on() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s3gw.access.wildcards import Wild, compile_pattern, tokens_of
+from s3gw.access.wildcards import Wild, compile_pattern, matcher_of, tokens_of
 
 
 def naive(pattern: str, text: str) -> bool:
@@ -26,7 +26,8 @@ def naive(pattern: str, text: str) -> bool:
 @settings(max_examples=400)
 @given(st.text("ab*?", max_size=14), st.text("ab", max_size=12))
 def test_it_matches_what_the_table_of_prefixes_matches(pattern: str, text: str) -> None:
-    assert compile_pattern(tokens_of(pattern)).matches(text) == naive(pattern, text)
+    made = compile_pattern(tokens_of(pattern))
+    assert made.matches(text) == matcher_of(made)(text) == naive(pattern, text)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,8 @@ def test_it_matches_what_the_table_of_prefixes_matches(pattern: str, text: str) 
     ],
 )
 def test_a_pattern_matches_the_whole_text(pattern: str, text: str, expected: bool) -> None:
-    assert compile_pattern(tokens_of(pattern)).matches(text) is expected
+    made = compile_pattern(tokens_of(pattern))
+    assert (made.matches(text), matcher_of(made)(text)) == (expected, expected)
 
 
 def test_wildcards_of_a_value_are_plain_characters() -> None:
