@@ -8,7 +8,7 @@ rest of its name). The numbers are S3GW_MAX_HEADER_BYTES, S3GW_HEADER_TIMEOUT, S
 
 of HttpToolsProtocol why                                                 a test that fails without it
 __init__             state of limits and deadlines                       a_head_that_is_too_large_is_refused
-connection_made      the deadline of the first head begins               a_connection_that_stays_silent_is_closed
+connection_made      the first deadline begins; which TLS it is          a_connection_that_stays_silent_is_closed
 connection_lost      tells the request being answered, not only the last an_application_is_told_that_its_client…
 data_received        limits; errors as XML; refused bodies are discarded what_is_not_http_is_refused_in_s3_s_words
 on_message_begin     the deadline of a later head begins                 a_second_head_that_trickles_in_is_given_up…

@@ -38,6 +38,7 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
+_TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _LINE = 64  # bytes that the first line of a chunk may have on average
 _LINGER = 5.0  # seconds in which a client may still send what nobody reads
 _logger = logging.getLogger("s3gw.server")
@@ -95,9 +96,13 @@ class Connection(HttpToolsProtocol):
         self._framing_bytes = 0  # of a chunked body: what chunks' first lines have beyond _LINE each, and trailers
         self._unsent: tuple[int, int] | None = None
         self._stalled_at = 0.0
+        self._tls: dict[str, dict[object, object]] = {}  # what ASGI's TLS extension tells of the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        if secured is not None:
+            self._tls = {"tls": {"tls_version": _TLS_VERSIONS[secured.version()]}}
         self._deadline = self.loop.time() + self._settings.header_timeout
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -183,7 +188,9 @@ class Connection(HttpToolsProtocol):
         cycle.close = self.close
         if self._body_left >= WORTH:
             cycle.read_directly = self._give_place
-            self.scope["extensions"] = {RECEIVE_INTO: {"call": cycle.receive_into}}
+            self.scope["extensions"] = {RECEIVE_INTO: {"call": cycle.receive_into}, **self._tls}
+        elif self._tls:
+            self.scope["extensions"] = self._tls
         if previous is None or previous.response_complete:
             self._start_asgi_task(cycle, self.app)
         else:

@@ -63,22 +63,52 @@ class Source(NamedTuple):
     rules: BucketRules = NO_BUCKET_RULES
 
 
-class RequestContext(NamedTuple):
-    """How a call came, as far as rules may ask for it. `signature_age` is in milliseconds."""
+class Context(Protocol):
+    """How a call came, as far as rules may ask for it; each is looked up when one does."""
+
+    @property
+    def source_ip(self) -> str | None: ...
+    @property
+    def is_secure(self) -> bool: ...
+    @property
+    def tls_version(self) -> str | None:
+        """1.2 | 1.3; None where another server ended TLS."""
+
+    @property
+    def user_agent(self) -> str | None: ...
+    @property
+    def referer(self) -> str | None: ...
+    @property
+    def signature_version(self) -> str | None:
+        """AWS4-HMAC-SHA256 | AWS"""
+
+    @property
+    def signature_age(self) -> int | None:
+        """In milliseconds."""
+
+    @property
+    def auth_type(self) -> str | None:
+        """REST-HEADER | REST-QUERY-STRING | POST"""
+
+    @property
+    def content_sha256(self) -> str | None: ...
+
+
+class GivenContext(NamedTuple):
+    """What is known without a request."""
 
     source_ip: str | None = None
     is_secure: bool = False
     user_agent: str | None = None
     referer: str | None = None
-    signature_version: str | None = None  # AWS4-HMAC-SHA256 | AWS
+    signature_version: str | None = None
     signature_age: int | None = None
-    auth_type: str | None = None  # REST-HEADER | REST-QUERY-STRING | POST
+    auth_type: str | None = None
     content_sha256: str | None = None
     tls_version: str | None = None
 
 
-def no_context() -> RequestContext:
-    return RequestContext()
+NO_CONTEXT = GivenContext()
 
 
 class Document(Protocol):
@@ -111,7 +141,7 @@ class Call:
     bucket: Bucket | None = None
     source: Source | None = None
     may: Callable[[str, str | None], bool] | None = None
-    context: Callable[[], RequestContext] = no_context
+    context: Context = NO_CONTEXT
     identity: IdentityRules = NO_IDENTITY_RULES
     rules: BucketRules = NO_BUCKET_RULES
     checks: dict[str, Check] = field(default_factory=dict)

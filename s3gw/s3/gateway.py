@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -32,7 +31,7 @@ from s3gw.s3.front_page import page_for
 from s3gw.s3.location import location_of
 from s3gw.s3.post_object import post_object
 from s3gw.s3.refused_headers import refusal_of_headers
-from s3gw.s3.request_context import context_of
+from s3gw.s3.request_context import RequestContext
 from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
 from s3gw.services import Services
 from s3gw.wire.codec import codec
@@ -113,7 +112,7 @@ class Gateway:
         answer.principal = authentication.principal
         row = OPERATIONS[operation.name]
         call = Call(services, authentication.principal, _target(request), answer.request_id, int(now * 1_000_000))
-        call.bucket, call.context = found.bucket, partial(context_of, request, proof, now)
+        call.bucket, call.context = found.bucket, RequestContext(request, proof, now)
         body = self._decode(call, answer, request, row, authentication, receive)
         try:
             output = await perform(call, row)

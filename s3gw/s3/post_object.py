@@ -7,7 +7,6 @@ in the form, so nothing is known of the principal before the fields have come; t
 from __future__ import annotations
 
 import time
-from functools import partial
 
 from s3gw.auth.authenticate import Authentication, PayloadSpec, authenticate
 from s3gw.auth.form_proof import read_form_proof
@@ -25,7 +24,7 @@ from s3gw.s3.form_body import FormBody
 from s3gw.s3.form_fields import FormFields
 from s3gw.s3.location import location_of
 from s3gw.s3.refused_headers import refusal_of_headers
-from s3gw.s3.request_context import context_of
+from s3gw.s3.request_context import RequestContext
 from s3gw.services import Services
 from s3gw.wire.codec import codec
 from s3gw.wire.form import MOST_BEFORE_FILE, Form, wrong_number_of_files
@@ -77,7 +76,7 @@ async def _signed_call(services: Services, answer: Answer, request: Request, fie
         bucket = found.bucket
     answer.principal = principal
     call = Call(services, principal, _target(request, fields), answer.request_id, int(now * 1_000_000))
-    call.bucket, call.context = bucket, partial(context_of, request, proof, now)
+    call.bucket, call.context = bucket, RequestContext(request, proof, now)
     return call
 
 

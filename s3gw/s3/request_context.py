@@ -1,26 +1,53 @@
-"""What rules may ask of how a request came: addresses, headers, the signature. Computed only when a rule asks."""
+"""What rules may ask of how a request came: addresses, headers, the signature."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from s3gw.auth.authenticate import Proof
-from s3gw.operations.call import RequestContext
 from s3gw.wire.request import Request
 
 
-def context_of(request: Request, proof: Proof | None, now: float) -> RequestContext:
-    """`now` is in seconds since the epoch."""
-    headers = request.headers
-    context = RequestContext(
-        source_ip=request.client or None,
-        is_secure=request.secure,
-        user_agent=headers.get("user-agent"),
-        referer=headers.get("referer"),
-        content_sha256=headers.get("x-amz-content-sha256"),
-    )
-    if proof is None:
-        return context
-    return context._replace(
-        signature_version=proof.algorithm,
-        signature_age=None if proof.signed_at is None else max(0, int((now - proof.signed_at) * 1000)),
-        auth_type=proof.auth_type,
-    )
+class RequestContext(NamedTuple):
+    """A Context (operations/call.py). `now` is in seconds since the epoch."""
+
+    request: Request
+    proof: Proof | None
+    now: float
+
+    @property
+    def source_ip(self) -> str | None:
+        return self.request.client or None
+
+    @property
+    def is_secure(self) -> bool:
+        return self.request.secure
+
+    @property
+    def tls_version(self) -> str | None:
+        return self.request.tls_version
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.request.headers.get("user-agent")
+
+    @property
+    def referer(self) -> str | None:
+        return self.request.headers.get("referer")
+
+    @property
+    def content_sha256(self) -> str | None:
+        return self.request.headers.get("x-amz-content-sha256")
+
+    @property
+    def signature_version(self) -> str | None:
+        return None if self.proof is None else self.proof.algorithm
+
+    @property
+    def signature_age(self) -> int | None:
+        signed_at = None if self.proof is None else self.proof.signed_at
+        return None if signed_at is None else max(0, int((self.now - signed_at) * 1000))
+
+    @property
+    def auth_type(self) -> str | None:
+        return None if self.proof is None else self.proof.auth_type

@@ -32,6 +32,7 @@ class Request(NamedTuple):
     arguments: dict[str, str]  # the first value of each name
     client: str  # the address of the client; of the peer unless that is a trusted proxy
     secure: bool
+    tls_version: str | None  # 1.2 or 1.3; None where a trusted proxy ended TLS, which doesn't tell
     target: Target
 
     @classmethod
@@ -48,7 +49,9 @@ class Request(NamedTuple):
         scheme: str = scope["scheme"]
         host = headers.get("host", "")
         candidates: tuple[str, ...] = (host,)
+        tls_version = _tls_version(scope) if scheme == "https" else None
         if trusted_proxies and is_trusted(client, trusted_proxies):
+            tls_version = None
             client = _forwarded_client(headers, client, trusted_proxies)
             scheme = _first(headers.get("x-forwarded-proto", "")).lower() or scheme
             host, candidates = _forwarded_hosts(headers, host, domains)
@@ -67,8 +70,15 @@ class Request(NamedTuple):
             dict(reversed(query)) if query else {},
             client,
             scheme == "https",
+            tls_version,
             parse_target(host, raw_path, domains),
         )
+
+
+def _tls_version(scope: Mapping[str, Any]) -> str | None:
+    """As ASGI's TLS extension tells it: 0x0303 is 1.2."""
+    number: int | None = scope.get("extensions", {}).get("tls", {}).get("tls_version")
+    return None if number is None else f"1.{(number & 0xFF) - 1}"
 
 
 _PRESIGNING = ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")

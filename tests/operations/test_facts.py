@@ -10,7 +10,7 @@ import pytest
 from s3gw.access.rules import ObjectUnread
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.operations.call import Call, RequestContext
+from s3gw.operations.call import Call, GivenContext
 from s3gw.operations.facts import FACTS, UNREAD, Known, facts_of
 
 ALICE = Principal("1", "c", "123456789012", "alice", "user", "AKIA", "root")
@@ -35,7 +35,7 @@ INPUT = {
     "IfNoneMatch": "*",
     "Tagging": "color=red&size=%20L",
 }
-CONTEXT = RequestContext("10.1.2.3", True, "agent", "http://page", "AWS4-HMAC-SHA256", 1500, "POST", "hash", "1.3")
+CONTEXT = GivenContext("10.1.2.3", True, "agent", "http://page", "AWS4-HMAC-SHA256", 1500, "POST", "hash", "1.3")
 ALWAYS = {
     "aws:CurrentTime": "2006-02-03T16:45:09Z",
     "aws:EpochTime": "1138985109",
@@ -82,10 +82,10 @@ KNOWN = ALWAYS | {
 OF_NOBODY = ALWAYS | {"aws:PrincipalType": "Anonymous", "aws:SecureTransport": "false"}
 
 
-def call(principal: Principal, input: dict[str, Any], context: RequestContext = CONTEXT) -> Call:
+def call(principal: Principal, input: dict[str, Any], context: GivenContext = CONTEXT) -> Call:
     services = SimpleNamespace(settings=SimpleNamespace(region="us-east-1"))
     made = Call(cast("Any", services), principal, input, "request", 1_138_985_109_999_999)
-    made.context = lambda: context
+    made.context = context
     made.bucket = cast("Any", SimpleNamespace(owner_account_id="999999999999"))
     return made
 
@@ -97,7 +97,7 @@ def facts(of: Call, name: str, action: str = "s3:GetObject", known: Known = UNRE
 @pytest.mark.parametrize("name", sorted(FACTS))
 def test_a_fact_is_that_of_the_call(name: str) -> None:
     assert facts(call(ALICE, INPUT), name) == (KNOWN[name],)
-    nobody = call(ANONYMOUS, {}, RequestContext())
+    nobody = call(ANONYMOUS, {}, GivenContext())
     nobody.bucket = None
     assert facts(nobody, name) == ((OF_NOBODY[name],) if name in OF_NOBODY else ())
 

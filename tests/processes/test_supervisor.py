@@ -404,16 +404,51 @@ def test_both_listeners_speak_tls_and_follow_the_certificate(tmp_path: Path) -> 
         assert server.log.read_text().count("loaded the new TLS certificate") == 1  # two workers did
 
 
-def test_a_client_without_tls_is_dropped_and_the_worker_stays_well(tmp_path: Path) -> None:
-    certificate, key = write_certificate(tmp_path, "server")
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Path]]:
+    """A server that speaks TLS, and its certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = write_certificate(folder, "server")
     options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--workers", "1")
-    with running_server(tmp_path / "data", *options) as server:
-        address = urlsplit(server.s3)
-        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n")
-            try:
-                assert b"HTTP" not in client.recv(1000)
-            except ConnectionResetError:
-                pass
-        context = ssl.create_default_context(cafile=str(certificate))
-        assert server.get(server.s3, context)[0] == 403
+    with running_server(folder / "data", *options) as server:
+        yield server, certificate
+
+
+def test_a_client_without_tls_is_dropped_and_the_worker_stays_well(secure: tuple[RunningServer, Path]) -> None:
+    server, certificate = secure
+    address = urlsplit(server.s3)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: s3\r\n\r\n")
+        try:
+            assert b"HTTP" not in client.recv(1000)
+        except ConnectionResetError:
+            pass
+    context = ssl.create_default_context(cafile=str(certificate))
+    assert server.get(server.s3, context)[0] == 403
+
+
+def test_a_policy_knows_the_version_of_tls(secure: tuple[RunningServer, Path]) -> None:
+    server, certificate = secure
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=server.s3,
+        aws_access_key_id=ROOT_KEY[0],
+        aws_secret_access_key=ROOT_KEY[1],
+        region_name="us-east-1",
+        verify=str(certificate),
+    )
+    s3.create_bucket(Bucket="modern")
+    s3.put_object(Bucket="modern", Key="k", Body=b"x")
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::modern/*",
+        "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.3"}},
+    }
+    s3.put_bucket_policy(Bucket="modern", Policy=json.dumps({"Version": "2012-10-17", "Statement": [denied]}))
+    url = s3.generate_presigned_url("get_object", {"Bucket": "modern", "Key": "k"})
+    modern, old = (ssl.create_default_context(cafile=str(certificate)) for _ in range(2))
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert server.get(url, modern) == (200, b"x")
+    assert server.get(url, old)[0] == 403

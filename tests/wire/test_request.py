@@ -86,6 +86,17 @@ def test_the_client_is_the_last_address_that_no_trusted_proxy_has(forwarded: byt
     assert request((b"x-forwarded-for", forwarded)).client == client
 
 
+@pytest.mark.parametrize(
+    ("client", "scheme", "version"),
+    [("192.0.2.1", "https", "1.3"), ("192.0.2.1", "http", None), ("10.0.0.1", "https", None)],
+)
+def test_the_version_of_tls_is_known_of_clients_and_not_of_proxies(
+    client: str, scheme: str, version: str | None
+) -> None:
+    made = request(client=client, scheme=scheme, extensions={"tls": {"tls_version": 0x0304}})
+    assert made.tls_version == version
+
+
 def test_a_mapped_ipv4_address_is_that_address() -> None:
     assert is_trusted("::ffff:10.0.0.1", PROXIES)
     assert not is_trusted("::ffff:192.0.2.1", PROXIES)
