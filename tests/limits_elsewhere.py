@@ -6,6 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests import test_known_rules as known_rules
+from tests.access import test_evaluate as evaluate
+from tests.access import test_parse as parse
+from tests.cli import test_people as people
+from tests.cli import test_policies as policies
+from tests.metadata import test_contents as contents
+from tests.metadata import test_postgresql as postgresql
+from tests.metadata import test_sqlite_writer as sqlite
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_tagging as tagging
@@ -14,7 +21,20 @@ from tests.s3 import test_cors_rules as cors_rules
 from tests.wire import test_form as form
 
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
+    "access.document.LONGEST_TEXT": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
+    "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
+    "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
+    "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
+    "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,
+    "metadata.contents._MAX_DEPTH": contents.test_part_lists_nested_too_deeply_are_corruption,
+    "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,
+    "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
+    "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
+    "metadata.sqlite._MOST_SLOW": sqlite.test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread,
+    "metadata.sqlite_connection.MAX_SCAN_SECONDS": sqlite.test_a_scan_longer_than_its_limit_is_ended,
+    "metadata.sqlite_writer.MAX_GROUP": sqlite.test_a_group_is_bounded,
+    "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
     "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,

@@ -24,7 +24,7 @@ from s3gw.metadata.database import (
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import _LOCK
 from s3gw.metadata.migrate import upgrade as migrate
-from s3gw.metadata.postgresql import WRITERS, PostgreSQLConnection, PostgreSQLDatabase
+from s3gw.metadata.postgresql import MAX_ATTEMPTS, WRITERS, PostgreSQLConnection, PostgreSQLDatabase
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, settings
 from tests.postgresql import Server, run_server
@@ -75,6 +75,19 @@ async def test_a_serialization_failure_is_run_again(database: PostgreSQLDatabase
         return len(runs)
 
     assert await database.write(fail_twice) == 3
+
+
+async def test_what_fails_8_times_is_given_up(database: PostgreSQLDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3gw.metadata.postgresql.random.uniform", lambda least, most: 0.0)
+    runs = []
+
+    def fail(conn: Connection) -> None:
+        runs.append(1)
+        conn.execute(text("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$"))
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(fail)
+    assert len(runs) == MAX_ATTEMPTS == 8
 
 
 async def test_writers_of_a_key_that_is_held_leave_the_connections_to_others(database: PostgreSQLDatabase) -> None:
