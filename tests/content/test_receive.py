@@ -49,6 +49,15 @@ async def test_an_empty_body_has_no_buffer() -> None:
     assert await Receiver(body_of(b""), [], window, CHUNK).next() is None
 
 
+async def test_what_was_read_before_is_handed_on_whole_though_the_body_has_ended() -> None:
+    window, body = UploadWindow(UploadBuffers(BUFFER)), body_of(b"")
+    assert await body.read() == b"" and body.has_ended
+    data = random_bytes(CHUNK + 1)
+    pieces = await received(Receiver(body, [data], window, CHUNK), window)
+    assert list(map(len, pieces)) == [BUFFER, CHUNK - BUFFER, 1]
+    assert b"".join(pieces) == data
+
+
 async def test_a_silent_client_holds_no_buffer_and_what_it_sent_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receive, "_HOLD", 0.01)
     buffers = UploadBuffers(BUFFER)
