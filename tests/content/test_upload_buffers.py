@@ -129,9 +129,15 @@ async def test_a_buffer_that_is_given_back_twice_is_not_free_twice() -> None:
 @pytest.mark.parametrize(
     "use", [lambda buffer: buffer.room(1), lambda buffer: buffer.fill(1, 0), lambda buffer: buffer.lend(1)]
 )
-async def test_a_buffer_can_not_be_used_after_its_turn(use: Callable[[UploadBuffer], object]) -> None:
+@pytest.mark.parametrize(
+    "before", [lambda buffer: None, lambda buffer: buffer.room(1), lambda buffer: fill(buffer, b"x")]
+)
+async def test_a_buffer_can_not_be_used_after_its_turn(
+    use: Callable[[UploadBuffer], object], before: Callable[[UploadBuffer], object]
+) -> None:
     pool = UploadBuffers(BUFFER)
     buffer = await pool.take()
+    before(buffer)
     pool.give_back(buffer)
     with pytest.raises(BufferMisused):
         use(buffer)
