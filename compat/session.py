@@ -7,6 +7,7 @@ it creates buckets for clients that can't, and reads back what a client says it 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -107,12 +108,13 @@ def refused(error: type[Exception] | tuple[type[Exception], ...], call: Callable
     raise AssertionError(f"should have raised {error} {needle}")
 
 
-def curl(method: str, path: str, *options: str) -> bytes:
+def curl(method: str, path: str, *options: str, query: str = "") -> bytes:
     """One signed request by curl, for what the client at hand can't do itself. `path` is not escaped yet."""
     # S3 wants the payload's hash in a header; curl before 8 signs one that it is given but adds none by itself.
     command = ["curl", "-sS", "--fail-with-body", "--aws-sigv4", f"aws:amz:{REGION}:s3", "--user"]
     command += [f"{ACCESS_KEY}:{SECRET_KEY}", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-X", method]
-    done = subprocess.run([*command, *options, ENDPOINT + quote(path)], capture_output=True)
+    url = ENDPOINT + quote(path) + (query and f"?{query}")
+    done = subprocess.run([*command, *options, url], capture_output=True)
     assert done.returncode == 0, f"curl {method} {path}: {done.stderr.decode()} {done.stdout[:1000]!r}"
     return done.stdout
 
@@ -131,6 +133,24 @@ def post_form(url: str, fields: Mapping[str, str], content: bytes) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+
+
+def policy_for_all(prefix: str) -> str:
+    """A bucket policy that lets everybody read the keys that begin with `prefix`."""
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [{**allow, "Resource": f"arn:aws:s3:::{BUCKET}/{prefix}*"}]}
+    )
+
+
+def anonymous(key: str) -> tuple[int, bytes]:
+    """Status and body of a GET that nobody signed."""
+    try:
+        with urllib.request.urlopen(f"{ENDPOINT}/{BUCKET}/{quote(key)}") as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 def make_bucket(name: str = BUCKET) -> str:

@@ -1,18 +1,23 @@
-"""boto3 with its default integrity protections: objects, transfer manager, presigned URLs, forms, versions."""
+"""boto3 with its default integrity protections: objects, transfer manager, presigned URLs, forms, versions; bucket
+policies, ACLs.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import urllib.request
 from functools import partial
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from session import BUCKET, MIB, SAMPLE_NAMES, post_form, refused, same, sample, version
+from session import BUCKET, MIB, SAMPLE_NAMES, policy_for_all, post_form, refused, same, sample, version
 
 s3 = boto3.client("s3")
+anybody = boto3.client("s3", config=Config(signature_version=UNSIGNED))
 
 
 def main() -> None:
@@ -26,6 +31,8 @@ def main() -> None:
     conditions()
     copies()
     versions()
+    policies()
+    acls()
     s3.delete_bucket(Bucket=BUCKET)
     refused(ClientError, lambda: s3.head_bucket(Bucket=BUCKET), "404")
 
@@ -128,6 +135,58 @@ def versions() -> None:
     refused(ClientError, lambda: s3.get_object(Bucket=BUCKET, Key="v"), "NoSuchKey")
     same(s3.get_object(Bucket=BUCKET, Key="v", VersionId=first)["Body"].read(), b"first", "by version")
     same(len(list(bucket.object_versions.filter(Prefix="v"))), 3, "two versions and a marker")
+    bucket.object_versions.delete()
+
+
+def policies() -> None:
+    for key in ("open/a", "closed/a"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"a")
+    put = partial(s3.put_bucket_policy, Bucket=BUCKET)
+    text = policy_for_all("open/")
+    blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True))
+    refused(ClientError, partial(put, Policy=text), "AccessDenied")
+    s3.delete_public_access_block(Bucket=BUCKET)
+    refused(ClientError, partial(put, Policy=text.replace("s3:GetObject", "s3:NoSuchAction")), "MalformedPolicy")
+    put(Policy=text)
+    same(json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"]), json.loads(text), "policy")
+    same(s3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"], {"IsPublic": True}, "status")
+    same(anybody.get_object(Bucket=BUCKET, Key="open/a")["Body"].read(), b"a", "anonymous GET")
+    refused(ClientError, lambda: anybody.get_object(Bucket=BUCKET, Key="closed/a"), "AccessDenied")
+    refused(ClientError, lambda: anybody.put_object(Bucket=BUCKET, Key="open/b", Body=b"b"), "AccessDenied")
+    # Who may read is limited to an address, so this isn't public; an explicit deny binds the owner too.
+    document = json.loads(text)
+    document["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    keep = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:DeleteObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/closed/*",
+    }
+    document["Statement"].append(keep)
+    put(Policy=json.dumps(document))
+    same(s3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"], {"IsPublic": False}, "status")
+    refused(ClientError, lambda: anybody.get_object(Bucket=BUCKET, Key="open/a"), "AccessDenied")
+    refused(ClientError, lambda: s3.delete_object(Bucket=BUCKET, Key="closed/a"), "AccessDenied")
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    refused(ClientError, lambda: s3.get_bucket_policy(Bucket=BUCKET), "NoSuchBucketPolicy")
+
+
+def acls() -> None:
+    def own(mode: str) -> None:
+        s3.put_bucket_ownership_controls(Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": mode}]})
+
+    bucket = boto3.resource("s3").Bucket(BUCKET)
+    own("BucketOwnerEnforced")
+    public = partial(s3.put_object_acl, Bucket=BUCKET, Key="closed/a", ACL="public-read")
+    refused(ClientError, public, "AccessControlListNotSupported")
+    own("ObjectWriter")
+    public()
+    grants = s3.get_object_acl(Bucket=BUCKET, Key="closed/a")["Grants"]
+    same(sorted(row["Permission"] for row in grants), ["FULL_CONTROL", "READ"], "permissions")
+    same(anybody.get_object(Bucket=BUCKET, Key="closed/a")["Body"].read(), b"a", "anonymous GET by the ACL")
+    bucket.Acl().put(ACL="public-read")
+    same(len(anybody.list_objects_v2(Bucket=BUCKET)["Contents"]), 2, "anonymous list by the bucket's ACL")
     bucket.object_versions.delete()
 
 

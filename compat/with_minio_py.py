@@ -1,8 +1,9 @@
-"""minio-py: objects, multipart from a stream, presigned URLs, forms, composed objects, listing, bulk removal."""
+"""minio-py: objects, multipart from a stream, presigned URLs, forms, bucket policy, composed objects, bulk removal."""
 
 from __future__ import annotations
 
 import io
+import json
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,8 @@ from session import (
     SAMPLE_NAMES,
     SECRET_KEY,
     WORK,
+    curl,
+    policy_for_all,
     post_form,
     read_folder,
     refused,
@@ -50,6 +53,7 @@ def main() -> None:
     part.release_conn()
     streams_and_copies(files)
     forms()
+    policies()
     tags = Tags.new_object_tags()
     tags["a"] = "b"
     client.set_object_tags(BUCKET, "readme.txt", tags)
@@ -69,6 +73,21 @@ def forms() -> None:
     same(post_form(f"http://{HOST}/{BUCKET}", fields, b"of a form"), 204, "POST")
     same(client.get_object(BUCKET, "form/ü").read(), b"of a form", "what the form stored")
     same(post_form(f"http://{HOST}/{BUCKET}", {**fields, "key": "other"}, b"of a form"), 403, "POST of another key")
+
+
+def policies() -> None:
+    nobody = minio.Minio(HOST, secure=False, region=REGION)
+    text = policy_for_all("form/")
+    refused(minio.S3Error, lambda: client.get_bucket_policy(BUCKET), "NoSuchBucketPolicy")
+    curl("DELETE", f"/{BUCKET}", query="publicAccessBlock=")  # for which minio-py has no call
+    refused(minio.S3Error, lambda: client.set_bucket_policy(BUCKET, text.replace("Allow", "allow")), "MalformedPolicy")
+    client.set_bucket_policy(BUCKET, text)
+    same(json.loads(client.get_bucket_policy(BUCKET)), json.loads(text), "policy")
+    same(nobody.get_object(BUCKET, "form/ü").read(), b"of a form", "anonymous GET")
+    refused(minio.S3Error, lambda: nobody.get_object(BUCKET, "readme.txt"), "AccessDenied")
+    refused(minio.S3Error, lambda: nobody.put_object(BUCKET, "form/x", io.BytesIO(b"x"), 1), "AccessDenied")
+    client.delete_bucket_policy(BUCKET)
+    refused(minio.S3Error, lambda: nobody.get_object(BUCKET, "form/ü"), "AccessDenied")
 
 
 def streams_and_copies(files: dict[str, bytes]) -> None:
