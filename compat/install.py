@@ -33,8 +33,11 @@ def call(*argv: str, cwd: Path | None = None, **variables: str) -> None:
 
 def packages(*names: str, programs: tuple[str, ...] = ()) -> None:
     """Debian packages, unless their programs (default: of the same name) are on the PATH already."""
-    if all(shutil.which(program) for program in programs or names):
-        return
+    if not all(shutil.which(program) for program in programs or names):
+        install_packages(*names)
+
+
+def install_packages(*names: str) -> None:
     if not shutil.which("apt-get"):
         raise NotHad(f"please install {', '.join(names)}")
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -99,6 +102,18 @@ def node(script: str, *modules: str) -> Recipe:
             call("npm", "install", "--silent", "--prefix", str(folder), *modules)
         shutil.copy(HERE / script, folder / script)
         return ["node", str(folder / script)]
+
+    return recipe
+
+
+def ruby(script: str, library: str, *debian: str) -> Recipe:
+    """A Ruby file that requires `library`: whichever Ruby finds already, as a gem too, or else that of `debian`."""
+
+    def recipe() -> list[str]:
+        there = shutil.which("ruby") and subprocess.run(["ruby", "-r", library, "-e", ""], capture_output=True)
+        if not there or there.returncode:
+            install_packages(*debian)
+        return ["ruby", "--backtrace-limit=10", str(HERE / script)]
 
     return recipe
 

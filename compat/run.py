@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import Gateway, running_gateway
-from install import BIN, NotHad, Recipe, go_program, java, node, python
+from install import BIN, NotHad, Recipe, go_program, java, node, python, ruby
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ CLIENTS = [
         "aws-sdk-js-v3",
         node("with_aws_sdk_js_v3.mjs", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@aws-sdk/s3-request-presigner"),
     ),
+    Client("aws-sdk-js-v2", node("with_aws_sdk_js_v2.mjs", "aws-sdk@2")),
+    Client("aws-sdk-ruby", ruby("with_aws_sdk_ruby.rb", "aws-sdk-s3", "ruby", "ruby-aws-sdk-s3")),
     Client(
         "aws-sdk-go-v2",
         go_program(
