@@ -17,6 +17,7 @@ import yaml
 
 import s3gw
 from tests.certificates import write_certificate
+from tests.gateways import client_of
 from tests.servers import ROOT_KEY, environment, running_server
 
 ROOT = Path(__file__).parent.parent
@@ -169,7 +170,8 @@ def lines_of_readme(language: str) -> list[str]:
 
 def test_the_readmes_lines_are_commands_that_there_are() -> None:
     lines = lines_of_readme("sh")
-    assert {line.split()[0] for line in lines} == {"make", ".", "aws", "s3gw"}
+    commands = {line.split()[0] for line in lines if line[0] not in '{"' and line != "END"}  # without the documents
+    assert commands == {"make", ".", "aws", "cat", "curl", "s3gw"}
     assert {line.split()[1] for line in lines if line.startswith("make ")} <= TARGETS
     assert not any("…" in line for line in lines), "a line that doesn't run as it stands"
 
@@ -180,17 +182,21 @@ def test_the_readmes_lines_for_clients_name_versions_that_fit_ours() -> None:
 
 
 def test_the_readmes_lines_run_as_they_stand(tmp_path: Path) -> None:
-    """In their order, from where `make run` has installed. aws is a program of others, and left out."""
+    """In their order, from where `make run` has installed. aws and curl are programs of others: boto3 does the same."""
     lines = lines_of_readme("sh")
     assert lines[:2] == ["make run", ". .venv/bin/activate"]
     assert run_make("--dry-run", "run").splitlines()[-1].split()[:3] == ["exec", ".venv/bin/s3gw", "serve"]
     with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures") as server:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         keys = {"AWS_ACCESS_KEY_ID": ROOT_KEY[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEY[1], "AWS_REGION": "us-east-1"}
-        for line in [line for line in lines if line.startswith("s3gw ")]:
-            subprocess.run(line.split(), cwd=tmp_path, env=environment(PATH=path), check=True, capture_output=True)
+        ours = "\n".join(line for line in lines if line.split()[0] not in ("make", ".", "aws", "curl"))
+        subprocess.run(["bash", "-e"], input=ours.encode(), cwd=tmp_path, env=environment(PATH=path), check=True)
         source = "\n".join(lines_of_readme("python")).replace("http://127.0.0.1:9000", server.s3)
         subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=environment(**keys), check=True)
+        s3 = client_of(server)
+        s3.delete_public_access_block(Bucket="pictures")
+        s3.put_bucket_policy(Bucket="pictures", Policy=(tmp_path / "public.json").read_text())
+        assert server.get(f"{server.s3}/pictures/hello") == (200, b"world")
 
 
 def test_serving_installs_nothing_that_only_develops() -> None:
