@@ -95,16 +95,16 @@ def matcher_of(pattern: Pattern) -> Callable[[str], bool]:
     """Answers as `pattern.matches`. Most patterns are a text, its beginning or a part of it, which costs a tenth then,
     and what doesn't match a longer one seldom begins as it does.
     """
-    head, middle, tail, _ = pattern
+    head, middle, tail, least = pattern
     prefix = head.chars
     if head.gaps:
         return pattern.matches
     if tail is None:
         return lambda text: text == prefix
-    if not tail.chars and not middle:
+    if least == len(prefix):  # no more than that is asked for: of the rest there are only `*`
         return lambda text: text.startswith(prefix)
-    if not tail.chars and not prefix and len(middle) == 1 and not middle[0].segment.gaps:
-        part = middle[0].segment.chars
+    part, gaps = middle[0].segment if middle else Segment("", ())
+    if least == len(part) and not gaps:  # there is no `?` at its ends either
         return lambda text: part in text
     return lambda text: text.startswith(prefix) and pattern.matches(text)
 
