@@ -36,9 +36,9 @@ class Room:
         self.writer = self.new_writer("first")
         self.reader = ContentReader(self.database, self.store)
 
-    def new_writer(self, process: str, memory: int = 64 * 2**20) -> BodyWriter:
+    def new_writer(self, process: str, memory: int = 64 * 2**20, chunk_size: int = CHUNK) -> BodyWriter:
         return BodyWriter(
-            self.database, self.store, process, self.pins, inline_limit=1024, chunk_size=CHUNK, memory=memory
+            self.database, self.store, process, self.pins, inline_limit=1024, chunk_size=chunk_size, memory=memory
         )
 
     async def put(self, data: bytes, writer: BodyWriter | None = None) -> Content:

@@ -52,6 +52,19 @@ async def test_a_larger_body_is_cut_into_chunks(room: Room, size: int, piece: in
     assert await room.get(content) == data
 
 
+@pytest.mark.parametrize("piece", [10_000, 2**21])
+async def test_a_chunk_has_several_buffers_and_they_stay_in_their_order(room: Room, piece: int) -> None:
+    chunk = 3 * BUFFER + BLOCK
+    data, writer = random_bytes(2 * chunk + BUFFER + 7), room.new_writer("second", chunk_size=chunk)
+    async with writer.storing(body_of(data, piece)) as stored:
+        assert stored.md5 == hashlib.md5(data).hexdigest()
+        content = await room.add(stored.content)
+    await writer.close()
+    assert [extent.length for extent in content.extents] == [chunk, chunk, BUFFER + 7]
+    assert len(room.files()) == 3
+    assert await room.get(content) == data
+
+
 @pytest.mark.parametrize("size", [100, 2 * CHUNK + 5])
 async def test_requested_checksums_run_over_the_same_bytes(room: Room, size: int) -> None:
     data = random_bytes(size)
