@@ -99,7 +99,6 @@ class Upload:
             await self._end_chunk(chunk)
         # Shielded: cancelled here, a task would leave its thread at work on a file that `discard` then closes.
         settled = [await asyncio.shield(task) for task in self._settling]
-        await self._window.until(lambda: True)
         if self._crc is not None and self._crc.digest() != receiver.crc.to_bytes(8, "big"):
             raise BodyMixedUp("a checksum was computed of other bytes than were received")
         chunks = [new for _, new in settled if new is not None]
