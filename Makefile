@@ -10,7 +10,7 @@ CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run check lint test soak bench compat image format clean
+.PHONY: help run check lint test coverage soak bench compat image format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
@@ -25,11 +25,14 @@ lint: .venv/.installed ## format, lint and types, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# A selection (ARGS) runs without coverage, which would be far below the limit. What combine says is not decisive: the
-# tests kill processes, some while they write their counts.
-test: .venv/.installed ## the whole test suite in parallel, with coverage; installs PostgreSQL when there is none
+test: .venv/.installed ## the whole test suite in parallel, or ARGS; installs PostgreSQL when there is none
 	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
-	if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
+	exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n $(JOBS) --dist worksteal)
+
+# Counting lines takes three quarters more of CPU. What combine says is not decisive: the tests kill processes, some while
+# they write their counts.
+coverage: .venv/.installed ## the whole test suite, and which lines it doesn't reach
+	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
 	$(BIN)/coverage erase; \
 	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal; outcome=$$?; \
 	$(BIN)/coverage combine --quiet; \
