@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from s3gw.access import acl
@@ -52,11 +53,14 @@ def _known_rules(known: KnownRules, bucket: Bucket) -> BucketRules | None:
 
 
 class _On(NamedTuple):
-    """What a need is about: its resource, whether the call names a version of it, and what is known of its object."""
+    """What a need is about: its resource, whether the call names a version of it, and what is known of its object.
+    `named`: what the call says of this object alone, where its input is about another or about many.
+    """
 
     resource: Resource
     names_version: bool = False
     known: Known = UNREAD
+    named: Mapping[str, str] = MappingProxyType({})
 
 
 def _in(call: Call, key: str | None = None) -> Resource:
@@ -67,7 +71,7 @@ def _in(call: Call, key: str | None = None) -> Resource:
 def _of_source(call: Call) -> _On:
     bucket, key, version_id, rules = call.the_source
     resource = Resource(bucket.name, bucket.owner_id, key, rules)
-    return _On(resource, version_id is not None)
+    return _On(resource) if version_id is None else _On(resource, True, named={"VersionId": version_id})
 
 
 def _new(call: Call) -> _On:
@@ -172,7 +176,8 @@ def _stored(version: ObjectVersion | None) -> StoredObject | None:
 
 def _decide(call: Call, need: Need, on: _On, facts_of: FactsOf = facts_of) -> Decision:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
-    facts = partial(facts_of, call, action, on.known)
+    asked = replace(call, input={**call.input, **on.named}) if on.named else call
+    facts = partial(facts_of, asked, action, on.known)
     return decide(Question(call.principal, action, on.resource, facts, call.identity))
 
 
@@ -193,8 +198,8 @@ def _tell(call: Call, need: Need, decision: Decision) -> None:
     _logger.debug("request_id=%s action=%s %s", call.request_id, need.action, decision.reason)
 
 
-def _may(call: Call, need: Need, key: str, version_id: str | None) -> bool:
-    decision = _decide(call, need, _On(_in(call, key), version_id is not None))
+def _may(call: Call, need: Need, key: str, named: Mapping[str, str]) -> bool:
+    decision = _decide(call, need, _On(_in(call, key), "VersionId" in named, named=named))
     _tell(call, need, decision)
     return decision.is_allowed
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # So many are deleted in one transaction; other writers get their turn between two.
 _BATCH = 100
+# Of an entry → what DeleteObject calls it, and conditions of policies ask for.
+_MEMBERS = {"VersionId": "VersionId", "ETag": "IfMatch"}
 
 
 async def delete_object(call: Call, input: DeleteObjectRequestTypeDef) -> Output:
@@ -88,7 +90,7 @@ def _plan(call: Call, entry: Any) -> _Plan | S3Error:
 def _checked(call: Call, entry: Any) -> _Plan:
     key, version_id = entry["Key"], entry.get("VersionId")
     assert call.may is not None, "the operation's row has a need on keys"
-    if not call.may(key, version_id):
+    if not call.may(key, {_MEMBERS[name]: entry[name] for name in _MEMBERS if name in entry}):
         raise AccessDenied()
     check_key_length(key, call.services.settings.max_key)
     if version_id is not None and not objects.is_version_id(version_id):
