@@ -35,7 +35,8 @@ def unread() -> StoredObject | None:
 
 
 class Resource(NamedTuple):
-    """What is acted on: a key of a bucket, a bucket (no key), or the service (no bucket).
+    """What is acted on: a key of a bucket, a bucket (no key), or the service (no bucket), where a bucket may be made of
+    the name `new_bucket`.
 
     `owner_id` is the user that the bucket's account belongs to. `stored` gives the object that is there, or None, and
     raises ObjectUnread as long as that isn't known.
@@ -46,11 +47,12 @@ class Resource(NamedTuple):
     key: str | None = None
     rules: BucketRules = NO_BUCKET_RULES
     stored: Callable[[], StoredObject | None] = unread
+    new_bucket: str | None = None
 
     @property
     def arn(self) -> str:
         if self.bucket is None:
-            return "*"
+            return "*" if self.new_bucket is None else f"arn:aws:s3:::{self.new_bucket}"
         return f"arn:aws:s3:::{self.bucket}" if self.key is None else f"arn:aws:s3:::{self.bucket}/{self.key}"
 
 

@@ -91,6 +91,7 @@ def renamed_key(call: Call) -> str | None:
 
 _ON: Mapping[str, Callable[[Call], _On]] = {
     "service": lambda call: _On(Resource()),
+    "new bucket": lambda call: _On(Resource(new_bucket=call.input["Bucket"])),
     "bucket": lambda call: _On(_in(call)),
     "object": lambda call: _On(_in(call, call.input["Key"]), "VersionId" in call.input),
     "new": _new,

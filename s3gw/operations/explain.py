@@ -113,15 +113,15 @@ def _need(asked: Asked) -> Need:
         return Need(action, "object", next((need.versioned for need in known if need.versioned), None))
     if asked.key is not None:
         raise Unexplainable(f"{action} isn't about an object: leave out --key")
-    if action not in ON_BUCKETS or (known and all(need.on == "service" for need in known)):
+    if action not in ON_BUCKETS:
         return Need(action, "service")
     if asked.bucket is None:
         raise Unexplainable(f"{action} is about a bucket: give --bucket")
-    return Need(action, "bucket")
+    return Need(action, "new bucket" if known and all(need.on == "new bucket" for need in known) else "bucket")
 
 
 def _input(asked: Asked) -> dict[str, str]:
-    given = {"Key": asked.key, "VersionId": asked.version_id}
+    given = {"Bucket": asked.bucket, "Key": asked.key, "VersionId": asked.version_id}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -159,7 +159,7 @@ def _load(conn: Connection, call: Call, asked: Asked, need: Need) -> ObjectVersi
     principal = call.principal
     if not principal.is_anonymous:
         call.identity = identity_rules(access_rules.of_identity(conn, principal.user_id, principal.access_key_id))
-    if need.on == "service":
+    if need.on in ("service", "new bucket"):
         return None
     assert asked.bucket is not None
     bucket = call.bucket = buckets.find(conn, asked.bucket)

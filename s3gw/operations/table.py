@@ -38,13 +38,13 @@ class Need(NamedTuple):
     """An IAM action on a resource that an operation needs.
 
     `versioned` replaces the action when a version is named. With `members`, the need exists only when the input has one
-    of them. `new` is the object that is written, whatever is there under its key. `renamed` is what a rename moves.
-    Needs on `keys` are asked for by the handler, for each key of the body (`Call.may`). `if_tagged`: only where tags
-    are copied from the source.
+    of them. `new` is the object that is written, whatever is there under its key; `new bucket` the one that is made.
+    `renamed` is what a rename moves. Needs on `keys` are asked for by the handler, for each key of the body
+    (`Call.may`). `if_tagged`: only where tags are copied from the source.
     """
 
     action: str
-    on: Literal["service", "bucket", "object", "new", "source", "renamed", "keys"]
+    on: Literal["service", "new bucket", "bucket", "object", "new", "source", "renamed", "keys"]
     versioned: str | None = None
     members: frozenset[str] = frozenset()
     if_tagged: bool = False
@@ -71,7 +71,7 @@ class Row:
     has_source: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.is_in_bucket = all(need.on != "service" for need in self.needs)
+        self.is_in_bucket = all(need.on not in ("service", "new bucket") for need in self.needs)
         self.has_source = any(need.on == "source" for need in self.needs)
 
 
@@ -100,9 +100,9 @@ OPERATIONS: dict[str, Row] = {
     "CreateBucket": Row(
         buckets.create_bucket,
         (
-            Need("s3:CreateBucket", "service"),
-            Need("s3:PutBucketAcl", "service", members=_ACL_MEMBERS),
-            Need("s3:PutBucketOwnershipControls", "service", members=frozenset(("ObjectOwnership",))),
+            Need("s3:CreateBucket", "new bucket"),
+            Need("s3:PutBucketAcl", "new bucket", members=_ACL_MEMBERS),
+            Need("s3:PutBucketOwnershipControls", "new bucket", members=frozenset(("ObjectOwnership",))),
         ),
         "xml",
         "some",

@@ -106,6 +106,16 @@ def test_what_an_access_key_is_narrowed_to_counts(explain: Explain, ask: Ask, ru
     assert "the access key AKIAEDITOR is editor's" in refusal(other)
 
 
+def test_a_bucket_that_would_be_made_is_named(ask: Ask, run: Command) -> None:
+    ask(
+        "policy", "put", "--user", "editor", "-", input=document(of_identity(Action="s3:*", Resource="arn:aws:s3:::a*"))
+    )
+    for name, status in (("album", 0), ("book", 3)):
+        result = run("explain", "--user", "editor", "--action", "s3:CreateBucket", "--bucket", name, "--json")
+        told = json.loads(result.stdout)
+        assert (told["resource"], result.exit_code) == (f"arn:aws:s3:::{name}", status)
+
+
 def test_who_is_disabled_is_refused_whatever_the_rules(explain: Explain, ask: Ask) -> None:
     ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR", "--expires", "2001-01-01")
     assert explain("--access-key", "AKIAEDITOR")["reason"] == "the access key AKIAEDITOR has expired"

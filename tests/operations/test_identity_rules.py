@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.access.policies import document, of_identity, statement
 from tests.cli.commands import Ask, beside
-from tests.gateways import client_of
+from tests.gateways import client_of, refusal
 from tests.servers import RunningServer, running_server
 
 SECRET = "secret-of-the-editor-in-tests"
@@ -145,3 +145,21 @@ def test_a_server_with_debug_lines_logs_the_rule_and_answers_without_it(tmp_path
     assert [line["message"] for line in lines if line["level"] == "debug" and request_id in line["message"]] == [
         f"request_id={request_id} action=s3:GetObject denied by statement 'NoTemp' of the bucket policy"
     ]
+
+
+def test_who_may_make_which_buckets_is_said_by_their_names(editor: Editor, ask: Ask) -> None:
+    own, others = f"arn:aws:s3:::team-{editor.bucket}-*", f"arn:aws:s3:::team-{editor.bucket}-not-*"
+    ask(
+        *("policy", "put", "--user", editor.name, "-"),
+        input=document(
+            of_identity(Action=["s3:CreateBucket", "s3:PutBucketAcl"], Resource=own),
+            of_identity("Deny", Action="s3:CreateBucket", Resource=others),
+            of_identity("Deny", Action="s3:PutBucketAcl", Resource=f"arn:aws:s3:::team-{editor.bucket}-private"),
+        ),
+    )
+    s3 = editor.clients[0]
+    s3.create_bucket(Bucket=f"team-{editor.bucket}-a", ACL="public-read")
+    assert refusal(s3.create_bucket, Bucket=f"other-{editor.bucket}") == (403, "AccessDenied")
+    assert refusal(s3.create_bucket, Bucket=f"team-{editor.bucket}-not-b") == (403, "AccessDenied")
+    private = f"team-{editor.bucket}-private"
+    assert refusal(s3.create_bucket, Bucket=private, ACL="public-read") == (403, "AccessDenied")
