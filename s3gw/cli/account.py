@@ -70,7 +70,7 @@ def _switches(conn: Connection, owner: str) -> dict[str, Any]:
 
 
 def _members(conn: Connection, root: identities.User) -> dict[str, bool]:
-    return to_members(PublicAccessBlock(identities.public_access_block(conn, root)))
+    return to_members(PublicAccessBlock(identities.public_access_block(conn, root.id)))
 
 
 def _put(conn: Connection, owner: str, changes: dict[str, bool]) -> dict[str, Any]:

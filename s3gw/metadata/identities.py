@@ -165,9 +165,9 @@ def lock_user(conn: Connection, user: User) -> None:
         raise NoSuchUser(user.name)
 
 
-def public_access_block(conn: Connection, root: User) -> int:
+def public_access_block(conn: Connection, root_id: str) -> int:
     """Of the account: a set of bits (access/public_access_block.py)."""
-    return int(conn.execute(select(users.c.public_access_block).where(users.c.id == root.id)).scalar_one())
+    return int(conn.execute(select(users.c.public_access_block).where(users.c.id == root_id)).scalar_one())
 
 
 def set_public_access_block(conn: Connection, root: User, block: int) -> None:

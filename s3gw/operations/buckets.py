@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.access import acl, public_access_block
+from s3gw.access.acl import Acl
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.errors import (
     BucketAlreadyOwnedByYou,
@@ -22,12 +23,12 @@ from s3gw.errors import (
     NoSuchBucket,
     NotImplemented,
 )
-from s3gw.metadata import buckets, configurations, uploads
+from s3gw.metadata import buckets, configurations, identities, uploads
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import BucketLock
+from s3gw.metadata.change import BucketLock, Change
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
-from s3gw.operations.bucket_access import OWNERSHIPS
+from s3gw.operations.bucket_access import OWNERSHIPS, acl_rules_now
 from s3gw.operations.call import Call, Output
 from s3gw.operations.new_acl import MEMBERS, asked_acl
 from s3gw.operations.tagging import checked_tags
@@ -136,9 +137,16 @@ async def _reset_acl(call: Call, name: str, asked: Any) -> None:
         raise NoSuchBucket(BucketName=name)
     rules = await call.services.known_rules.read_bucket(call.bucket)
     if asked is not None:
-        await call.change([call.bucket_lock], configurations.put, "ACL", asked)
+        await call.change([call.bucket_lock], _put_acl, asked, call.bucket)
     elif rules.acl is not None:
         await call.change([call.bucket_lock], configurations.remove, "ACL")
+
+
+def _put_acl(change: Change, asked: Acl, bucket: Bucket) -> None:
+    change.lock_bucket_exclusively()
+    rules = acl_rules_now(change.conn, bucket)
+    _require_possible(asked, rules.has_acls, rules.public_access_block)
+    configurations.put(change, "ACL", asked)
 
 
 class _NewBucket(NamedTuple):
@@ -169,15 +177,23 @@ async def _access_of_new(call: Call, input: Any, defaults: Mapping[str, Any]) ->
     if asked == acl.of_owner(owner):
         return given
     rules = {**defaults, **given}
-    if rules.get("OwnershipControls") == buckets.ownership_controls("BucketOwnerEnforced"):
-        raise InvalidBucketAclWithObjectOwnership()
-    block = public_access_block.of_members(rules.get("PublicAccessBlock"))
-    if acl.is_public(asked) and PublicAccessBlock.BLOCK_PUBLIC_ACLS in block:
-        raise InvalidBucketAclWithBlockPublicAccessError()
+    has_acls = rules.get("OwnershipControls") != buckets.ownership_controls("BucketOwnerEnforced")
+    _require_possible(asked, has_acls, public_access_block.of_members(rules.get("PublicAccessBlock")))
     return {**given, "ACL": asked}
 
 
+def _require_possible(asked: Acl, has_acls: bool, block: PublicAccessBlock) -> None:
+    if not has_acls:
+        raise InvalidBucketAclWithObjectOwnership()
+    if acl.is_public(asked) and PublicAccessBlock.BLOCK_PUBLIC_ACLS in block:
+        raise InvalidBucketAclWithBlockPublicAccessError()
+
+
 def _create(conn: Connection, bucket: _NewBucket) -> int:
+    """What is asked for was compared with what a new bucket has; the block of the account holds too."""
+    if "ACL" in bucket.given:
+        block = PublicAccessBlock(identities.public_access_block(conn, bucket.owner_id))
+        _require_possible(bucket.given["ACL"], True, block)
     return buckets.create(conn, **bucket._asdict())
 
 

@@ -252,6 +252,19 @@ def test_a_bucket_is_created_with_its_ownership_and_acl_or_not_at_all(owner: Per
     assert grants(owner.s3.get_bucket_acl(Bucket=name)) == [(owner.canonical_id, "FULL_CONTROL")]
 
 
+def test_what_keeps_acls_from_being_put_holds_for_a_bucket_that_is_made_again(owner: Person, owned: str) -> None:
+    owner.s3.put_public_access_block(Bucket=owned, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    blocked = (400, "InvalidBucketAclWithBlockPublicAccessError")
+    assert refusal(owner.s3.create_bucket, Bucket=owned, ACL="public-read") == blocked
+    owner.s3.create_bucket(Bucket=owned, ACL="log-delivery-write")
+    owner.s3.create_bucket(Bucket=owned)
+    owner.s3.put_bucket_ownership_controls(Bucket=owned, OwnershipControls=ownership("BucketOwnerEnforced"))
+    disabled = (400, "InvalidBucketAclWithObjectOwnership")
+    assert refusal(owner.s3.create_bucket, Bucket=owned, ACL="log-delivery-write") == disabled
+    owner.s3.put_bucket_ownership_controls(Bucket=owned, OwnershipControls=ownership("ObjectWriter"))
+    assert grants(owner.s3.get_bucket_acl(Bucket=owned)) == [(owner.canonical_id, "FULL_CONTROL")]
+
+
 def test_who_may_write_an_acl_needs_it_for_a_put_with_one(owner: Person, stranger: Person, owned: str) -> None:
     """A grantee of WRITE owns what he writes, so he may say who reads it."""
     owner.s3.put_bucket_acl(Bucket=owned, GrantWrite=f"id={stranger.canonical_id}")

@@ -163,3 +163,16 @@ def test_who_may_make_which_buckets_is_said_by_their_names(editor: Editor, ask: 
     assert refusal(s3.create_bucket, Bucket=f"team-{editor.bucket}-not-b") == (403, "AccessDenied")
     private = f"team-{editor.bucket}-private"
     assert refusal(s3.create_bucket, Bucket=private, ACL="public-read") == (403, "AccessDenied")
+
+
+def test_the_block_of_an_account_holds_for_buckets_that_are_made(server: RunningServer, ask: Ask, bucket: str) -> None:
+    root = f"root-{bucket}"
+    ask("user", "create", root)
+    ask("key", "create", root, "--access-key-id", root, "--secret-access-key", SECRET)
+    s3 = client_of(server, (root, SECRET))
+    s3.create_bucket(Bucket=f"{bucket}-a")
+    ask("account", "public-access-block", "put", root, "--block-public-acls")
+    refused = (400, "InvalidBucketAclWithBlockPublicAccessError")
+    for name in (f"{bucket}-a", f"{bucket}-b"):  # one that is there, and whose ACL this would reset; and a new one
+        assert refusal(s3.create_bucket, Bucket=name, ACL="public-read") == refused
+        s3.create_bucket(Bucket=name, ACL="log-delivery-write")
