@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from s3gw.access.condition_keys import KEYS
 from s3gw.access.rules import DocumentUnread, ObjectUnread
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
@@ -102,14 +103,9 @@ FACTS: dict[str, Fact] = {
     "s3:if-match": _member("IfMatch"),
     "s3:if-none-match": _member("IfNoneMatch"),
 }
-# The actions for which AWS knows the tags of the object that is there (Service Authorization Reference).
-_WITH_EXISTING_TAGS = frozenset(
-    f"s3:{verb}Object{version}{what}"
-    for verb, whats in (("Get", ("", "Acl", "Tagging")), ("Put", ("Acl", "Tagging")), ("Delete", ("Tagging",)))
-    for version in ("", "Version")
-    for what in whats
-)
 _EXISTING, _REQUESTED = "s3:ExistingObjectTag/", "s3:RequestObjectTag/"
+# The actions whose requests know the tags of the object that is there: what a policy may ask for is what it is told.
+_WITH_EXISTING_TAGS = KEYS[_EXISTING.lower()].actions or frozenset[str]()
 
 
 def facts_of(call: Call, action: str, known: Known, name: str) -> Sequence[str]:
