@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from s3gw.auth.authenticate import Proof
+from s3gw.auth.sigv4 import ALGORITHM, UNSIGNED_PAYLOAD
 from s3gw.wire.request import Request
 
 
@@ -37,7 +38,11 @@ class RequestContext(NamedTuple):
 
     @property
     def content_sha256(self) -> str | None:
-        return self.request.headers.get("x-amz-content-sha256")
+        """Of a URL presigned with SigV4 it is known without being sent: the payload is unsigned."""
+        named = self.request.headers.get("x-amz-content-sha256")
+        if named is None and self.proof is not None and self.proof.is_presigned:
+            return UNSIGNED_PAYLOAD if self.proof.algorithm == ALGORITHM else None
+        return named
 
     @property
     def signature_version(self) -> str | None:

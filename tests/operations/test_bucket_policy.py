@@ -92,6 +92,17 @@ def test_the_signature_is_a_fact(server: RunningServer, owner: Person, owned: st
         assert owner.s3.get_object(Bucket=owned, Key="key")["Body"].read() == b"x"
 
 
+def test_the_payload_of_a_presigned_url_is_unsigned(server: RunningServer, owner: Person, owned: str) -> None:
+    """ "Presigned URLs always have UNSIGNED_PAYLOAD", and send no header that says so."""
+    owner.s3.put_object(Bucket=owned, Key="key", Body=b"x")
+    unsigned = {"StringEquals": {"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"}}
+    denied = statement(owned, "s3:*", "Deny", Resource=f"arn:aws:s3:::{owned}/*", Condition=unsigned)
+    owner.s3.put_bucket_policy(Bucket=owned, Policy=policy(denied))
+    s3 = client_of(server, owner.key, signature_version="s3v4")
+    assert server.get(s3.generate_presigned_url("get_object", {"Bucket": owned, "Key": "key"}))[0] == 403
+    assert owner.s3.get_object(Bucket=owned, Key="key")["Body"].read() == b"x"
+
+
 def test_existing_tags_decide_about_the_very_object(owner: Person, stranger: Person, owned: str) -> None:
     """Also where a version is named, and where tags change."""
     owner.s3.put_bucket_versioning(Bucket=owned, VersioningConfiguration={"Status": "Enabled"})
