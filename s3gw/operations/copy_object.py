@@ -282,6 +282,7 @@ def _rename(change: Change, wanted: _Rename) -> None:
     change.lock_bucket()
     token = wanted.token
     if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, wanted.request_digest):
+        change.check("renamed", None)  # nothing is moved
         return
     original = objects.find(change.conn, change.bucket_id, wanted.source)
     if original is None or original.is_delete_marker:

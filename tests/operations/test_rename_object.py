@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateways import refusal
+from tests.gateways import Person, refusal
 from tests.operations.test_put_object import in_threads
 
 LARGE = bytes(range(256)) * 400
@@ -34,6 +34,14 @@ def test_a_rename_that_is_repeated_succeeds_and_does_nothing_more(s3: Any, bucke
     assert s3.get_object(Bucket=bucket, Key="b")["Body"].read() == b"second"
     s3.delete_object(Bucket=bucket, Key="b")
     s3.delete_bucket(Bucket=bucket)  # tokens don't keep it
+
+
+def test_a_rename_that_is_repeated_by_no_admin_succeeds_too(owner: Person, owned: str) -> None:
+    """Where objects have ACLs, that of the source is asked; of a source that is gone there is none."""
+    owner.s3.put_object(Bucket=owned, Key="a", Body=b"a")
+    for _ in range(2):
+        owner.s3.rename_object(Bucket=owned, Key="b", RenameSource="a", ClientToken="t")
+    assert owner.s3.get_object(Bucket=owned, Key="b")["Body"].read() == b"a"
 
 
 def test_a_rename_that_failed_is_done_when_it_is_repeated(s3: Any, bucket: str) -> None:
