@@ -15,6 +15,7 @@ from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_sqlite_writer as sqlite
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
+from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
 from tests.s3 import test_cors_rules as cors_rules
@@ -38,7 +39,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
     "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,
-    "operations.tagging._MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
+    "operations.tagging.MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
+    "operations.tagging.MOST_FIELDS": facts.test_of_more_tags_than_an_object_can_have_one_more_is_told,
     "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.unused._MOST_ANNOTATIONS": unused.test_a_page_has_1000_annotations_at_most,
     "s3.cors_rules._LONGEST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,7 @@ from s3gw.access.condition_keys import KEYS
 from s3gw.access.rules import DocumentUnread, ObjectUnread
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
+from s3gw.operations.tagging import MOST_FIELDS, MOST_OF_AN_OBJECT
 
 Fact = Callable[[Call], object]
 
@@ -29,6 +31,7 @@ class Known(NamedTuple):
 
 
 UNREAD = Known(False)
+_TAGS_TOLD = MOST_OF_AN_OBJECT + 1
 
 
 def _member(name: str) -> Fact:
@@ -137,10 +140,20 @@ def _existing_tag(action: str, known: Known, key: str) -> Sequence[str]:
 
 
 def requested_tags(call: Call) -> dict[str, str]:
-    """Of the header (a URL query) or the document of PutObjectTagging."""
+    """Of the header (a URL query) or the document of PutObjectTagging. Of too many, one more counts than an object can
+    have: whatever rules make of them, the request is refused.
+    """
     if call.document is not None and "Tagging" not in call.input:
         raise DocumentUnread
     tagging = call.input.get("Tagging", {})
     if isinstance(tagging, str):
-        return dict(parse_qsl(tagging, keep_blank_values=True))
-    return {tag.get("Key", ""): tag.get("Value", "") for tag in tagging.get("TagSet", ())}
+        return _tags_of_header(tagging)
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in islice(tagging.get("TagSet", ()), _TAGS_TOLD)}
+
+
+@lru_cache(maxsize=16)
+def _tags_of_header(header: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(header, keep_blank_values=True, max_num_fields=MOST_FIELDS)[:_TAGS_TOLD])
+    except ValueError:  # it is refused
+        return {}

@@ -28,18 +28,19 @@ if TYPE_CHECKING:
 
 # "Letters, numbers, and spaces representable in UTF-8, and + - = . _ : / @": spaces, but no control characters.
 _ALLOWED = re.compile(r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+\-=.:/@]*")
-_MOST_OF_AN_OBJECT = 10
+MOST_OF_AN_OBJECT = 10
 _MOST_OF_A_BUCKET = 50
+MOST_FIELDS = 100  # of the header, of which a field may be empty
 _RESERVED = {
     "Object": "Your TagKey cannot be prefixed with aws:",
     "Bucket": "System tags cannot be added/updated by requester",
 }
 
 
-def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = _MOST_OF_AN_OBJECT) -> list[dict[str, str]]:
+def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = MOST_OF_AN_OBJECT) -> list[dict[str, str]]:
     """The tag set if it meets AWS's rules; raises InvalidTag."""
     checked: dict[str, str] = {}
-    kind = "Object" if most == _MOST_OF_AN_OBJECT else "Bucket"
+    kind = "Object" if most == MOST_OF_AN_OBJECT else "Bucket"
     for tag in tags:
         key, value = tag.get("Key", ""), tag.get("Value", "")
         if not _is_key(key):
@@ -72,7 +73,7 @@ def tags_of_header(header: str) -> str | None:
     if not header:
         return None
     try:
-        pairs = parse_qsl(header, keep_blank_values=True, errors="strict", max_num_fields=100)
+        pairs = parse_qsl(header, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:
         raise _malformed_header(header) from None
     if len(dict(pairs)) < len(pairs) or not all(_is_key(key) and _is_value(value) for key, value in pairs):

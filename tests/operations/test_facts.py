@@ -123,6 +123,16 @@ def test_tags_that_are_asked_for_are_those_of_the_header_or_the_document() -> No
     assert facts(call(ALICE, {}), "s3:RequestObjectTagKeys") == ()
 
 
+def test_of_more_tags_than_an_object_can_have_one_more_is_told() -> None:
+    """A policy may compare each of them with thousands of values."""
+    header = {"Tagging": "&" * 40 + "&".join(f"k{number}=" for number in range(50))}
+    assert facts(call(ALICE, {"Tagging": "a=1" + "&" * 99}), "s3:RequestObjectTagKeys") == ("a",)
+    assert facts(call(ALICE, {"Tagging": "a=1" + "&" * 100}), "s3:RequestObjectTagKeys") == ()  # it is refused
+    document = {"Tagging": {"TagSet": [{"Key": f"k{number}", "Value": ""} for number in range(5000)]}}
+    for input in (header, document):
+        assert facts(call(ALICE, input), "s3:RequestObjectTagKeys") == tuple(f"k{number}" for number in range(11))
+
+
 def test_tags_that_are_there_are_known_when_the_object_was_read() -> None:
     name, version = "s3:ExistingObjectTag/color", cast("ObjectVersion", SimpleNamespace(tags='[["color","red"]]'))
     asking = KEYS["s3:existingobjecttag/"].actions or ()
