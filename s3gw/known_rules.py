@@ -18,6 +18,7 @@ from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.access.rules import BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
+from s3gw.errors import InvalidAccessKeyId
 from s3gw.metadata import access_rules
 from s3gw.metadata.access_rules import BucketDocuments, IdentityDocuments, PolicyDocument
 from s3gw.metadata.buckets import Bucket
@@ -46,11 +47,18 @@ class KnownRules:
         return rules
 
     async def read_identity(self, principal: Principal) -> IdentityRules:
-        """Of the user's id, the access key, and the revisions of both."""
+        """Of the user's id, the access key, and the revisions of both.
+
+        Raises InvalidAccessKeyId where one of them was deleted since the request was authenticated: what it was
+        narrowed to or denied is gone with it.
+        """
         named = principal.user_id, principal.access_key_id
         documents = await self._database.read(access_rules.of_identity, *named)
+        of_user, of_key = documents.revisions
+        if of_user is None or of_key is None:
+            raise InvalidAccessKeyId(AWSAccessKeyId=principal.access_key_id)
         rules = identity_rules(documents)
-        _keep(self.of_identities, (*named, *documents.revisions), rules)
+        _keep(self.of_identities, (*named, of_user, of_key), rules)
         return rules
 
 

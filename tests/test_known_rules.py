@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from s3gw import known_rules
+from s3gw.auth.principal import Principal
+from s3gw.errors import InvalidAccessKeyId
 from s3gw.known_rules import KnownRules
-from s3gw.metadata import access_rules, buckets, configurations, identities
+from s3gw.metadata import access_rules, buckets, configurations, identities, identity_policies, policy_holders
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection, Database
+from tests.access.policies import document, of_identity
 from tests.metadata.changes import of_key
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +89,25 @@ async def test_what_was_asked_for_longest_ago_is_forgotten(database: Database, m
     for number in range(5):
         await known.read_bucket(await made(database, f"bucket{number}"))
     assert len(known.of_buckets) == 3
+
+
+async def test_of_a_key_that_is_deleted_meanwhile_no_rule_is_left_out(database: Database) -> None:
+    """Its request was authenticated, and what narrowed it is gone."""
+
+    def make(conn: Connection) -> Principal:
+        user = identities.create_user(conn, name="editor")
+        identities.create_key(conn, user="editor", access_key_id="KEY", sealed_secret=b"s")
+        text = document(of_identity(Action="s3:GetObject", Resource="*"))
+        identity_policies.put(conn, policy_holders.find(conn, "key", "KEY"), "reads", text)
+        of_key = access_rules.of_identity(conn, user.id, "KEY").revisions[1]
+        return Principal(
+            user.id, user.canonical_id, user.account_id, user.name, "user", "KEY", user.id, "", of_key or ""
+        )
+
+    principal, known = await database.write(make), KnownRules(database)
+    assert (await known.read_identity(principal)).key is not None
+    await database.write(identities.delete_key, "KEY")
+    with pytest.raises(InvalidAccessKeyId):
+        await known.read_identity(principal)
+    with pytest.raises(InvalidAccessKeyId):
+        await known.read_identity(principal._replace(user_id="nobody"))

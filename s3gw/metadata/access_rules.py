@@ -73,9 +73,9 @@ class PolicyDocument(NamedTuple):
 
 
 class IdentityDocuments(NamedTuple):
-    """`policies` are those of the user and of its groups."""
+    """`policies` are those of the user and of its groups. A revision is None where the user or key isn't there."""
 
-    revisions: tuple[str, str]  # of the user, of the key
+    revisions: tuple[str | None, str | None]  # of the user, of the key
     policies: tuple[PolicyDocument, ...]
     of_key: tuple[PolicyDocument, ...]
 
@@ -90,7 +90,7 @@ def of_identity(conn: Connection, user_id: str, access_key_id: str) -> IdentityD
     user = _user_revision.value(conn, user_id=user_id)
     key = _key_revision.value(conn, access_key_id=access_key_id)
     return IdentityDocuments(
-        (user or "", key or ""),
+        (user, key),
         tuple(
             map(PolicyDocument._make, [*_of_user.all(conn, user_id=user_id), *_of_groups.all(conn, user_id=user_id)])
         ),
