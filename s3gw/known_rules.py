@@ -27,7 +27,26 @@ from s3gw.metadata.database import Database
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_MOST = 4096  # buckets, and as many users; those that were asked for longest ago are forgotten
+# Buckets, and as many users; those that were read longest ago are forgotten.
+_MOST = 4096
+# Of all their documents, in characters: a parsed policy takes up to 300 times the memory of its text.
+_MOST_TEXT = 2 * 1024**2
+
+
+class Memory(OrderedDict[K, V]):
+    """Rules, and how long the documents are that they were made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sizes: dict[K, int] = {}
+        self._size = 0
+
+    def keep(self, key: K, rules: V, size: int) -> None:
+        self._size += size - self._sizes.get(key, 0)
+        self[key], self._sizes[key] = rules, size
+        while len(self) > _MOST or (self._size > _MOST_TEXT and len(self) > 1):
+            oldest, _ = self.popitem(last=False)
+            self._size -= self._sizes.pop(oldest)
 
 
 class KnownRules:
@@ -35,15 +54,16 @@ class KnownRules:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.of_buckets: OrderedDict[tuple[int, str, int], BucketRules] = OrderedDict()
-        self.of_identities: OrderedDict[tuple[str, str, str, str], IdentityRules] = OrderedDict()
+        self.of_buckets = Memory[tuple[int, str, int], BucketRules]()
+        self.of_identities = Memory[tuple[str, str, str, str], IdentityRules]()
 
     async def read_bucket(self, bucket: Bucket) -> BucketRules:
         """Of its id, its revision, and the public access block of its owner's account."""
         documents = await self._database.read(access_rules.of_bucket, bucket.id)
         block = bucket.account_public_access_block
         rules = bucket_rules(documents, bucket.name, block)
-        _keep(self.of_buckets, (bucket.id, documents.revision, block), rules)
+        size = sum(map(len, documents.by_kind.values()))
+        self.of_buckets.keep((bucket.id, documents.revision, block), rules, size)
         return rules
 
     async def read_identity(self, principal: Principal) -> IdentityRules:
@@ -58,14 +78,9 @@ class KnownRules:
         if of_user is None or of_key is None:
             raise InvalidAccessKeyId(AWSAccessKeyId=principal.access_key_id)
         rules = identity_rules(documents)
-        _keep(self.of_identities, (*named, of_user, of_key), rules)
+        size = sum(len(policy.document) for policy in (*documents.policies, *documents.of_key))
+        self.of_identities.keep((*named, of_user, of_key), rules, size)
         return rules
-
-
-def _keep(cache: OrderedDict[K, V], key: K, rules: V) -> None:
-    cache[key] = rules
-    if len(cache) > _MOST:
-        cache.popitem(last=False)
 
 
 def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> BucketRules:

@@ -27,6 +27,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
+    "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,
     "metadata.contents._MAX_DEPTH": contents.test_part_lists_nested_too_deeply_are_corruption,
     "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,

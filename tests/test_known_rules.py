@@ -14,7 +14,7 @@ from s3gw.metadata import access_rules, buckets, configurations, identities, ide
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection, Database
-from tests.access.policies import document, of_identity
+from tests.access.policies import document, of_identity, statement
 from tests.metadata.changes import of_key
 
 pytestmark = pytest.mark.anyio
@@ -89,6 +89,21 @@ async def test_what_was_asked_for_longest_ago_is_forgotten(database: Database, m
     for number in range(5):
         await known.read_bucket(await made(database, f"bucket{number}"))
     assert len(known.of_buckets) == 3
+
+
+async def test_long_documents_are_forgotten_sooner(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy of 20 KiB can take 5 MB of memory, and a user can have thousands of buckets."""
+    known, bucket = KnownRules(database), await made(database, "bucket")
+    text = document(*(statement(Resource=f"arn:aws:s3:::bucket/{number}") for number in range(100)))
+    monkeypatch.setattr(known_rules, "_MOST_TEXT", 3 * len(text))
+    for _ in range(5):
+        bucket = await put(database, bucket, "Policy", text)
+        await known.read_bucket(bucket)
+        await known.read_bucket(bucket)
+    assert len(known.of_buckets) == 2
+    monkeypatch.setattr(known_rules, "_MOST_TEXT", 1)
+    rules = await known.read_bucket(await put(database, bucket, "Policy", text))
+    assert list(known.of_buckets.values()) == [rules]
 
 
 async def test_of_a_key_that_is_deleted_meanwhile_no_rule_is_left_out(database: Database) -> None:

@@ -21,7 +21,7 @@ from s3gw.errors import LimitExceeded, MalformedPolicy, MalformedPolicyDocument,
 
 LARGEST_OF_BUCKET = 20 * 1024  # bytes
 LARGEST_OF_IDENTITY = 6144  # characters, as of a managed policy
-CACHED = 256
+CACHED = 32  # those in use are known_rules.py's to keep
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 _ELEMENTS = frozenset(("Version", "Id", "Statement"))
