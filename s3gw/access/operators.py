@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from s3gw.access.templates import Facts, read_components, read_template
+from s3gw.access.templates import Facts, least_length, read_components, read_template
 
 # Whether the request's value is as the policy's says. The last: what to answer if a variable can't be replaced.
 Test = Callable[[str, Facts, bool], bool]
@@ -44,15 +44,21 @@ def _string(value: str, has_variables: bool, has_wildcards: bool = False) -> Tes
     return template.matches
 
 
+_folded = lru_cache(maxsize=16)(str.casefold)  # which makes no text shorter
+
+
 def _string_ignoring_case(value: str, has_variables: bool) -> Test:
     template = read_template(value, has_variables=has_variables, has_wildcards=False)
     if template.pattern is not None:
         folded = template.pattern.head.chars.casefold()
-        return lambda actual, facts, unresolved: actual.casefold() == folded
+        return lambda actual, facts, unresolved: _folded(actual) == folded
 
     def test(actual: str, facts: Facts, unresolved: bool) -> bool:
         resolved = template.resolve(facts)
-        return unresolved if resolved is None else actual.casefold() == "".join(map(str, resolved)).casefold()
+        if resolved is None:
+            return unresolved
+        folded = _folded(actual)
+        return least_length(resolved) <= len(folded) and folded == "".join(map(str, resolved)).casefold()
 
     return test
 

@@ -7,7 +7,7 @@ IAM User Guide, "IAM policy elements: Variables and tags". A variable stands for
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from s3gw.access.condition_keys import ConditionKey, find_key
@@ -60,7 +60,10 @@ class Template(NamedTuple):
         if self.fits is not None:
             return self.fits(text)
         resolved = self.resolve(facts)
-        return unresolved_fits if resolved is None else compile_pattern(resolved).matches(text)
+        if resolved is None:
+            return unresolved_fits
+        # A variable may stand there a thousand times, for what a client may make as long as a request can be.
+        return least_length(resolved) <= len(text) and compile_pattern(resolved).matches(text)
 
     def resolve(self, facts: Facts) -> list[str | Wild] | None:
         """With the variables' values; None where one has neither a value nor a default."""
@@ -80,6 +83,11 @@ class Template(NamedTuple):
         return template_of(
             Wild.MANY if isinstance(token, Variable) and token.is_unknowable else token for token in self.tokens
         )
+
+
+def least_length(resolved: Iterable[str | Wild]) -> int:
+    """Of a text that matches."""
+    return sum(len(token) for token in resolved if isinstance(token, str))
 
 
 def template_of(tokens: Sequence[Token] | Iterator[Token]) -> Template:
