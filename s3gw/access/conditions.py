@@ -64,10 +64,10 @@ def _text(value: object) -> str:
 def holds(condition: Condition, facts: Facts, is_allow: bool) -> bool:
     named, key, is_negated = condition.operator, condition.key, condition.is_negated
     values = () if key.is_absent else facts(key.name)
-    if named.quantifier:
-        return _holds_for(named, condition, values, facts, is_allow)
-    if named.name == "Null":
+    if named.name == "Null":  # of all values together: a set operator changes nothing
         values = ("false" if values else "true",)
+    elif named.quantifier:
+        return _holds_for(named, condition, values, facts, is_allow)
     if not values:
         return named.if_exists or is_negated
     # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.

@@ -112,7 +112,8 @@ def test_if_exists_changes_nothing_where_the_key_is_there(
     ],
 )
 def test_null_tells_whether_the_key_is_absent(value: Any, facts: dict[str, str], expected: bool) -> None:
-    assert condition_holds({"Null": {AGENT: value}}, facts) is expected
+    for operator in ("Null", "ForAnyValue:Null", "ForAllValues:Null"):
+        assert condition_holds({operator: {AGENT: value}}, facts) is expected
 
 
 TAGS = "s3:RequestObjectTagKeys"
