@@ -111,8 +111,8 @@ class Change:
         self._versioning: str | None = None
 
     def check(self, on: str, version: Any) -> None:
-        """Whether this version may be changed ("object") or copied from ("source"), or this upload ended ("upload");
-        None: there is none.
+        """Whether this version may be changed ("object") or copied from ("source"), its entity tag compared with one
+        that the call names ("compared"), or this upload ended ("upload"); None: there is none.
         """
         if on in self._checks:
             self._checks[on](version)

@@ -177,6 +177,7 @@ def put(
     change.require_key(new.key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, new.key)
+    _check_top(change, top)
     if precondition is not None:
         precondition(top)
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
@@ -200,6 +201,7 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
     change.require_key(key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, key)
+    _check_top(change, top)
     if precondition is not None:
         precondition(top)
     if not versioning:
@@ -221,6 +223,7 @@ def delete_version(change: Change, key: str, version_id: str, precondition: Prec
     change.require_key(key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     found = find(conn, bucket_id, key, version_id)
+    change.check("compared", found)
     if precondition is not None:
         precondition(found)
     if found is None:
@@ -252,6 +255,11 @@ def set_acl(change: Change, key: str, version_id: str | None, acl: str | None) -
     if found is not None and not found.is_delete_marker:
         _set_acl.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_acl=acl)
     return found
+
+
+def _check_top(change: Change, top: ObjectVersion | None) -> None:
+    """Whether its entity tag may be compared. A delete marker has none: it is as if there were nothing."""
+    change.check("compared", None if top is None or top.is_delete_marker else top)
 
 
 def _moment(conn: Connection, top: ObjectVersion | None, clock: Clock) -> int:

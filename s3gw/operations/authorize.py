@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from s3gw.access import acl
 from s3gw.access.acl import Grant
@@ -21,6 +21,7 @@ from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
 from s3gw.errors import AccessDenied
 from s3gw.known_rules import KnownRules
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.change import Check
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import Upload
 from s3gw.operations.call import Call
@@ -105,19 +106,19 @@ def authorize(call: Call, row: Row) -> None:
     left_open: dict[str, list[tuple[Need, _On]]] = {}
     for need in row.needs:
         if need.on == "keys":
-            call.may = partial(_may, call, need)
+            call.may = partial(_may, call, row.needs)
             if call.principal.is_anonymous and not _has_public_rules(call):
                 raise AccessDenied()
         elif need.on == "source" and call.source is None:
             assert call.problem is not None, "a copy names its source"
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
-        elif not need.members or not need.members.isdisjoint(call.input):
+        elif _is_needed(need, call.input):
             on = _ON[need.on](call)
             try:
                 decision = _decide(call, need, on)
             except ObjectUnread:
-                left_open.setdefault(need.on, []).append((need, on))
+                left_open.setdefault("compared" if need.if_matched else need.on, []).append((need, on))
             else:
                 _tell(call, need, decision)
                 if not decision.is_allowed:
@@ -126,6 +127,12 @@ def authorize(call: Call, row: Row) -> None:
         call.checks[name] = partial(_check, call, questions)
     if call.rules.requester_pays or call.source is not None:
         _require_payer(call)
+
+
+def _is_needed(need: Need, input: Mapping[str, Any]) -> bool:
+    if need.if_matched:
+        return str(input.get("IfMatch", "*")).strip() != "*"
+    return not need.members or not need.members.isdisjoint(input)
 
 
 # "The initiator of the multipart upload" may do these where nothing denies it (User Guide, "Multipart upload API and
@@ -199,10 +206,23 @@ def _tell(call: Call, need: Need, decision: Decision) -> None:
     _logger.debug("request_id=%s action=%s %s", call.request_id, need.action, decision.reason)
 
 
-def _may(call: Call, need: Need, key: str, named: Mapping[str, str]) -> bool:
-    decision = _decide(call, need, _On(_in(call, key), "VersionId" in named, named=named))
-    _tell(call, need, decision)
-    return decision.is_allowed
+def _may(call: Call, needs: Sequence[Need], key: str, named: Mapping[str, str]) -> Check:
+    on, left_open = _On(_in(call, key), "VersionId" in named, named=named), []
+    for need in needs:
+        if _is_needed(need, named):
+            try:
+                _require(call, need, _decide(call, need, on))
+            except ObjectUnread:
+                left_open.append((need, on))
+    return partial(_check_entry, call, left_open, key)
+
+
+def _check_entry(
+    call: Call, open_questions: Sequence[tuple[Need, _On]], key: str, version: ObjectVersion | None
+) -> None:
+    if version is None and not may_be_told(replace(call, input={**call.input, "Key": key})):
+        raise AccessDenied()
+    _check(call, open_questions, version)
 
 
 _LISTS = Need("s3:ListBucket", "bucket")

@@ -125,10 +125,10 @@ class Call:
     `input` has boto3's member names; those in `document` are added when the call is allowed, and `problem`, what is
     wrong with the request, is told then: AWS answers 403 and 404 first. `bucket`, `source` and `may` are set when the
     call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
-    `may(key, named)` asks about one more key of an operation on many, and `named` has the members that are about it
-    alone. `identity` and `rules` are those about the
-    principal and the bucket. `checks` are questions that only the row of the object answers (authorize.py): a handler
-    that reads it calls `check`, one that changes it has the Change do so.
+    `may(key, named)` asks about one more key of an operation on many; `named` has the members that are about it alone.
+    It raises AccessDenied, or gives what is to be asked where an entity tag is compared with that of what is there.
+    `identity` and `rules` are those about the principal and the bucket. `checks` are questions that only the row of the
+    object answers (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so.
     """
 
     services: Services
@@ -141,7 +141,7 @@ class Call:
     problem: S3Error | None = None
     bucket: Bucket | None = None
     source: Source | None = None
-    may: Callable[[str, Mapping[str, str]], bool] | None = None
+    may: Callable[[str, Mapping[str, str]], Check] | None = None
     context: Context = NO_CONTEXT
     identity: IdentityRules = NO_IDENTITY_RULES
     rules: BucketRules = NO_BUCKET_RULES

@@ -183,6 +183,7 @@ def _completed_before(change: Change, key: str, upload_id: str) -> Completed:
     top = objects.latest(change.conn, change.bucket_id, key)
     if top is None or top.upload_id != upload_id:
         raise NoSuchUpload(UploadId=upload_id)
+    change.check("compared", top)
     version_id = None if top.version_id == objects.NULL_VERSION else top.version_id
     stored = Stored(version_id, top.last_modified)
     return Completed(top.etag, stored, top.checksum_algorithm, top.checksum_type, top.checksum)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from s3gw.errors import AccessDenied, MalformedXML, NoSuchVersion, S3Error
+from s3gw.errors import MalformedXML, NoSuchVersion, S3Error
 from s3gw.metadata import objects
-from s3gw.metadata.change import Change
-from s3gw.metadata.objects import Precondition, Stored
+from s3gw.metadata.change import Change, Check
+from s3gw.metadata.objects import ObjectVersion, Precondition, Stored
 from s3gw.names import check_key_length
 from s3gw.operations.call import Call, Output
 from s3gw.operations.preconditions import for_delete
@@ -90,13 +91,19 @@ def _plan(call: Call, entry: Any) -> _Plan | S3Error:
 def _checked(call: Call, entry: Any) -> _Plan:
     key, version_id = entry["Key"], entry.get("VersionId")
     assert call.may is not None, "the operation's row has a need on keys"
-    if not call.may(key, {_MEMBERS[name]: entry[name] for name in _MEMBERS if name in entry}):
-        raise AccessDenied()
+    check = call.may(key, {_MEMBERS[name]: entry[name] for name in _MEMBERS if name in entry})
     check_key_length(key, call.services.settings.max_key)
     if version_id is not None and not objects.is_version_id(version_id):
         raise NoSuchVersion()  # not InvalidArgument, an error of the whole request
     precondition = for_delete(version_id, entry.get("ETag"), entry.get("LastModifiedTime"), entry.get("Size"))
-    return _Plan(key, version_id, precondition)
+    if precondition is None or "ETag" not in entry:
+        return _Plan(key, version_id, precondition)
+    return _Plan(key, version_id, partial(_check_and_compare, check, precondition))
+
+
+def _check_and_compare(check: Check, precondition: Precondition, found: ObjectVersion | None) -> None:
+    check(None if found is None or found.is_delete_marker else found)
+    precondition(found)
 
 
 def _deleted(entry: Any, stored: Stored) -> dict[str, Any]:

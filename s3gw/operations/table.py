@@ -40,7 +40,8 @@ class Need(NamedTuple):
     `versioned` replaces the action when a version is named. With `members`, the need exists only when the input has one
     of them. `new` is the object that is written, whatever is there under its key; `new bucket` the one that is made.
     `renamed` is what a rename moves. Needs on `keys` are asked for by the handler, for each key of the body
-    (`Call.may`). `if_tagged`: only where tags are copied from the source.
+    (`Call.may`). `if_tagged`: only where tags are copied from the source. `if_matched`: only where the call is told
+    whether the object has the entity tag that it names.
     """
 
     action: str
@@ -48,6 +49,7 @@ class Need(NamedTuple):
     versioned: str | None = None
     members: frozenset[str] = frozenset()
     if_tagged: bool = False
+    if_matched: bool = False
 
 
 @dataclass(slots=True)
@@ -83,11 +85,15 @@ def _on_object(action: str, versioned: str | None = None) -> tuple[Need, ...]:
     return (Need(action, "object", versioned),)
 
 
+# "Conditional deletes with a specific ETag value require both s3:DeleteObject and s3:GetObject permissions" ("Enforce
+# conditional deletes", User Guide), and so do writes with If-Match.
+_MATCH = Need("s3:GetObject", "object", "s3:GetObjectVersion", if_matched=True)
 _ACL_MEMBERS = frozenset(("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"))
 _PUT = (
     Need("s3:PutObject", "object"),
     Need("s3:PutObjectTagging", "new", members=frozenset(("Tagging",))),
     Need("s3:PutObjectAcl", "new", members=_ACL_MEMBERS),
+    _MATCH,
 )
 _READ_SOURCE = (
     Need("s3:GetObject", "source", "s3:GetObjectVersion"),
@@ -159,9 +165,13 @@ OPERATIONS: dict[str, Row] = {
             Need("s3:GetObjectAttributes", "object", "s3:GetObjectVersionAttributes"),
         ),
     ),
-    "DeleteObject": Row(delete_objects.delete_object, _on_object("s3:DeleteObject", "s3:DeleteObjectVersion")),
+    "DeleteObject": Row(
+        delete_objects.delete_object, (*_on_object("s3:DeleteObject", "s3:DeleteObjectVersion"), _MATCH)
+    ),
     "DeleteObjects": Row(
-        delete_objects.delete_objects, (Need("s3:DeleteObject", "keys", "s3:DeleteObjectVersion"),), "xml"
+        delete_objects.delete_objects,
+        (Need("s3:DeleteObject", "keys", "s3:DeleteObjectVersion"), _MATCH._replace(on="keys")),
+        "xml",
     ),
     "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some"),
     "RenameObject": Row(
@@ -183,7 +193,7 @@ OPERATIONS: dict[str, Row] = {
         upload_part_copy.upload_part_copy, (Need("s3:PutObject", "object"), _READ_SOURCE[0]), room="some"
     ),
     "CompleteMultipartUpload": Row(
-        complete_multipart_upload.complete_multipart_upload, _on_object("s3:PutObject"), "xml"
+        complete_multipart_upload.complete_multipart_upload, (*_on_object("s3:PutObject"), _MATCH), "xml"
     ),
     "AbortMultipartUpload": Row(multipart.abort_multipart_upload, _on_object("s3:AbortMultipartUpload")),
     "ListParts": Row(multipart.list_parts, _on_object("s3:ListMultipartUploadParts")),
