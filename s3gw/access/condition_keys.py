@@ -49,6 +49,7 @@ _OF_S3: dict[str, frozenset[str] | None] = {
     "s3:locationconstraint": named("CreateBucket CreateAccessPoint"),
     "s3:if-match": named("PutObject DeleteObject"),
     "s3:if-none-match": named("PutObject"),
+    "s3:ObjectCreationOperation": named("PutObject"),
     "s3:x-amz-server-side-encryption": _ENCRYPTED,
     "s3:x-amz-server-side-encryption-aws-kms-key-id": _ENCRYPTED,
     "s3:x-amz-server-side-encryption-customer-algorithm": _PUT | named("ReplicateObject"),
@@ -75,7 +76,7 @@ aws:RequestTag/ aws:TagKeys
 _UNKNOWABLE = """
 s3:AccessGrantScope s3:AccessGrantsInstanceArn s3:AccessGrantsLocationScope s3:AccessPointNetworkOrigin
 s3:AccessPointTag/ s3:BucketTag/ s3:DataAccessPointAccount s3:DataAccessPointArn s3:ExistingJobOperation
-s3:ExistingJobPriority s3:InventoryAccessibleOptionalFields s3:JobSuspendedCause s3:ObjectCreationOperation
+s3:ExistingJobPriority s3:InventoryAccessibleOptionalFields s3:JobSuspendedCause
 s3:RequestJobOperation s3:RequestJobPriority s3:destinationRegion s3:isReplicationPauseRequest
 s3:x-amz-bucket-namespace
 aws:AssumedRoot aws:CalledVia aws:CalledViaFirst aws:CalledViaLast aws:CalledViaAWSMCP aws:ChatbotSourceArn

@@ -104,6 +104,7 @@ _ON: Mapping[str, Callable[[Call], _On]] = {
 def authorize(call: Call, row: Row) -> None:
     """Ask for each of the operation's needs. Raises AccessDenied. Those on keys the handler asks for by `call.may`."""
     left_open: dict[str, list[tuple[Need, _On]]] = {}
+    call.creates_object = row.creates_object
     for need in row.needs:
         if need.on == "keys":
             call.may = partial(_may, call, row.needs)

@@ -127,7 +127,8 @@ class Call:
     call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
     `may(key, named)` asks about one more key of an operation on many; `named` has the members that are about it alone.
     It raises AccessDenied, or gives what is to be asked where an entity tag is compared with that of what is there.
-    `identity` and `rules` are those about the principal and the bucket. `checks` are questions that only the row of the
+    `identity` and `rules` are those about the principal and the bucket. `creates_object`: what it writes is an object
+    when it is done, unlike a part of one. `checks` are questions that only the row of the
     object answers (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so.
     """
 
@@ -145,6 +146,7 @@ class Call:
     context: Context = NO_CONTEXT
     identity: IdentityRules = NO_IDENTITY_RULES
     rules: BucketRules = NO_BUCKET_RULES
+    creates_object: bool = True
     checks: dict[str, Check] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
 

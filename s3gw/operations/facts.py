@@ -121,6 +121,8 @@ def facts_of(call: Call, action: str, known: Known, name: str) -> Sequence[str]:
         value = fact(call)
     elif name.startswith(_EXISTING):
         return _existing_tag(action, known, name.removeprefix(_EXISTING))
+    elif name == "s3:ObjectCreationOperation":
+        value = _text(call.creates_object) if action == "s3:PutObject" else None
     elif name == "s3:RequestObjectTagKeys":
         return tuple(requested_tags(call))
     elif name.startswith(_REQUESTED):

@@ -56,6 +56,8 @@ class Need(NamedTuple):
 class Row:
     """`state`: `unused` answers as if it had never been configured, `refused` is 501.
 
+    `creates_object`: when it is done, there is an object (the condition key s3:ObjectCreationOperation).
+
     `body`: `stream` is read by the handler as it arrives, `xml` belongs to the input.
 
     `room`: whether it brings bytes that stay, and so is refused below the floor of free space (disks/room.py): some, or
@@ -68,6 +70,7 @@ class Row:
     body: Literal["none", "xml", "stream"] = "none"
     room: Literal["none", "some", "body"] = "none"
     state: State = "works"
+    creates_object: bool = False
 
     is_in_bucket: bool = field(init=False)
     has_source: bool = field(init=False)
@@ -155,7 +158,7 @@ OPERATIONS: dict[str, Row] = {
     "ListObjects": Row(list_objects.list_objects, _on_bucket("s3:ListBucket")),
     "ListObjectsV2": Row(list_objects.list_objects_v2, _on_bucket("s3:ListBucket")),
     "ListObjectVersions": Row(list_objects.list_object_versions, _on_bucket("s3:ListBucketVersions")),
-    "PutObject": Row(put_object.put_object, _PUT, "stream", "body"),
+    "PutObject": Row(put_object.put_object, _PUT, "stream", "body", creates_object=True),
     "GetObject": Row(get_object.get_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
     "HeadObject": Row(get_object.head_object, _on_object("s3:GetObject", "s3:GetObjectVersion")),
     "GetObjectAttributes": Row(
@@ -173,10 +176,11 @@ OPERATIONS: dict[str, Row] = {
         (Need("s3:DeleteObject", "keys", "s3:DeleteObjectVersion"), _MATCH._replace(on="keys")),
         "xml",
     ),
-    "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some"),
+    "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some", creates_object=True),
     "RenameObject": Row(
         copy_object.rename_object,
         (Need("s3:PutObject", "object"), Need("s3:GetObject", "renamed"), Need("s3:DeleteObject", "renamed")),
+        creates_object=True,
     ),
     "GetObjectTagging": Row(
         tagging.get_object_tagging, _on_object("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
@@ -193,7 +197,10 @@ OPERATIONS: dict[str, Row] = {
         upload_part_copy.upload_part_copy, (Need("s3:PutObject", "object"), _READ_SOURCE[0]), room="some"
     ),
     "CompleteMultipartUpload": Row(
-        complete_multipart_upload.complete_multipart_upload, (*_on_object("s3:PutObject"), _MATCH), "xml"
+        complete_multipart_upload.complete_multipart_upload,
+        (*_on_object("s3:PutObject"), _MATCH),
+        "xml",
+        creates_object=True,
     ),
     "AbortMultipartUpload": Row(multipart.abort_multipart_upload, _on_object("s3:AbortMultipartUpload")),
     "ListParts": Row(multipart.list_parts, _on_object("s3:ListMultipartUploadParts")),

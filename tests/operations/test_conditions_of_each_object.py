@@ -56,6 +56,25 @@ def test_the_version_of_an_entry_is_the_one_that_the_policy_asks_about(
     assert [(entry["VersionId"], entry["Code"]) for entry in answer["Errors"]] == [(versions[0], "AccessDenied")]
 
 
+def test_a_policy_that_wants_conditional_writes_can_leave_parts_alone(
+    owner: Person, stranger: Person, owned: str
+) -> None:
+    """AWS's example of a policy that enforces If-None-Match."""
+    of_objects = {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{owned}/*"}
+    conditional = statement(**of_objects, Condition={"Null": {"s3:if-none-match": "false"}})
+    of_parts = statement(**of_objects, Condition={"Bool": {"s3:ObjectCreationOperation": "false"}})
+    owner.s3.put_bucket_policy(Bucket=owned, Policy=document(conditional, of_parts))
+    upload = {"Bucket": owned, "Key": "a"}
+    upload["UploadId"] = stranger.s3.create_multipart_upload(**upload)["UploadId"]
+    part = stranger.s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
+    complete = {**upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part}]}}
+    assert refusal(stranger.s3.complete_multipart_upload, **complete) == DENIED
+    stranger.s3.complete_multipart_upload(**complete, IfNoneMatch="*")
+    assert refusal(stranger.s3.put_object, Bucket=owned, Key="b", Body=b"x") == DENIED
+    assert refusal(stranger.s3.copy_object, Bucket=owned, Key="b", CopySource=f"{owned}/a") == DENIED
+    stranger.s3.put_object(Bucket=owned, Key="b", Body=b"x", IfNoneMatch="*")
+
+
 def test_the_entity_tag_of_an_entry_is_its_if_match(owner: Person, stranger: Person, owned: str) -> None:
     """AWS's example of a policy with which only conditional deletes are done."""
     unconditional = statement(

@@ -114,6 +114,14 @@ def test_a_key_that_nobody_knows_has_no_values() -> None:
     assert facts(call(ALICE, INPUT), "s3:Unheard") == ()
 
 
+def test_whether_an_object_is_created_is_told_of_writes() -> None:
+    part = call(ALICE, {})
+    part.creates_object = False
+    for of, told in ((call(ALICE, {}), "true"), (part, "false")):
+        assert facts(of, "s3:ObjectCreationOperation", "s3:PutObject") == (told,)
+        assert facts(of, "s3:ObjectCreationOperation", "s3:GetObject") == ()
+
+
 def test_tags_that_are_asked_for_are_those_of_the_header_or_the_document() -> None:
     document = {"Tagging": {"TagSet": [{"Key": "color", "Value": "red"}, {"Key": "size", "Value": " L"}]}}
     for input in (INPUT, document):
