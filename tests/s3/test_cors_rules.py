@@ -145,6 +145,17 @@ def test_the_most_hostile_rules_are_matched_at_once() -> None:
     assert time.process_time() - started_at < 0.2
 
 
+def test_the_most_hostile_headers_are_matched_at_once() -> None:
+    """As many patterns as a document has room for, of which the last one fits each name of a preflight."""
+    patterns = [f"x*{number}" for number in range(1800)] + ["x*y"]
+    rules = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "AllowedHeaders": patterns}]
+    requested = {"access_control_request_headers": ",".join(f"x{number}y" for number in range(100))}
+    answered(rules, "http://a")
+    started = time.process_time()
+    assert "allow-headers" in answered(rules, "http://a", **requested)
+    assert time.process_time() - started < 0.03  # 2 ms; one after the other they took 70
+
+
 def test_rules_are_parsed_once() -> None:
     document = json.dumps({"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["once"]}]})
     assert parse_rules(document) is parse_rules(json.dumps(json.loads(document)))
