@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from s3gw.metadata import access_rules, buckets
+from s3gw.metadata import access_rules, buckets, identities
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import bucket_configurations as table
@@ -38,6 +38,14 @@ def set_versioning(change: Change, versioning: str) -> None:
 
 
 def set_owner(change: Change, owner_id: str) -> None:
+    """What the bucket's ACL grants to its owner, who is named in it as anybody else, it grants to the new one."""
+    change.lock_bucket_exclusively()
+    grants = find(change.conn, change.bucket_id, "ACL")
+    if grants is not None:
+        of_bucket = select(buckets_table.c.owner_id).where(buckets_table.c.id == change.bucket_id)
+        before = identities.canonical_id_of(change.conn, change.conn.execute(of_bucket).scalar_one())
+        after = identities.canonical_id_of(change.conn, owner_id)
+        put(change, "ACL", [[after if grantee == before else grantee, granted] for grantee, granted in grants])
     _update(change, owner_id=owner_id)
 
 

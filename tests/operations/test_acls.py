@@ -252,6 +252,18 @@ def test_a_bucket_is_created_with_its_ownership_and_acl_or_not_at_all(owner: Per
     assert grants(owner.s3.get_bucket_acl(Bucket=name)) == [(owner.canonical_id, "FULL_CONTROL")]
 
 
+def test_a_bucket_that_is_given_away_is_no_longer_the_owner_s(
+    server: RunningServer, owner: Person, stranger: Person, owned: str
+) -> None:
+    owner.s3.put_bucket_acl(Bucket=owned, ACL="log-delivery-write")
+    server.command("bucket", "update", owned, "--owner", "stranger")
+    stranger.s3.list_objects_v2(Bucket=owned)
+    expected = [(LOG_DELIVERY, "WRITE"), (LOG_DELIVERY, "READ_ACP"), (stranger.canonical_id, "FULL_CONTROL")]
+    assert grants(stranger.s3.get_bucket_acl(Bucket=owned)) == expected
+    assert refusal(owner.s3.list_objects_v2, Bucket=owned) == DENIED
+    assert refusal(owner.s3.put_object, Bucket=owned, Key="key", Body=b"x") == DENIED
+
+
 def test_what_keeps_acls_from_being_put_holds_for_a_bucket_that_is_made_again(owner: Person, owned: str) -> None:
     owner.s3.put_public_access_block(Bucket=owned, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
     blocked = (400, "InvalidBucketAclWithBlockPublicAccessError")
