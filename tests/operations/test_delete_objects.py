@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from s3gw.metadata.objects import new_version_id
+from s3gw.operations import delete_objects
 from tests.gateways import refusal
 from tests.operations.test_put_object import checksum
 from tests.raw_requests import Answer, content_md5, send
@@ -192,3 +196,25 @@ def test_size_and_time_can_be_conditions_too(s3: Any, bucket: str) -> None:
     assert refusal(s3.delete_object, **where, IfMatchLastModifiedTime=datetime(2020, 1, 1, tzinfo=UTC)) == FAILED
     s3.delete_object(**where, IfMatchSize=3, IfMatchLastModifiedTime=modified)
     assert refusal(s3.head_object, **where)[0] == 404
+
+
+@pytest.mark.anyio
+async def test_others_get_their_turns_while_a_policy_is_asked_about_each_entry() -> None:
+    """One that takes 15 ms for each of 1000 keys kept a worker from everybody else for as long."""
+    turns = 0
+
+    def may(key: str, named: Any) -> Any:
+        time.sleep(0.003)
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    services = SimpleNamespace(settings=SimpleNamespace(max_key=1024))
+    call = cast("Any", SimpleNamespace(may=may, services=services))
+    task = asyncio.create_task(other())
+    await delete_objects._plans(call, [{"Key": "key"}] * 20)
+    task.cancel()
+    assert turns >= 5
