@@ -196,6 +196,15 @@ def decide_on(call: Call, need: Need, version: ObjectVersion | None, facts_of: F
     return _decide(call, need, _read(on, version), facts_of)
 
 
+def is_left_open(call: Call, need: Need, facts_of: FactsOf) -> bool:
+    """Whether it depends on the object that is there, so that nothing is forbidden where there is none."""
+    try:
+        _decide(call, need, _ON[need.on](call), facts_of)
+    except ObjectUnread:
+        return True
+    return False
+
+
 def _require(call: Call, need: Need, decision: Decision) -> None:
     _tell(call, need, decision)
     if not decision.is_allowed:

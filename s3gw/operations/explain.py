@@ -19,7 +19,7 @@ from s3gw.metadata import access_rules, buckets, identities, objects
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.operations.authorize import decide_on, may_be_told
+from s3gw.operations.authorize import decide_on, is_left_open, may_be_told
 from s3gw.operations.call import Call
 from s3gw.operations.facts import Known, facts_of
 from s3gw.operations.table import OPERATIONS, Need
@@ -96,7 +96,7 @@ def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
         _resource(asked, need),
         _found(version) if need.on == "object" else None,
         facts.asked,
-        list(_notes(call, need, version)) if decision.is_allowed and disabled is None else [],
+        [] if disabled is not None else list(_notes(call, need, version, decision.is_allowed, facts)),
     )
 
 
@@ -182,8 +182,13 @@ def _found(version: ObjectVersion | None) -> str:
     return f"{'delete marker' if version.is_delete_marker else 'object'}, version {version.version_id}"
 
 
-def _notes(call: Call, need: Need, version: ObjectVersion | None) -> Sequence[str]:
-    """What a request may run into although the rules allow it."""
+def _notes(call: Call, need: Need, version: ObjectVersion | None, is_allowed: bool, facts: _Facts) -> Sequence[str]:
+    """What a request may run into although the rules allow it; or that it is told 404, where an object that isn't there
+    would have decided.
+    """
+    if not is_allowed:
+        is_open = version is None and need.on == "object" and is_left_open(call, need, facts.of)
+        return ["there is no such object, so the answer is 404"] if is_open and may_be_told(call) else []
     notes = []
     if call.rules.requester_pays and call.principal.account_owner_id != call.the_bucket.owner_id:
         notes.append("the bucket has Requester Pays: refused without x-amz-request-payer, and to everybody anonymous")

@@ -134,6 +134,18 @@ def test_who_may_not_list_hears_403_of_what_is_not_there(explain: Explain, ask: 
     assert explain("--user", "editor")["notes"] == ["there is no such object, so the answer is 404"]
 
 
+def test_of_what_is_not_there_no_tags_decide(explain: Explain, data: Path, ask: Ask) -> None:
+    """The server tells whoever may list that there is nothing."""
+    tagged = statement(Resource="arn:aws:s3:::pictures/*", Condition={"StringEquals": {"s3:ExistingObjectTag/a": "1"}})
+    lists = statement(Action="s3:ListBucket", Resource="arn:aws:s3:::pictures")
+    ask("user", "create", "stranger")
+    configure(data, "PublicAccessBlock", {})
+    for statements, notes in (([tagged], []), ([tagged, lists], ["there is no such object, so the answer is 404"])):
+        configure(data, "Policy", document(*statements))
+        told = explain("--user", "stranger")
+        assert (told["allowed"], told["notes"]) == (False, notes)
+
+
 def test_people_read_lines(run: Command) -> None:
     words = ("--user", "editor", "--action", "s3:getobject", "--bucket", "pictures", "--key", "a\x1b[2J")
     told = run("explain", *words, "--fact", "aws:SourceIp=10.0.0.1")
