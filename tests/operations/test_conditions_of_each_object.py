@@ -10,6 +10,8 @@ import pytest
 
 from tests.access.policies import document, statement
 from tests.gateways import Person, refusal
+from tests.raw_requests import send
+from tests.servers import RunningServer
 
 DENIED = (403, "AccessDenied")
 
@@ -45,6 +47,21 @@ def test_the_version_of_a_source_is_the_one_that_the_policy_asks_about(
     upload["UploadId"] = stranger.s3.create_multipart_upload(**upload)["UploadId"]
     stranger.s3.upload_part_copy(**upload, PartNumber=1, CopySource=second)
     assert refusal(stranger.s3.upload_part_copy, **upload, PartNumber=1, CopySource=first) == DENIED
+
+
+@pytest.mark.parametrize("write", ["{}/a/key", "/{}/a/key", "{}/%61/key", "/{}/%61%2Fkey"])
+def test_a_source_is_the_one_that_the_policy_names_however_it_is_written(
+    server: RunningServer, owner: Person, stranger: Person, owned: str, write: str
+) -> None:
+    owner.s3.put_object(Bucket=owned, Key="a/key", Body=b"x", ACL="public-read")
+    put = {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{owned}/*"}
+    source = {"x-amz-copy-source": write.format(owned)}
+    named = statement("Deny", **put, Condition={"StringLike": {"s3:x-amz-copy-source": f"{owned}/a/*"}})
+    put_policy(owner, owned, named)
+    assert send(server, "PUT", f"/{owned}/copy", key=stranger.key, **source).refusal == DENIED
+    others = statement("Deny", **put, Condition={"StringNotLike": {"s3:x-amz-copy-source": f"{owned}/a/*"}})
+    put_policy(owner, owned, others)
+    assert send(server, "PUT", f"/{owned}/copy", key=stranger.key, **source).status == 200
 
 
 def test_the_version_of_an_entry_is_the_one_that_the_policy_asks_about(

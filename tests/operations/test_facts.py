@@ -11,7 +11,7 @@ from s3gw.access.condition_keys import KEYS
 from s3gw.access.rules import ObjectUnread
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.operations.call import Call, GivenContext
+from s3gw.operations.call import Call, GivenContext, Source
 from s3gw.operations.facts import FACTS, UNREAD, Known, facts_of
 
 ALICE = Principal("1", "c", "123456789012", "alice", "user", "AKIA", "root")
@@ -27,7 +27,6 @@ INPUT = {
     "GrantWrite": "id=4",
     "GrantWriteACP": "id=5",
     "StorageClass": "STANDARD",
-    "CopySource": "b/k",
     "MetadataDirective": "COPY",
     "WebsiteRedirectLocation": "/other",
     "ObjectOwnership": "ObjectWriter",
@@ -72,7 +71,6 @@ KNOWN = ALWAYS | {
     "s3:x-amz-grant-write": "id=4",
     "s3:x-amz-grant-write-acp": "id=5",
     "s3:x-amz-storage-class": "STANDARD",
-    "s3:x-amz-copy-source": "b/k",
     "s3:x-amz-metadata-directive": "COPY",
     "s3:x-amz-website-redirect-location": "/other",
     "s3:x-amz-object-ownership": "ObjectWriter",
@@ -112,6 +110,17 @@ def test_the_root_of_an_account_has_no_user_name() -> None:
 
 def test_a_key_that_nobody_knows_has_no_values() -> None:
     assert facts(call(ALICE, INPUT), "s3:Unheard") == ()
+
+
+@pytest.mark.parametrize(("version_id", "endings"), [(None, [""]), ("null", ["", "?versionId=null"])])
+def test_the_source_of_a_copy_is_told_with_and_without_what_may_be_left_out(
+    version_id: str | None, endings: list[str]
+) -> None:
+    copy = call(ALICE, {"CopySource": "/%62/k"})
+    assert facts(copy, "s3:x-amz-copy-source", "s3:PutObject") == ()
+    copy.source = Source(cast("Any", SimpleNamespace(name="b")), "k/ü", version_id)
+    told = facts(copy, "s3:x-amz-copy-source", "s3:PutObject")
+    assert list(told) == [start + end for end in endings for start in ("b/k/ü", "/b/k/ü")]
 
 
 def test_whether_an_object_is_created_is_told_of_writes() -> None:
