@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from s3gw.access.condition_keys import KEYS
 from s3gw.access.rules import DocumentUnread, ObjectUnread
+from s3gw.auth.principal import Principal
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call
 from s3gw.operations.tagging import MOST_FIELDS, MOST_OF_AN_OBJECT
@@ -55,6 +56,11 @@ def _text(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _user_id(principal: Principal) -> str | None:
+    """Of the root of an account, the account's ("Principal key values", IAM User Guide)."""
+    return (principal.account_id if principal.is_root else principal.user_id) or None
+
+
 def _principal_type(call: Call) -> str:
     if call.principal.is_anonymous:
         return "Anonymous"
@@ -68,7 +74,7 @@ def _account_of_resource(call: Call) -> str | None:
 FACTS: dict[str, Fact] = {
     "aws:CurrentTime": lambda call: _iso(call.now // 1_000_000),
     "aws:EpochTime": lambda call: call.now // 1_000_000,
-    "aws:userid": _of_principal("user_id"),
+    "aws:userid": lambda call: _user_id(call.principal),
     "aws:username": lambda call: None if call.principal.is_root else call.principal.name,
     "aws:PrincipalAccount": _of_principal("account_id"),
     "aws:PrincipalArn": _of_principal("arn"),

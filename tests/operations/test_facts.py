@@ -104,6 +104,7 @@ def test_a_fact_is_that_of_the_call(name: str) -> None:
 def test_the_root_of_an_account_has_no_user_name() -> None:
     root = ALICE._replace(account_owner_id="1")
     assert facts(call(root, {}), "aws:username") == ()
+    assert facts(call(root, {}), "aws:userid") == ("123456789012",)
     assert facts(call(root, {}), "aws:PrincipalArn") == ("arn:aws:iam::123456789012:root",)
     assert facts(call(root, {}), "aws:PrincipalType") == ("Account",)
 
