@@ -17,12 +17,16 @@ pytestmark = pytest.mark.anyio
 async def test_the_budget_is_never_exceeded() -> None:
     pool = UploadBuffers(2 * BUFFER)
     first, second = await pool.take(), await pool.take()
-    third = asyncio.ensure_future(pool.take())
+    third, fourth = (asyncio.ensure_future(pool.take()) for _ in range(2))
     await asyncio.sleep(0)
     assert not third.done()
     pool.give_back(first)
     assert (await third).is_ours
+    await asyncio.sleep(0)
+    assert not fourth.done()
     pool.give_back(second)
+    assert (await fourth).is_ours
+    assert pool.free == 0
 
 
 async def test_who_waits_longest_is_next() -> None:
