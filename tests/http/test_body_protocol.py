@@ -34,8 +34,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 class App:
     """Reads bodies in pieces of `room` bytes and answers with their sizes; /refuse answers before it has read all."""
 
-    def __init__(self, room: int = 300_000, patience: float = 5) -> None:
-        self.room, self.patience = room, patience
+    def __init__(self, room: int = 300_000, patience: float = 5, first: float | None = None, pause: float = 0) -> None:
+        self.room, self.patience, self.pause = room, patience, pause
+        self.next_patience = patience if first is None else first
+        self.rooms: list[memoryview] = []
         self.bodies: list[bytes] = []
         self.sizes: list[int] = []  # of the pieces
         self.has_gone = asyncio.Event()
@@ -54,9 +56,12 @@ class App:
             while more and not (scope["path"] == "/refuse" and body):
                 if extension is not None:
                     room = memoryview(bytearray(self.room))
-                    size, more = await extension["call"](room, self.patience)
+                    size, more = await extension["call"](room, self.next_patience)
+                    self.next_patience = self.patience
                     self.sizes.append(size)
+                    self.rooms.append(room)
                     body += room[:size]
+                    await asyncio.sleep(self.pause)
                 if extension is None or (more and scope["path"] == "/both"):
                     message = await receive()
                     body += message["body"]
@@ -168,6 +173,34 @@ async def test_a_client_that_pauses_is_waited_for_as_long_as_was_said_and_what_c
         client.writer.write(BODY[1_000_000:])
         assert await client.answer() == b"%d" % SIZE
         assert client.app.bodies == [BODY]
+
+
+async def test_the_patience_of_one_read_does_not_end_the_next_one() -> None:
+    async with connected(App(WORTH, patience=5, first=0.2)) as client:
+        client.writer.write(put(BODY[:WORTH], size=2 * WORTH))
+        await client.app.has_received(WORTH)
+        await asyncio.sleep(0.4)
+        client.writer.write(BODY[WORTH : 2 * WORTH])
+        assert await client.answer() == b"%d" % (2 * WORTH)
+        assert client.app.sizes == [WORTH, WORTH]
+
+
+async def test_what_comes_while_nobody_reads_is_there_for_the_next_read() -> None:
+    async with connected(App(300_000, patience=0.05, pause=0.3)) as client:
+        client.writer.write(put(BODY[:100_000], size=1_000_000))
+        await client.app.has_received(100_000)
+        client.writer.write(BODY[100_000:1_000_000])
+        assert await client.answer() == b"1000000"
+        assert client.app.bodies == [BODY[:1_000_000]]
+
+
+async def test_what_comes_after_the_answer_does_not_reach_the_memory_of_the_last_read() -> None:
+    async with connected(App(300_000, patience=0.1)) as client:
+        client.writer.write(put(BODY[:100_000], b"/refuse", size=900_000))
+        assert await client.answer() == b"100000"
+        client.writer.write(BODY[100_000:900_000] + put(b"next"))
+        assert await client.answer() == b"4"
+        assert bytes(client.app.rooms[-1][100_000:]) == bytes(200_000)
 
 
 async def test_a_client_that_waits_for_continue_is_told_to() -> None:
