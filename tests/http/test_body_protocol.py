@@ -269,3 +269,37 @@ async def test_long_bodies_arrive_over_tls(tmp_path: Path) -> None:
             client.writer.write(put(BODY) + put(b"small"))
             assert [await client.answer(), await client.answer()] == [b"%d" % SIZE, b"5"]
         assert client.app.bodies == [BODY, b"small"] * 3
+
+
+class Told:
+    """A connection that notes what it is told: which callbacks come in one turn of the loop no socket can arrange."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.flow, self.response_complete = self, False
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self.told.append(name)
+
+
+async def test_a_read_that_ends_in_two_ways_at_once_ends_once() -> None:
+    told: Any = Told()
+    protocol = BodyProtocol(told, told, 10)
+    room = memoryview(bytearray(4))
+    reading = asyncio.ensure_future(protocol.fill(room, 0, 4, 0.0))
+    await asyncio.sleep(0)
+    protocol.get_buffer(-1)[:4] = b"body"
+    protocol.buffer_updated(4)
+    protocol.connection_lost(None)
+    assert (await reading, bytes(room)) == (4, b"body")
+    protocol.connection_lost(None)  # nobody reads now
+    assert told.told.count("connection_lost") == 2
+
+
+async def test_what_is_not_about_bytes_is_told_to_the_connection() -> None:
+    told: Any = Told()
+    protocol = BodyProtocol(told, told, 10)
+    for name in ("eof_received", "pause_writing", "resume_writing"):
+        getattr(protocol, name)()
+    assert told.told == ["eof_received", "pause_writing", "resume_writing"]
