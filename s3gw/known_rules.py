@@ -97,6 +97,7 @@ def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> B
         has_acls=ownership != "BucketOwnerEnforced",
         public_access_block=of_bucket | PublicAccessBlock(account_block),
         requester_pays=found.get("RequestPayment") == "Requester",
+        of_account=PublicAccessBlock(account_block),
     )
 
 

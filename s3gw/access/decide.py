@@ -15,7 +15,7 @@ from s3gw.access.acl import ALL_USERS, AUTHENTICATED_USERS, Acl
 from s3gw.access.evaluate import Verdict, decide_policy
 from s3gw.access.policy import Policy
 from s3gw.access.principals import Who
-from s3gw.access.public_access_block import PublicAccessBlock
+from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock
 from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules, ObjectUnread
 from s3gw.auth.principal import Principal
 
@@ -181,23 +181,41 @@ def _by_owner(question: Question, of_bucket: Verdict | None, of_identity: Verdic
             return Decision(True, f"allowed by {of_identity}")
         needs_identity = side is not None and side.names_account
     if side is None:
-        return Decision(False, "no rule allows it")
+        return Decision(False, _blocked(question, of_bucket, owner_id, stored) or "no rule allows it")
     if needs_identity and of_identity is None:
         return Decision(False, f"{side.reason}, but no policy of the user's own account allows it")
     return Decision(True, side.reason)
 
 
 def _of_policy(question: Question, verdict: Verdict | None, owner_id: str | None, same_account: bool) -> _Side | None:
-    resource = question.resource
-    if verdict is None or verdict.effect != "Allow":
+    if verdict is None or not _is_of_policy(question, verdict, owner_id):
         return None
-    if owner_id != resource.owner_id:  # "The bucket policy applies only to objects that the bucket owner owns"
-        return None
-    rules = resource.rules
+    rules = question.resource.rules
     is_restricted = rules.is_policy_public and PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS in rules.public_access_block
     if is_restricted and not same_account:
         return None
     return _Side(f"allowed by {verdict}", verdict.named in ("account", "canonical user"))
+
+
+def _is_of_policy(question: Question, verdict: Verdict, owner_id: str | None) -> bool:
+    """ "The bucket policy applies only to objects that the bucket owner owns"."""
+    return verdict.effect == "Allow" and owner_id == question.resource.owner_id
+
+
+def _blocked(
+    question: Question, verdict: Verdict | None, owner_id: str | None, stored: StoredObject | None
+) -> str | None:
+    """What would allow it if public access weren't blocked: of what nothing allows."""
+    rules = question.resource.rules
+    if verdict is not None and _is_of_policy(question, verdict, owner_id):
+        block = rules.blocking(PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS)
+        return f"allowed by {verdict}, but {block} lets a public policy allow nothing to other accounts"
+    if PublicAccessBlock.IGNORE_PUBLIC_ACLS not in rules.public_access_block:
+        return None
+    unblocked = rules._replace(public_access_block=NOTHING_BLOCKED)
+    side = _of_acl(question._replace(resource=question.resource._replace(rules=unblocked)), stored)
+    block = rules.blocking(PublicAccessBlock.IGNORE_PUBLIC_ACLS)
+    return None if side is None else f"{side.reason}, but {block} ignores that"
 
 
 def _as_owner(question: Question, stored: StoredObject | None) -> Decision:

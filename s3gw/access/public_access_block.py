@@ -38,5 +38,9 @@ def of_members(document: Mapping[str, Any] | None) -> PublicAccessBlock:
     return block
 
 
+def member_of(switch: PublicAccessBlock) -> str:
+    return next(member for member, flag in _MEMBERS.items() if flag is switch)
+
+
 def to_members(block: PublicAccessBlock) -> dict[str, bool]:
     return {member: bool(block & flag) for member, flag in _MEMBERS.items()}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from s3gw.access.acl import Acl
 from s3gw.access.policy import Policy
-from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock
+from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock, member_of
 
 
 class IdentityRules(NamedTuple):
@@ -22,7 +22,7 @@ class IdentityRules(NamedTuple):
 
 class BucketRules(NamedTuple):
     """`ownership` is AWS's ObjectOwnership; `has_acls`: it isn't BucketOwnerEnforced, where no ACL counts. `acl` None:
-    the owner's alone.
+    the owner's alone. `public_access_block` is the bucket's and its account's together, `of_account` the account's.
     """
 
     policy: Policy | None = None
@@ -32,6 +32,12 @@ class BucketRules(NamedTuple):
     public_access_block: PublicAccessBlock = NOTHING_BLOCKED
     has_acls: bool = True
     requester_pays: bool = False
+    of_account: PublicAccessBlock = NOTHING_BLOCKED
+
+    def blocking(self, switch: PublicAccessBlock) -> str:
+        """What has the switch on, for people: the account's block is named first, as it counts for all its buckets."""
+        whose = "account" if switch in self.of_account else "bucket"
+        return f"the {whose}'s public access block ({member_of(switch)})"
 
 
 class DocumentUnread(Exception):

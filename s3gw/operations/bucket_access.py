@@ -34,21 +34,19 @@ if TYPE_CHECKING:
 OWNERSHIPS = frozenset(("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"))
 
 
-def public_access_block_now(conn: Connection, bucket_id: int, account_block: int) -> PublicAccessBlock:
-    """As it is within a transaction that holds the bucket, its account's included."""
-    document = configurations.find(conn, bucket_id, "PublicAccessBlock")
-    return public_access_block.of_members(document) | PublicAccessBlock(account_block)
+def rules_of_blocks_now(conn: Connection, bucket: Bucket) -> BucketRules:
+    """What is blocked, as it is within a transaction that holds the bucket, its account's included."""
+    document = configurations.find(conn, bucket.id, "PublicAccessBlock")
+    of_account = PublicAccessBlock(bucket.account_public_access_block)
+    return BucketRules(public_access_block=public_access_block.of_members(document) | of_account, of_account=of_account)
 
 
 def acl_rules_now(conn: Connection, bucket: Bucket) -> BucketRules:
     """Those that say which ACLs may be put, within a transaction that holds the bucket."""
     controls = configurations.find(conn, bucket.id, "OwnershipControls")
     ownership = controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter"
-    return BucketRules(
-        ownership=ownership,
-        has_acls=ownership != "BucketOwnerEnforced",
-        public_access_block=public_access_block_now(conn, bucket.id, bucket.account_public_access_block),
-    )
+    blocks = rules_of_blocks_now(conn, bucket)
+    return blocks._replace(ownership=ownership, has_acls=ownership != "BucketOwnerEnforced")
 
 
 async def get_public_access_block(call: Call, input: GetPublicAccessBlockRequestTypeDef) -> Output:

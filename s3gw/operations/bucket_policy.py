@@ -11,11 +11,13 @@ from s3gw.access import acl
 from s3gw.access.parse import parse_bucket_policy
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
-from s3gw.errors import AccessDenied, MethodNotAllowed, NoSuchBucketPolicy
+from s3gw.errors import MethodNotAllowed, NoSuchBucketPolicy
 from s3gw.metadata import configurations
+from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
-from s3gw.operations.bucket_access import public_access_block_now
+from s3gw.operations.bucket_access import rules_of_blocks_now
 from s3gw.operations.call import Call, Output
+from s3gw.operations.new_acl import blocked
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
@@ -30,16 +32,15 @@ async def put_bucket_policy(call: Call, input: PutBucketPolicyRequestTypeDef) ->
     _require_owner(call)
     text = input["Policy"]
     is_for_everybody = is_public(parse_bucket_policy(text, call.the_bucket.name))
-    account_block = call.the_bucket.account_public_access_block
-    await call.change([call.bucket_lock], _put, text, is_for_everybody, account_block)
+    await call.change([call.bucket_lock], _put, text, is_for_everybody, call.the_bucket)
     return {}
 
 
-def _put(change: Change, text: str, is_for_everybody: bool, account_block: int) -> None:
+def _put(change: Change, text: str, is_for_everybody: bool, bucket: Bucket) -> None:
     change.lock_bucket_exclusively()
-    block = public_access_block_now(change.conn, change.bucket_id, account_block)
-    if is_for_everybody and PublicAccessBlock.BLOCK_PUBLIC_POLICY in block:
-        raise AccessDenied()
+    rules = rules_of_blocks_now(change.conn, bucket)
+    if is_for_everybody and PublicAccessBlock.BLOCK_PUBLIC_POLICY in rules.public_access_block:
+        raise blocked(rules, PublicAccessBlock.BLOCK_PUBLIC_POLICY, bucket.name)
     configurations.put(change, "Policy", text)
 
 

@@ -6,11 +6,12 @@ request has are those that are given, or absent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from s3gw.access.actions import ON_BUCKETS, ON_OBJECTS, matching
+from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
@@ -23,6 +24,8 @@ from s3gw.operations.authorize import decide_on, is_left_open, may_be_told
 from s3gw.operations.call import Call
 from s3gw.operations.facts import Known, facts_of
 from s3gw.operations.table import OPERATIONS, Need
+
+_PUT_ACL = frozenset(("s3:PutBucketAcl", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"))
 
 if TYPE_CHECKING:
     from s3gw.services import Services
@@ -182,6 +185,19 @@ def _found(version: ObjectVersion | None) -> str:
     return f"{'delete marker' if version.is_delete_marker else 'object'}, version {version.version_id}"
 
 
+def _refused_as_public(call: Call, need: Need) -> Iterator[str]:
+    """What may be put, but for what would be public."""
+    rules = call.rules
+    if need.action == "s3:PutBucketPolicy" and PublicAccessBlock.BLOCK_PUBLIC_POLICY in rules.public_access_block:
+        yield f"{rules.blocking(PublicAccessBlock.BLOCK_PUBLIC_POLICY)} refuses a policy that is public"
+    if need.action not in _PUT_ACL:
+        return
+    if not rules.has_acls:
+        yield "the bucket's ACLs are disabled (BucketOwnerEnforced), which refuses any ACL but its owner's"
+    elif PublicAccessBlock.BLOCK_PUBLIC_ACLS in rules.public_access_block:
+        yield f"{rules.blocking(PublicAccessBlock.BLOCK_PUBLIC_ACLS)} refuses an ACL that is public"
+
+
 def _notes(call: Call, need: Need, version: ObjectVersion | None, is_allowed: bool, facts: _Facts) -> Sequence[str]:
     """What a request may run into although the rules allow it; or that it is told 404, where an object that isn't there
     would have decided.
@@ -189,7 +205,7 @@ def _notes(call: Call, need: Need, version: ObjectVersion | None, is_allowed: bo
     if not is_allowed:
         is_open = version is None and need.on == "object" and is_left_open(call, need, facts.of)
         return ["there is no such object, so the answer is 404"] if is_open and may_be_told(call) else []
-    notes = []
+    notes = [*_refused_as_public(call, need)]
     if call.rules.requester_pays and call.principal.account_owner_id != call.the_bucket.owner_id:
         notes.append("the bucket has Requester Pays: refused without x-amz-request-payer, and to everybody anonymous")
     is_missing = need.on == "object" and (version is None or bool(version.is_delete_marker))

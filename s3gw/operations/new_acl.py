@@ -6,6 +6,7 @@ ACLs for your bucket".
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Database
 from s3gw.operations.call import Call
 
+_logger = logging.getLogger("s3gw.access")
 _HEADERS = {
     "GrantRead": "READ",
     "GrantWrite": "WRITE",
@@ -88,7 +90,13 @@ def require_allowed(rules: BucketRules, asked: Acl, bucket: Bucket) -> None:
     if not rules.has_acls and asked != acl.of_owner(bucket.owner_canonical_id):
         raise AccessControlListNotSupported()
     if acl.is_public(asked) and PublicAccessBlock.BLOCK_PUBLIC_ACLS in rules.public_access_block:
-        raise AccessDenied()
+        raise blocked(rules, PublicAccessBlock.BLOCK_PUBLIC_ACLS, bucket.name)
+
+
+def blocked(rules: BucketRules, switch: PublicAccessBlock, bucket: str) -> AccessDenied:
+    """The refusal of what would be public. As of other rules (authorize.py), the log alone tells which it was."""
+    _logger.debug("bucket=%s %s refuses what is public", bucket, rules.blocking(switch))
+    return AccessDenied()
 
 
 def _grantees(input: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from s3gw.access.acl import ALL_USERS, Grant
 from s3gw.access.decide import Decision, Question, Resource, decide
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
 from s3gw.access.policy import Policy
+from s3gw.access.public_access_block import EVERYTHING_BLOCKED, PublicAccessBlock
 from s3gw.access.rules import BucketRules, IdentityRules
 from s3gw.auth.principal import ANONYMOUS, Principal
 from tests.access.policies import document, of_identity, statement
@@ -71,3 +73,32 @@ def test_a_policy_is_named_with_its_holder(
 def test_what_a_key_is_narrowed_to_is_told(of_key: Policy, reason: str) -> None:
     asked = Question(USER, "s3:GetObject", HERS, lambda name: (), IdentityRules(key=(of_key,)))
     assert decide(asked) == Decision(False, reason, True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        (
+            BucketRules(PUBLIC, True, public_access_block=PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS),
+            r"allowed by statement 'Every\x1b[2Jbody' of the bucket policy, but the bucket's public access block"
+            " (RestrictPublicBuckets) lets a public policy allow nothing to other accounts",
+        ),
+        (
+            BucketRules(
+                acl=(Grant(ALL_USERS, "READ"),),
+                public_access_block=EVERYTHING_BLOCKED,
+                of_account=PublicAccessBlock.IGNORE_PUBLIC_ACLS,
+            ),
+            f"the ACL grants READ to {ALL_USERS},"
+            " but the account's public access block (IgnorePublicAcls) ignores that",
+        ),
+        (BucketRules(acl=(Grant(ALL_USERS, "WRITE"),), public_access_block=EVERYTHING_BLOCKED), "no rule allows it"),
+        (BucketRules(acl=(Grant(ALL_USERS, "READ"),)), f"the ACL grants READ to {ALL_USERS}"),
+    ],
+)
+def test_what_a_public_access_block_takes_away_is_told(rules: BucketRules, reason: str) -> None:
+    action = "s3:ListBucket" if rules.policy is None else "s3:GetObject"
+    resource = Resource("pictures", "1", None if rules.policy is None else "cat.jpg", rules, lambda: None)
+    decision = decide(Question(ANONYMOUS, action, resource, lambda name: ()))
+    assert decision.reason == reason
+    assert decision.is_allowed == ("block" not in reason and "no rule" not in reason)

@@ -177,3 +177,21 @@ def test_people_read_lines(run: Command) -> None:
 )
 def test_what_nobody_can_ask_for_is_refused(words: str, why: str, run: Command) -> None:
     assert why in refusal(run("explain", *words.split()))
+
+
+def test_what_may_be_put_but_not_publicly_is_told(run: Command, ask: Ask, data: Path) -> None:
+    def notes(action: str, *words: str) -> list[str]:
+        told = run("explain", "--user", "owner", "--action", action, "--bucket", "pictures", *words, "--json")
+        return list(json.loads(told.stdout)["notes"])
+
+    configure(data, "PublicAccessBlock", {"BlockPublicPolicy": True})
+    put_acl = ("s3:PutObjectAcl", "--key", "a")
+    assert notes("s3:PutBucketPolicy") == [
+        "the bucket's public access block (BlockPublicPolicy) refuses a policy that is public"
+    ]
+    assert "ACLs are disabled" in notes(*put_acl)[0]
+    configure(data, "OwnershipControls", {"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    assert notes(*put_acl) == []
+    ask("account", "public-access-block", "put", "owner", "--block-public-acls")
+    block = "the account's public access block (BlockPublicAcls) refuses an ACL that is public"
+    assert notes(*put_acl) == notes("s3:PutBucketAcl") == [block]
