@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from s3gw.access.actions import matching
+from s3gw.access.close_names import hint_of_action
 from s3gw.access.parse import Dialect, read_envelope, read_statement
 from s3gw.access.policy import Condition, Statement
 from s3gw.access.public import is_public_statement
+from s3gw.access.refused_parts import explained, explained_text, strings_of
 from s3gw.errors import MalformedPolicy, MalformedPolicyDocument, S3Error
 
 Severity = Literal["error", "warning", "note"]
@@ -22,23 +24,32 @@ class Finding(NamedTuple):
     what: str
 
 
-def lint(text: str | bytes, bucket: str | None) -> list[Finding]:
+# The actions that an operation of S3's API needs; none for a name that isn't one's.
+NeedsOf = Callable[[str], Sequence[str]]
+
+
+def _unknown(operation: str) -> Sequence[str]:
+    return ()
+
+
+def lint(text: str | bytes, bucket: str | None, needs_of: NeedsOf = _unknown) -> list[Finding]:
     """`bucket`: whose policy it is to be; None for an identity policy."""
     dialect = Dialect(bucket, MalformedPolicyDocument if bucket is None else MalformedPolicy)
     try:
         version, raw = read_envelope(text, dialect)
     except S3Error as error:
-        return [Finding("error", "", error.message)]
+        return [Finding("error", "", explained_text(error.message, text))]
     findings: list[Finding] = []
     for number, item in enumerate(raw, 1):
         try:
             statement = read_statement(item, str(number), version, dialect)
         except S3Error as error:
             sid = item.get("Sid") if isinstance(item, dict) else None
-            findings.append(Finding("error", sid if isinstance(sid, str) and sid else str(number), error.message))
+            what = explained(error.message, item, bucket)
+            findings.append(Finding("error", sid if isinstance(sid, str) and sid else str(number), what))
             continue
         findings += (Finding(severity, statement.name, what) for severity, what in _of_statement(statement))
-        findings += (Finding(severity, statement.name, what) for severity, what in _of_text(item, version))
+        findings += (Finding(severity, statement.name, what) for severity, what in _of_text(item, version, needs_of))
     return [*findings, *_of_names(raw, bucket)]
 
 
@@ -81,13 +92,21 @@ def _of_condition(condition: Condition, effect: str) -> Iterator[tuple[Severity,
         yield "warning", f"{written} also holds where the request has no such key"
 
 
-def _of_text(item: dict[str, object], version: str) -> Iterator[tuple[Severity, str]]:
+def _of_text(item: dict[str, object], version: str, needs_of: NeedsOf) -> Iterator[tuple[Severity, str]]:
     if version == "2008-10-17" and "${" in str(item):
         yield "warning", "variables need Version 2012-10-17: here ${…} is plain text"
-    actions = item.get("Action", ())
-    for action in [actions] if isinstance(actions, str) else actions if isinstance(actions, list) else ():
-        if not matching(str(action)):
-            yield "note", f"{action} is no action of S3"
+    for action in strings_of(item, "Action", "NotAction"):
+        if not matching(action):
+            yield _unknown_action(action, needs_of)
+
+
+def _unknown_action(action: str, needs_of: NeedsOf) -> tuple[Severity, str]:
+    """Those of other services are nothing to S3; a misspelt one is a rule that isn't there."""
+    if not action.lower().startswith("s3:"):
+        return "note", f"{action} is no action of S3"
+    if needed := needs_of(action[len("s3:") :]):
+        return "warning", f"{action} is an operation and no action: it needs {' and '.join(needed)}"
+    return "warning", f"{action} is no action of S3{hint_of_action(action)}"
 
 
 def _written(condition: Condition) -> str:

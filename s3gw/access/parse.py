@@ -212,22 +212,25 @@ def _actions(patterns: list[str], is_negated: bool, dialect: Dialect) -> frozens
 def _resources(patterns: Iterable[str], has_variables: bool, dialect: Dialect) -> Iterable[Template]:
     """What follows `arn:aws:s3:::`. Those of other services match nothing and are left out."""
     for pattern in patterns:
-        rest = _of_bucket(pattern, dialect.bucket) if dialect.bucket is not None else _of_identity(pattern)
+        rest = rest_in_bucket(pattern, dialect.bucket) if dialect.bucket is not None else rest_of_identity(pattern)
         if rest is None:
             raise dialect.refuse("Policy has invalid resource")
         if rest:
             yield read_template(rest, has_variables=has_variables)
 
 
-def _of_bucket(pattern: str, bucket: str) -> str | None:
-    """None for a resource that can't be in the bucket. A pattern may be wider than that: `*`, `*/*`."""
+def rest_in_bucket(pattern: str, bucket: str) -> str | None:
+    """What follows `arn:aws:s3:::`. None for a resource that can't be in the bucket. A pattern may be wider than that:
+    `*`, `*/*`.
+    """
     rest = pattern.removeprefix(_S3)
     name = rest.partition("/")[0]
     is_in = rest != pattern and read_template(name, has_variables=False).matches(bucket, _no_facts)
     return rest if is_in else None
 
 
-def _of_identity(pattern: str) -> str | None:
+def rest_of_identity(pattern: str) -> str | None:
+    """The same; "" for what isn't S3's, None for what is no ARN."""
     if pattern == "*":
         return pattern
     parts = pattern.split(":", 5)

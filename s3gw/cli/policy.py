@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from s3gw.access.document import LONGEST_TEXT
-from s3gw.access.lint import Finding
 from s3gw.access.lint import lint as find_faults
 from s3gw.access.parse import parse_identity_policy
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, when
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, tell, when
+from s3gw.errors import S3Error
 from s3gw.metadata import identity_policies, policy_holders
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
@@ -48,10 +49,9 @@ def put(
     """Give a user, a group or an access key a policy, instead of one of the same name. It decides the next request."""
     with session(data, database_url, as_json) as metadata:
         kind, holder = _one_of(user, group, key)
-        text = _read(file)
-        parse_identity_policy(text)
+        text = _checked(_read(file), as_json)
         name = name or ("default" if file == "-" else Path(file).stem)
-        show(metadata.write(_put, kind, holder, name, text.decode()), as_json)
+        show(metadata.write(_put, kind, holder, name, text), as_json)
 
 
 @app.command()
@@ -115,19 +115,31 @@ def lint(
     Exit status 1 if there is an error, which is what would be refused.
     """
     with refusals(as_json):
-        findings = find_faults(_read(file), bucket)
+        findings = find_faults(_read(file), bucket, _actions_of)
     show([finding._asdict() for finding in findings], as_json)
-    if not as_json:
-        _advise(findings, bucket)
+    if not as_json and not findings:
+        print("Nothing is wrong with it.", file=sys.stderr)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 
-def _advise(findings: list[Finding], bucket: str | None) -> None:
-    if not findings:
-        print("Nothing is wrong with it.", file=sys.stderr)
-    elif bucket is None and any("should not specify a principal" in finding.what for finding in findings):
-        print("Is it the policy of a bucket? give --bucket NAME", file=sys.stderr)
+def _checked(text: bytes, as_json: bool) -> str:
+    """A policy that may be put, after what is to be known of it was told. Raises the S3Error of one that may not."""
+    findings = find_faults(text, None, _actions_of)
+    try:
+        parse_identity_policy(text)
+    except S3Error as error:
+        whats = [finding.what for finding in findings if finding.what.startswith(error.message)]
+        raise type(error)(whats[0] if whats else error.message) from None
+    for severity, where, what in findings:
+        tell("warning", f"{severity}: statement {where!r}: {what}", as_json)
+    return text.decode()
+
+
+def _actions_of(operation: str) -> Sequence[str]:
+    from s3gw.operations.table import actions_of  # all operations: most policies name none
+
+    return actions_of(operation)
 
 
 def _one_of(user: str | None, group: str | None, key: str | None) -> tuple[str, str]:

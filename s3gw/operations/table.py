@@ -207,6 +207,14 @@ OPERATIONS: dict[str, Row] = {
     "ListMultipartUploads": Row(multipart.list_multipart_uploads, _on_bucket("s3:ListBucketMultipartUploads")),
 }
 
+
+def actions_of(operation: str) -> list[str]:
+    """What an operation always needs, by its name in whatever case; nothing for a name that is none."""
+    found = [row for name, row in OPERATIONS.items() if name.lower() == operation.lower()]
+    needs = [need for row in found for need in row.needs if not (need.members or need.if_tagged or need.if_matched)]
+    return list(dict.fromkeys(need.action for need in needs))
+
+
 for _name, _unused in UNUSED.items():
     OPERATIONS[_name] = Row(_unused.handler, (Need(_unused.action, _unused.on),), state="unused")
 for _name, _refused in REFUSED.items():

@@ -70,14 +70,23 @@ def test_a_statement_of_a_bucket_policy_is_explained(made: dict[str, Any], expec
 def test_every_malformed_statement_is_told() -> None:
     text = document(statement(Action="s3:No"), statement(Principal=OWNER), statement(Sid="Third", Resource="*"), 5)
     assert lint(text, BUCKET) == [
-        Finding("error", "1", "Policy has invalid action"),
-        Finding("error", "Third", "Policy has invalid resource"),
+        Finding("error", "1", "Policy has invalid action: s3:No"),
+        Finding(
+            "error",
+            "Third",
+            "Policy has invalid resource: * (expected is arn:aws:s3:::pictures or arn:aws:s3:::pictures/KEY)",
+        ),
         Finding("error", "4", "This policy contains invalid Json"),
     ]
 
 
 def test_a_text_that_is_no_policy_is_one_error() -> None:
-    assert lint("{", BUCKET) == [Finding("error", "", "This policy contains invalid Json")]
+    broken = "This policy contains invalid Json: line 2, column 10: Expecting ',' delimiter"
+    assert lint('{"Version": "2012-10-17",\n "Id": 5 "Statement": []}', BUCKET) == [Finding("error", "", broken)]
+    for text in ('{"Id": "a", "Id": "b"}', '{"Id":' + "[" * 9 + "]" * 9 + "}"):
+        assert "a name is there twice in one object, or it is too deep" in lint(text, None)[0].what
+    for text in (b"{\xff", '{"Id":' + "[" * 100_000):
+        assert lint(text, BUCKET)[0].severity == "error"
     assert lint("{" + "a" * 300_000, None) == [Finding("error", "", "Cannot exceed quota for PolicySize: 6144")]
 
 
@@ -92,12 +101,41 @@ def test_an_identity_policy_is_read_as_one() -> None:
     found = lint(document(of_identity(Sid="a", Action=["ec2:*", "s3:Typo"]), of_identity(Sid="a")), None)
     assert [tuple(finding) for finding in found] == [
         ("note", "a", "ec2:* is no action of S3"),
-        ("note", "a", "s3:Typo is no action of S3"),
+        ("warning", "a", "s3:Typo is no action of S3"),
         ("error", "a", "Statement IDs (SID) in a single policy must be unique."),
     ]
-    assert lint(document(statement()), None)[0].what == "Policy document should not specify a principal."
+    assert lint(document(statement()), None)[0].what.startswith("Policy document should not specify a principal.")
 
 
 def test_a_sid_that_is_repeated_is_only_warned_of_in_a_bucket_policy() -> None:
     found = lint(document(*[statement("Deny", Sid="a")] * 2), BUCKET)
     assert [(finding.severity, finding.where) for finding in found] == [("warning", "a")]
+
+
+@pytest.mark.parametrize(
+    ("made", "bucket", "part"),
+    [
+        ({"Principal": {"AWS": [OWNER["AWS"], "alice"]}}, BUCKET, ': "alice" (right are "*" and '),
+        ({"Principal": {"AWS": []}}, BUCKET, ': {"AWS": []} (right are '),
+        ({"Principal": "alice"}, BUCKET, ': "alice" (right are '),
+        (
+            {"Condition": {"Bool": {"s3:prefx": "a"}}},
+            BUCKET,
+            ": s3:prefx is no condition key of S3; did you mean s3:prefix?",
+        ),
+        ({"Condition": {"Bool": {"s3:zzz": "a"}}}, BUCKET, ": s3:zzz is no condition key of S3"),
+        ({"Resource": [f"{BUCKET_ARN}/*", "arn:aws:s3:::picture/*"]}, BUCKET, ": arn:aws:s3:::picture/* (expected is "),
+        ({"Principal": None, "Resource": "pictures/*"}, None, ": pictures/* (expected is arn:aws:s3:::BUCKET or "),
+        ({"Principal": None, "Action": "GetObject"}, None, ": GetObject"),
+        (
+            {"Principal": None, "Condition": {"Bool": {"s3:ExistingObjectTags/a": "b"}}},
+            None,
+            ": s3:ExistingObjectTags/a is no condition key of S3; did you mean s3:ExistingObjectTag?",
+        ),
+    ],
+)
+def test_a_refusal_names_what_it_is_about(made: dict[str, Any], bucket: str | None, part: str) -> None:
+    (error,) = lint(document(statement(**made)), bucket)
+    assert error.severity == "error"
+    assert part in error.what
+    assert error.what.index(part) > 0

@@ -131,7 +131,8 @@ def test_lint_tells_what_is_wrong_and_fails(file: Path) -> None:
         ["severity", "where"], ["error", "Typo"], ["warning", "Public"],
     ]  # fmt: skip
     as_json = json.loads(lint("--bucket", "pictures", "--json", text=wrong).stdout)
-    assert as_json[0] == {"severity": "error", "where": "Typo", "what": "Policy has invalid action"}
+    assert as_json[0] == {"severity": "error", "where": "Typo", "what": as_json[0]["what"]}
+    assert as_json[0]["what"] == "Policy has invalid action: s3:GetObjct; did you mean s3:GetObject?"
     assert "the policy is public" in as_json[1]["what"]
 
 
@@ -143,11 +144,27 @@ def test_lint_fails_for_errors_only(file: Path) -> None:
     assert lint("--json", text=READS).stdout == "[]\n"
 
 
-def test_lint_takes_a_policy_of_a_bucket_for_one_only_if_told() -> None:
-    told = lint(text=document(statement()))
-    assert told.exit_code == 1
-    assert "should not specify a principal" in told.stdout
-    assert "of a bucket? give --bucket NAME" in told.stderr
+def test_a_policy_of_a_bucket_is_taken_for_one_only_if_told(run: Command) -> None:
+    told = json.loads(lint("--json", text=document(statement())).stdout)[0]
+    assert told["what"].startswith("Policy document should not specify a principal.: that is the policy of a bucket")
+    put = refusal(run("policy", "put", "--user", "editor", "-", input=document(statement())))
+    assert "which `aws s3api put-bucket-policy` puts and `--bucket NAME` checks" in put
+
+
+def test_what_a_policy_that_is_put_does_not_do_is_told(ask: Ask, run: Command) -> None:
+    typo = document(of_identity("Deny", Sid="No", Action=["s3:GetObjct", "s3:HeadObject", "ec2:*", "s3:PutObject"]))
+    put = ("policy", "put", "--user", "editor", "-")
+    told = run(*put, input=typo)
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [
+        "s3gw: warning: statement 'No': s3:GetObjct is no action of S3; did you mean s3:GetObject?",
+        "s3gw: warning: statement 'No': s3:HeadObject is an operation and no action: it needs s3:GetObject",
+        "s3gw: note: statement 'No': ec2:* is no action of S3",
+    ]
+    lines = run(*put, "--json", input=typo).stderr.splitlines()
+    assert [list(json.loads(line)) for line in lines] == [["warning"]] * 3
+    assert run(*put, input=READS).stderr == ""
+    assert "it needs s3:PutObject and s3:GetObject" in lint(text=typo.replace("HeadObject", "CopyObject")).stdout
 
 
 def test_lint_reads_a_file_that_is_there() -> None:
