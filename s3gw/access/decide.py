@@ -83,12 +83,22 @@ _OF_POLICY = frozenset(
 def decide(question: Question) -> Decision:
     """Raises ObjectUnread where that depends on an object that wasn't read."""
     principal, action, resource, _, identity = question
-    rules = resource.rules
-    of_bucket = None if rules.policy is None else _asked(rules.policy, question)
+    policy = resource.rules.policy
+    of_bucket = None if policy is None else _asked(policy, question)
     if of_bucket is not None and of_bucket.effect == "Deny" and not _is_exempt(principal, action, resource):
         return Decision(False, f"denied by {of_bucket}", True)
-    if identity is not NO_IDENTITY_RULES and (refusal := _narrowed(question)) is not None:
-        return refusal
+    if identity.key is None and identity.session is None:
+        return _decide_allowed(question, of_bucket)
+    within = _narrowed(question)
+    if isinstance(within, Decision):
+        return within
+    decision = _decide_allowed(question, of_bucket)
+    return decision._replace(reason=f"{decision.reason}, within {within}") if decision.is_allowed else decision
+
+
+def _decide_allowed(question: Question, of_bucket: Verdict | None) -> Decision:
+    """Of what neither the bucket's policy denies nor the key is too narrow for."""
+    principal, resource = question.principal, question.resource
     if principal.role == "admin":
         return Decision(True, "an admin may do everything")
     of_identity = _of_identity(question)
@@ -118,8 +128,11 @@ def _asked(policy: Policy, question: Question) -> Verdict:
     return decide_policy(policy, who, question.action, question.resource.arn, question.facts)
 
 
-def _narrowed(question: Question) -> Decision | None:
-    """What a key or a session is narrowed to. They give nothing: what they allow must be allowed by somebody else."""
+def _narrowed(question: Question) -> Decision | str:
+    """What a key or a session is narrowed to: the refusal, or by which statements it is wide enough. They give nothing:
+    what they allow must be allowed by somebody else.
+    """
+    within = []
     for name, policies in (("access key", question.identity.key), ("session", question.identity.session)):
         if policies is None:
             continue
@@ -128,7 +141,8 @@ def _narrowed(question: Question) -> Decision | None:
             return Decision(False, f"no policy of the {name} allows it", True)
         if verdict.effect == "Deny":
             return Decision(False, f"denied by {verdict}", True)
-    return None
+        within.append(str(verdict))
+    return " and ".join(within)
 
 
 def _of_identity(question: Question) -> Verdict | None:

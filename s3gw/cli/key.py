@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.auth.master_key import find_master_key
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
-from s3gw.metadata import identities
+from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.database import Connection
+from s3gw.metadata.identity_policies import Holder
+
+if TYPE_CHECKING:
+    from s3gw.cli.policy_file import PolicyFile
 
 app = group()
 
@@ -24,6 +28,12 @@ def describe(key: identities.Key) -> dict[str, Any]:
     return key._asdict() | {"expires_at": when(key.expires_at), "created_at": when(key.created_at)}
 
 
+def _narrowed(conn: Connection, keys: list[identities.Key]) -> list[dict[str, Any]]:
+    """With the names of the policies that narrow each, if any do."""
+    names = identity_policies.names_of_keys(conn, keys[0].access_key_id if len(keys) == 1 else None)
+    return [describe(key) | {"policies": names.get(key.access_key_id, [])} for key in keys]
+
+
 @app.command()
 def create(
     user: Annotated[str, typer.Argument(help="The user's name, ID or e-mail address.")],
@@ -31,6 +41,10 @@ def create(
     secret_access_key: Annotated[str | None, typer.Option(help="A given one; default: made up.")] = None,
     description: Description = None,
     expires: Expires = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Narrow it from the beginning by this policy; - is standard input."),
+    ] = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
@@ -40,16 +54,21 @@ def create(
         access_key_id = access_key_id or new_access_key_id()
         secret = secret_access_key or new_secret_access_key()
         identities.check_access_key(access_key_id, secret)
-        key = metadata.write(
+        narrowed = None
+        if policy is not None:
+            from s3gw.cli.policy_file import read_checked  # the policy language, which most keys don't need
+
+            narrowed = read_checked(policy, as_json)
+        document = metadata.write(
             _create,
             Credentials(find_master_key(metadata.settings)),
             secret,
+            narrowed,
             user=user,
             access_key_id=access_key_id,
             description=description or "",
             expires_at=None if expires is None else parse_time(expires),
         )
-        document = describe(key)
         identifier = document.pop("access_key_id")
         show({"access_key_id": identifier, "secret_access_key": secret} | document, as_json)
         if not as_json:
@@ -65,14 +84,14 @@ def list_(
 ) -> None:
     """List access keys, without their secrets."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(key) for key in metadata.read(identities.list_keys, user)], as_json)
+        show(metadata.read(_list, user), as_json)
 
 
 @app.command("show")
 def show_(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Show an access key, without its secret."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.read(identities.find_key, access_key_id)), as_json)
+        show(metadata.read(_show, access_key_id), as_json)
 
 
 @app.command()
@@ -115,9 +134,22 @@ def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = 
         show(describe(metadata.write(identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
 
 
-def _create(conn: Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:
+def _list(conn: Connection, user: str | None) -> list[dict[str, Any]]:
+    return _narrowed(conn, identities.list_keys(conn, user))
+
+
+def _show(conn: Connection, access_key_id: str) -> dict[str, Any]:
+    return _narrowed(conn, [identities.find_key(conn, access_key_id)])[0]
+
+
+def _create(
+    conn: Connection, credentials: Credentials, secret: str, narrowed: PolicyFile | None, **fields: Any
+) -> dict[str, Any]:
     sample = identities.any_sealed_secret(conn)
     if sample is not None:
         credentials.unseal(*sample)  # raises if the master key is another: the server couldn't read what we seal
     sealed = credentials.seal(fields["access_key_id"], secret)
-    return identities.create_key(conn, sealed_secret=sealed, **fields)
+    key = identities.create_key(conn, sealed_secret=sealed, **fields)
+    if narrowed is not None:
+        identity_policies.put(conn, Holder("key", key.access_key_id, key.access_key_id), *narrowed)
+    return _narrowed(conn, [key])[0]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from s3gw.access.document import LONGEST_TEXT
 from s3gw.access.lint import lint as find_faults
-from s3gw.access.parse import parse_identity_policy
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, tell, when
-from s3gw.errors import S3Error
+from s3gw.cli.policy_file import actions_of, read, read_checked
 from s3gw.metadata import identity_policies, policy_holders
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
@@ -49,9 +45,8 @@ def put(
     """Give a user, a group or an access key a policy, instead of one of the same name. It decides the next request."""
     with session(data, database_url, as_json) as metadata:
         kind, holder = _one_of(user, group, key)
-        text = _checked(_read(file), as_json)
-        name = name or ("default" if file == "-" else Path(file).stem)
-        show(metadata.write(_put, kind, holder, name, text), as_json)
+        policy = read_checked(file, as_json)
+        show(metadata.write(_put, kind, holder, name or policy.name, policy.text), as_json)
 
 
 @app.command()
@@ -99,7 +94,10 @@ def delete(
 ) -> None:
     """Delete a policy."""
     with session(data, database_url, as_json) as metadata:
-        show(metadata.write(_delete, *_one_of(user, group, key), name) | {"deleted": True}, as_json)
+        deleted, left = metadata.write(_delete, *_one_of(user, group, key), name)
+        show(deleted | {"deleted": True}, as_json)
+        if key is not None and not left:
+            tell("warning", f"{key} has no policy any more: from now on it may do all that its user may", as_json)
 
 
 @app.command()
@@ -115,7 +113,7 @@ def lint(
     Exit status 1 if there is an error, which is what would be refused.
     """
     with refusals(as_json):
-        findings = find_faults(_read(file), bucket, _actions_of)
+        findings = find_faults(read(file), bucket, actions_of)
     show([finding._asdict() for finding in findings], as_json)
     if not as_json and not findings:
         print("Nothing is wrong with it.", file=sys.stderr)
@@ -123,41 +121,11 @@ def lint(
         raise typer.Exit(1)
 
 
-def _checked(text: bytes, as_json: bool) -> str:
-    """A policy that may be put, after what is to be known of it was told. Raises the S3Error of one that may not."""
-    findings = find_faults(text, None, _actions_of)
-    try:
-        parse_identity_policy(text)
-    except S3Error as error:
-        whats = [finding.what for finding in findings if finding.what.startswith(error.message)]
-        raise type(error)(whats[0] if whats else error.message) from None
-    for severity, where, what in findings:
-        tell("warning", f"{severity}: statement {where!r}: {what}", as_json)
-    return text.decode()
-
-
-def _actions_of(operation: str) -> Sequence[str]:
-    from s3gw.operations.table import actions_of  # all operations: most policies name none
-
-    return actions_of(operation)
-
-
 def _one_of(user: str | None, group: str | None, key: str | None) -> tuple[str, str]:
     given = [(kind, name) for kind, name in (("user", user), ("group", group), ("key", key)) if name is not None]
     if len(given) != 1:
         raise Refused("give one of --user, --group and --key")
     return given[0]
-
-
-def _read(file: str) -> bytes:
-    """Not more than a little beyond what would be refused as too long anyhow."""
-    if file == "-":
-        return sys.stdin.buffer.read(LONGEST_TEXT + 1)
-    try:
-        with Path(file).open("rb") as opened:
-            return opened.read(LONGEST_TEXT + 1)
-    except OSError as error:
-        raise Refused(f"can't read {file}: {error.strerror}") from None
 
 
 def _described(holder: Holder, policy: IdentityPolicy) -> dict[str, Any]:
@@ -180,6 +148,8 @@ def _list(conn: Connection, kind: str, holder_name: str) -> list[dict[str, Any]]
     return [_described(holder, policy) for policy in identity_policies.of_holder(conn, holder)]
 
 
-def _delete(conn: Connection, kind: str, holder_name: str, name: str | None) -> dict[str, Any]:
+def _delete(conn: Connection, kind: str, holder_name: str, name: str | None) -> tuple[dict[str, Any], int]:
+    """What was deleted, and how many the holder still has."""
     holder = policy_holders.find(conn, kind, holder_name)
-    return _described(holder, identity_policies.remove(conn, holder, name))
+    policy = identity_policies.remove(conn, holder, name)
+    return _described(holder, policy), len(identity_policies.of_holder(conn, holder))

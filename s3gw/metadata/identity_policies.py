@@ -66,6 +66,17 @@ def of_holder(conn: Connection, holder: Holder) -> list[IdentityPolicy]:
     return [IdentityPolicy._make(row) for row in conn.execute(statement.order_by(_policy.name)).all()]
 
 
+def names_of_keys(conn: Connection, access_key_id: str | None = None) -> dict[str, list[str]]:
+    """By access key ID, of those that are narrowed; None: of all keys."""
+    statement = select(_policy.holder_id, _policy.name).where(_policy.holder_kind == "key").order_by(_policy.name)
+    if access_key_id is not None:
+        statement = statement.where(_policy.holder_id == access_key_id)
+    names: dict[str, list[str]] = {}
+    for row in conn.execute(statement).all():
+        names.setdefault(row.holder_id, []).append(row.name)
+    return names
+
+
 def find(conn: Connection, holder: Holder, name: str | None) -> IdentityPolicy:
     """Without a name: the only one."""
     found = of_holder(conn, holder)

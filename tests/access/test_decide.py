@@ -70,7 +70,7 @@ def test_a_policy_is_named_with_its_holder(
         (FORBIDS, "denied by statement 'NoTemp' of policy 'f' of user 'editor'"),
     ],
 )
-def test_what_a_key_is_narrowed_to_is_told(of_key: Policy, reason: str) -> None:
+def test_what_a_key_is_too_narrow_for_is_told(of_key: Policy, reason: str) -> None:
     asked = Question(USER, "s3:GetObject", HERS, lambda name: (), IdentityRules(key=(of_key,)))
     assert decide(asked) == Decision(False, reason, True)
 
@@ -102,3 +102,12 @@ def test_what_a_public_access_block_takes_away_is_told(rules: BucketRules, reaso
     decision = decide(Question(ANONYMOUS, action, resource, lambda name: ()))
     assert decision.reason == reason
     assert decision.is_allowed == ("block" not in reason and "no rule" not in reason)
+
+
+def test_the_statements_that_a_key_is_wide_enough_by_are_told() -> None:
+    resource = HERS._replace(rules=BucketRules(has_acls=False))
+    asked = Question(USER, "s3:GetObject", resource, lambda name: (), IdentityRules(key=(READS,), session=(READS,)))
+    within = "statement 'Read' of policy 'r' of group 'staff'"
+    assert decide(asked) == Decision(True, f"the bucket is the user's own, within {within} and {within}")
+    others = asked._replace(resource=resource._replace(owner_id="9"))
+    assert decide(others) == Decision(False, "no rule allows it")

@@ -102,6 +102,9 @@ def test_what_an_access_key_is_narrowed_to_counts(explain: Explain, ask: Ask, ru
     told = explain("--access-key", "AKIAEDITOR", "--user", "editor")
     assert told["reason"] == "no policy of the access key allows it"
     assert explain("--user", "editor")["allowed"] is True
+    ask("policy", "put", "--key", "AKIAEDITOR", "-", "--name", "reads", input=READS)
+    within = "within statement 'Read' of policy 'reads' of access key 'AKIAEDITOR'"
+    assert explain("--access-key", "AKIAEDITOR")["reason"].endswith(f"of group 'staff', {within}")
     other = run("explain", "--user", "owner", "--access-key", "AKIAEDITOR", "--action", "s3:ListAllMyBuckets")
     assert "the access key AKIAEDITOR is editor's" in refusal(other)
 

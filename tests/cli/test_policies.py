@@ -75,6 +75,27 @@ def test_a_root_has_no_policy_but_its_key_may(ask: Ask, run: Command, file: Path
     assert ask("policy", "put", "--key", key, str(file))["key"] == key
 
 
+def test_a_key_is_narrow_from_the_beginning_and_says_so(ask: Ask, run: Command, file: Path) -> None:
+    made = ask("key", "create", "editor", "--access-key-id", "AKIANARROW", "--policy", str(file))
+    assert made["policies"] == ["reads"]
+    assert ask("key", "show", "AKIANARROW")["policies"] == ["reads"]
+    assert [key["policies"] for key in ask("key", "list", "editor")] == [[], ["reads"]]
+    create = ("key", "create", "editor", "--access-key-id", "AKIAWRONG", "--policy", "-")
+    assert "MalformedPolicyDocument: Invalid effect" in refusal(run(*create, input=READS.replace("Allow", "Maybe")))
+    assert "there is no access key AKIAWRONG" in refusal(run("key", "show", "AKIAWRONG"))
+
+
+def test_a_key_that_is_wide_again_is_told_of(ask: Ask, run: Command, file: Path) -> None:
+    of = ("--key", "AKIAEDITOR", "--name")
+    for name in ("a", "b"):
+        ask("policy", "put", *of, name, str(file))
+    assert run("policy", "delete", *of, "a").stderr == ""
+    told = run("policy", "delete", *of, "b").stderr
+    assert told == "s3gw: AKIAEDITOR has no policy any more: from now on it may do all that its user may\n"
+    ask("policy", "put", "--user", "editor", str(file))
+    assert run("policy", "delete", "--user", "editor").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
