@@ -11,7 +11,7 @@ import typer
 from s3gw.access.lint import lint as find_faults
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, tell, when
 from s3gw.cli.policy_file import actions_of, read, read_checked
-from s3gw.metadata import identity_policies, policy_holders
+from s3gw.metadata import identities, identity_policies, policy_holders
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 
@@ -144,6 +144,8 @@ def _get(conn: Connection, kind: str, holder_name: str, name: str | None) -> tup
 
 
 def _list(conn: Connection, kind: str, holder_name: str) -> list[dict[str, Any]]:
+    if kind == "user" and identities.find_user(conn, holder_name).account_owner is None:
+        return []  # the root of an account has none
     holder = policy_holders.find(conn, kind, holder_name)
     return [_described(holder, policy) for policy in identity_policies.of_holder(conn, holder)]
 

@@ -36,7 +36,7 @@ _COLUMNS = (
 
 
 def describe(user: identities.User) -> dict[str, Any]:
-    return user._asdict() | {"created_at": when(user.created_at)}
+    return user._asdict() | {"created_at": when(user.created_at), "arn": user.arn}
 
 
 @app.command()
@@ -137,7 +137,6 @@ def _described(conn: Connection, name: str) -> dict[str, Any]:
     user = identities.find_user(conn, name)
     policies = identity_policies.of_holder(conn, Holder("user", user.id, user.name))
     return describe(user) | {
-        "arn": user.arn,
         "access_keys": [key.access_key_id for key in identities.list_keys(conn, user.id)],
         "groups": groups.names_of_user(conn, user),
         "policies": [policy.name for policy in policies],

@@ -21,6 +21,7 @@ def find(conn: Connection, kind: str, name: str) -> Holder:
     if user.account_owner is None:
         raise PolicyError(
             f"{user.name} is the root of an account and may do everything there; give the policy to a user in it"
-            f" (s3gw user create NAME --account {user.name}), or to an access key (--key)"
+            f" (s3gw user create NAME --account {user.name}), or to an access key (--key). What is another account's is"
+            f" given by its owner, in the bucket's policy, to the Principal {user.arn}"
         )
     return Holder(kind, user.id, user.name)

@@ -71,6 +71,9 @@ def test_a_root_has_no_policy_but_its_key_may(ask: Ask, run: Command, file: Path
     told = refusal(run("policy", "put", "--user", "owner", str(file)))
     assert "owner is the root of an account and may do everything there" in told
     assert "s3gw user create NAME --account owner" in told
+    arn = ask("user", "show", "owner")["arn"]
+    assert told.endswith(f"in the bucket's policy, to the Principal {arn}\n")
+    assert ask("policy", "list", "--user", "owner") == []
     key = ask("key", "create", "owner")["access_key_id"]
     assert ask("policy", "put", "--key", key, str(file))["key"] == key
 
