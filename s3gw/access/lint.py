@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from s3gw.access.actions import matching
+from s3gw.access.actions import ACTIONS, ON_BUCKETS, ON_OBJECTS, matching
 from s3gw.access.close_names import hint_of_action
-from s3gw.access.parse import Dialect, read_envelope, read_statement
+from s3gw.access.parse import Dialect, read_envelope, read_statement, rest_of_identity
 from s3gw.access.policy import Condition, Statement
 from s3gw.access.public import is_public_statement
 from s3gw.access.refused_parts import explained, explained_text, strings_of
 from s3gw.errors import MalformedPolicy, MalformedPolicyDocument, S3Error
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+# Actions, what they are about, and which patterns, without `arn:aws:s3:::`, can match that: `*` and `?` match a slash
+# too.
+_ABOUT: tuple[tuple[frozenset[str], str, Callable[[str], object]], ...] = (
+    (ON_OBJECTS, "objects, as arn:aws:s3:::BUCKET/* names them", re.compile(r"[/*?]").search),
+    (ON_BUCKETS, "a bucket, as arn:aws:s3:::BUCKET names it", re.compile("[^/]+").fullmatch),
+    (ACTIONS - ON_OBJECTS - ON_BUCKETS, 'the account, as "*" names it', re.compile(r"[*?]+").fullmatch),
+)
 
 Severity = Literal["error", "warning", "note"]
 
@@ -49,6 +59,7 @@ def lint(text: str | bytes, bucket: str | None, needs_of: NeedsOf = _unknown) ->
             findings.append(Finding("error", sid if isinstance(sid, str) and sid else str(number), what))
             continue
         findings += (Finding(severity, statement.name, what) for severity, what in _of_statement(statement))
+        findings += (Finding("warning", statement.name, what) for what in _of_combinations(item, statement, bucket))
         findings += (Finding(severity, statement.name, what) for severity, what in _of_text(item, version, needs_of))
     return [*findings, *_of_names(raw, bucket)]
 
@@ -90,6 +101,22 @@ def _of_condition(condition: Condition, effect: str) -> Iterator[tuple[Severity,
         yield "warning", f"{written} has a value that isn't of the operator's type, and never matches"
     if effect == "Allow" and condition.operator.quantifier == "ForAllValues":
         yield "warning", f"{written} also holds where the request has no such key"
+
+
+def _of_combinations(item: dict[str, object], statement: Statement, bucket: str | None) -> Iterator[str]:
+    """What AWS refuses in the policy of a bucket, and accepts in an identity policy, where it does nothing."""
+    for condition in statement.conditions:
+        if condition.key.actions is not None and not statement.actions & condition.key.actions:
+            yield f"{_written(condition)}: no request of the statement's actions has this key"
+    if bucket is not None or "Resource" not in item:
+        return
+    resources = [_VARIABLE.sub("*", rest_of_identity(one) or "") for one in strings_of(item, "Resource")]
+    about = [(actions, what) for actions, what, fits in _ABOUT if any(map(fits, filter(None, resources)))]
+    for action in strings_of(item, "Action"):
+        named = matching(action)
+        if named and not any(named & actions for actions, _ in about):
+            expected = next(what for actions, what, _ in _ABOUT if named & actions)
+            yield f"{action} never applies to these resources: it is about {expected}"
 
 
 def _of_text(item: dict[str, object], version: str, needs_of: NeedsOf) -> Iterator[tuple[Severity, str]]:

@@ -139,3 +139,46 @@ def test_a_refusal_names_what_it_is_about(made: dict[str, Any], bucket: str | No
     assert error.severity == "error"
     assert part in error.what
     assert error.what.index(part) > 0
+
+
+B, IN = BUCKET_ARN, f"{BUCKET_ARN}/*"
+
+
+@pytest.mark.parametrize(
+    ("actions", "resources", "about"),
+    [
+        ("s3:GetObject", B, {"s3:GetObject": "objects, as arn:aws:s3:::BUCKET/* names them"}),
+        ("s3:ListBucket", IN, {"s3:ListBucket": "a bucket, as arn:aws:s3:::BUCKET names it"}),
+        ("s3:ListAllMyBuckets", [B, IN], {"s3:ListAllMyBuckets": 'the account, as "*" names it'}),
+        (["s3:GetObject", "s3:ListBucket"], B, {"s3:GetObject": "objects, as arn:aws:s3:::BUCKET/* names them"}),
+        (["s3:GetObject", "s3:ListBucket"], [B, IN], {}),
+        (["s3:Get*", "s3:*", "ec2:Get*"], B, {}),
+        ("s3:GetObject", "arn:aws:s3:::pic*", {}),
+        ("s3:GetObject", "arn:aws:s3:::${aws:username}", {}),
+        ("s3:ListBucket", "arn:aws:s3:::${aws:PrincipalTag/team}", {}),
+        (["s3:ListAllMyBuckets", "s3:GetObject", "s3:ListBucket"], "*", {}),
+        (
+            "s3:GetObject",
+            "arn:aws:sqs:us-east-1:1:q/a",
+            {"s3:GetObject": "objects, as arn:aws:s3:::BUCKET/* names them"},
+        ),
+    ],
+)
+def test_an_action_that_never_applies_to_the_resources_is_told(
+    actions: Any, resources: Any, about: dict[str, str]
+) -> None:
+    found = lint(document(of_identity("Deny", Action=actions, Resource=resources)), None)
+    assert [finding.what for finding in found if "ec2" not in finding.what] == [
+        f"{action} never applies to these resources: it is about {what}" for action, what in about.items()
+    ]
+    assert not [one for one in lint(document(of_identity(NotResource=B, Resource=None)), None) if "never" in one.what]
+
+
+def test_a_condition_on_a_key_that_no_action_has_is_told() -> None:
+    condition = {"StringEquals": {"s3:prefix": "a/"}}
+    (told,) = lint(document(of_identity(Condition=condition)), None)
+    assert told == Finding("warning", "1", "StringEquals s3:prefix: no request of the statement's actions has this key")
+    lists = of_identity(Action=["s3:GetObject", "s3:ListBucket"], Resource="*", Condition=condition)
+    assert lint(document(lists), None) == []
+    exempt = statement("Deny", Action=None, NotAction="s3:List*", Condition=condition)
+    assert [one.what for one in lint(document(exempt), BUCKET)] == [told.what]
