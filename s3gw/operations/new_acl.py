@@ -75,7 +75,8 @@ async def asked_acl(database: Database, input: Mapping[str, Any], owner: str, bu
         raise InvalidRequest("This request does not support content")
     if "ACL" in input:
         if input["ACL"] not in acl.CANNED:
-            raise InvalidArgument("", ArgumentName="x-amz-acl", ArgumentValue=input["ACL"])
+            # AWS's message is empty, on which its own command line ends with a traceback.
+            raise InvalidArgument("This is no canned ACL", ArgumentName="x-amz-acl", ArgumentValue=input["ACL"])
         return acl.canned(input["ACL"], owner, bucket_owner)
     if document is not None:
         grants = list(_of_document(document, owner))
