@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from s3gw.access import acl
 from s3gw.access.acl import ALL_USERS, AUTHENTICATED_USERS, Acl
-from s3gw.access.evaluate import Verdict, decide_policy
+from s3gw.access.evaluate import Verdict, decide_policy, unmet_allows
 from s3gw.access.policy import Policy
 from s3gw.access.principals import Who
 from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock
@@ -114,9 +114,21 @@ def _is_exempt(principal: Principal, action: str, resource: Resource) -> bool:
     return action in _OF_POLICY and (is_owner or principal.role == "admin")
 
 
+def unmet(question: Question) -> list[str]:
+    """Which statements would allow it but for their conditions, of all policies that there are."""
+    identity, policy = question.identity, question.resource.rules.policy
+    policies = (*identity.policies, *(identity.key or ()), *(identity.session or ()), *([policy] if policy else ()))
+    asked = _who(question.principal), question.action, question.resource.arn, question.facts
+    return [found for policy in policies for found in unmet_allows(policy, *asked)]
+
+
 def _asked(policy: Policy, question: Question) -> Verdict:
-    principal = question.principal
-    who = Who(
+    who = _who(question.principal)
+    return decide_policy(policy, who, question.action, question.resource.arn, question.facts)
+
+
+def _who(principal: Principal) -> Who:
+    return Who(
         principal.is_anonymous,
         principal.account_id,
         principal.canonical_id,
@@ -125,7 +137,6 @@ def _asked(policy: Policy, question: Question) -> Verdict:
         principal.arn,
         principal.is_root,
     )
-    return decide_policy(policy, who, question.action, question.resource.arn, question.facts)
 
 
 def _narrowed(question: Question) -> Decision | str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from s3gw.access.actions import ACTIONS
@@ -62,6 +64,19 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
             if who.is_root or named in ("everybody", "user", None):
                 break
     return best
+
+
+def unmet_allows(policy: Policy, who: Who, action: str, resource_arn: str, facts: Facts) -> Iterator[str]:
+    """The statements that would allow it but for their conditions, each with the keys of these: for people."""
+    for statement in policy.statements:
+        if statement.effect == "Deny" or action not in statement.actions or not _names(statement.principals, who):
+            continue
+        if _applies(replace(statement, conditions=()), resource_arn.removeprefix(_S3), facts):
+            unmet = [*statement.unknowable, *(one for one in statement.conditions if not holds(one, facts, True))]
+            if unmet:
+                keys = " and ".join(dict.fromkeys(condition.key.name for condition in unmet))
+                would = Verdict("Allow", statement.name, None, policy.title)
+                yield f"{would} would allow it if its condition on {keys} held"
 
 
 def _find_concerning(policy: Policy, who: Who, action: str) -> _Concerning:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from s3gw.access import acl
 from s3gw.access.acl import Grant
-from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide
+from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide, unmet
 from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
 from s3gw.errors import AccessDenied
 from s3gw.known_rules import KnownRules
@@ -183,23 +183,32 @@ def _stored(version: ObjectVersion | None) -> StoredObject | None:
     return StoredObject(version.owner_id, None if version.acl is None else acl.from_json(version.acl))
 
 
-def _decide(call: Call, need: Need, on: _On, facts_of: FactsOf = facts_of) -> Decision:
+def _decide(call: Call, need: Need, on: _On) -> Decision:
+    return decide(_question(call, need, on, facts_of))
+
+
+def _question(call: Call, need: Need, on: _On, facts_of: FactsOf) -> Question:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
     asked = replace(call, input={**call.input, **on.named}) if on.named else call
     facts = partial(facts_of, asked, action, on.known)
-    return decide(Question(call.principal, action, on.resource, facts, call.identity))
+    return Question(call.principal, action, on.resource, facts, call.identity)
 
 
-def decide_on(call: Call, need: Need, version: ObjectVersion | None, facts_of: FactsOf) -> Decision:
-    """What `authorize` and its check come to on a need where the object was read before (explain.py)."""
-    on = _ON[need.on](call)
-    return _decide(call, need, _read(on, version), facts_of)
+def decide_on(
+    call: Call, need: Need, version: ObjectVersion | None, facts_of: FactsOf
+) -> tuple[Decision, Sequence[str]]:
+    """What `authorize` and its check come to on a need where the object was read before (explain.py); and, where that
+    is a refusal, which statements would allow it but for their conditions.
+    """
+    question = _question(call, need, _read(_ON[need.on](call), version), facts_of)
+    decision = decide(question)
+    return decision, () if decision.is_allowed else unmet(question)
 
 
 def is_left_open(call: Call, need: Need, facts_of: FactsOf) -> bool:
     """Whether it depends on the object that is there, so that nothing is forbidden where there is none."""
     try:
-        _decide(call, need, _ON[need.on](call), facts_of)
+        decide(_question(call, need, _ON[need.on](call), facts_of))
     except ObjectUnread:
         return True
     return False

@@ -89,7 +89,7 @@ def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
     call = Call(cast("Services", _OnlySettings(settings)), principal, _input(asked), "", now(conn))
     version = _load(conn, call, asked, need)
     facts = _Facts(asked.facts)
-    decision = decide_on(call, need, version, facts.of)
+    decision, unmet = decide_on(call, need, version, facts.of)
     is_versioned = asked.version_id is not None and need.versioned is not None
     return Explanation(
         decision.is_allowed and disabled is None,
@@ -99,7 +99,7 @@ def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
         _resource(asked, need),
         _found(version) if need.on == "object" else None,
         facts.asked,
-        [] if disabled is not None else list(_notes(call, need, version, decision.is_allowed, facts)),
+        [] if disabled is not None else [*_notes(call, need, version, decision.is_allowed, facts), *unmet],
     )
 
 
