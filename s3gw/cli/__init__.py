@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
             close = get_close_matches(cmd_name, _COMMANDS, 1)
             ctx.fail(f"No such command {cmd_name!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
         command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name}").app)
-        command.name, command.help = cmd_name, _COMMANDS[cmd_name]
+        command.name, command.help = cmd_name, command.help or _COMMANDS[cmd_name]
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from s3gw.access.close_names import hint_of_key
 from s3gw.access.condition_keys import find_key
+from s3gw.access.value_kinds import expected_instead
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show
 from s3gw.operations.explain import Asked, Explanation, explain
 
@@ -57,10 +59,14 @@ def _facts(given: list[str]) -> dict[str, list[str]]:
     for item in given:
         name, equals, value = item.partition("=")
         key = find_key(name)
-        if not equals or key is None or key.is_absent:
-            raise Refused(f"{item} isn't KEY=VALUE with a condition key of S3, as aws:SourceIp=10.0.0.1 is")
+        if not equals:
+            raise Refused(f"{item} isn't KEY=VALUE, as aws:SourceIp=10.0.0.1 is")
+        if key is None or key.is_absent:
+            raise Refused(f"{name} is no condition key of S3{hint_of_key(name)}")
         if key.is_unknowable:
             raise Refused(f"{key.name} can't be known here: an Allow with it never applies, a Deny as if it held")
+        if expected := expected_instead(key.name, value):
+            raise Refused(f"{value} is no value of {key.name}: expected is {expected}")
         facts[key.name].append(value)
     return dict(facts)
 

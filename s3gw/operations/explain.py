@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from s3gw.access.actions import ON_BUCKETS, ON_OBJECTS, matching
+from s3gw.access.close_names import hint_of_action
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.config import Settings
@@ -23,7 +24,7 @@ from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.authorize import decide_on, is_left_open, may_be_told
 from s3gw.operations.call import Call
 from s3gw.operations.facts import Known, facts_of
-from s3gw.operations.table import OPERATIONS, Need
+from s3gw.operations.table import OPERATIONS, Need, actions_of
 
 _PUT_ACL = frozenset(("s3:PutBucketAcl", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"))
 
@@ -107,7 +108,7 @@ def _need(asked: Asked) -> Need:
     """As it is in the table of operations, where an action is on a key, a bucket or the service."""
     actions = matching(asked.action)
     if len(actions) != 1 or "*" in asked.action or "?" in asked.action:
-        raise Unexplainable(f"{asked.action} is no action of S3, as s3:GetObject is")
+        raise Unexplainable(_no_action(asked.action))
     (action,) = actions
     known = [need for row in OPERATIONS.values() for need in row.needs if need.action == action]
     if action in ON_OBJECTS:
@@ -121,6 +122,13 @@ def _need(asked: Asked) -> Need:
     if asked.bucket is None:
         raise Unexplainable(f"{action} is about a bucket: give --bucket")
     return Need(action, "new bucket" if known and all(need.on == "new bucket" for need in known) else "bucket")
+
+
+def _no_action(name: str) -> str:
+    if needed := actions_of(name.removeprefix("s3:")):
+        told = "`s3gw operations` tells what each needs"
+        return f"{name} is an operation and no action: ask about {' and '.join(needed)}; {told}"
+    return f"{name} is no action of S3, as s3:GetObject is{hint_of_action(name)}"
 
 
 def _input(asked: Asked) -> dict[str, str]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from s3gw.access.acl import ALL_USERS
+from s3gw.cli import app
 from s3gw.metadata import buckets, configurations
 from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection
@@ -19,6 +21,7 @@ from tests.access.policies import document, of_identity, statement
 from tests.cli.commands import Ask, Command, refusal
 
 Explain = Callable[..., Any]
+LISTS = "--user editor --action s3:ListAllMyBuckets"
 READS = document(
     of_identity(Sid="Read", Resource="arn:aws:s3:::pictures/*"),
     of_identity("Deny", Sid="Office", Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, Resource="*"),
@@ -163,7 +166,9 @@ def test_people_read_lines(run: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("--user editor --action s3:GetObjct --bucket pictures --key a", "s3:GetObjct is no action of S3"),
+        ("--user editor --action s3:GetObjct --bucket pictures --key a", "s3:GetObject is; did you mean s3:GetObject?"),
+        ("--user editor --action s3:ListObjectsV2", "is an operation and no action: ask about s3:ListBucket; "),
+        ("--user editor --action copyobject", "ask about s3:PutObject and s3:GetObject; `s3gw operations` tells"),
         ("--user editor --action s3:Get* --bucket pictures --key a", "s3:Get* is no action of S3"),
         ("--user editor --action s3:GetObject --bucket pictures", "s3:GetObject is about an object"),
         ("--user editor --action s3:ListBucket", "s3:ListBucket is about a bucket"),
@@ -174,7 +179,15 @@ def test_people_read_lines(run: Command) -> None:
         ("--action s3:ListAllMyBuckets", "give --user, --access-key or --anonymous"),
         ("--user editor --anonymous --action s3:ListAllMyBuckets", "give --user, --access-key or --anonymous"),
         ("--user editor --action s3:ListAllMyBuckets --fact aws:SourceIp", "isn't KEY=VALUE"),
-        ("--user editor --action s3:ListAllMyBuckets --fact s3:none=1", "isn't KEY=VALUE with a condition key"),
+        ("--user editor --action s3:ListAllMyBuckets --fact s3:none=1", "s3:none is no condition key of S3"),
+        (f"{LISTS} --fact aws:SourceIpp=1", "aws:SourceIpp is no condition key of S3; did you mean aws:SourceIp?"),
+        (
+            f"{LISTS} --fact aws:securetransport=yes",
+            "yes is no value of aws:SecureTransport: expected is true or false",
+        ),
+        (f"{LISTS} --fact aws:SourceIp=10.0.0.0/8", "10.0.0.0/8 is no value of aws:SourceIp: expected is an address"),
+        (f"{LISTS} --fact s3:max-keys=many", "many is no value of s3:max-keys: expected is a number"),
+        (f"{LISTS} --fact aws:CurrentTime=now", "now is no value of aws:CurrentTime: expected is a time"),
         ("--user editor --action s3:ListAllMyBuckets --fact aws:SourceVpc=1", "aws:SourceVpc can't be known here"),
     ],
 )
@@ -223,3 +236,9 @@ def test_a_statement_that_would_allow_it_but_for_a_condition_is_told(explain: Ex
     ]
     (of_bucket,) = explain("--anonymous")["notes"]
     assert "of the bucket policy" in of_bucket
+
+
+def test_the_help_tells_the_exit_statuses(run: Command) -> None:
+    told = " ".join(CliRunner().invoke(app, ["explain", "--help"]).stdout.split())
+    assert "Exit status: 0 allowed, 3 denied, 1 if it can't be told." in told
+    assert " ".join(CliRunner().invoke(app, ["user", "--help"]).stdout.split()).count("Users: create, list, show") == 1
