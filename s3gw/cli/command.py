@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
+import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -82,12 +84,23 @@ def refusals(as_json: bool) -> Iterator[None]:
     )
     try:
         yield
+        print(end="", flush=True)  # sys.stdout is None where there is none
+    except BrokenPipeError:
+        _end_as_by_sigpipe()
     except S3Error as error:
         refuse(f"{error.code}: {error.message}", as_json)
     except OSError as error:
         refuse(f"{in_words(error)}; check --data (S3GW_DATA)", as_json)
     except (*known, ValueError) as error:
         refuse(str(error), as_json)
+
+
+def _end_as_by_sigpipe() -> NoReturn:
+    """Nobody reads what is printed any more, as behind `| head -1`: end without a word, with the status of a program
+    that the signal ends. What is still buffered goes nowhere.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(128 + signal.SIGPIPE)
 
 
 class Session:
@@ -139,6 +152,14 @@ def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns
 
     `columns` are those of a table that people see; without it, all.
     """
+    try:
+        _print(document, as_json, columns)
+        print(end="", flush=True)
+    except BrokenPipeError:
+        _end_as_by_sigpipe()
+
+
+def _print(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns: Sequence[str]) -> None:
     if as_json:
         print(json.dumps(document, indent=None))
     elif isinstance(document, dict):

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, session, show, when
-from s3gw.metadata import groups
+from s3gw.metadata import groups, identity_policies
+from s3gw.metadata.database import Connection
+from s3gw.metadata.identity_policies import Holder
 
 app = group()
 
@@ -69,4 +71,12 @@ def list_(
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete a group with its policies. Its members stay users, without what these allowed."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.delete_group, name)) | {"deleted": True}, as_json)
+        show(metadata.write(_delete, name), as_json)
+
+
+def _delete(conn: Connection, name: str) -> dict[str, Any]:
+    """The members and policies too that it had."""
+    group = groups.find(conn, name)
+    policies = identity_policies.of_holder(conn, Holder("group", group.id, group.name))
+    deleted = describe(groups.delete_group(conn, name))
+    return deleted | {"policies": [policy.name for policy in policies], "deleted": True}

@@ -107,6 +107,8 @@ def update(
     with session(data, database_url, as_json) as metadata:
         changes: dict[str, Any] = {} if description is None else {"description": description}
         if expires is not None:
+            if not expires:
+                raise Refused("--expires '' is no time: give --expires never for a key that doesn't expire")
             changes["expires_at"] = None if expires == "never" else parse_time(expires)
         if not changes:
             raise Refused("nothing to change: give --description or --expires")

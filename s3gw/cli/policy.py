@@ -18,10 +18,8 @@ from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 app = group()
 
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="Of this user.")]
-Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Of the members of this group.")]
-Key = Annotated[
-    str | None, typer.Option("--key", metavar="ACCESS_KEY_ID", help="Of this key, which it can only narrow.")
-]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Of this group.")]
+Key = Annotated[str | None, typer.Option("--key", metavar="ACCESS_KEY_ID", help="Of this access key.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="POLICY", help="Which policy; not needed where there is one.")
 ]
@@ -31,9 +29,14 @@ File = Annotated[str, typer.Argument(help="The policy, in JSON; - is standard in
 @app.command()
 def put(
     file: File,
-    user: User = None,
-    group: Group = None,
-    key: Key = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="For this user.")] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help="For the members of this group.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key", metavar="ACCESS_KEY_ID", help="For this key: narrows what its user may do, and gives nothing."
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="POLICY", help="Default: the file's name without its suffix, or 'default'."),

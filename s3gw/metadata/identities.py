@@ -272,7 +272,10 @@ def delete_user(conn: Connection, name: str) -> User:
     _keep_an_admin(conn, user)
     owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
     if owned:
-        raise IdentityError(f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away")
+        raise IdentityError(
+            f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away"
+            f" (s3gw bucket list --owner {user.name}, s3gw bucket update NAME --owner USER)"
+        )
     _refuse_account_in_use(conn, user)
     for key in list_keys(conn, user.id):
         delete_key(conn, key.access_key_id)

@@ -21,6 +21,7 @@ from s3gw.metadata import access_rules, buckets, identities, objects
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.names import valid_bucket_name
 from s3gw.operations.authorize import decide_on, is_left_open, may_be_told
 from s3gw.operations.call import Call
 from s3gw.operations.facts import Known, facts_of
@@ -86,6 +87,10 @@ class _Facts:
 def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
     """Raises Unexplainable, NoSuchBucket, and IdentityError for a user or key that isn't there."""
     need = _need(asked)
+    if asked.bucket is not None and not valid_bucket_name(asked.bucket):
+        likely = asked.bucket.removeprefix("s3://").partition("/")[0]
+        hint = f": give --bucket {likely}" if likely != asked.bucket and valid_bucket_name(likely) else ""
+        raise Unexplainable(f"{asked.bucket} can't be the name of a bucket{hint}")
     principal, disabled = _principal(conn, asked)
     call = Call(cast("Services", _OnlySettings(settings)), principal, _input(asked), "", now(conn))
     version = _load(conn, call, asked, need)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +124,7 @@ def test_a_key_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) -
         (("key", "create", "admin", "--expires", "soon"), "soon is not a time"),
         (("key", "create", "admin", "--secret-access-key", "short"), "a secret access key has"),
         (("key", "update", "X"), "nothing to change"),
+        (("key", "update", "X", "--expires", ""), "--expires '' is no time: give --expires never"),
         (("bucket", "create", "UPPER"), "can't be the name of a bucket"),
         (("bucket", "show", "none"), "NoSuchBucket: there is no bucket none"),
         (("bucket", "update", "none"), "nothing to change"),
@@ -156,7 +161,9 @@ def test_a_bucket_is_created_listed_changed_and_deleted(ask: Ask, run: Command) 
     changed = ask("bucket", "update", "pictures", "--owner", "alice", "--versioning", "Suspended")
     assert (changed["owner_id"], changed["versioning"]) == (alice["id"], "Suspended")
     assert ask("bucket", "show", "pictures") == changed
-    assert "owns 2 buckets" in refusal(run("user", "delete", "alice"))
+    told = refusal(run("user", "delete", "alice"))
+    assert "owns 2 buckets" in told
+    assert "(s3gw bucket list --owner alice, s3gw bucket update NAME --owner USER)" in told
     assert ask("bucket", "delete", "pictures")["deleted"] is True
     assert "BucketAlreadyOwnedByYou" in refusal(run("bucket", "create", "music", "--owner", "alice"))
 
@@ -321,3 +328,23 @@ def test_a_misspelt_variable_is_warned_of_by_its_name_alone(
     assert "hunter2" not in result.stdout
     warnings = [json.loads(line) for line in run(*words, "--json").stderr.splitlines()]
     assert [list(warning) for warning in warnings] == [["warning"], ["warning"]]
+
+
+@pytest.mark.parametrize("words", [("operations",), ("user", "list")])
+def test_a_closed_pipe_ends_a_command_without_a_word(words: tuple[str, ...], data: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    where = (sys.executable, "-m", "s3gw", *words, "--data", str(data))
+    done = subprocess.run(where, stdout=writes, stderr=subprocess.PIPE, timeout=60)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_policy_is_put_for_somebody_and_is_somebody_s() -> None:
+    def told(verb: str) -> str:
+        return " ".join(CliRunner().invoke(app, ["policy", verb, "--help"]).stdout.split())
+
+    assert "narrows what its user may do" in told("put")
+    for verb in ("get", "list", "delete"):
+        assert "Of this access key." in told(verb)
+        assert "narrow" not in told(verb)

@@ -174,6 +174,8 @@ def test_people_read_lines(run: Command) -> None:
         ("--user editor --action s3:ListBucket", "s3:ListBucket is about a bucket"),
         ("--user editor --action s3:ListBucket --bucket pictures --key a", "isn't about an object"),
         ("--user editor --action s3:ListBucket --bucket none", "NoSuchBucket: there is no bucket none"),
+        ("--user editor --action s3:ListBucket --bucket s3://pictures/a", "of a bucket: give --bucket pictures"),
+        ("--user editor --action s3:CreateBucket --bucket A", "A can't be the name of a bucket"),
         ("--user nobody --action s3:ListAllMyBuckets", "there is no user nobody"),
         ("--access-key none --action s3:ListAllMyBuckets", "there is no access key none"),
         ("--action s3:ListAllMyBuckets", "give --user, --access-key or --anonymous"),

@@ -91,7 +91,9 @@ def test_a_group_is_made_filled_emptied_and_deleted(ask: Ask, run: Command) -> N
     assert ask("group", "remove", "staff", "reader")["members"] == ["editor"]
     assert [listed["members"] for listed in ask("group", "list", "--account", "owner")] == [["editor"]]
     assert ask("group", "list", "--account", "admin") == []
-    assert ask("group", "delete", "staff")["deleted"] is True
+    ask("policy", "put", "--group", "staff", "-", "--name", "reads", input=READS)
+    deleted = ask("group", "delete", "staff")
+    assert (deleted["deleted"], deleted["members"], deleted["policies"]) == (True, ["editor"], ["reads"])
     assert ask("user", "show", "editor")["groups"] == []
 
 
