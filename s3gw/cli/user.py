@@ -18,7 +18,10 @@ app = group()
 Name = Annotated[str, typer.Argument(help="Name, ID or e-mail address.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]
 DisplayName = Annotated[str | None, typer.Option(help="What others see; default: the name.")]
-Role = Annotated[str | None, typer.Option(help="user, auditor or admin; in another's account: user.")]
+Role = Annotated[
+    str | None,
+    typer.Option(help="user, auditor (as user yet) or admin (may do everything); in another's account: user."),
+]
 Account = Annotated[
     str | None, typer.Option(metavar="OWNER", help="In this user's account, whose its buckets are; default: its own.")
 ]
