@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from s3gw.access import acl, public_access_block
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
-from s3gw.access.policy import Policy
+from s3gw.access.policy import Policy, tied
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.access.rules import BucketRules, IdentityRules
@@ -86,6 +86,8 @@ class KnownRules:
 def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> BucketRules:
     found = {kind: json.loads(document) for kind, document in documents.by_kind.items()}
     policy = parse_bucket_policy(found["Policy"], name) if "Policy" in found else None
+    if policy is not None and "PolicyPrincipals" in found:
+        policy = tied(policy, {(account, name): user_id for account, name, user_id in found["PolicyPrincipals"]})
     controls = found.get("OwnershipControls")
     ownership = controls["Rules"][0]["ObjectOwnership"] if controls else "ObjectWriter"
     of_bucket = public_access_block.of_members(found.get("PublicAccessBlock"))

@@ -87,6 +87,8 @@ def _of_statement(statement: Statement) -> Iterator[tuple[Severity, str]]:
     if principals is not None:
         for name in sorted(principals.foreign):
             yield "note", f"nobody here is {name}"
+        if principals.users:
+            yield "note", "users that aren't there are accepted, and meant once they are: AWS refuses such a policy"
         if principals.is_negated and principals.users:
             yield "note", "on AWS, NotPrincipal must name a user's account too, or the user may be denied"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from s3gw.access.condition_keys import ConditionKey
@@ -58,6 +58,20 @@ class Policy:
     allows: tuple[Statement, ...]
     title: str
     concerning: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+
+def users_of(policy: Policy) -> frozenset[tuple[str, str]]:
+    """Whom its statements name as users: account ("" for any) and name."""
+    return frozenset().union(*(item.principals.users for item in policy.statements if item.principals is not None))
+
+
+def tied(policy: Policy, ids: Mapping[tuple[str, str], str]) -> Policy:
+    """With those users meant by their ids, as AWS means principals from when the policy is put."""
+    statements = tuple(
+        item if item.principals is None else replace(item, principals=item.principals.tied(ids))
+        for item in policy.statements
+    )
+    return policy_of(policy.version, statements, policy.title)
 
 
 def policy_of(version: str, statements: tuple[Statement, ...], title: str) -> Policy:

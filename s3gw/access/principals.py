@@ -7,7 +7,7 @@ identities can be named, and nobody here is one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 How = Literal["everybody", "account", "user", "canonical user"]
@@ -26,11 +26,14 @@ class Who(NamedTuple):
 
 
 class Principals(NamedTuple):
-    """`users` has the account ("" for that of any user of this name) and what follows `user/`."""
+    """`users` has the account ("" for that of any user of this name) and what follows `user/`. Those who were there
+    when the policy was put are in `user_ids` instead: it means them whatever they are called later, and no namesake.
+    """
 
     everybody: bool = False
     accounts: frozenset[str] = frozenset()
     users: frozenset[tuple[str, str]] = frozenset()
+    user_ids: frozenset[str] = frozenset()
     canonical: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
     has_federated: bool = False
@@ -39,7 +42,7 @@ class Principals(NamedTuple):
     def naming(self, who: Who) -> How | None:
         """The closest way in which `who` is named; a user's own name is closer than his account's."""
         if not who.is_anonymous:
-            if self.users and self._names_user(who):
+            if who.user_id in self.user_ids or (self.users and self._names_user(who)):
                 return "user"
             if self.everybody:
                 return "everybody"
@@ -47,6 +50,11 @@ class Principals(NamedTuple):
                 return "canonical user"
             return "account" if who.account_id in self.accounts else None
         return "everybody" if self.everybody else None
+
+    def tied(self, ids: Mapping[tuple[str, str], str]) -> Principals:
+        """`ids` are the users' that were there when the policy was put."""
+        found = self.users & ids.keys()
+        return self._replace(users=self.users - found, user_ids=frozenset(ids[user] for user in found))
 
     def excepts(self, who: Who) -> bool:
         """Whether NotPrincipal leaves `who` alone. An account in it is the account's root and none of its users."""

@@ -24,7 +24,7 @@ from s3gw.metadata.schema import (
 )
 
 # The kinds of a bucket's configurations that decide who may do what.
-KINDS = frozenset(("Policy", "ACL", "OwnershipControls", "PublicAccessBlock", "RequestPayment"))
+KINDS = frozenset(("Policy", "PolicyPrincipals", "ACL", "OwnershipControls", "PublicAccessBlock", "RequestPayment"))
 
 _of_bucket = Prepared(
     select(buckets.c.rules_revision, bucket_configurations.c.kind, bucket_configurations.c.document)

@@ -183,6 +183,22 @@ def names_by_canonical_id(conn: Connection, canonical_ids: Collection[str]) -> d
     return {row.canonical_id: row.display_name for row in conn.execute(statement).all()}
 
 
+def ids_of_principals(conn: Connection, named: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Of (account, name or id) those that are users now, with their ids; "" is any account."""
+    names = {name for _, name in named}
+    columns = users.c.name, _accounts.c.account_id, users.c.id
+    join = select(*columns).join_from(
+        users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id)
+    )
+    rows = conn.execute(join.where(users.c.name.in_(names) | users.c.id.in_(names))).all() if named else []
+    found = {row.id: row for row in rows} | {row.name: row for row in rows}
+    return [
+        (account, name, found[name].id)
+        for account, name in sorted(named)
+        if name in found and account in ("", found[name].account_id)
+    ]
+
+
 def canonical_id_of(conn: Connection, user_id: str) -> str:
     """ "" for a user that is gone."""
     found = conn.execute(select(users.c.canonical_id).where(users.c.id == user_id)).scalar_one_or_none()

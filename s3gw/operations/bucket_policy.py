@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from s3gw.access import acl
 from s3gw.access.parse import parse_bucket_policy
+from s3gw.access.policy import Policy, users_of
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.errors import MethodNotAllowed, NoSuchBucketPolicy
-from s3gw.metadata import configurations
+from s3gw.metadata import configurations, identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
 from s3gw.operations.bucket_access import rules_of_blocks_now
@@ -31,17 +32,23 @@ if TYPE_CHECKING:
 async def put_bucket_policy(call: Call, input: PutBucketPolicyRequestTypeDef) -> Output:
     _require_owner(call)
     text = input["Policy"]
-    is_for_everybody = is_public(parse_bucket_policy(text, call.the_bucket.name))
-    await call.change([call.bucket_lock], _put, text, is_for_everybody, call.the_bucket)
+    policy = parse_bucket_policy(text, call.the_bucket.name)
+    await call.change([call.bucket_lock], _put, text, policy, call.the_bucket)
     return {}
 
 
-def _put(change: Change, text: str, is_for_everybody: bool, bucket: Bucket) -> None:
+def _put(change: Change, text: str, policy: Policy, bucket: Bucket) -> None:
+    """With the ids of the users that it names: AWS means principals by them, so a later user of the same name is a
+    stranger. One who isn't there yet is meant by name.
+    """
     change.lock_bucket_exclusively()
     rules = rules_of_blocks_now(change.conn, bucket)
-    if is_for_everybody and PublicAccessBlock.BLOCK_PUBLIC_POLICY in rules.public_access_block:
+    if is_public(policy) and PublicAccessBlock.BLOCK_PUBLIC_POLICY in rules.public_access_block:
         raise blocked(rules, PublicAccessBlock.BLOCK_PUBLIC_POLICY, bucket.name)
     configurations.put(change, "Policy", text)
+    configurations.remove(change, "PolicyPrincipals")
+    if ids := identities.ids_of_principals(change.conn, users_of(policy)):
+        configurations.put(change, "PolicyPrincipals", ids)
 
 
 async def get_bucket_policy(call: Call, input: GetBucketPolicyRequestTypeDef) -> Output:
@@ -54,8 +61,13 @@ async def get_bucket_policy(call: Call, input: GetBucketPolicyRequestTypeDef) ->
 
 async def delete_bucket_policy(call: Call, input: DeleteBucketPolicyRequestTypeDef) -> Output:
     _require_owner(call)
-    await call.change([call.bucket_lock], configurations.remove, "Policy")
+    await call.change([call.bucket_lock], _remove)
     return {}
+
+
+def _remove(change: Change) -> None:
+    for kind in ("Policy", "PolicyPrincipals"):
+        configurations.remove(change, kind)
 
 
 async def get_bucket_policy_status(call: Call, input: GetBucketPolicyStatusRequestTypeDef) -> Output:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from s3gw.access.actions import ON_BUCKETS, ON_OBJECTS, matching
 from s3gw.access.close_names import hint_of_action
+from s3gw.access.policy import users_of
 from s3gw.access.public_access_block import PublicAccessBlock
+from s3gw.access.rules import BucketRules
 from s3gw.auth.principal import ANONYMOUS, Principal
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
@@ -105,7 +107,9 @@ def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
         _resource(asked, need),
         _found(version) if need.on == "object" else None,
         facts.asked,
-        [] if disabled is not None else [*_notes(call, need, version, decision.is_allowed, facts), *unmet],
+        []
+        if disabled is not None
+        else [*_notes(call, need, version, decision.is_allowed, facts), *unmet, *_of_nobody(call.rules)],
     )
 
 
@@ -196,6 +200,11 @@ def _found(version: ObjectVersion | None) -> str:
     if version is None:
         return "nothing"
     return f"{'delete marker' if version.is_delete_marker else 'object'}, version {version.version_id}"
+
+
+def _of_nobody(rules: BucketRules) -> Iterator[str]:
+    for account, name in sorted(() if rules.policy is None else users_of(rules.policy)):
+        yield f"the bucket policy names nobody by {account}:user/{name}, and would mean a later user of that name"
 
 
 def _refused_as_public(call: Call, need: Need) -> Iterator[str]:

@@ -58,7 +58,10 @@ UNKNOWABLE = "StringEquals aws:SourceVpc exists on AWS, but can't be known here:
                 "Principal": None,
                 "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:user/alice"},
             },
-            [("note", "on AWS, NotPrincipal must name a user's account too, or the user may be denied")],
+            [
+                ("note", "users that aren't there are accepted, and meant once they are: AWS refuses such a policy"),
+                ("note", "on AWS, NotPrincipal must name a user's account too, or the user may be denied"),
+            ],
         ),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from s3gw.access.evaluate import decide_policy
 from s3gw.access.parse import parse_bucket_policy
+from s3gw.access.policy import tied, users_of
 from s3gw.access.principals import Who, read_principals
 from tests.access.policies import ALICE, BUCKET, KEY_ARN, NO_FACTS, NOBODY, ROOT, STRANGER, document, statement
 
@@ -112,3 +113,18 @@ def test_not_principal_denies_all_but_whom_it_names(excepted: Any, denied: tuple
         decide_policy(policy, who, "s3:GetObject", KEY_ARN, NO_FACTS).effect for who in (ALICE, ROOT, STRANGER, NOBODY)
     ]
     assert tuple(effect == "Deny" for effect in found) == denied
+
+
+def test_a_user_that_was_there_is_meant_by_id() -> None:
+    text = document(statement(Principal={"AWS": [f"{ARN}:user/alice", "arn:aws:iam:::user/bob"]}))
+    policy = tied(parse_bucket_policy(text, BUCKET), {("111122223333", "alice"): "u-alice"})
+    assert users_of(policy) == {("", "bob")}
+    for who, effect in (
+        (ALICE, "Allow"),
+        (ALICE._replace(name="other", arn=f"{ARN}:user/other"), "Allow"),
+        (ALICE._replace(user_id="u-later"), None),
+        (ALICE._replace(user_id="u", name="u-alice", arn=f"{ARN}:user/u-alice"), None),
+        (STRANGER, "Allow"),
+        (NOBODY, None),
+    ):
+        assert decide_policy(policy, who, "s3:GetObject", KEY_ARN, NO_FACTS).effect == effect

@@ -244,3 +244,13 @@ def test_the_help_tells_the_exit_statuses(run: Command) -> None:
     told = " ".join(CliRunner().invoke(app, ["explain", "--help"]).stdout.split())
     assert "Exit status: 0 allowed, 3 denied, 1 if it can't be told." in told
     assert " ".join(CliRunner().invoke(app, ["user", "--help"]).stdout.split()).count("Users: create, list, show") == 1
+
+
+def test_a_principal_that_names_nobody_is_told(explain: Explain, data: Path) -> None:
+    named = {"AWS": ["arn:aws:iam::111122223333:user/dora", "arn:aws:iam:::user/editor"]}
+    configure(data, "Policy", document(statement("Deny", Principal=named)))
+    configure(data, "PolicyPrincipals", [["", "editor", explain("--user", "editor")["principal"]]])
+    (note,) = (note for note in explain("--user", "owner")["notes"] if "nobody" in note)
+    assert note == (
+        "the bucket policy names nobody by 111122223333:user/dora, and would mean a later user of that name"
+    )

@@ -138,6 +138,16 @@ async def test_a_user_in_the_account_of_another_has_its_ids(run: Run, alice: ide
     assert (key.canonical_id, key.account_id, key.account_owner_id) == (alice.canonical_id, alice.account_id, alice.id)
 
 
+async def test_a_principal_is_a_user_of_its_account(run: Run, alice: identities.User) -> None:
+    editor = await run(identities.create_user, name="editor", account="alice")
+    account = alice.account_id
+    named = {(account, "alice"), (account, "editor"), ("", "editor"), ("", editor.id), ("1", "editor"), ("", "nobody")}
+    found = [(account, "alice", alice.id)]
+    found += [(where, name, editor.id) for where, name in ((account, "editor"), ("", "editor"), ("", editor.id))]
+    assert await run(identities.ids_of_principals, named) == sorted(found)
+    assert await run(identities.ids_of_principals, set()) == []
+
+
 async def test_keys_are_listed_shown_changed_and_deleted(run: Run, alice: identities.User) -> None:
     first = await run(identities.create_key, user="alice", access_key_id="FIRST", sealed_secret=b"1")
     second = await run(identities.create_key, user="admin", access_key_id="SECOND", sealed_secret=b"2")

@@ -110,6 +110,33 @@ def test_a_policy_of_a_key_narrows_it(editor: Editor, ask: Ask) -> None:
     assert editor.gets() == "AccessDenied"
 
 
+def test_a_bucket_policy_means_the_user_that_was_there_and_no_later_namesake(editor: Editor, ask: Ask, s3: Any) -> None:
+    arn = ask("user", "show", editor.name)["arn"]
+    resource = f"arn:aws:s3:::{editor.bucket}/*"
+    policy = document(statement(Principal={"AWS": arn}, Resource=resource))
+
+    def make() -> None:
+        ask("user", "create", editor.name, "--account", editor.root)
+        ask("key", "create", editor.name, "--access-key-id", editor.key, "--secret-access-key", SECRET)
+
+    s3.put_bucket_policy(Bucket=editor.bucket, Policy=policy)
+    assert editor.gets() == "bytes"
+    ask("user", "update", editor.name, "--name", f"{editor.name}-x")
+    assert editor.gets() == "bytes"
+    ask("user", "delete", f"{editor.name}-x")
+    make()
+    assert editor.gets() == "AccessDenied"
+    assert s3.get_bucket_policy(Bucket=editor.bucket)["Policy"] == policy
+    s3.put_bucket_policy(Bucket=editor.bucket, Policy=policy)
+    assert editor.gets() == "bytes"
+    ask("user", "delete", editor.name)
+    s3.put_bucket_policy(Bucket=editor.bucket, Policy=policy)  # of nobody: meant by name
+    make()
+    assert editor.gets() == "bytes"
+    s3.delete_bucket_policy(Bucket=editor.bucket)
+    assert editor.gets() == "AccessDenied"
+
+
 def test_the_block_of_an_account_holds_from_the_next_request_on(
     server: RunningServer, editor: Editor, ask: Ask, s3: Any
 ) -> None:
