@@ -7,6 +7,7 @@ from typing import Any
 
 from tests import test_known_rules as known_rules
 from tests.access import test_evaluate as evaluate
+from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
@@ -22,6 +23,7 @@ from tests.s3 import test_cors_rules as cors_rules
 from tests.wire import test_form as form
 
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
+    "access.close_names._LONGEST": lint.test_a_name_of_64_characters_is_compared_and_no_longer_one,
     "access.document.LONGEST_TEXT": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,

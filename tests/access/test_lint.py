@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from s3gw.access.close_names import hint_of_action
 from s3gw.access.lint import Finding, lint
 from tests.access.policies import BUCKET, BUCKET_ARN, document, of_identity, statement
 
@@ -185,3 +186,9 @@ def test_a_condition_on_a_key_that_no_action_has_is_told() -> None:
     assert lint(document(lists), None) == []
     exempt = statement("Deny", Action=None, NotAction="s3:List*", Condition=condition)
     assert [one.what for one in lint(document(exempt), BUCKET)] == [told.what]
+
+
+def test_a_name_of_64_characters_is_compared_and_no_longer_one() -> None:
+    action = "s3:CreateBucketMetadataTableConfiguration".ljust(64, "n")
+    assert hint_of_action(action) == "; did you mean s3:CreateBucketMetadataTableConfiguration?"
+    assert hint_of_action(f"{action[:-1]}nn") == ""
