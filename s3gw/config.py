@@ -75,7 +75,8 @@ class Settings(BaseSettings):
     database_url: str | None = _secret("sqlite:///PATH or postgresql://…; by default SQLite in the data folder.")
     listen: str = Field("127.0.0.1:9000", description="HOST:PORT of the S3 API; port 0 takes a free one.")
     admin_listen: str = Field(
-        "127.0.0.1:9001", description="HOST:PORT of health: /healthz, /readyz and /readyz/writing."
+        "127.0.0.1:9001",
+        description="HOST:PORT of the JSON API (/api/v1, /docs) and of health: /healthz, /readyz and /readyz/writing.",
     )
     workers: Count = Field(default_factory=_cores, description="Processes that serve requests; by default one a core.")
     tls_cert: Path | None = Field(
@@ -95,6 +96,13 @@ class Settings(BaseSettings):
     root_secret_access_key: str | None = _secret(
         "Secret access key of that admin; by default made up and printed once."
     )
+    root_email: str | None = Field(None, description="E-mail address of that admin.")
+    registration: Literal["open", "invite", "closed"] | None = Field(
+        None,
+        description="Who may register at the JSON API; by default everybody while its address is loopback and no"
+        " proxies are trusted, and whoever was invited otherwise.",
+    )
+    default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
