@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from s3gw.accounts.origin import Origin
 from s3gw.auth import access_tokens, passwords
 from s3gw.auth.access_tokens import Claims
 from s3gw.auth.principal import Principal
-from s3gw.metadata import logins, sessions
+from s3gw.metadata import failed_attempts, logins, sessions
 from s3gw.metadata.database import Connection
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
 from s3gw.problems import NotAuthenticated
 from s3gw.services import Services
 
+if TYPE_CHECKING:
+    from s3gw.accounts.attempts import Attempts
+
 SESSION_LIFETIME = 30 * 86400  # seconds since a refresh token was used last
 _LONGEST_USER_AGENT = 256
+
 _WRONG = "wrong name or password"
 
 
@@ -38,12 +42,25 @@ class Caller(NamedTuple):
     session_id: str
 
 
+def attempts_of(services: Services) -> Attempts:
+    """It keeps nothing but the database: all processes count the same rows."""
+    from s3gw.accounts.attempts import Attempts  # with a library that workers that only serve S3 don't need
+
+    return Attempts(services.database)
+
+
 async def log_in(services: Services, name: str, password: str, origin: Origin) -> Tokens:
-    """By name, or by e-mail address. Raises NotAuthenticated, in the same time whether there is such a user or not."""
+    """By name, or by e-mail address. Raises RateLimited, and NotAuthenticated, in the same time whether there is such a
+    user or not.
+    """
+    attempts = attempts_of(services)
+    limits = await attempts.limits_of(name, origin.address)
+    await attempts.require(limits)
     found = await services.database.read(logins.find_login, name)
     is_right = await services.passwords.verify(None if found is None else found.password_hash, password)
     if found is None or not is_right:
-        raise NotAuthenticated(_WRONG)
+        raise await attempts.fail(limits, NotAuthenticated(_WRONG))
+    await attempts.require(limits)
     if found.password_hash is not None and passwords.is_outdated(found.password_hash):
         renewed = await services.passwords.hash(password)
         if await services.database.write(logins.renew_hash, found, renewed):
@@ -58,6 +75,7 @@ async def log_in(services: Services, name: str, password: str, origin: Origin) -
 def _begin(conn: Connection, session_id: str, login: Login, digest: bytes, origin: Origin) -> Session | None:
     if not logins.still_holds(conn, login):
         return None
+    failed_attempts.know_address(conn, login.user_id, origin.address)
     return sessions.begin(
         conn,
         session_id,

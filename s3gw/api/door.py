@@ -12,7 +12,6 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s3gw.accounts.origin import Origin
-from s3gw.api.errors import unexpected
 from s3gw.config import Settings
 from s3gw.wire.request import forwarded_client, is_trusted
 
@@ -41,10 +40,10 @@ class Door:
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
         state["was_forwarded"] = any(name in headers for name in _FORWARDED)
         scope["state"] = state
-        started, status = time.monotonic(), 0
+        started, status, is_whole = time.monotonic(), 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 given = {name for name, _ in message["headers"]}
@@ -52,14 +51,13 @@ class Door:
                 extra.append((b"x-request-id", request_id.encode()))
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
+            is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self._app(scope, receive, answer)
-        except Exception as error:
-            response = unexpected(scope, error)
-            if status:  # the answer has begun: it can only be broken off
+        except Exception:
+            if not is_whole:  # errors.py has answered all others, which are raised all the same
                 raise
-            await response(scope, receive, answer)
         if self._tells:
             _logger.info(
                 "client=%s method=%s path=%s status=%d ms=%.2f user=%s request_id=%s",

@@ -13,7 +13,6 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
 from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
@@ -48,6 +47,7 @@ def refuse_in_json(app: FastAPI) -> None:
     app.add_exception_handler(S3Error, _s3_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
@@ -77,9 +77,9 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, status, code, str(error.detail), headers=error.headers or {})
 
 
-def unexpected(scope: Scope, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     """A database or a disk that fails, or a mistake of ours, which the log tells."""
-    request, known = Request(scope), as_s3_error(error)
+    known = as_s3_error(error)
     if not isinstance(known, InternalError):
         status, code = _BY_STATUS.get(known.status, _INTERNAL)
         return _answer(request, status, code, known.message)

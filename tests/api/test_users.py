@@ -65,3 +65,14 @@ def test_logging_out_ends_the_access_tokens_too(api: httpx.Client) -> None:
     tokens = logged_in(api, registered(api))
     assert api.post("/users/logout", json={"refresh_token": tokens["refresh_token"]}).status_code == 204
     assert refusal(api.get("/users/me", headers=bearer(tokens))) == (401, "AUTHENTICATION_FAILED")
+
+
+def test_the_eleventh_wrong_password_within_a_minute_is_refused_whether_there_is_such_a_name_or_not(
+    api: httpx.Client,
+) -> None:
+    for name in (registered(api), f"nobody-{next(_numbers)}"):
+        answers = [api.post("/users/login", json={"username": name, "password": "wrong"}) for _ in range(11)]
+        assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+        assert 1 <= int(answers[10].headers["Retry-After"]) <= 60
+        right = api.post("/users/login", json={"username": name, "password": PASSWORD})
+        assert refusal(right) == (429, "RATE_LIMITED")
