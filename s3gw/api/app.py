@@ -12,13 +12,13 @@ from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
 
-_ROUTERS: tuple[APIRouter, ...] = (users.router,)
+ROUTERS: tuple[APIRouter, ...] = (users.router,)
 
 
 def build_api(services: Services) -> Door:
     app = FastAPI(title="s3gw", version=s3gw.__version__, openapi_url="/openapi.json", docs_url=None, redoc_url=None)
     app.state.services = services
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
     refuse_in_json(app)
     return Door(app, services.settings)

@@ -41,7 +41,14 @@ async def admin_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     return caller
 
 
+async def viewer_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    if caller.principal.role not in ("admin", "auditor"):
+        raise PermissionDenied("only an admin or an auditor may see this")
+    return caller
+
+
 TheServices = Annotated[Services, Depends(services_of)]
 TheOrigin = Annotated[Origin, Depends(origin_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 TheAdmin = Annotated[Caller, Depends(admin_of)]
+TheViewer = Annotated[Caller, Depends(viewer_of)]

@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from s3gw.metadata import identities
+from s3gw.metadata import identities, sessions
 
 T = TypeVar("T")
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
@@ -48,6 +48,34 @@ class Register(Body):
     password: str
 
 
+class NewUser(Body):
+    username: UserName
+    email: Annotated[str, Field(max_length=254)] | None = None
+    password: str | None = None
+    role: Role = "user"
+
+
+class UpdateUser(Body):
+    username: UserName | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+    role: Role | None = None
+    is_active: bool | None = None
+
+
+class DeleteUser(Body):
+    password: str
+
+
+class SessionModel(BaseModel):
+    id: str
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
 class TokenPair(BaseModel):
     access_token: str
     refresh_token: str
@@ -73,6 +101,18 @@ def user_model(user: identities.User) -> User:
         role=user.role,  # type: ignore[arg-type]
         created_at=time_of(user.created_at),
         updated_at=time_of(user.updated_at),
+    )
+
+
+def session_model(session: sessions.Session, current_id: str) -> SessionModel:
+    return SessionModel(
+        id=session.id,
+        address=session.address,
+        user_agent=session.user_agent,
+        created_at=time_of(session.created_at),
+        last_used_at=time_of(session.last_used_at),
+        expires_at=time_of(session.expires_at),
+        is_current=session.id == current_id,
     )
 
 

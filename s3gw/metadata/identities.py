@@ -264,18 +264,22 @@ def create_user(
         conn.execute(insert(users).values(values))
     except IntegrityError:
         raise AlreadyThere(f"there is already a user with the name {name}{_or_email(email)}") from None
-    return find_user(conn, user.id)
+    return find_user_by_id(conn, user.id)
 
 
 def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
     """Change `name`, `email` ('' takes it away), `display_name`, `role` or `password_hash`."""
-    user = find_user(conn, name)
+    return change_user(conn, find_user(conn, name), **changes)
+
+
+def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
+    """As `update_user`, of a user that was found in this transaction."""
     email = changes.get("email")
     _check_user(name=changes.get("name"), email=email or None, role=changes.get("role"))
     if email == "":
         changes["email"] = None
     if changes.get("role", "admin") != "admin":
-        _keep_an_admin(conn, user)
+        keep_an_admin(conn, user)
     if user.account_owner is not None:
         _check_role_in_account(user.name, changes.get("role"))
     if not changes:
@@ -284,16 +288,19 @@ def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
         conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes))
     except IntegrityError:
         raise AlreadyThere("there is already a user with that name or e-mail address") from None
-    return find_user(conn, user.id)
+    return find_user_by_id(conn, user.id)
 
 
 def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
     """The keys of a disabled user are of no use; they work again when the user is enabled."""
-    user = find_user(conn, name)
+    return enable_user(conn, find_user(conn, name), is_enabled)
+
+
+def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
     if not is_enabled:
-        _keep_an_admin(conn, user)
+        keep_an_admin(conn, user)
     conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled), updated_at=now(conn)))
-    return find_user(conn, user.id)
+    return find_user_by_id(conn, user.id)
 
 
 def delete_user(conn: Connection, name: str) -> User:
@@ -302,7 +309,7 @@ def delete_user(conn: Connection, name: str) -> User:
     """
     user = find_user(conn, name)
     lock_user(conn, user)
-    _keep_an_admin(conn, user)
+    keep_an_admin(conn, user)
     owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
     if owned:
         raise IdentityError(f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away")
@@ -427,7 +434,7 @@ def _check_role_in_account(name: str, role: str | None) -> None:
         raise IdentityError(f"{name} can't be {role} in another's account: who looks after the store has its own")
 
 
-def _keep_an_admin(conn: Connection, user: User) -> None:
+def keep_an_admin(conn: Connection, user: User) -> None:
     """Refuse to lose the last admin: nobody could manage users then. The rows of all are locked until the end of the
     transaction, so that two of them can't lose each other at the same time.
     """

@@ -127,6 +127,12 @@ def end(conn: Connection, session_id: str, because: str) -> bool:
     )
 
 
+def end_of_user(conn: Connection, user_id: str, session_id: str) -> bool:
+    """Whether the user had that session, and it lasted until now."""
+    owned = select(sessions.c.id).where(sessions.c.id == session_id, sessions.c.user_id == user_id)
+    return bool(conn.execute(owned).all()) and end(conn, session_id, "revoked")
+
+
 def end_all(conn: Connection, user_id: str, because: str, but: str = "") -> int:
     """All sessions of a user but one; how many lasted until now."""
     lasting = (sessions.c.user_id == user_id, sessions.c.id != but, sessions.c.ended_at.is_(None))
