@@ -43,6 +43,10 @@ class RegistrationClosed(Problem):
     status, error_code = 403, "REGISTRATION_CLOSED"
 
 
+class EmailNotVerified(Problem):
+    status, error_code = 403, "EMAIL_NOT_VERIFIED"
+
+
 class NotFound(Problem):
     status, error_code = 404, "NOT_FOUND"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MovingWindowSupport, Storage
@@ -16,10 +16,13 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from s3gw.metadata import failed_attempts
 from s3gw.metadata.database import Database, DatabaseUnavailable
-from s3gw.problems import NotAuthenticated, RateLimited
+from s3gw.problems import RateLimited
 
 MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
 KNOWN_DAYS = 30  # since somebody logged in from an address
+
+
+T = TypeVar("T")
 
 
 class _Limit(NamedTuple):
@@ -51,8 +54,8 @@ class Attempts:
             if not await self._limiter.test(limit.item, *limit.subject):
                 raise await self._refusal(limit)
 
-    async def fail(self, limits: Sequence[_Limit], answer: NotAuthenticated) -> Exception:
-        """Note a failure. Gives what to raise: `answer`, or RateLimited where this one was too many."""
+    async def fail(self, limits: Sequence[_Limit], answer: T) -> T | RateLimited:
+        """Note a failure. Gives `answer`, or RateLimited where this one was too many."""
         for limit in limits:
             if not await self._limiter.hit(limit.item, *limit.subject):
                 return await self._refusal(limit)

@@ -15,7 +15,7 @@ from s3gw.metadata import failed_attempts, logins, sessions
 from s3gw.metadata.database import Connection
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
-from s3gw.problems import NotAuthenticated
+from s3gw.problems import EmailNotVerified, NotAuthenticated
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ async def log_in(services: Services, name: str, password: str, origin: Origin) -
         renewed = await services.passwords.hash(password)
         if await services.database.write(logins.renew_hash, found, renewed):
             found = found._replace(password_hash=renewed)
+    if services.settings.require_verified_email and not await services.database.read(logins.is_verified, found.user_id):
+        raise EmailNotVerified("the e-mail address isn't confirmed yet: follow the link that was sent to it")
     token, session_id = secrets.token_urlsafe(32), str(uuid.uuid4())
     session = await services.database.write(_begin, session_id, found, digest_of(token), origin)
     if session is None:  # disabled, or another password, since it was compared

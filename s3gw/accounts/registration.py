@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Literal
 
+from s3gw.accounts.login import digest_of
 from s3gw.accounts.passwords import check_password
 from s3gw.addresses import parse_address
-from s3gw.metadata import identities
+from s3gw.metadata import identities, logins, one_time_tokens
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.problems import Fault, Invalid, RegistrationClosed
@@ -36,22 +37,37 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def register(services: Services, *, name: str, email: str, password: str, was_forwarded: bool) -> User:
+async def register(
+    services: Services, *, name: str, email: str, password: str, invitation: str | None, was_forwarded: bool
+) -> User:
     """Raises RegistrationClosed, Invalid or Conflict. `was_forwarded`: a header says that the request came through a
     proxy, which on the same machine would open to the world what is meant for this machine.
     """
     settings = services.settings
     mode = registration_of(settings)
-    if mode != "open" or (was_forwarded and settings.registration is None):
-        raise RegistrationClosed("registration is closed" if mode == "closed" else "registration needs an invitation")
+    if mode == "open" and was_forwarded and settings.registration is None:
+        mode = "invite"
+    if mode == "closed":
+        raise RegistrationClosed("registration is closed")
+    if mode == "invite" and invitation is None:
+        raise RegistrationClosed("registration needs an invitation")
     address = normal_email(email)
     await check_password(password, (name, address))
     hashed = await services.passwords.hash(password)
-    return await services.database.write(_create, name, address, hashed, settings.default_user_quota)
+    digest = None if invitation is None else digest_of(invitation)
+    return await services.database.write(_create, name, address, hashed, settings.default_user_quota, digest)
 
 
-def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int) -> User:
-    return identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int, invitation: bytes | None) -> User:
+    """The invitation is used in the same transaction, so it makes one user and isn't lost to a name that is taken."""
+    if invitation is not None:
+        used = one_time_tokens.use(conn, invitation, "invite")
+        if used is None or used.email not in (None, email):
+            raise RegistrationClosed("the invitation isn't valid, or is for another address")
+    user = identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+    if invitation is not None and used is not None and used.email is not None:
+        logins.confirm_address(conn, user.id, email)  # it was sent there
+    return user
 
 
 def normal_email(address: str) -> str:

@@ -46,6 +46,7 @@ class Register(Body):
     username: UserName
     email: Annotated[str, Field(max_length=254)]
     password: str
+    invitation: Annotated[str, Field(max_length=256)] | None = None
 
 
 class NewUser(Body):
@@ -74,6 +75,30 @@ class SessionModel(BaseModel):
     last_used_at: datetime
     expires_at: datetime
     is_current: bool
+
+
+class NewInvitation(Body):
+    email: Annotated[str, Field(max_length=254, description="Where it is sent, and who alone may use it.")] | None = (
+        None
+    )
+
+
+class Invitation(BaseModel):
+    invitation: str = Field(description="For registering; shown this once.")
+    email: str | None
+    expires_at: datetime
+
+
+class Address(Body):
+    email: Annotated[str, Field(max_length=254)]
+
+
+class LinkToken(Body):
+    token: Annotated[str, Field(max_length=256)]
+
+
+class NewPassword(LinkToken):
+    new_password: str
 
 
 class TokenPair(BaseModel):

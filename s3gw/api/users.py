@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 from fastapi import Body as BodyOf
 from pydantic import Field, ValidationError
 
-from s3gw.accounts import login, registration, users
+from s3gw.accounts import links, login, registration, users
 from s3gw.accounts.login import Tokens
 from s3gw.accounts.users import Changes, DataAfter
 from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices, TheViewer
@@ -46,15 +46,17 @@ class Login(Body):
 
 
 @router.post("/register", status_code=201)
-async def register(body: Register, request: Request, services: TheServices) -> User:
+async def register(body: Register, request: Request, services: TheServices, later: BackgroundTasks) -> User:
     """Make an account of one's own. 403 REGISTRATION_CLOSED where not everybody may."""
     user = await registration.register(
         services,
         name=body.username,
         email=body.email,
         password=body.password,
+        invitation=body.invitation,
         was_forwarded=request.state.was_forwarded,
     )
+    later.add_task(links.send_verification, services, user)
     return user_model(user)
 
 

@@ -16,10 +16,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import identity_policies, logins
+from s3gw.metadata import identity_policies, sessions
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import access_keys, buckets, group_members, groups, users
+from s3gw.metadata.schema import (
+    access_keys,
+    buckets,
+    grants,
+    group_members,
+    groups,
+    known_addresses,
+    one_time_tokens,
+    recovery_codes,
+    users,
+)
 from s3gw.problems import Conflict, Invalid, NotFound, Problem
 
 ROLES = ("user", "auditor", "admin")
@@ -317,8 +327,9 @@ def delete_user(conn: Connection, name: str) -> User:
     for key in list_keys(conn, user.id):
         delete_key(conn, key.access_key_id)
     identity_policies.forget(conn, "user", user.id)
-    logins.forget_user(conn, user.id)
-    conn.execute(delete(group_members).where(group_members.c.user_id == user.id))
+    sessions.forget_of(conn, user.id)
+    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants):
+        conn.execute(delete(table).where(table.c.user_id == user.id))
     conn.execute(delete(users).where(users.c.id == user.id))
     return user
 
