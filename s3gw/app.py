@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3gw.admin.app import build_admin_app
+from s3gw.admin.lazy_api import LazyApi
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.master_key import find_master_key
+from s3gw.auth.passwords import Passwords
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
@@ -18,6 +20,7 @@ from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
 from s3gw.services import Services
 from s3gw.storage import open_storage
+from s3gw.token_keys import TokenKeys
 
 if TYPE_CHECKING:
     from s3gw.config import Settings
@@ -44,11 +47,19 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             memory=settings.upload_memory - memory_of(settings),
         )
         reader = ContentReader(database, store)
-        credentials = Credentials(find_master_key(settings))
+        credentials, passwords = Credentials(find_master_key(settings)), Passwords()
         try:
-            rules = KnownRules(database)
-            yield Services(**vars(storage), writer=writer, reader=reader, credentials=credentials, known_rules=rules)
+            yield Services(
+                **vars(storage),
+                writer=writer,
+                reader=reader,
+                credentials=credentials,
+                known_rules=KnownRules(database),
+                passwords=passwords,
+                token_keys=TokenKeys(database, credentials),
+            )
         finally:
+            passwords.close()
             await writer.close()
             await reader.close()
 
@@ -56,4 +67,5 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 @asynccontextmanager
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with open_services(settings, "worker") as services:
-        yield Application(Gateway(services), build_admin_app(services.database, blob_folder(settings), services.room))
+        admin = build_admin_app(services.database, blob_folder(settings), services.room, LazyApi(services))
+        yield Application(Gateway(services), admin)

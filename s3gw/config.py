@@ -75,7 +75,8 @@ class Settings(BaseSettings):
     database_url: str | None = _secret("sqlite:///PATH or postgresql://…; by default SQLite in the data folder.")
     listen: str = Field("127.0.0.1:9000", description="HOST:PORT of the S3 API; port 0 takes a free one.")
     admin_listen: str = Field(
-        "127.0.0.1:9001", description="HOST:PORT of health: /healthz, /readyz and /readyz/writing."
+        "127.0.0.1:9001",
+        description="HOST:PORT of the JSON API (/api/v1, /docs) and of health: /healthz, /readyz and /readyz/writing.",
     )
     workers: Count = Field(default_factory=_cores, description="Processes that serve requests; by default one a core.")
     tls_cert: Path | None = Field(
@@ -95,10 +96,33 @@ class Settings(BaseSettings):
     root_secret_access_key: str | None = _secret(
         "Secret access key of that admin; by default made up and printed once."
     )
+    root_email: str | None = Field(None, description="E-mail address of that admin.")
+    registration: Literal["open", "invite", "closed"] | None = Field(
+        None,
+        description="Who may register at the JSON API; by default everybody while its address is loopback and no"
+        " proxies are trusted, and whoever was invited otherwise.",
+    )
+    require_verified_email: bool = Field(
+        False, description="Whether who registers can log in only when the address is confirmed by the link sent to it."
+    )
+    default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
+    )
+
+    # Messages
+    smtp_host: str | None = Field(
+        None, description="The mail server; without one, messages are files in the folder mail of the data folder."
+    )
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(587, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How its connection is secured.")
+    smtp_user: str | None = Field(None, description="The name to log in with at the mail server, where it wants one.")
+    smtp_password: str | None = _secret("The password for it.")
+    mail_from: str = Field("s3gw@localhost", description="The sender of messages.")
+    public_url: str | None = Field(
+        None, description="Where people reach the admin listener, https://files.example.com: what links begin with."
     )
 
     # What S3 clients see

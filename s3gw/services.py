@@ -9,9 +9,11 @@ from s3gw.storage import Storage
 
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
+    from s3gw.auth.passwords import Passwords
     from s3gw.content.reader import ContentReader
     from s3gw.content.writer import BodyWriter
     from s3gw.known_rules import KnownRules
+    from s3gw.token_keys import TokenKeys
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,5 @@ class Services(Storage):
     reader: ContentReader
     credentials: Credentials
     known_rules: KnownRules
+    passwords: Passwords
+    token_keys: TokenKeys

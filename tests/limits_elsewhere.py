@@ -9,6 +9,8 @@ from tests import test_known_rules as known_rules
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
+from tests.auth import test_access_tokens as access_tokens
+from tests.auth import test_passwords as passwords
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.metadata import test_contents as contents
@@ -28,6 +30,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
+    "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
+    "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from s3gw.disks.faults import is_full, write_fault
 from s3gw.disks.room import Room
@@ -24,8 +24,8 @@ _METHODS = ("GET", "HEAD")
 OK, FAILED, FULL, READ_ONLY = "ok", "failed", "full", "read-only"
 
 
-def build_admin_app(database: Database, blobs: Path, room: Room) -> Starlette:
-    """Starlette's own: a framework for APIs is a quarter of a worker's start, and three questions don't need it."""
+def build_admin_app(database: Database, blobs: Path, room: Room, api: ASGIApp) -> Starlette:
+    """`api` answers all other paths."""
 
     async def healthz(request: Request) -> JSONResponse:
         """The process answers."""
@@ -49,17 +49,13 @@ def build_admin_app(database: Database, blobs: Path, room: Room) -> Starlette:
 
     questions = {"/healthz": healthz, "/readyz": readyz, "/readyz/writing": writing}
     app = Starlette(
-        routes=[Route(path, answer, methods=_METHODS) for path, answer in questions.items()],
-        exception_handlers={HTTPException: _refuse},
+        routes=[
+            *(Route(path, answer, methods=_METHODS) for path, answer in questions.items()),
+            Mount("/", api),
+        ],
     )
     app.router.redirect_slashes = False
     return app
-
-
-async def _refuse(request: Request, error: Exception) -> JSONResponse:
-    """An unknown path, or another method."""
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
 async def _database_answers(database: Database) -> str:

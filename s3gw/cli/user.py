@@ -39,7 +39,8 @@ _COLUMNS = (
 
 
 def describe(user: identities.User) -> dict[str, Any]:
-    return user._asdict() | {"created_at": when(user.created_at), "arn": user.arn}
+    times = {name: when(getattr(user, name)) for name in ("created_at", "updated_at", "deleted_at")}
+    return user._asdict() | times | {"arn": user.arn}
 
 
 @app.command()

@@ -7,6 +7,7 @@ is put into a bucket that is just being deleted.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotE
 from s3gw.metadata import access_rules
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, objects, users
+from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, grants, objects, users
 
 
 class Bucket(NamedTuple):
@@ -128,7 +129,7 @@ def create(
     if existing is not None:
         raise _taken(existing.owner_id, owner_id, name)
     values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
-    values["rules_revision"] = access_rules.new_revision()
+    values |= {"rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
     try:
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked
@@ -163,7 +164,8 @@ def refuse_objects(conn: Connection, bucket_id: int) -> None:
 def delete_bucket(conn: Connection, bucket_id: int) -> None:
     """Delete a locked bucket without versions, delete markers and uploads, which uploads.py looks after."""
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
-    conn.execute(delete(client_tokens).where(client_tokens.c.bucket_id == bucket_id))
+    for table in (client_tokens, grants):
+        conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
 
 

@@ -54,6 +54,8 @@ class Connection(ABC):
         result = self._sqlalchemy.execute(statement, parameters)
         if result.returns_rows:
             cursor: Any = result.cursor
+            if cursor is None:  # the id of a new row was asked for by SQLAlchemy itself, and has been fetched
+                return result
             result.cursor_strategy = FullyBufferedCursorFetchStrategy(cursor, initial_buffer=cursor.fetchall())
         return result
 

@@ -16,10 +16,21 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import identity_policies
+from s3gw.metadata import identity_policies, sessions
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import access_keys, buckets, group_members, groups, users
+from s3gw.metadata.schema import (
+    access_keys,
+    buckets,
+    grants,
+    group_members,
+    groups,
+    known_addresses,
+    one_time_tokens,
+    recovery_codes,
+    users,
+)
+from s3gw.problems import Conflict, Invalid, NotFound, Problem
 
 ROLES = ("user", "auditor", "admin")
 
@@ -30,16 +41,30 @@ _ACCESS_KEY_ID = re.compile(r"[\w.+=@-]{3,128}", re.ASCII)
 _SECRET_ACCESS_KEY = re.compile(r"[!-~]{8,128}")
 
 
-class IdentityError(Exception):
-    """A change to users or keys that is refused; the message is for the person who asked for it."""
+class IdentityError(Problem):
+    """A change to users, groups or keys that is refused; the message is for the person who asked for it."""
+
+    status, error_code = Invalid.status, Invalid.error_code
+
+
+class AlreadyThere(IdentityError):
+    status, error_code = Conflict.status, Conflict.error_code
+
+
+class LastAdmin(IdentityError):
+    status, error_code = Conflict.status, Conflict.error_code
 
 
 class NoSuchUser(IdentityError):
+    status, error_code = NotFound.status, NotFound.error_code
+
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no user {name}")
 
 
 class NoSuchAccessKey(IdentityError):
+    status, error_code = NotFound.status, NotFound.error_code
+
     def __init__(self, access_key_id: str) -> None:
         super().__init__(f"there is no access key {access_key_id}")
 
@@ -77,6 +102,9 @@ class User(NamedTuple):
     created_at: int
     account_owner_id: str | None = None
     account_owner: str | None = None
+    updated_at: int = 0
+    storage_quota: int | None = None  # bytes
+    deleted_at: int | None = None
 
     @property
     def arn(self) -> str:
@@ -128,6 +156,9 @@ _select_user = select(
     users.c.created_at,
     users.c.account_owner_id,
     _accounts.c.name.label("account_owner"),
+    users.c.updated_at,
+    users.c.storage_quota,
+    users.c.deleted_at,
 ).join_from(users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
 _select_key = select(
     access_keys.c.access_key_id,
@@ -149,6 +180,14 @@ def find_user(conn: Connection, name: str) -> User:
         if row is not None:
             return _user(row)
     raise NoSuchUser(name)
+
+
+def find_user_by_id(conn: Connection, user_id: str) -> User:
+    """Raises NoSuchUser."""
+    row = conn.execute(_select_user.where(users.c.id == user_id)).one_or_none()
+    if row is None:
+        raise NoSuchUser(user_id)
+    return _user(row)
 
 
 def find_root(conn: Connection, name: str) -> User:
@@ -222,6 +261,7 @@ def create_user(
     role: str = "user",
     password_hash: str | None = None,
     account: str | None = None,
+    storage_quota: int | None = None,
 ) -> User:
     """A user without an access key yet: the root of an account of its own, or in that of the user `account`."""
     _check_user(name=name, email=email, role=role)
@@ -229,6 +269,7 @@ def create_user(
     if owner is not None:
         lock_user(conn, owner)
         _check_role_in_account(name, role)
+    at = now(conn)
     user = User(
         id=str(uuid.uuid4()),
         canonical_id=secrets.token_hex(32),
@@ -238,45 +279,54 @@ def create_user(
         display_name=name if display_name is None else display_name,
         role=role,
         is_enabled=True,
-        created_at=now(conn),
+        created_at=at,
         account_owner_id=None if owner is None else owner.id,
+        updated_at=at,
+        storage_quota=storage_quota,
     )
     values = user._asdict() | {"is_enabled": 1, "password_hash": password_hash}
     del values["account_owner"]
     try:
         conn.execute(insert(users).values(values))
     except IntegrityError:
-        raise IdentityError(f"there is already a user with the name {name}{_or_email(email)}") from None
-    return find_user(conn, user.id)
+        raise AlreadyThere(f"there is already a user with the name {name}{_or_email(email)}") from None
+    return find_user_by_id(conn, user.id)
 
 
 def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
     """Change `name`, `email` ('' takes it away), `display_name`, `role` or `password_hash`."""
-    user = find_user(conn, name)
+    return change_user(conn, find_user(conn, name), **changes)
+
+
+def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
+    """As `update_user`, of a user that was found in this transaction."""
     email = changes.get("email")
     _check_user(name=changes.get("name"), email=email or None, role=changes.get("role"))
     if email == "":
         changes["email"] = None
     if changes.get("role", "admin") != "admin":
-        _keep_an_admin(conn, user)
+        keep_an_admin(conn, user)
     if user.account_owner is not None:
         _check_role_in_account(user.name, changes.get("role"))
     if not changes:
         return user
     try:
-        conn.execute(update(users).where(users.c.id == user.id).values(changes))
+        conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes))
     except IntegrityError:
-        raise IdentityError("there is already a user with that name or e-mail address") from None
-    return find_user(conn, user.id)
+        raise AlreadyThere("there is already a user with that name or e-mail address") from None
+    return find_user_by_id(conn, user.id)
 
 
 def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
     """The keys of a disabled user are of no use; they work again when the user is enabled."""
-    user = find_user(conn, name)
+    return enable_user(conn, find_user(conn, name), is_enabled)
+
+
+def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
     if not is_enabled:
-        _keep_an_admin(conn, user)
-    conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled)))
-    return user._replace(is_enabled=is_enabled)
+        keep_an_admin(conn, user)
+    conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled), updated_at=now(conn)))
+    return find_user_by_id(conn, user.id)
 
 
 def delete_user(conn: Connection, name: str) -> User:
@@ -285,7 +335,7 @@ def delete_user(conn: Connection, name: str) -> User:
     """
     user = find_user(conn, name)
     lock_user(conn, user)
-    _keep_an_admin(conn, user)
+    keep_an_admin(conn, user)
     owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
     if owned:
         raise IdentityError(
@@ -296,7 +346,9 @@ def delete_user(conn: Connection, name: str) -> User:
     for key in list_keys(conn, user.id):
         delete_key(conn, key.access_key_id)
     identity_policies.forget(conn, "user", user.id)
-    conn.execute(delete(group_members).where(group_members.c.user_id == user.id))
+    sessions.forget_of(conn, user.id)
+    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants):
+        conn.execute(delete(table).where(table.c.user_id == user.id))
     conn.execute(delete(users).where(users.c.id == user.id))
     return user
 
@@ -308,12 +360,6 @@ def _refuse_account_in_use(conn: Connection, root: User) -> None:
         if count:
             plural = "s" if count > 1 else ""
             raise IdentityError(f"{root.name} has {count} {noun}{plural} in its account: delete them first")
-
-
-def find_password_hash(conn: Connection, name: str) -> str | None:
-    statement = select(users.c.password_hash).where(users.c.name == name, users.c.is_enabled == 1)
-    found = conn.execute(statement).scalar_one_or_none()
-    return None if found is None else str(found)
 
 
 # Access keys
@@ -342,7 +388,7 @@ def create_key(
     try:
         conn.execute(insert(access_keys).values(values))
     except IntegrityError:
-        raise IdentityError(f"there is already an access key {access_key_id}") from None
+        raise AlreadyThere(f"there is already an access key {access_key_id}") from None
     return key
 
 
@@ -418,11 +464,16 @@ def _check_role_in_account(name: str, role: str | None) -> None:
         raise IdentityError(f"{name} can't be {role} in another's account: who looks after the store has its own")
 
 
-def _keep_an_admin(conn: Connection, user: User) -> None:
-    """Refuse to lose the last admin: nobody could manage users then."""
-    is_other = (users.c.role == "admin") & (users.c.is_enabled == 1) & (users.c.id != user.id)
-    if user.role == "admin" and not conn.execute(select(users.c.id).where(is_other).limit(1)).all():
-        raise IdentityError(f"{user.name} is the only admin who can log in")
+def keep_an_admin(conn: Connection, user: User) -> None:
+    """Refuse to lose the last admin: nobody could manage users then. The rows of all are locked until the end of the
+    transaction, so that two of them can't lose each other at the same time.
+    """
+    if user.role != "admin":
+        return
+    admins = select(users.c.id).where(users.c.role == "admin", users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+    found = conn.execute(admins.order_by(users.c.id).with_for_update()).all()
+    if not any(row.id != user.id for row in found):
+        raise LastAdmin(f"{user.name} is the only admin who can log in")
 
 
 def _new_account_id(conn: Connection) -> str:

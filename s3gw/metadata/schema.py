@@ -59,6 +59,102 @@ users = Table(
     Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),
     Column("public_access_block", SmallInteger, nullable=False, server_default="0"),  # of the account: a set of bits
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),
+    Column("email_verified_at", BigInteger),
+    Column("storage_quota", BigInteger),  # bytes; NULL: none
+    Column("deleted_at", BigInteger),  # it can be restored for some time, and keeps its name and e-mail address
+    Column("deleted_by", Text),  # users.id
+    Column("data_after", Text),  # what becomes of its buckets then: keep | delete | transfer:<users.id>
+    Column("sealed_totp", LargeBinary),  # AES-GCM under the master key
+    Column("totp_confirmed_at", BigInteger),
+)
+
+# What somebody logged in to. Of its refresh tokens one is good; an older one that is used ends the session.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),  # of a refresh token
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("ended_at", BigInteger),
+    Column("ended_because", Text),  # logout | revoked | reuse | password | deleted
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("session_id", Text, ForeignKey("sessions.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+
+# The keys that access tokens are signed with: the newest signs, the others verify until their tokens have expired.
+token_keys = Table(
+    "token_keys",
+    metadata,
+    Column("id", Text, primary_key=True),  # JWT's `kid`
+    Column("sealed", LargeBinary, nullable=False),  # AES-GCM under the master key
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# Links that work once: of e-mail verification, of a password's reset, of an invitation.
+one_time_tokens = Table(
+    "one_time_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
+    Column("purpose", Text, nullable=False),  # verify | reset | invite
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),  # NULL: whoever is invited
+    Column("email", Text),
+    Column("created_by", Text),  # users.id
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("used_at", BigInteger),
+)
+
+# Failed attempts, which limits count: one row each, so that all workers and nodes count the same ones.
+failed_attempts = Table(
+    "failed_attempts",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("subject", Text, nullable=False),  # name:…, address:…
+    Column("at", BigInteger, nullable=False, index=True),
+    Index("ix_failed_attempts_subject_at", "subject", "at"),
+    sqlite_autoincrement=True,
+)
+
+# From where users have logged in lately: others who guess there don't lock them out.
+known_addresses = Table(
+    "known_addresses",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("last_login_at", BigInteger, nullable=False, index=True),
+)
+
+# Creates that were asked for under an Idempotency-Key, and what was answered, without secrets.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", BytewiseText, primary_key=True),
+    Column("request", LargeBinary, nullable=False),  # SHA-256 of the body
+    Column("status", Integer),  # NULL: it is being done
+    Column("answer", Text),  # JSON
+    Column("created_at", BigInteger, nullable=False, index=True),
 )
 
 access_keys = Table(
@@ -72,6 +168,7 @@ access_keys = Table(
     Column("expires_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
+    Column("last_used_at", BigInteger),  # within a minute
 )
 
 # Groups of an account's users, and the policies of users, groups and access keys.
@@ -113,7 +210,26 @@ buckets = Table(
     Column("versioning", Text, nullable=False),  # '' | Enabled | Suspended
     Column("created_at", BigInteger, nullable=False),
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
+    # What the JSON API calls it; never NULL, which SQLite couldn't say of a column that came later.
+    Column("uuid", Text),
+    Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
+)
+
+# Who was given something of a bucket: a user or a group, read, write or admin, on all of it, a prefix or a file.
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("resource_type", Text, nullable=False),  # bucket | prefix | file
+    Column("path", BytewiseText, nullable=False),  # the prefix or the key; '' of a bucket
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),
+    Column("group_id", Text, ForeignKey("groups.id", ondelete="RESTRICT"), index=True),
+    Column("permission", Text, nullable=False),  # read | write | admin
+    Column("granted_by", Text, nullable=False),  # users.id
+    Column("expires_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 bucket_configurations = Table(
@@ -293,16 +409,37 @@ _partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )
 
+# What was changed, and who was refused a login. `mac` chains a line to the one before; the sealer sets it afterwards,
+# so that no write waits for another one's (jobs/).
 audit_log = Table(
     "audit_log",
     metadata,
     Column("id", Identifier, primary_key=True, autoincrement=True),
-    Column("at", BigInteger, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("actor_id", Text, nullable=False),  # users.id; '' for nobody who is known
+    Column("actor", Text, nullable=False),  # the name at that time
+    Column("door", Text, nullable=False),  # s3 | api | console | cli | job
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("action", Text, nullable=False),  # e.g. user.update, bucket.policy.put, login
+    Column("outcome", Text, nullable=False),  # done | refused | failed
+    Column("resource_type", Text, nullable=False),
     Column("resource", Text, nullable=False),
-    Column("detail", Text, nullable=False),  # JSON, without secrets
+    Column("before", Text),  # JSON, without secrets
+    Column("after", Text),
+    Column("count", Integer, nullable=False),  # of alike ones that this line stands for
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
+)
+
+# Up to where the log was sealed and checked when lines before it were removed: sealed like a line.
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("last_id", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
 )
 
 settings = Table(

@@ -52,7 +52,7 @@ class Request(NamedTuple):
         tls_version = _tls_version(scope) if scheme == "https" else None
         if trusted_proxies and is_trusted(client, trusted_proxies):
             tls_version = None
-            client = _forwarded_client(headers, client, trusted_proxies)
+            client = forwarded_client(headers, client, trusted_proxies)
             scheme = _first(headers.get("x-forwarded-proto", "")).lower() or scheme
             host, candidates = _forwarded_hosts(headers, host, domains)
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -172,7 +172,7 @@ def is_trusted(address: str, cidrs: tuple[str, ...]) -> bool:
     return any(parsed in network for network in _networks(cidrs))
 
 
-def _forwarded_client(headers: Mapping[str, str], peer: str, cidrs: tuple[str, ...]) -> str:
+def forwarded_client(headers: Mapping[str, str], peer: str, cidrs: tuple[str, ...]) -> str:
     """The last address that no trusted proxy has: whatever stands left of it may have been made up by the client."""
     client = peer
     for hop in reversed(headers.get("x-forwarded-for", "").split(",")):

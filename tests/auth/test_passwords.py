@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from s3gw.auth.passwords import hash_password, verify_password
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from s3gw.auth.passwords import Passwords, hash_password, is_outdated, verify_password
+from s3gw.problems import RateLimited
 
 
 def test_a_password_is_verified_against_its_hash() -> None:
@@ -19,3 +25,23 @@ def test_equal_passwords_have_different_hashes() -> None:
 def test_what_is_no_hash_verifies_nothing() -> None:
     assert not verify_password("", "")
     assert not verify_password("plain", "plain")
+    assert not verify_password(None, "")
+
+
+def test_a_hash_of_other_parameters_is_outdated() -> None:
+    assert not is_outdated(hash_password("password"))
+    assert is_outdated(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("password"))
+
+
+@pytest.mark.anyio
+async def test_64_may_wait_to_be_hashed_and_no_more() -> None:
+    passwords = Passwords()
+    waiting = [asyncio.ensure_future(passwords.verify(None, "guess")) for _ in range(65)]
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited):
+            await waiting[64]
+        assert not await waiting[0]
+    finally:
+        passwords.close()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -20,7 +20,7 @@ from s3gw.auth.master_key import find_master_key
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
-from s3gw.metadata import buckets, identities, jobs, resolve, uploads
+from s3gw.metadata import buckets, identities, jobs, logins, resolve, uploads
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.wire.model import operations
@@ -63,7 +63,8 @@ def test_a_password_comes_from_an_option_or_standard_input(run: Command, data: P
     async def password_hash() -> str:
         database = open_database(None, data)
         try:
-            return str(await database.read(identities.find_password_hash, "admin"))
+            login = await database.read(logins.find_login, "admin")
+            return str(login and login.password_hash)
         finally:
             await database.close()
 

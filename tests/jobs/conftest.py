@@ -109,7 +109,18 @@ async def process(
         reader = ContentReader(database, store)
         settings, nothing = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7)), cast(Any, None)
         services = Services(
-            settings, database, store, pins, alive, nothing, writer, reader, nothing, KnownRules(database)
+            settings,
+            database,
+            store,
+            pins,
+            alive,
+            nothing,
+            writer,
+            reader,
+            nothing,
+            KnownRules(database),
+            nothing,
+            nothing,
         )
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()

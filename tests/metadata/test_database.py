@@ -28,7 +28,20 @@ _remove = Prepared(delete(settings))
 _set_and_return = Prepared(insert(settings).values(name=bindparam("name"), value="v").returning(settings.c.name))
 _audit = Prepared(
     insert(audit_log)
-    .values(at=bindparam("at"), actor="it's 100 %", action="a", resource="r", detail=bindparam("detail"))
+    .values(
+        at=bindparam("at"),
+        actor="it's 100 %",
+        action="a",
+        resource="r",
+        before=bindparam("detail"),
+        actor_id="",
+        door="cli",
+        address="",
+        request_id="",
+        outcome="done",
+        resource_type="user",
+        count=1,
+    )
     .returning(audit_log.c.id, audit_log.c.actor)
 )
 

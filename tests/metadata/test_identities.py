@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from s3gw.metadata import buckets, identities, resolve, schema
+from s3gw.metadata import buckets, identities, logins, resolve, schema
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
+from s3gw.metadata.logins import Login
 
 pytestmark = pytest.mark.anyio
 Run = Callable[..., Awaitable[Any]]
@@ -78,7 +79,8 @@ async def test_what_a_user_may_not_be_is_refused(run: Run, alice: identities.Use
 
 async def test_an_update_changes_what_is_given(run: Run, alice: identities.User) -> None:
     changed = await run(identities.update_user, "alice", display_name="Alice", role="auditor")
-    assert changed == alice._replace(display_name="Alice", role="auditor")
+    assert changed == alice._replace(display_name="Alice", role="auditor", updated_at=changed.updated_at)
+    assert changed.updated_at > alice.updated_at
     assert (await run(identities.update_user, "alice", email="")).email is None
     assert (await run(identities.update_user, "alice", name="al")).name == "al"
 
@@ -186,11 +188,11 @@ async def test_a_user_that_owns_a_bucket_stays(run: Run, alice: identities.User)
 
 
 async def test_a_password_counts_while_its_user_is_enabled(run: Run, alice: identities.User) -> None:
-    assert await run(identities.find_password_hash, "alice") is None
+    assert await run(logins.find_login, "alice") == Login(alice.id, None)
     await run(identities.update_user, "alice", password_hash="$argon2id$…")
-    assert await run(identities.find_password_hash, "alice") == "$argon2id$…"
+    assert await run(logins.find_login, "alice") == Login(alice.id, "$argon2id$…")
     await run(identities.set_user_enabled, "alice", False)
-    assert await run(identities.find_password_hash, "alice") is None
+    assert await run(logins.find_login, "alice") is None
 
 
 async def test_a_store_without_users_knows_it(run: Run) -> None:

@@ -1,0 +1,108 @@
+"""How often somebody may be wrong: ten times a minute for a name, a hundred for an address, over all workers and nodes.
+
+Who guesses somebody's password from elsewhere mustn't lock the owner out, so addresses from which a name has logged in
+lately have a limit of their own. Only failures write. The window is the library's (limits); the rows are ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MovingWindowSupport, Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from s3gw.metadata import failed_attempts
+from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.problems import RateLimited
+
+MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
+KNOWN_DAYS = 30  # since somebody logged in from an address
+
+
+T = TypeVar("T")
+
+
+class _Limit(NamedTuple):
+    item: RateLimitItemPerMinute
+    subject: tuple[str, ...]
+
+
+class Attempts:
+    """The limits of one process's door, which are those of all."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._limiter = MovingWindowRateLimiter(_Rows(database))
+
+    async def limits_of(self, name: str, address: str) -> Sequence[_Limit]:
+        """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
+        is_known = await self._database.read(failed_attempts.is_known_address, name, address, KNOWN_DAYS)
+        of_name = ("name", name.lower(), address) if is_known else ("name", name.lower())
+        return (
+            _Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
+            _Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", address)),
+        )
+
+    async def require(self, limits: Sequence[_Limit]) -> None:
+        """Raises RateLimited where one of them is used up. To be asked before a password is looked at, and again
+        before it is said to be right: others may have used the limit up meanwhile.
+        """
+        for limit in limits:
+            if not await self._limiter.test(limit.item, *limit.subject):
+                raise await self._refusal(limit)
+
+    async def fail(self, limits: Sequence[_Limit], answer: T) -> T | RateLimited:
+        """Note a failure. Gives `answer`, or RateLimited where this one was too many."""
+        for limit in limits:
+            if not await self._limiter.hit(limit.item, *limit.subject):
+                return await self._refusal(limit)
+        return answer
+
+    async def _refusal(self, limit: _Limit) -> RateLimited:
+        stats = await self._limiter.get_window_stats(limit.item, *limit.subject)
+        return RateLimited("too many failed attempts", retry_after=max(1.0, stats.reset_time - time.time()))
+
+
+class _Rows(Storage, MovingWindowSupport):
+    """What the library's moving window stands on."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return DatabaseUnavailable
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        assert amount == 1, "an attempt counts once"
+        return await self._database.write(failed_attempts.note, key, limit, expiry, keys=(f"attempts/{key}",))
+
+    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        oldest, count = await self._database.read(failed_attempts.window, key, expiry)
+        return oldest / 1_000_000, count
+
+    # Of strategies that aren't used.
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        raise NotImplementedError
+
+    async def get(self, key: str) -> int:
+        raise NotImplementedError
+
+    async def get_expiry(self, key: str) -> float:
+        raise NotImplementedError
+
+    async def check(self) -> bool:
+        return True
+
+    async def reset(self) -> int | None:
+        raise NotImplementedError
+
+    async def clear(self, key: str) -> None:
+        raise NotImplementedError

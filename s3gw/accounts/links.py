@@ -1,0 +1,126 @@
+"""Links that work once: they verify an address, set a forgotten password, or invite somebody."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from s3gw.accounts import mail
+from s3gw.accounts.login import Caller, attempts_of, digest_of
+from s3gw.accounts.origin import Origin
+from s3gw.accounts.passwords import check_password
+from s3gw.accounts.registration import normal_email
+from s3gw.metadata import identities, logins, one_time_tokens, sessions
+from s3gw.metadata.database import Connection
+from s3gw.metadata.identities import User
+from s3gw.metadata.one_time_tokens import OneTimeToken, Purpose
+from s3gw.problems import Fault, Invalid
+from s3gw.services import Services
+
+_HOUR = 3600
+LIFETIMES: dict[Purpose, int] = {"verify": 48 * _HOUR, "reset": _HOUR, "invite": 7 * 24 * _HOUR}  # seconds
+
+
+class Invitation(NamedTuple):
+    """`token` is shown this once; `expires_at` in microseconds since the epoch."""
+
+    token: str
+    email: str | None
+    expires_at: int
+
+
+async def send_verification(services: Services, user: User) -> None:
+    """Nothing for a user without an address."""
+    if user.email is None:
+        return
+    link = await _link(services, "verify", user)
+    text = f"Hello {user.name},\n\nthis link confirms that the address is yours, once, within two days:\n\n{link}\n"
+    await mail.send(services.settings, user.email, "Confirm your address", text)
+
+
+async def require_patience(services: Services, email: str, origin: Origin) -> None:
+    """Each message counts as a failed attempt of the address that it goes to, and of who asks. Raises RateLimited."""
+    attempts = attempts_of(services)
+    normal_email(email)
+    refusal = await attempts.fail(await attempts.limits_of(f"reset {email}", origin.address), None)
+    if refusal is not None:
+        raise refusal
+
+
+async def send_reset(services: Services, email: str) -> None:
+    """To whoever has this address and is active; nobody who asks learns whether there is somebody."""
+    user = await services.database.read(logins.find_by_email, normal_email(email))
+    if user is None or user.email is None:
+        return
+    link = await _link(services, "reset", user)
+    text = f"Hello {user.name},\n\nthis link sets a new password, once, within an hour:\n\n{link}\n\n"
+    text += "Whoever didn't ask for it can throw this message away: nothing has changed.\n"
+    await mail.send(services.settings, user.email, "Set a new password", text)
+
+
+async def _link(services: Services, purpose: Purpose, user: User) -> str:
+    token = secrets.token_urlsafe(32)
+
+    def write(conn: Connection) -> None:
+        lifetime = LIFETIMES[purpose]
+        one_time_tokens.create(conn, digest_of(token), purpose, lifetime=lifetime, user_id=user.id, email=user.email)
+
+    await services.database.write(write)
+    return f"{services.settings.public_url or ''}/{purpose}?token={token}"
+
+
+async def invite(services: Services, caller: Caller, email: str | None) -> Invitation:
+    """With an address it is sent there, and only that address can be registered with it."""
+    address = None if email is None else normal_email(email)
+    token = secrets.token_urlsafe(32)
+
+    def write(conn: Connection) -> int:
+        by = caller.principal.user_id
+        lifetime = LIFETIMES["invite"]
+        return one_time_tokens.create(conn, digest_of(token), "invite", lifetime=lifetime, email=address, created_by=by)
+
+    expires_at = await services.database.write(write)
+    if address is not None:
+        link = f"{services.settings.public_url or ''}/register?invitation={token}"
+        text = f"Hello,\n\n{caller.principal.name} invites you. This link makes your account, once:\n\n{link}\n"
+        await mail.send(services.settings, address, "You are invited", text)
+    return Invitation(token, address, expires_at)
+
+
+async def verify(services: Services, token: str) -> None:
+    """Raises Invalid."""
+    if not await services.database.write(_verify, digest_of(token)):
+        raise _refusal()
+
+
+def _verify(conn: Connection, digest: bytes) -> bool:
+    used = one_time_tokens.use(conn, digest, "verify")
+    return used is not None and logins.confirm_address(conn, *_of_user(used))
+
+
+async def reset(services: Services, token: str, password: str) -> None:
+    """Set a password and end all sessions. It shows too that the address is the user's. Raises Invalid."""
+    await check_password(password, (), "new_password")
+    hashed = await services.passwords.hash(password)
+    if not await services.database.write(_reset, digest_of(token), hashed):
+        raise _refusal()
+
+
+def _reset(conn: Connection, digest: bytes, password_hash: str) -> bool:
+    used = one_time_tokens.use(conn, digest, "reset")
+    if used is None:
+        return False
+    user_id, email = _of_user(used)
+    user = identities.change_user(conn, identities.find_user_by_id(conn, user_id), password_hash=password_hash)
+    sessions.end_all(conn, user.id, "password")
+    logins.confirm_address(conn, user_id, email)
+    return user.is_enabled
+
+
+def _of_user(token: OneTimeToken) -> tuple[str, str]:
+    assert token.user_id is not None and token.email is not None, "it was made for a user with an address"
+    return token.user_id, token.email
+
+
+def _refusal() -> Invalid:
+    return Invalid("the link isn't valid any more", faults=(Fault("token", "was used, has expired, or is none"),))

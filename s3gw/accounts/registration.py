@@ -1,0 +1,80 @@
+"""Who may register, and what a new user is: a root of an account of its own, never more than a `user`."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Literal
+
+from s3gw.accounts.login import digest_of
+from s3gw.accounts.passwords import check_password
+from s3gw.addresses import parse_address
+from s3gw.metadata import identities, logins, one_time_tokens
+from s3gw.metadata.database import Connection
+from s3gw.metadata.identities import User
+from s3gw.problems import Fault, Invalid, RegistrationClosed
+from s3gw.services import Services
+
+if TYPE_CHECKING:
+    from s3gw.config import Settings
+
+Mode = Literal["open", "invite", "closed"]
+
+
+def registration_of(settings: Settings) -> Mode:
+    """What holds for a request that came straight to the listener. Where nobody has set it, everybody on this machine
+    may register, and whoever was invited otherwise.
+    """
+    if settings.registration is not None:
+        return settings.registration
+    host = parse_address(settings.admin_listen)[0]
+    return "open" if _is_loopback(host) and not settings.trusted_proxies else "invite"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def register(
+    services: Services, *, name: str, email: str, password: str, invitation: str | None, was_forwarded: bool
+) -> User:
+    """Raises RegistrationClosed, Invalid or Conflict. `was_forwarded`: a header says that the request came through a
+    proxy, which on the same machine would open to the world what is meant for this machine.
+    """
+    settings = services.settings
+    mode = registration_of(settings)
+    if mode == "open" and was_forwarded and settings.registration is None:
+        mode = "invite"
+    if mode == "closed":
+        raise RegistrationClosed("registration is closed")
+    if mode == "invite" and invitation is None:
+        raise RegistrationClosed("registration needs an invitation")
+    address = normal_email(email)
+    await check_password(password, (name, address))
+    hashed = await services.passwords.hash(password)
+    digest = None if invitation is None else digest_of(invitation)
+    return await services.database.write(_create, name, address, hashed, settings.default_user_quota, digest)
+
+
+def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int, invitation: bytes | None) -> User:
+    """The invitation is used in the same transaction, so it makes one user and isn't lost to a name that is taken."""
+    if invitation is not None:
+        used = one_time_tokens.use(conn, invitation, "invite")
+        if used is None or used.email not in (None, email):
+            raise RegistrationClosed("the invitation isn't valid, or is for another address")
+    user = identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+    if invitation is not None and used is not None and used.email is not None:
+        logins.confirm_address(conn, user.id, email)  # it was sent there
+    return user
+
+
+def normal_email(address: str) -> str:
+    """In lower case, so that it is unique. Raises Invalid; nothing is looked up in DNS."""
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return str(validate_email(address, check_deliverability=False, test_environment=True).normalized).lower()
+    except EmailNotValidError as error:
+        raise Invalid(f"the e-mail address is no address: {error}", faults=(Fault("email", str(error)),)) from None

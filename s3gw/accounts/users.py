@@ -1,0 +1,155 @@
+"""What is done about users, by themselves or by an admin."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from s3gw.accounts.login import Caller
+from s3gw.accounts.passwords import check_password
+from s3gw.accounts.registration import normal_email
+from s3gw.metadata import identities, logins, people, sessions
+from s3gw.metadata.database import Connection
+from s3gw.metadata.identities import User
+from s3gw.metadata.logins import Login
+from s3gw.metadata.sessions import Session
+from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied, PreconditionFailed
+from s3gw.services import Services
+
+DataAfter = Literal["keep", "delete"]
+
+
+class Changes(NamedTuple):
+    """None: as it is. `role` and `is_active` are an admin's to change."""
+
+    name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    is_active: bool | None = None
+
+
+async def find(services: Services, caller: Caller, user_id: str) -> User:
+    """Oneself, or whoever an admin or auditor asks for. Raises NotFound."""
+    _require_sight(caller, user_id)
+    return await services.database.read(identities.find_user_by_id, user_id)
+
+
+def _require_sight(caller: Caller, user_id: str) -> None:
+    if user_id != caller.principal.user_id and caller.principal.role not in ("admin", "auditor"):
+        raise NotFound("there is no such user")
+
+
+def _require_hand(caller: Caller, user_id: str) -> None:
+    """Who may change what is about this user."""
+    _require_sight(caller, user_id)
+    if user_id != caller.principal.user_id and caller.principal.role != "admin":
+        raise PermissionDenied("only an admin may do this")
+
+
+async def create(services: Services, *, name: str, email: str | None, password: str | None, role: str) -> User:
+    """By an admin. Who has no password logs in when a link has set one."""
+    address = None if email is None else normal_email(email)
+    hashed = None
+    if password is not None:
+        await check_password(password, (name, address))
+        hashed = await services.passwords.hash(password)
+    quota = services.settings.default_user_quota
+
+    def write(conn: Connection) -> User:
+        return identities.create_user(
+            conn, name=name, email=address, role=role, password_hash=hashed, storage_quota=quota
+        )
+
+    return await services.database.write(write)
+
+
+async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> User:
+    """Raises NotFound, PermissionDenied, Invalid for what only an admin may change, Conflict (a name that is taken, the
+    last admin), and PreconditionFailed where the user isn't any more what `if_match` says.
+    """
+    _require_hand(caller, user_id)
+    reserved = [name for name in ("role", "is_active") if getattr(changes, name) is not None]
+    if reserved and caller.principal.role != "admin":
+        raise Invalid("only an admin may change this", faults=[Fault(name, "only by an admin") for name in reserved])
+    if changes.email is not None:
+        changes = changes._replace(email=normal_email(changes.email))
+    return await services.database.write(_change, user_id, changes, if_match)
+
+
+def _change(conn: Connection, user_id: str, changes: Changes, if_match: str | None) -> User:
+    user = identities.find_user_by_id(conn, user_id)
+    identities.lock_user(conn, user)
+    user = identities.find_user_by_id(conn, user_id)
+    if if_match is not None and if_match != etag_of(user):
+        raise PreconditionFailed("the user was changed meanwhile")
+    given = {"name": changes.name, "email": changes.email, "role": changes.role}
+    user = identities.change_user(conn, user, **{name: value for name, value in given.items() if value is not None})
+    if changes.is_active is not None and changes.is_active != user.is_enabled:
+        if user.deleted_at is not None:
+            raise Conflict(f"{user.name} is deleted: restore it")
+        user = identities.enable_user(conn, user, changes.is_active)
+        if not changes.is_active:
+            sessions.end_all(conn, user.id, "revoked")
+    return user
+
+
+def etag_of(user: User) -> str:
+    """Of what the API tells of a user: it changes whenever that does."""
+    return f'"{user.updated_at:x}"'
+
+
+async def delete(services: Services, caller: Caller, user_id: str, data: DataAfter, password: str | None) -> None:
+    """Softly: it can be restored. Who deletes himself gives his password."""
+    _require_hand(caller, user_id)
+    if user_id == caller.principal.user_id:
+        held = await services.database.read(logins.find_by_id, user_id)
+        if password is None or held is None or not await services.passwords.verify(held.password_hash, password):
+            raise Invalid("deleting oneself needs the password", faults=(Fault("password", "is wrong or missing"),))
+    await services.database.write(_delete, user_id, caller.principal.user_id, data)
+
+
+def _delete(conn: Connection, user_id: str, by: str, data: DataAfter) -> None:
+    user = identities.find_user_by_id(conn, user_id)
+    if user.deleted_at is not None:
+        raise NotFound("there is no such user")
+    people.delete_softly(conn, user, by=by, data_after=data)
+
+
+async def restore(services: Services, user_id: str) -> User:
+    def write(conn: Connection) -> User:
+        return people.restore(conn, identities.find_user_by_id(conn, user_id))
+
+    return await services.database.write(write)
+
+
+async def sessions_of(services: Services, caller: Caller, user_id: str) -> list[Session]:
+    _require_sight(caller, user_id)
+    await find(services, caller, user_id)
+    return await services.database.read(sessions.list_active, user_id)
+
+
+async def end_session(services: Services, caller: Caller, user_id: str, session_id: str) -> None:
+    """Raises NotFound for one that doesn't last, or is another's."""
+    _require_hand(caller, user_id)
+    if not await services.database.write(sessions.end_of_user, user_id, session_id):
+        raise NotFound("there is no such session")
+
+
+async def change_password(services: Services, caller: Caller, user_id: str, current: str, new: str) -> None:
+    """The caller's own; all its other sessions end. Raises NotFound for another's, and Invalid."""
+    if user_id != caller.principal.user_id:
+        raise NotFound("there is no such user")
+    held = await services.database.read(logins.find_by_id, user_id)
+    if held is None or not await services.passwords.verify(held.password_hash, current):
+        raise Invalid("the current password is wrong", faults=(Fault("current_password", "is wrong"),))
+    user = await find(services, caller, user_id)
+    await check_password(new, (user.name, user.email), "new_password")
+    hashed = await services.passwords.hash(new)
+    if not await services.database.write(_change_password, held, hashed, caller.session_id):
+        raise Conflict("the password was changed meanwhile")
+
+
+def _change_password(conn: Connection, held: Login, password_hash: str, session_id: str) -> bool:
+    if not logins.renew_hash(conn, held, password_hash):
+        return False
+    sessions.end_all(conn, held.user_id, "password", but=session_id)
+    return True

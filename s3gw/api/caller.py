@@ -1,0 +1,54 @@
+"""Who calls, as routes ask for it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+
+from s3gw.accounts import login
+from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
+from s3gw.problems import NotAuthenticated, PermissionDenied
+from s3gw.services import Services
+
+_bearer = OAuth2PasswordBearer("/api/v1/users/login", auto_error=False)
+Token = Annotated[str | None, Depends(_bearer)]
+
+
+def services_of(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+def origin_of(request: Request) -> Origin:
+    found: Origin = request.state.origin
+    return found
+
+
+async def caller_of(request: Request, token: Token) -> Caller:
+    if token is None:
+        raise NotAuthenticated("an access token is needed")
+    caller = await login.caller_of(services_of(request), token)
+    request.state.user = caller.principal.name
+    return caller
+
+
+async def admin_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    if caller.principal.role != "admin":
+        raise PermissionDenied("only an admin may do this")
+    return caller
+
+
+async def viewer_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    if caller.principal.role not in ("admin", "auditor"):
+        raise PermissionDenied("only an admin or an auditor may see this")
+    return caller
+
+
+TheServices = Annotated[Services, Depends(services_of)]
+TheOrigin = Annotated[Origin, Depends(origin_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
+TheAdmin = Annotated[Caller, Depends(admin_of)]
+TheViewer = Annotated[Caller, Depends(viewer_of)]

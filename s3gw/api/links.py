@@ -1,0 +1,48 @@
+"""Links that work once: an address that is confirmed, a forgotten password, an invitation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, BackgroundTasks, Response
+
+from s3gw.accounts import links, users
+from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices
+from s3gw.api.models import Address, Invitation, LinkToken, NewInvitation, NewPassword, time_of
+
+router = APIRouter(tags=["links"])
+
+
+@router.post("/users/verify-email", status_code=204)
+async def verify_email(body: LinkToken, services: TheServices) -> Response:
+    """With the token of the link that was sent to the address."""
+    await links.verify(services, body.token)
+    return Response(status_code=204)
+
+
+@router.post("/users/me/verification", status_code=202)
+async def send_verification(caller: TheCaller, services: TheServices, later: BackgroundTasks) -> Response:
+    """Send the link again. Earlier ones end."""
+    user = await users.find(services, caller, caller.principal.user_id)
+    later.add_task(links.send_verification, services, user)
+    return Response(status_code=202)
+
+
+@router.post("/users/forgot-password", status_code=202)
+async def forgot_password(body: Address, services: TheServices, origin: TheOrigin, later: BackgroundTasks) -> Response:
+    """Send a link that sets a new password. The answer is the same whether somebody has this address or not."""
+    await links.require_patience(services, body.email, origin)
+    later.add_task(links.send_reset, services, body.email)
+    return Response(status_code=202)
+
+
+@router.post("/users/reset-password", status_code=204)
+async def reset_password(body: NewPassword, services: TheServices) -> Response:
+    """With the token of that link. It ends all sessions."""
+    await links.reset(services, body.token, body.new_password)
+    return Response(status_code=204)
+
+
+@router.post("/invitations", status_code=201)
+async def invite(body: NewInvitation, caller: TheAdmin, services: TheServices) -> Invitation:
+    """Let somebody register. By an admin."""
+    made = await links.invite(services, caller, body.email)
+    return Invitation(invitation=made.token, email=made.email, expires_at=time_of(made.expires_at))

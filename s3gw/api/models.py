@@ -1,0 +1,145 @@
+"""The bodies of requests and answers. What a request may say is all that it may say: other fields are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from s3gw.metadata import identities, sessions
+
+T = TypeVar("T")
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
+Role = Literal["user", "auditor", "admin"]
+MOST_PER_PAGE = 1000
+
+
+class Body(BaseModel):
+    """Of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list; `next_cursor` leads to the one after it, however many there are."""
+
+    items: Sequence[T]
+    total: int
+    page: int
+    per_page: int
+    next_cursor: str | None = None
+
+
+class User(BaseModel):
+    id: str
+    username: str
+    email: str | None
+    is_active: bool
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+
+
+class Register(Body):
+    username: UserName
+    email: Annotated[str, Field(max_length=254)]
+    password: str
+    invitation: Annotated[str, Field(max_length=256)] | None = None
+
+
+class NewUser(Body):
+    username: UserName
+    email: Annotated[str, Field(max_length=254)] | None = None
+    password: str | None = None
+    role: Role = "user"
+
+
+class UpdateUser(Body):
+    username: UserName | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+    role: Role | None = None
+    is_active: bool | None = None
+
+
+class DeleteUser(Body):
+    password: str
+
+
+class SessionModel(BaseModel):
+    id: str
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
+class NewInvitation(Body):
+    email: Annotated[str, Field(max_length=254, description="Where it is sent, and who alone may use it.")] | None = (
+        None
+    )
+
+
+class Invitation(BaseModel):
+    invitation: str = Field(description="For registering; shown this once.")
+    email: str | None
+    expires_at: datetime
+
+
+class Address(Body):
+    email: Annotated[str, Field(max_length=254)]
+
+
+class LinkToken(Body):
+    token: Annotated[str, Field(max_length=256)]
+
+
+class NewPassword(LinkToken):
+    new_password: str
+
+
+class TokenPair(BaseModel):
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class RefreshToken(Body):
+    refresh_token: Annotated[str, Field(max_length=256)]
+
+
+class ChangePassword(Body):
+    current_password: str
+    new_password: str
+
+
+def user_model(user: identities.User) -> User:
+    return User(
+        id=user.id,
+        username=user.name,
+        email=user.email,
+        is_active=user.is_enabled and user.deleted_at is None,
+        role=user.role,  # type: ignore[arg-type]
+        created_at=time_of(user.created_at),
+        updated_at=time_of(user.updated_at),
+    )
+
+
+def session_model(session: sessions.Session, current_id: str) -> SessionModel:
+    return SessionModel(
+        id=session.id,
+        address=session.address,
+        user_agent=session.user_agent,
+        created_at=time_of(session.created_at),
+        last_used_at=time_of(session.last_used_at),
+        expires_at=time_of(session.expires_at),
+        is_current=session.id == current_id,
+    )
+
+
+def time_of(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)

@@ -1,0 +1,210 @@
+"""Registering, logging in and out, and what a user may do about itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
+from fastapi import Body as BodyOf
+from pydantic import Field, ValidationError
+
+from s3gw.accounts import links, login, registration, users
+from s3gw.accounts.login import Tokens
+from s3gw.accounts.users import Changes, DataAfter
+from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices, TheViewer
+from s3gw.api.models import (
+    Body,
+    ChangePassword,
+    DeleteUser,
+    NewUser,
+    Page,
+    RefreshToken,
+    Register,
+    Role,
+    SessionModel,
+    TokenPair,
+    UpdateUser,
+    User,
+    session_model,
+    user_model,
+)
+from s3gw.api.pages import ThePlace, cursor_after
+from s3gw.metadata import identities, people
+from s3gw.metadata.database import Connection
+from s3gw.metadata.people import Wanted
+from s3gw.problems import Fault, Invalid
+
+Id = UUID
+IfMatch = Annotated[str | None, Header(description="The ETag of what is to be changed.")]
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+class Login(Body):
+    username: Annotated[str, Field(max_length=254, description="The name, or the e-mail address.")]
+    password: Annotated[str, Field(max_length=4096)]
+
+
+@router.post("/register", status_code=201)
+async def register(body: Register, request: Request, services: TheServices, later: BackgroundTasks) -> User:
+    """Make an account of one's own. 403 REGISTRATION_CLOSED where not everybody may."""
+    user = await registration.register(
+        services,
+        name=body.username,
+        email=body.email,
+        password=body.password,
+        invitation=body.invitation,
+        was_forwarded=request.state.was_forwarded,
+    )
+    later.add_task(links.send_verification, services, user)
+    return user_model(user)
+
+
+@router.post(
+    "/login",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": Login.model_json_schema()}
+                for kind in ("application/json", "application/x-www-form-urlencoded")
+            },
+        }
+    },
+)
+async def log_in(request: Request, services: TheServices, origin: TheOrigin) -> TokenPair:
+    """By name or e-mail address and password, as JSON or as the form of OAuth2's password flow."""
+    given = await _login_of(request)
+    return _pair(await login.log_in(services, given.username, given.password, origin))
+
+
+async def _login_of(request: Request) -> Login:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "application/x-www-form-urlencoded":
+            async with request.form(max_files=0, max_fields=10) as form:
+                return Login.model_validate({name: form.get(name) for name in ("username", "password")})
+        return Login.model_validate_json(await request.body())
+    except ValidationError as error:
+        faults = [Fault(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
+        raise Invalid("the request isn't valid", faults=faults) from None
+
+
+@router.post("/refresh")
+async def refresh(body: RefreshToken, services: TheServices) -> TokenPair:
+    """The next pair of tokens. Each refresh token is good once: one that was used before ends the session."""
+    return _pair(await login.refresh(services, body.refresh_token))
+
+
+@router.post("/logout", status_code=204)
+async def log_out(body: RefreshToken, services: TheServices) -> Response:
+    """End the session, with its access tokens, on every worker and node."""
+    await login.log_out(services, body.refresh_token)
+    return Response(status_code=204)
+
+
+@router.get("/me")
+async def me(caller: TheCaller, services: TheServices, response: Response) -> User:
+    return _told(await users.find(services, caller, caller.principal.user_id), response)
+
+
+@router.get("")
+async def list_users(
+    _: TheViewer,
+    services: TheServices,
+    place: ThePlace,
+    search: Annotated[str | None, Query(max_length=254, description="A part of the name or e-mail address.")] = None,
+    role: Role | None = None,
+    is_active: bool | None = None,
+    deleted: Annotated[bool, Query(description="Those that can be restored, instead of the others.")] = False,
+) -> Page[User]:
+    """By name. For admins and auditors."""
+    wanted = Wanted(search, role, is_active, deleted)
+
+    def read(conn: Connection) -> tuple[list[identities.User], int]:
+        return people.page_of(conn, wanted, after=place.after, offset=place.offset, limit=place.per_page)
+
+    found, total = await services.database.scan(read)
+    return Page(
+        items=[user_model(user) for user in found],
+        total=total,
+        page=place.page,
+        per_page=place.per_page,
+        next_cursor=cursor_after(found[-1].name) if len(found) == place.per_page else None,
+    )
+
+
+@router.post("", status_code=201)
+async def create_user(body: NewUser, _: TheAdmin, services: TheServices, response: Response) -> User:
+    """By an admin. Without a password the user can't log in until a link has set one."""
+    made = await users.create(services, name=body.username, email=body.email, password=body.password, role=body.role)
+    return _told(made, response)
+
+
+@router.get("/{user_id}")
+async def get_user(user_id: Id, caller: TheCaller, services: TheServices, response: Response) -> User:
+    """Oneself; for admins and auditors, anybody."""
+    return _told(await users.find(services, caller, str(user_id)), response)
+
+
+@router.put("/{user_id}")
+async def update_user(
+    user_id: Id,
+    body: UpdateUser,
+    caller: TheCaller,
+    services: TheServices,
+    response: Response,
+    if_match: IfMatch = None,
+) -> User:
+    """Fields that aren't given stay as they are. Roles and activity are an admin's to change."""
+    changes = Changes(body.username, body.email, body.role, body.is_active)
+    return _told(await users.change(services, caller, str(user_id), changes, if_match), response)
+
+
+@router.delete("/{user_id}", status_code=204)
+async def delete_user(
+    user_id: Id,
+    caller: TheCaller,
+    services: TheServices,
+    body: Annotated[DeleteUser | None, BodyOf()] = None,
+    data: Annotated[DataAfter, Query(description="What becomes of its buckets once it can't be restored.")] = "keep",
+) -> Response:
+    """Sessions, keys, links and grants end at once; for a while it can be restored. Who deletes himself says his
+    password.
+    """
+    await users.delete(services, caller, str(user_id), data, None if body is None else body.password)
+    return Response(status_code=204)
+
+
+@router.post("/{user_id}/restore")
+async def restore_user(user_id: Id, _: TheAdmin, services: TheServices, response: Response) -> User:
+    return _told(await users.restore(services, str(user_id)), response)
+
+
+@router.get("/{user_id}/sessions")
+async def list_sessions(user_id: Id, caller: TheCaller, services: TheServices) -> list[SessionModel]:
+    """Where somebody is logged in, the one that was used last first."""
+    found = await users.sessions_of(services, caller, str(user_id))
+    return [session_model(session, caller.session_id) for session in found]
+
+
+@router.delete("/{user_id}/sessions/{session_id}", status_code=204)
+async def end_session(user_id: Id, session_id: Id, caller: TheCaller, services: TheServices) -> Response:
+    await users.end_session(services, caller, str(user_id), str(session_id))
+    return Response(status_code=204)
+
+
+@router.post("/{user_id}/change-password", status_code=204)
+async def change_password(user_id: Id, body: ChangePassword, caller: TheCaller, services: TheServices) -> Response:
+    """One's own. It ends all other sessions."""
+    await users.change_password(services, caller, str(user_id), body.current_password, body.new_password)
+    return Response(status_code=204)
+
+
+def _told(user: identities.User, response: Response) -> User:
+    response.headers["ETag"] = users.etag_of(user)
+    return user_model(user)
+
+
+def _pair(tokens: Tokens) -> TokenPair:
+    return TokenPair(access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in)

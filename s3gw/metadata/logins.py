@@ -1,0 +1,73 @@
+"""SQL of logging in: whose password it is, and what is kept of a user beside the row itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+
+from s3gw.metadata import identities
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.identities import User
+from s3gw.metadata.schema import users
+
+
+class Login(NamedTuple):
+    """`password_hash` is None of a user who has no password."""
+
+    user_id: str
+    password_hash: str | None
+
+
+def find_login(conn: Connection, name: str) -> Login | None:
+    """Of an active user: by name, else by e-mail address, which contains an @."""
+    active = (users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+    for column in (users.c.name, users.c.email) if "@" in name else (users.c.name,):
+        wanted = name if column is users.c.name else name.lower()
+        row = conn.execute(select(users.c.id, users.c.password_hash).where(column == wanted, *active)).one_or_none()
+        if row is not None:
+            return Login(row.id, row.password_hash)
+    return None
+
+
+def find_by_id(conn: Connection, user_id: str) -> Login | None:
+    active = (users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+    row = conn.execute(select(users.c.id, users.c.password_hash).where(users.c.id == user_id, *active)).one_or_none()
+    return None if row is None else Login(row.id, row.password_hash)
+
+
+def find_by_email(conn: Connection, email: str) -> User | None:
+    """Whoever is active and has this address."""
+    active = (users.c.email == email, users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+    row = conn.execute(select(users.c.id).where(*active)).one_or_none()
+    return None if row is None else identities.find_user_by_id(conn, row.id)
+
+
+def is_verified(conn: Connection, user_id: str) -> bool:
+    """Whether its address is confirmed. Who has none was made by who runs the server."""
+    row = conn.execute(select(users.c.email, users.c.email_verified_at).where(users.c.id == user_id)).one()
+    return row.email is None or row.email_verified_at is not None
+
+
+def confirm_address(conn: Connection, user_id: str, email: str) -> bool:
+    """Whether it still is the user's."""
+    this = (users.c.id == user_id, users.c.email == email)
+    return bool(conn.execute(update(users).where(*this).values(email_verified_at=now(conn))).rowcount)
+
+
+def still_holds(conn: Connection, login: Login) -> bool:
+    """Whether the user is active and has the same password as when it was compared. Locks the row until the end of the
+    transaction, so that a password that is changed ends the session that begins here.
+    """
+    row = conn.execute(
+        select(users.c.password_hash, users.c.is_enabled, users.c.deleted_at)
+        .where(users.c.id == login.user_id)
+        .with_for_update()
+    ).one_or_none()
+    return row is not None and bool(row.is_enabled) and row.deleted_at is None and row[0] == login.password_hash
+
+
+def renew_hash(conn: Connection, login: Login, password_hash: str) -> bool:
+    """The same password under other parameters, or another password; not where it was changed meanwhile."""
+    same = (users.c.id == login.user_id, users.c.password_hash == login.password_hash)
+    return bool(conn.execute(update(users).where(*same).values(password_hash=password_hash)).rowcount)

@@ -1,0 +1,66 @@
+"""SQL of tokens that work once: of e-mail verification, of a password's reset, of an invitation.
+
+They are stored as SHA-256, and using one is one step with what it allows: the same transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from sqlalchemy import delete, insert, select, update
+
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.schema import one_time_tokens
+
+Purpose = Literal["verify", "reset", "invite"]
+
+
+class OneTimeToken(NamedTuple):
+    """`user_id` is None of an invitation; `email` is the address that it is about, where there is one."""
+
+    user_id: str | None
+    email: str | None
+
+
+def create(
+    conn: Connection,
+    digest: bytes,
+    purpose: Purpose,
+    *,
+    lifetime: int,
+    user_id: str | None = None,
+    email: str | None = None,
+    created_by: str | None = None,
+) -> int:
+    """`lifetime` in seconds. Earlier ones of the user for the same purpose end. Gives when it expires."""
+    at = now(conn)
+    if user_id is not None:
+        earlier = (one_time_tokens.c.user_id == user_id, one_time_tokens.c.purpose == purpose)
+        conn.execute(delete(one_time_tokens).where(*earlier))
+    values = {"digest": digest, "purpose": purpose, "user_id": user_id, "email": email, "created_by": created_by}
+    expires_at = at + lifetime * 1_000_000
+    conn.execute(insert(one_time_tokens).values(**values, created_at=at, expires_at=expires_at))
+    return expires_at
+
+
+def use(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | None:
+    """None where there is no such token, or it has been used or has expired."""
+    at = now(conn)
+    good = (
+        one_time_tokens.c.digest == digest,
+        one_time_tokens.c.purpose == purpose,
+        one_time_tokens.c.used_at.is_(None),
+        one_time_tokens.c.expires_at > at,
+    )
+    if not conn.execute(update(one_time_tokens).where(*good).values(used_at=at)).rowcount:
+        return None
+    row = conn.execute(select(one_time_tokens).where(one_time_tokens.c.digest == digest)).one()
+    return OneTimeToken(row.user_id, row.email)
+
+
+def forget(conn: Connection, before: int, limit: int) -> int:
+    """Delete at most `limit` of those that expired before a time; how many."""
+    old = select(one_time_tokens.c.digest).where(one_time_tokens.c.expires_at < before).limit(limit)
+    found = [row.digest for row in conn.execute(old).all()]
+    conn.execute(delete(one_time_tokens).where(one_time_tokens.c.digest.in_(found)))
+    return len(found)

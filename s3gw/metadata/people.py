@@ -1,0 +1,69 @@
+"""SQL of users as an admin sees them: pages of them, and those that were deleted and can still be restored."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, func, or_, select, update
+
+from s3gw.metadata import identities, sessions
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.identities import User
+from s3gw.metadata.schema import grants, one_time_tokens, users
+from s3gw.problems import Conflict
+
+
+class Wanted(NamedTuple):
+    """Which users; None: whatever it is. `search` is a part of the name or of the e-mail address."""
+
+    search: str | None = None
+    role: str | None = None
+    is_active: bool | None = None
+    is_deleted: bool = False
+
+
+def page_of(conn: Connection, wanted: Wanted, *, after: str | None, offset: int, limit: int) -> tuple[list[User], int]:
+    """By name: `limit` of them behind the name `after` or from `offset` on, and how many there are in all."""
+    narrowed = _narrowed(select(users.c.id, users.c.name), wanted)
+    total = conn.execute(select(func.count()).select_from(narrowed.subquery())).scalar_one()
+    ids = narrowed.order_by(users.c.name).limit(limit)
+    ids = ids.where(users.c.name > after) if after is not None else ids.offset(offset)
+    return [identities.find_user_by_id(conn, row.id) for row in conn.execute(ids).all()], int(total)
+
+
+def _narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
+    if wanted.search is not None:
+        part = wanted.search.lower()
+        named = (
+            func.lower(users.c.name).contains(part, autoescape=True),
+            users.c.email.contains(part, autoescape=True),
+        )
+        statement = statement.where(or_(*named))
+    if wanted.role is not None:
+        statement = statement.where(users.c.role == wanted.role)
+    if wanted.is_active is not None:
+        active = and_(users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+        statement = statement.where(active if wanted.is_active else ~active)
+    deleted = users.c.deleted_at
+    return statement.where(deleted.is_not(None) if wanted.is_deleted else deleted.is_(None))
+
+
+def delete_softly(conn: Connection, user: User, *, by: str, data_after: str) -> None:
+    """Its sessions, keys, links and grants end with the commit. The row stays, and with it name and e-mail address. The
+    buckets stay its own until they are handed over or removed (`data_after`).
+    """
+    identities.enable_user(conn, user, False)
+    gone = {"deleted_at": now(conn), "deleted_by": by, "data_after": data_after}
+    conn.execute(update(users).where(users.c.id == user.id).values(gone))
+    sessions.end_all(conn, user.id, "deleted")
+    conn.execute(one_time_tokens.delete().where(one_time_tokens.c.user_id == user.id))
+    conn.execute(grants.delete().where(grants.c.user_id == user.id))
+
+
+def restore(conn: Connection, user: User) -> User:
+    """With its keys and buckets; who was granted something has to be granted it again."""
+    if user.deleted_at is None:
+        raise Conflict(f"{user.name} isn't deleted")
+    back = {"deleted_at": None, "deleted_by": None, "data_after": None, "is_enabled": 1, "updated_at": now(conn)}
+    conn.execute(update(users).where(users.c.id == user.id).values(back))
+    return identities.find_user_by_id(conn, user.id)

@@ -1,0 +1,35 @@
+"""The API of the server that all tests share, and who asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.api.people import PASSWORD, Person, register
+from tests.servers import RunningServer
+
+
+@pytest.fixture(scope="session")
+def api(server: RunningServer) -> Iterator[httpx.Client]:
+    """Without a token."""
+    with httpx.Client(base_url=f"{server.admin}/api/v1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def admin(server: RunningServer, api: httpx.Client) -> Person:
+    server.command("user", "create", "api-admin", "--role", "admin", "--password", PASSWORD)
+    return Person(api, "api-admin")
+
+
+@pytest.fixture(scope="session")
+def auditor(server: RunningServer, api: httpx.Client) -> Person:
+    server.command("user", "create", "api-auditor", "--role", "auditor", "--password", PASSWORD)
+    return Person(api, "api-auditor")
+
+
+@pytest.fixture
+def person(api: httpx.Client) -> Person:
+    return register(api)

@@ -1,0 +1,86 @@
+"""Every route × everybody who may ask: one table, in which a new route without a row fails."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from s3gw.api.app import ROUTERS
+from tests.api.people import PASSWORD, Person, new_name, register
+
+WHO = ("nobody", "stranger", "self", "auditor", "admin")
+# What each gets, in the order of WHO, where a stranger asks about somebody else. Bodies are those that would do.
+TABLE: dict[tuple[str, str], tuple[int, ...]] = {
+    ("POST", "/users/register"): (201, 201, 201, 201, 201),
+    ("POST", "/users/login"): (200, 200, 200, 200, 200),
+    ("POST", "/users/refresh"): (401, 401, 401, 401, 401),  # with a token of nobody's
+    ("POST", "/users/logout"): (401, 401, 401, 401, 401),
+    ("POST", "/users/verify-email"): (422, 422, 422, 422, 422),
+    ("POST", "/users/me/verification"): (401, 202, 202, 202, 202),
+    ("POST", "/users/forgot-password"): (202, 202, 202, 202, 202),
+    ("POST", "/users/reset-password"): (422, 422, 422, 422, 422),
+    ("POST", "/invitations"): (401, 403, 403, 403, 201),
+    ("GET", "/users/me"): (401, 200, 200, 200, 200),
+    ("GET", "/users"): (401, 403, 403, 200, 200),
+    ("POST", "/users"): (401, 403, 403, 403, 201),
+    ("GET", "/users/{user_id}"): (401, 404, 200, 200, 200),
+    ("PUT", "/users/{user_id}"): (401, 404, 200, 403, 200),
+    ("POST", "/users/{user_id}/change-password"): (401, 404, 204, 404, 404),
+    ("GET", "/users/{user_id}/sessions"): (401, 404, 200, 200, 200),
+    ("DELETE", "/users/{user_id}/sessions/{session_id}"): (401, 404, 404, 403, 404),  # of a session of nobody's
+    ("POST", "/users/{user_id}/restore"): (401, 403, 403, 403, 409),  # who isn't deleted
+    ("DELETE", "/users/{user_id}"): (401, 404, 204, 403, 204),
+}
+
+
+def body_for(method: str, path: str, person: Person) -> Any:
+    name = new_name()
+    return {
+        ("POST", "/users/register"): {"username": name, "email": f"{name}@example.com", "password": PASSWORD},
+        ("POST", "/users/login"): {"username": person.name, "password": PASSWORD},
+        ("POST", "/users/refresh"): {"refresh_token": "x"},
+        ("POST", "/users/logout"): {"refresh_token": "x"},
+        ("POST", "/users"): {"username": name},
+        ("POST", "/users/verify-email"): {"token": "x"},
+        ("POST", "/users/forgot-password"): {"email": f"{name}@example.com"},
+        ("POST", "/users/reset-password"): {"token": "x", "new_password": PASSWORD},
+        ("POST", "/invitations"): {},
+        ("PUT", "/users/{user_id}"): {"email": f"{name}@example.com"},
+        ("POST", "/users/{user_id}/change-password"): {"current_password": PASSWORD, "new_password": PASSWORD},
+        ("DELETE", "/users/{user_id}"): {"password": PASSWORD},
+    }.get((method, path))
+
+
+def test_every_route_has_its_row() -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert {(method, route.path) for route in routes for method in route.methods} == TABLE.keys()
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_everybody_gets_of_each_route_what_the_table_says(
+    api: httpx.Client, who: str, admin: Person, auditor: Person
+) -> None:
+    somebody, other = register(api), register(api)
+    for (method, path), expected in TABLE.items():
+        person = register(api) if who == "self" or method == "DELETE" else somebody
+        asker = {"self": person, "auditor": auditor, "admin": admin}.get(who, other)
+        target = path.format(user_id=person.id, session_id=uuid.uuid4())
+        headers = {} if who == "nobody" else asker.bearer
+        answer = api.request(method, target, json=body_for(method, path, person), headers=headers)
+        assert answer.status_code == expected[WHO.index(who)], (method, path, answer.text)
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c"])
+def test_what_is_no_token_is_nobody(api: httpx.Client, token: str) -> None:
+    answer = api.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/users/1", "/users/admin", "/users/me/sessions", "/nowhere"])
+def test_what_is_no_id_is_never_a_name(admin: Person, path: str) -> None:
+    assert admin.http.get(path).status_code in (404, 422)
