@@ -7,7 +7,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 import s3gw
-from s3gw.api import links, users
+from s3gw.api import docs, links, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
@@ -20,5 +20,6 @@ def build_api(services: Services) -> Door:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
+    app.include_router(docs.router)
     refuse_in_json(app)
     return Door(app, services.settings)
