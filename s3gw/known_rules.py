@@ -6,12 +6,13 @@ request of every process. Used on the event loop only.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import TypeVar
 
 from s3gw.access import acl, public_access_block
+from s3gw.access.grants import Grant
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
 from s3gw.access.policy import Policy
 from s3gw.access.public import is_public
@@ -79,7 +80,11 @@ def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> B
 
 def identity_rules(documents: IdentityDocuments) -> IdentityRules:
     of_key = tuple(map(_titled, documents.of_key))
-    return IdentityRules(tuple(map(_titled, documents.policies)), of_key or None)
+    of_buckets: dict[int, list[Grant]] = defaultdict(list)
+    for bucket_id, kind, path, permission, by, group, expires_at in documents.grants:
+        of_buckets[bucket_id].append(Grant(kind, path, permission, by, group, expires_at))  # type: ignore[arg-type]
+    grants = {bucket_id: tuple(found) for bucket_id, found in of_buckets.items()}
+    return IdentityRules(tuple(map(_titled, documents.policies)), of_key or None, grants=grants)
 
 
 def _titled(policy: PolicyDocument) -> Policy:

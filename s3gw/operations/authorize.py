@@ -61,12 +61,12 @@ class _On(NamedTuple):
 
 def _in(call: Call, key: str | None = None) -> Resource:
     bucket = call.the_bucket
-    return Resource(bucket.name, bucket.owner_id, key, call.rules)
+    return Resource(bucket.name, bucket.owner_id, key, call.rules, bucket_id=bucket.id)
 
 
 def _of_source(call: Call) -> _On:
     bucket, key, version_id, rules = call.the_source
-    resource = Resource(bucket.name, bucket.owner_id, key, rules)
+    resource = Resource(bucket.name, bucket.owner_id, key, rules, bucket_id=bucket.id)
     return _On(resource, version_id is not None)
 
 
@@ -92,6 +92,7 @@ _ON: Mapping[str, Callable[[Call], _On]] = {
     "new": _new,
     "source": _of_source,
     "renamed": lambda call: _On(_in(call, renamed_key(call))),
+    "replaced": lambda call: _On(_in(call, call.input["Key"])),
 }
 
 
@@ -105,6 +106,8 @@ def authorize(call: Call, row: Row) -> None:
                 raise AccessDenied()
         elif need.on == "source" and call.source is None:
             assert call.problem is not None, "a copy names its source"
+        elif need.on == "replaced":
+            left_open.setdefault(need.on, []).append((need, _ON[need.on](call)))
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
         elif not need.members or not need.members.isdisjoint(call.input):
@@ -173,7 +176,7 @@ def _stored(version: ObjectVersion | None) -> StoredObject | None:
 def _decide(call: Call, need: Need, on: _On, facts_of: FactsOf = facts_of) -> Decision:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
     facts = partial(facts_of, call, action, on.known)
-    return decide(Question(call.principal, action, on.resource, facts, call.identity))
+    return decide(Question(call.principal, action, on.resource, facts, call.identity, call.now))
 
 
 def decide_on(call: Call, need: Need, version: ObjectVersion | None, facts_of: FactsOf) -> Decision:
