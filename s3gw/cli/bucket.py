@@ -64,9 +64,9 @@ def list_(
 
 @app.command("show")
 def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Show a bucket."""
+    """Show a bucket, with the id that the JSON API calls it by."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.read(_find, name)), as_json)
+        show(metadata.read(_show, name), as_json)
 
 
 @app.command()
@@ -108,6 +108,11 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
         while not metadata.write(_delete_step, bucket.id):
             pass
         show(describe(bucket) | {"deleted": True}, as_json)
+
+
+def _show(conn: Connection, name: str) -> dict[str, Any]:
+    bucket = _find(conn, name)
+    return {"id": buckets.uuid_of(conn, bucket.id)} | describe(bucket)
 
 
 def _find(conn: Connection, name: str) -> buckets.Bucket:

@@ -104,6 +104,10 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
+def uuid_of(conn: Connection, bucket_id: int) -> str:
+    return str(conn.execute(select(buckets.c.uuid).where(buckets.c.id == bucket_id)).scalar_one())
+
+
 def list_all(
     conn: Connection,
     owner_id: str | None = None,

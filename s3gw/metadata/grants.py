@@ -86,7 +86,7 @@ def find_grantee(conn: Connection, column: str, value: str) -> Grantee:
         found = conn.execute(active).one_or_none()
     if found is None:
         raise NotFound(f"there is no such {'group' if column == 'group_id' else 'user'}")
-    return Grantee("group" if column == "group_id" else "user", found[0], found[1])
+    return Grantee("group" if column == "group_id" else "user", found.id, found.name)
 
 
 def account_of_group(conn: Connection, group_id: str) -> str | None:
