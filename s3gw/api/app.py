@@ -7,12 +7,12 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 import s3gw
-from s3gw.api import access, users
+from s3gw.api import access, keys, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
 
-_ROUTERS: tuple[APIRouter, ...] = (users.router, access.router)
+_ROUTERS: tuple[APIRouter, ...] = (users.router, access.router, keys.router)
 
 
 def build_api(services: Services) -> Door:

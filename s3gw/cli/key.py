@@ -21,7 +21,8 @@ Expires = Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or
 
 
 def describe(key: identities.Key) -> dict[str, Any]:
-    return key._asdict() | {"expires_at": when(key.expires_at), "created_at": when(key.created_at)}
+    times = {name: when(getattr(key, name)) for name in ("expires_at", "created_at", "last_used_at")}
+    return key._asdict() | times
 
 
 @app.command()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
@@ -111,6 +111,8 @@ class Key(NamedTuple):
     is_enabled: bool
     expires_at: int | None
     created_at: int
+    last_used_at: int | None = None
+    user_id: str = ""
 
 
 _accounts = users.alias("accounts")
@@ -157,6 +159,8 @@ _select_key = select(
     access_keys.c.is_enabled,
     access_keys.c.expires_at,
     access_keys.c.created_at,
+    access_keys.c.last_used_at,
+    users.c.id,
 ).join_from(access_keys, users, access_keys.c.user_id == users.c.id)
 
 
@@ -345,8 +349,8 @@ def create_key(
     expires_at: int | None = None,
 ) -> Key:
     owner = find_user(conn, user)
-    key = Key(access_key_id, owner.name, description, True, expires_at, now(conn))
-    values = key._asdict() | {"user_id": owner.id, "sealed_secret": sealed_secret, "is_enabled": 1}
+    key = Key(access_key_id, owner.name, description, True, expires_at, now(conn), None, owner.id)
+    values = key._asdict() | {"sealed_secret": sealed_secret, "is_enabled": 1}
     del values["user"]
     try:
         conn.execute(insert(access_keys).values(values))
@@ -376,6 +380,21 @@ def list_keys(conn: Connection, user: str | None = None) -> list[Key]:
     if user is not None:
         statement = statement.where(access_keys.c.user_id == find_user(conn, user).id)
     return [_key(row) for row in conn.execute(statement).all()]
+
+
+def page_of_keys(conn: Connection, user_id: str, offset: int, limit: int) -> tuple[list[Key], int]:
+    """In the order in which they were made, and how many there are in all."""
+    total = conn.execute(select(func.count()).where(access_keys.c.user_id == user_id)).scalar_one()
+    statement = _select_key.where(users.c.id == user_id).order_by(access_keys.c.created_at, access_keys.c.access_key_id)
+    return [_key(row) for row in conn.execute(statement.offset(offset).limit(limit)).all()], total
+
+
+def note_uses(conn: Connection, uses: Mapping[str, int], within: int) -> None:
+    """When keys were used last, in microseconds; not where what is written is no older than `within`."""
+    for access_key_id, at in sorted(uses.items()):  # in one order, so that two processes don't wait for each other
+        is_old = access_keys.c.last_used_at.is_(None) | (access_keys.c.last_used_at <= at - within)
+        statement = update(access_keys).where(access_keys.c.access_key_id == access_key_id, is_old)
+        conn.execute(statement.values(last_used_at=at))
 
 
 def update_key(conn: Connection, access_key_id: str, /, **changes: Any) -> Key:

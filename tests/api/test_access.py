@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from tests.access.policies import document, statement
 from tests.api.people import Person, new_person
-from tests.cli.commands import Ask, beside
+from tests.cli.commands import Ask
 from tests.gateways import client_of
 from tests.servers import RunningServer
 
@@ -42,17 +41,6 @@ class Shared(NamedTuple):
     def share(self, by: str, to: Person, permission: str = "read", **more: Any) -> httpx.Response:
         body = {"user_id": to.id, "permission": permission, **more}
         return self.people[by].ask("POST", self.path("share"), json=body)
-
-
-@pytest.fixture(scope="module")
-def ask(server: RunningServer) -> Ask:
-    return beside(server)
-
-
-@pytest.fixture(scope="module")
-def api(server: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server.admin}/api/v1") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
