@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +11,13 @@ import typer
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.auth.master_key import find_master_key
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
-from s3gw.metadata import identities
+from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.database import Connection
+from s3gw.metadata.identity_policies import Holder
 
 app = group()
 
+_COLUMNS = ("access_key_id", "user", "description", "is_enabled", "expires_at", "last_used_at")
 KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
 Description = Annotated[str | None, typer.Option(help="What the key is for.")]
 Expires = Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T12:00:00Z.")]
@@ -32,12 +35,17 @@ def create(
     secret_access_key: Annotated[str | None, typer.Option(help="A given one; default: made up.")] = None,
     description: Description = None,
     expires: Expires = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An IAM policy that narrows the key, as `s3gw policy put --key`."),
+    ] = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
     """Create an access key for a user. Works at once: no restart is needed."""
     with session(data, database_url, as_json) as metadata:
+        text = None if policy is None else _read(policy)
         access_key_id = access_key_id or new_access_key_id()
         secret = secret_access_key or new_secret_access_key()
         identities.check_access_key(access_key_id, secret)
@@ -45,6 +53,7 @@ def create(
             _create,
             Credentials(find_master_key(metadata.settings)),
             secret,
+            text,
             user=user,
             access_key_id=access_key_id,
             description=description or "",
@@ -66,7 +75,7 @@ def list_(
 ) -> None:
     """List access keys, without their secrets."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(key) for key in metadata.read(identities.list_keys, user)], as_json)
+        show([describe(key) for key in metadata.read(identities.list_keys, user)], as_json, _COLUMNS)
 
 
 @app.command("show")
@@ -116,9 +125,25 @@ def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = 
         show(describe(metadata.write(identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
 
 
-def _create(conn: Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:
+def _read(file: Path) -> str:
+    from s3gw.access.parse import parse_identity_policy
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"can't read {file}: {error.strerror}") from None
+    parse_identity_policy(text)
+    return text
+
+
+def _create(
+    conn: Connection, credentials: Credentials, secret: str, policy: str | None, **fields: Any
+) -> identities.Key:
     sample = identities.any_sealed_secret(conn)
     if sample is not None:
         credentials.unseal(*sample)  # raises if the master key is another: the server couldn't read what we seal
     sealed = credentials.seal(fields["access_key_id"], secret)
-    return identities.create_key(conn, sealed_secret=sealed, **fields)
+    key = identities.create_key(conn, sealed_secret=sealed, **fields)
+    if policy is not None:
+        identity_policies.put(conn, Holder("key", key.access_key_id, key.access_key_id), "scope", policy)
+    return key
