@@ -70,11 +70,14 @@ class Question(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """`reason` names the rule that decided. `is_denied`: a rule forbids it, and not just none allows it."""
+    """`reason` names the rule that decided. `is_denied`: a rule forbids it, and not just none allows it.
+    `only_granted`: of what is listed, it is about what the principal was granted.
+    """
 
     is_allowed: bool
     reason: str
     is_denied: bool = False
+    only_granted: bool = False
 
 
 # "The root user of the account that owns the bucket can perform these even if the bucket policy explicitly denies it".
@@ -98,7 +101,7 @@ def decide(question: Question) -> Decision:
     if of_identity is not None and of_identity.effect == "Deny":
         return Decision(False, f"denied by {of_identity}", True)
     if resource.bucket is None:
-        return _in_own_account(principal, of_identity)
+        return _in_own_account(question, of_identity)
     return _by_owner(question, of_bucket, of_identity)
 
 
@@ -149,14 +152,19 @@ def _strongest(policies: Sequence[Policy], question: Question) -> Verdict | None
     return allowing
 
 
-def _in_own_account(principal: Principal, of_identity: Verdict | None) -> Decision:
-    """Listing and creating buckets: of the own account, so that its root may."""
+def _in_own_account(question: Question, of_identity: Verdict | None) -> Decision:
+    """Listing and creating buckets: of the own account, so that its root may. Who was granted something lists that."""
+    principal, grants = question.principal, question.identity.grants
     if principal.is_anonymous:
         return Decision(False, "nothing is allowed to everybody")
     if principal.is_root:
         return Decision(True, "the account's root may list and create its buckets")
     if of_identity is not None:
         return Decision(True, f"allowed by {of_identity}")
+    if question.action == "s3:ListAllMyBuckets" and any(
+        grant.holds(question.now) for of_bucket in grants.values() for grant in of_bucket
+    ):
+        return Decision(True, "who was granted something of a bucket may list it", only_granted=True)
     return Decision(False, "no rule allows it")
 
 

@@ -118,6 +118,7 @@ def authorize(call: Call, row: Row) -> None:
                 left_open.setdefault(need.on, []).append((need, on))
             else:
                 _tell(call, need, decision)
+                call.only_granted = decision.only_granted
                 if not decision.is_allowed:
                     _leave_to_initiator(call, need, decision)
     for name, questions in left_open.items():

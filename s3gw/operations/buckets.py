@@ -65,7 +65,7 @@ async def list_buckets(call: Call, input: ListBucketsRequestTypeDef) -> Output:
         )
     prefix = input.get("Prefix", "")
     after = _after(input.get("ContinuationToken"))
-    owner = call.principal.account_owner_id
+    owner = "" if call.only_granted else call.principal.account_owner_id
     region = input.get("BucketRegion", call.services.settings.region)
     found = []
     if region == call.services.settings.region:

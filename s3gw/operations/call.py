@@ -127,7 +127,8 @@ class Call:
     call is performed: the buckets were found and authorized (a door that knows the bucket may have set it);
     `may(key, version_id)` asks about one more key of an operation on many. `identity` and `rules` are those about the
     principal and the bucket. `checks` are questions that only the row of the object answers (authorize.py): a handler
-    that reads it calls `check`, one that changes it has the Change do so.
+    that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a list is to have
+    only what the principal was granted.
     """
 
     services: Services
@@ -146,6 +147,7 @@ class Call:
     rules: BucketRules = NO_BUCKET_RULES
     checks: dict[str, Check] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
+    only_granted: bool = False
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,

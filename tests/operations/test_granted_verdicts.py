@@ -111,6 +111,16 @@ def test_a_grant_allows_what_its_permission_says_where_it_is_inherited(
         assert allowed(place, grant, who=who) == expectation, place
 
 
+def test_who_was_granted_something_lists_that_and_creates_nothing() -> None:
+    def asked(action: str, now: int) -> Decision:
+        grants = {BUCKET_ID: (Grant("file", "a", "read", "alice", expires_at=NOW),)}
+        return decide(Question(GUEST, action, Resource(), lambda name: (), IdentityRules(grants=grants), now))
+
+    assert asked("s3:ListAllMyBuckets", NOW - 1)[::3] == (True, True)
+    assert not asked("s3:ListAllMyBuckets", NOW).is_allowed
+    assert not asked("s3:CreateBucket", NOW - 1).is_allowed
+
+
 def test_the_reason_names_the_grant() -> None:
     on_prefix = Grant("prefix", "a/", "read", "alice")
     assert answer("s3:GetObject", "a/1", on_prefix).reason == "granted read on prefix a/ by alice"

@@ -84,16 +84,19 @@ def test_a_grant_to_a_group_counts_for_who_is_in_it(
     ask("user", "create", name, "--account", friend.name)
     made = ask("key", "create", name)
     key = made["access_key_id"], made["secret_access_key"]
+    friend.s3.create_bucket(Bucket=f"team-{friend.name}")
     member = Friend(server, Person(client_of(server, key), "", "", key), name)
     ask("group", "create", group, "--account", friend.name)
     ask("group", "add", group, name)
     assert member.gets(shared, "a/1") == "AccessDenied"
     granted = ask("grant", "create", shared, "--group", group, "--permission", "read")
     assert member.gets(shared, "a/1") == "bytes"
+    assert [bucket["Name"] for bucket in member.s3.list_buckets()["Buckets"]] == [shared]  # and none of his account's
     ask("grant", "update", granted["id"], "--permission", "write")
     member.s3.put_object(Bucket=shared, Key="new", Body=b"his")
     ask("group", "remove", group, name)
     assert member.gets(shared, "a/1") == "AccessDenied"
+    assert refusal(member.s3.list_buckets) == DENIED
     ask("group", "add", group, name)
     assert member.gets(shared, "a/1") == "bytes"
     ask("group", "delete", group)
