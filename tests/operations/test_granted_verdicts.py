@@ -183,6 +183,9 @@ def test_who_may_delete_may_rename_and_where_deletes_are_denied_nothing_is_renam
     assert answer(RENAME, "a/1", who=MEMBER, identity=deletes).is_allowed
     renames = IdentityRules((_identity("Allow", RENAME),))
     assert allowed("a/1", who=MEMBER, identity=renames) == {RENAME}
+    all_else = {"Effect": "Allow", "NotAction": "s3:DeleteObject", "Resource": "*"}
+    spared = parse_identity_policy(json.dumps({"Version": "2012-10-17", "Statement": all_else}))
+    assert not answer(RENAME, "a/1", who=MEMBER, identity=IdentityRules((spared,))).is_allowed
     denied = IdentityRules((_identity("Deny", "s3:DeleteObject"),))
     write = Grant("bucket", "", "write", "alice")
     assert allowed("a/1", write, who=MEMBER, identity=denied) == WRITE_FILES - {RENAME}
