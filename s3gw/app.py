@@ -15,6 +15,7 @@ from s3gw.auth.passwords import Passwords
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
+from s3gw.key_uses import KeyUses
 from s3gw.known_rules import KnownRules
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
@@ -57,6 +58,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 known_rules=KnownRules(database),
                 passwords=passwords,
                 token_keys=TokenKeys(database, credentials),
+                key_uses=KeyUses(database),
             )
         finally:
             passwords.close()
@@ -66,6 +68,6 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 
 @asynccontextmanager
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
-    async with open_services(settings, "worker") as services:
+    async with open_services(settings, "worker") as services, services.key_uses.written():
         admin = build_admin_app(services.database, blob_folder(settings), services.room, LazyApi(services))
         yield Application(Gateway(services), admin)

@@ -6,12 +6,13 @@ request of every process. Used on the event loop only.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import TypeVar
 
 from s3gw.access import acl, public_access_block
+from s3gw.access.grants import Grant
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
 from s3gw.access.policy import Policy, tied
 from s3gw.access.public import is_public
@@ -75,11 +76,12 @@ class KnownRules:
         named = principal.user_id, principal.access_key_id
         documents = await self._database.read(access_rules.of_identity, *named)
         of_user, of_key = documents.revisions
-        if of_user is None or of_key is None:
+        if of_user is None or (of_key is None and principal.access_key_id):
             raise InvalidAccessKeyId(AWSAccessKeyId=principal.access_key_id)
         rules = identity_rules(documents)
         size = sum(len(policy.document) for policy in (*documents.policies, *documents.of_key))
-        self.of_identities.keep((*named, of_user, of_key), rules, size)
+        size += sum(len(grant.path) for grant in documents.grants)
+        self.of_identities.keep((*named, of_user, of_key or ""), rules, size)
         return rules
 
 
@@ -105,7 +107,11 @@ def bucket_rules(documents: BucketDocuments, name: str, account_block: int) -> B
 
 def identity_rules(documents: IdentityDocuments) -> IdentityRules:
     of_key = tuple(map(_titled, documents.of_key))
-    return IdentityRules(tuple(map(_titled, documents.policies)), of_key or None)
+    of_buckets: dict[int, list[Grant]] = defaultdict(list)
+    for bucket_id, kind, path, permission, by, group, expires_at in documents.grants:
+        of_buckets[bucket_id].append(Grant(kind, path, permission, by, group, expires_at))  # type: ignore[arg-type]
+    grants = {bucket_id: tuple(found) for bucket_id, found in of_buckets.items()}
+    return IdentityRules(tuple(map(_titled, documents.policies)), of_key or None, grants=grants)
 
 
 def _titled(policy: PolicyDocument) -> Policy:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from s3gw.auth.passwords import Passwords
     from s3gw.content.reader import ContentReader
     from s3gw.content.writer import BodyWriter
+    from s3gw.key_uses import KeyUses
     from s3gw.known_rules import KnownRules
     from s3gw.token_keys import TokenKeys
 
@@ -26,3 +27,4 @@ class Services(Storage):
     known_rules: KnownRules
     passwords: Passwords
     token_keys: TokenKeys
+    key_uses: KeyUses

@@ -11,6 +11,7 @@ from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
+from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.metadata import test_contents as contents
@@ -36,6 +37,9 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,
     "metadata.contents._MAX_DEPTH": contents.test_part_lists_nested_too_deeply_are_corruption,
+    "metadata.grants.LONGEST_PATH": grants.test_a_path_has_1024_bytes_at_most,
+    "metadata.grants.MOST_OF_BUCKET": grants.test_who_is_granted_has_so_many_grants_at_most,
+    "metadata.grants.MOST_OF_GRANTEE": grants.test_who_is_granted_has_so_many_grants_at_most,
     "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,

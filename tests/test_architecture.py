@@ -33,7 +33,7 @@ ORDER = (
     ("log", "faults"),
     ("operations",),
     ("services",),
-    ("storage", "known_rules", "token_keys"),
+    ("storage", "known_rules", "token_keys", "key_uses"),
     ("access", "process_identity"),
     ("folders",),
     ("config",),

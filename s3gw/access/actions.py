@@ -1,5 +1,6 @@
 """The actions of S3, and what each acts on: Service Authorization Reference, "Actions, resources, and condition keys
-for Amazon S3". Names are matched whatever their case.
+for Amazon S3". Names are matched whatever their case. `s3gw:RenameObject` is our own: who may write may rename, without
+being able to delete.
 """
 
 from __future__ import annotations
@@ -64,7 +65,11 @@ def named(names: str) -> frozenset[str]:
     return frozenset(f"s3:{name}" for name in names.split())
 
 
-ON_OBJECTS = named(_OBJECT)
+RENAME = "s3gw:RenameObject"
+# A statement about the first is about the second too: who may delete may rename, and where deleting is forbidden, a
+# rename can't take an object from its key either.
+_IMPLIED = {"s3:DeleteObject": RENAME}
+ON_OBJECTS = named(_OBJECT) | {RENAME}
 ON_BUCKETS = named(_BUCKET)
 ACTIONS = ON_OBJECTS | ON_BUCKETS | named(_OTHER)
 _LOWERED = {name.lower(): name for name in ACTIONS}
@@ -76,7 +81,7 @@ def matching(pattern: str) -> frozenset[str]:
     lowered = pattern.lower()
     if lowered == "*":
         return ACTIONS
-    if not lowered.startswith("s3:"):
+    if not lowered.startswith(("s3:", "s3gw:")):
         return frozenset()
     if "*" not in lowered and "?" not in lowered:
         return frozenset((_LOWERED[lowered],)) if lowered in _LOWERED else frozenset()
@@ -85,4 +90,6 @@ def matching(pattern: str) -> frozenset[str]:
 
 
 def all_matching(patterns: Iterable[str]) -> frozenset[str]:
-    return frozenset().union(*map(matching, patterns))
+    """What a statement with these is about, with what that implies."""
+    named_ones = frozenset[str]().union(*map(matching, patterns))
+    return named_ones.union(implied for action, implied in _IMPLIED.items() if action in named_ones)

@@ -2,7 +2,8 @@
 
 The order is AWS's ("Policy evaluation logic", IAM User Guide): a deny anywhere decides; what narrows a key has to allow
 too; then somebody has to allow. Within an account that is the owner, an identity policy, the bucket's policy or an ACL;
-across accounts both sides have to. Pure: the rules come with the question, and facts are computed when a rule asks.
+across accounts both sides have to, but for what somebody was granted himself. Pure: the rules come with the question,
+and facts are computed when a rule asks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from s3gw.access import acl
 from s3gw.access.acl import ALL_USERS, AUTHENTICATED_USERS, Acl
 from s3gw.access.evaluate import Verdict, decide_policy, unmet_allows
+from s3gw.access.grants import AT_THE_END, find_grant
 from s3gw.access.policy import Policy
 from s3gw.access.principals import Who
 from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock
@@ -38,8 +40,9 @@ class Resource(NamedTuple):
     """What is acted on: a key of a bucket, a bucket (no key), or the service (no bucket), where a bucket may be made of
     the name `new_bucket`.
 
-    `owner_id` is the user that the bucket's account belongs to. `stored` gives the object that is there, or None, and
-    raises ObjectUnread as long as that isn't known.
+    `owner_id` is the user that the bucket's account belongs to, `bucket_id` what grants call the bucket: another one
+    may have its name later. `stored` gives the object that is there, or None, and raises ObjectUnread as long as that
+    isn't known.
     """
 
     bucket: str | None = None
@@ -48,6 +51,7 @@ class Resource(NamedTuple):
     rules: BucketRules = NO_BUCKET_RULES
     stored: Callable[[], StoredObject | None] = unread
     new_bucket: str | None = None
+    bucket_id: int | None = None
 
     @property
     def arn(self) -> str:
@@ -57,21 +61,25 @@ class Resource(NamedTuple):
 
 
 class Question(NamedTuple):
-    """`action` is the name that IAM has for it."""
+    """`action` is the name that IAM has for it, `now` the time of the request, in microseconds."""
 
     principal: Principal
     action: str
     resource: Resource
     facts: Facts
     identity: IdentityRules = NO_IDENTITY_RULES
+    now: int = AT_THE_END
 
 
 class Decision(NamedTuple):
-    """`reason` names the rule that decided. `is_denied`: a rule forbids it, and not just none allows it."""
+    """`reason` names the rule that decided. `is_denied`: a rule forbids it, and not just none allows it.
+    `only_granted`: of what is listed, it is about what the principal was granted.
+    """
 
     is_allowed: bool
     reason: str
     is_denied: bool = False
+    only_granted: bool = False
 
 
 # "The root user of the account that owns the bucket can perform these even if the bucket policy explicitly denies it".
@@ -82,7 +90,7 @@ _OF_POLICY = frozenset(
 
 def decide(question: Question) -> Decision:
     """Raises ObjectUnread where that depends on an object that wasn't read."""
-    principal, action, resource, _, identity = question
+    principal, action, resource, _, identity, _ = question
     policy = resource.rules.policy
     of_bucket = None if policy is None else _asked(policy, question)
     if of_bucket is not None and of_bucket.effect == "Deny" and not _is_exempt(principal, action, resource):
@@ -105,7 +113,7 @@ def _decide_allowed(question: Question, of_bucket: Verdict | None) -> Decision:
     if of_identity is not None and of_identity.effect == "Deny":
         return Decision(False, f"denied by {of_identity}", True)
     if resource.bucket is None:
-        return _in_own_account(principal, of_identity)
+        return _in_own_account(question, of_identity)
     return _by_owner(question, of_bucket, of_identity)
 
 
@@ -171,14 +179,19 @@ def _strongest(policies: Sequence[Policy], question: Question) -> Verdict | None
     return allowing
 
 
-def _in_own_account(principal: Principal, of_identity: Verdict | None) -> Decision:
-    """Listing and creating buckets: of the own account, so that its root may."""
+def _in_own_account(question: Question, of_identity: Verdict | None) -> Decision:
+    """Listing and creating buckets: of the own account, so that its root may. Who was granted something lists that."""
+    principal, grants = question.principal, question.identity.grants
     if principal.is_anonymous:
         return Decision(False, "nothing is allowed to everybody")
     if principal.is_root:
         return Decision(True, "the account's root may list and create its buckets")
     if of_identity is not None:
         return Decision(True, f"allowed by {of_identity}")
+    if question.action == "s3:ListAllMyBuckets" and any(
+        grant.holds(question.now) for of_bucket in grants.values() for grant in of_bucket
+    ):
+        return Decision(True, "who was granted something of a bucket may list it", only_granted=True)
     return Decision(False, "no rule allows it")
 
 
@@ -205,11 +218,22 @@ def _by_owner(question: Question, of_bucket: Verdict | None, of_identity: Verdic
         if of_identity is not None:
             return Decision(True, f"allowed by {of_identity}")
         needs_identity = side is not None and side.names_account
+    if side is not None and (of_identity is not None or not needs_identity):
+        return Decision(True, side.reason)
+    if owner_id == resource.owner_id and (reason := _granted_himself(question)) is not None:
+        return Decision(True, reason)
     if side is None:
         return Decision(False, _blocked(question, of_bucket, owner_id, stored) or "no rule allows it")
-    if needs_identity and of_identity is None:
-        return Decision(False, f"{side.reason}, but no policy of the user's own account allows it")
-    return Decision(True, side.reason)
+    return Decision(False, f"{side.reason}, but no policy of the user's own account allows it")
+
+
+def _granted_himself(question: Question) -> str | None:
+    """By a grant, which names users and not accounts. Nobody can grant what isn't the bucket owner's."""
+    _, action, resource, facts, identity, now = question
+    if not identity.grants or resource.bucket_id is None:
+        return None
+    grant = find_grant(identity.grants.get(resource.bucket_id, ()), action, resource.key, facts, now)
+    return None if grant is None else str(grant)
 
 
 def _of_policy(question: Question, verdict: Verdict | None, owner_id: str | None, same_account: bool) -> _Side | None:

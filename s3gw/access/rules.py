@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from s3gw.access.acl import Acl
+from s3gw.access.grants import NO_GRANTS, Grants
 from s3gw.access.policy import Policy
 from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock, member_of
 
@@ -12,12 +13,14 @@ from s3gw.access.public_access_block import NOTHING_BLOCKED, PublicAccessBlock, 
 class IdentityRules(NamedTuple):
     """Policies of a user and its groups; and those of the key in use, which only narrow (None: it has none).
 
-    `session` has the place of session policies, which narrow as well; nothing issues sessions yet.
+    `session` has the place of session policies, which narrow as well; nothing issues sessions yet. `grants` are what
+    the user and its groups were granted.
     """
 
     policies: tuple[Policy, ...] = ()
     key: tuple[Policy, ...] | None = None
     session: tuple[Policy, ...] | None = None
+    grants: Grants = NO_GRANTS
 
 
 class BucketRules(NamedTuple):

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from s3gw.metadata import identities, sessions
+from s3gw.problems import NotFound
 
 T = TypeVar("T")
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
 Role = Literal["user", "auditor", "admin"]
 MOST_PER_PAGE = 1000
+
+
+def _id(value: str) -> str:
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise NotFound("there is nothing with this id") from None
+
+
+Id = Annotated[str, AfterValidator(_id)]  # in a path: what is none is nobody's
 
 
 class Body(BaseModel):

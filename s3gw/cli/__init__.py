@@ -22,6 +22,7 @@ _COMMANDS = {
     "group": "Groups of an account's users: create, add, remove, list, delete.",
     "policy": "Policies of users, groups and access keys: put, get, list, delete, lint.",
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
+    "grant": "What of a bucket users and groups were granted: create, list, update, delete.",
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
     "explain": "Tell whether a request is allowed, and by which rule.",

@@ -64,9 +64,9 @@ def list_(
 
 @app.command("show")
 def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Show a bucket."""
+    """Show a bucket, with the id that the JSON API calls it by."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.read(_find, name)), as_json)
+        show(metadata.read(_show, name), as_json)
 
 
 @app.command()
@@ -74,16 +74,19 @@ def update(
     name: Name,
     owner: Annotated[str | None, typer.Option(metavar="USER", help="Give it to this user.")] = None,
     versioning: Annotated[str | None, typer.Option(help="Enabled or Suspended.")] = None,
+    public: Annotated[
+        bool | None, typer.Option("--public/--private", help="Whether everybody may read its files; nobody lists them.")
+    ] = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
     """Change what is given; the rest stays."""
     with session(data, database_url, as_json) as metadata:
-        if owner is None and versioning is None:
-            raise Refused("nothing to change: give --owner or --versioning")
+        if owner is None and versioning is None and public is None:
+            raise Refused("nothing to change: give --owner, --versioning, --public or --private")
         state = None if versioning is None else _state(versioning)
-        show(describe(metadata.write(_update, name, owner, state)), as_json)
+        show(describe(metadata.write(_update, name, owner, state, public)), as_json)
 
 
 @app.command(hidden=True)
@@ -108,6 +111,11 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
         while not metadata.write(_delete_step, bucket.id):
             pass
         show(describe(bucket) | {"deleted": True}, as_json)
+
+
+def _show(conn: Connection, name: str) -> dict[str, Any]:
+    bucket = _find(conn, name)
+    return {"id": buckets.uuid_of(conn, bucket.id)} | describe(bucket)
 
 
 def _find(conn: Connection, name: str) -> buckets.Bucket:
@@ -137,12 +145,18 @@ def _create(
     return _find(conn, name)
 
 
-def _update(conn: Connection, name: str, owner: str | None, versioning: str | None) -> buckets.Bucket:
+def _update(
+    conn: Connection, name: str, owner: str | None, versioning: str | None, public: bool | None
+) -> buckets.Bucket:
     change = _change(conn, _find(conn, name).id)
     if owner is not None:
         configurations.set_owner(change, identities.find_root(conn, owner).id)
     if versioning is not None:
         configurations.set_versioning(change, versioning)
+    if public is not None:
+        from s3gw.accounts.public_bucket import set_public  # the policy language, which other commands don't need
+
+        set_public(change, _find(conn, name), public)
     return _find(conn, name)
 
 

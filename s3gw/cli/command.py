@@ -68,17 +68,17 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
-    from s3gw.metadata.identities import IdentityError
     from s3gw.metadata.identity_policies import PolicyError
     from s3gw.metadata.jobs import NoSuchJob
+    from s3gw.problems import Problem
 
     known = (
         ConfigurationError,
         DatabaseUnavailable,
-        IdentityError,
         MasterKeyError,
         NoSuchJob,
         PolicyError,
+        Problem,
         Refused,
         UnsuitableDatabase,
     )

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 app = group()
 
+_COLUMNS = ("access_key_id", "user", "description", "is_enabled", "expires_at", "last_used_at", "policies")
 KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
 Description = Annotated[str | None, typer.Option(help="What the key is for.")]
 Expires = Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T12:00:00Z.")]
 
 
 def describe(key: identities.Key) -> dict[str, Any]:
-    return key._asdict() | {"expires_at": when(key.expires_at), "created_at": when(key.created_at)}
+    times = {name: when(getattr(key, name)) for name in ("expires_at", "created_at", "last_used_at")}
+    return key._asdict() | times
 
 
 def _narrowed(conn: Connection, keys: list[identities.Key]) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def list_(
 ) -> None:
     """List access keys, without their secrets."""
     with session(data, database_url, as_json) as metadata:
-        show(metadata.read(_list, user), as_json)
+        show(metadata.read(_list, user), as_json, _COLUMNS)
 
 
 @app.command("show")

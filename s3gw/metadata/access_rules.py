@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, literal, select, update
 
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
@@ -17,6 +17,7 @@ from s3gw.metadata.schema import (
     access_keys,
     bucket_configurations,
     buckets,
+    grants,
     group_members,
     groups,
     identity_policies,
@@ -55,6 +56,32 @@ _of_key = Prepared(
     .order_by(_policy.name)
 )
 
+_granters = users.alias("granters")
+_grant_columns = (
+    grants.c.bucket_id,
+    grants.c.resource_type,
+    grants.c.path,
+    grants.c.permission,
+    func.coalesce(_granters.c.name, literal("a user who is gone")).label("granted_by"),
+    groups.c.name.label("group_name"),
+    grants.c.expires_at,
+)
+_granted = (
+    select(*_grant_columns)
+    .select_from(
+        grants.outerjoin(_granters, _granters.c.id == grants.c.granted_by).outerjoin(
+            groups, groups.c.id == grants.c.group_id
+        )
+    )
+    .order_by(grants.c.created_at, grants.c.id)
+)
+_granted_to_user = Prepared(_granted.where(grants.c.user_id == bindparam("user_id")))
+_granted_to_groups = Prepared(
+    _granted.where(
+        grants.c.group_id.in_(select(group_members.c.group_id).where(group_members.c.user_id == bindparam("user_id")))
+    )
+)
+
 
 class BucketDocuments(NamedTuple):
     """`by_kind`: JSON, of the kinds above."""
@@ -72,12 +99,27 @@ class PolicyDocument(NamedTuple):
     document: str
 
 
+class GrantRow(NamedTuple):
+    """`granted_by` and `group` are names; the group is the one through which the user has it."""
+
+    bucket_id: int
+    resource_type: str
+    path: str
+    permission: str
+    granted_by: str
+    group: str | None
+    expires_at: int | None
+
+
 class IdentityDocuments(NamedTuple):
-    """`policies` are those of the user and of its groups. A revision is None where the user or key isn't there."""
+    """`policies` and `grants` are those of the user and of its groups. A revision is None where the user or key isn't
+    there.
+    """
 
     revisions: tuple[str | None, str | None]  # of the user, of the key
     policies: tuple[PolicyDocument, ...]
     of_key: tuple[PolicyDocument, ...]
+    grants: tuple[GrantRow, ...] = ()
 
 
 def of_bucket(conn: Connection, bucket_id: int) -> BucketDocuments:
@@ -95,6 +137,12 @@ def of_identity(conn: Connection, user_id: str, access_key_id: str) -> IdentityD
             map(PolicyDocument._make, [*_of_user.all(conn, user_id=user_id), *_of_groups.all(conn, user_id=user_id)])
         ),
         tuple(map(PolicyDocument._make, _of_key.all(conn, access_key_id=access_key_id))),
+        tuple(
+            map(
+                GrantRow._make,
+                [*_granted_to_user.all(conn, user_id=user_id), *_granted_to_groups.all(conn, user_id=user_id)],
+            )
+        ),
     )
 
 

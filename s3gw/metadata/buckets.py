@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
@@ -99,15 +99,30 @@ def lock_exclusive(conn: Connection, bucket_id: int) -> None:
         raise NoSuchBucket()
 
 
+def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
+    row = conn.execute(_select_bucket.where(buckets.c.uuid == bucket_uuid)).one_or_none()
+    return None if row is None else Bucket._make(row)
+
+
+def uuid_of(conn: Connection, bucket_id: int) -> str:
+    return str(conn.execute(select(buckets.c.uuid).where(buckets.c.id == bucket_id)).scalar_one())
+
+
 def list_all(
-    conn: Connection, owner_id: str | None = None, *, prefix: str = "", after: str = "", limit: int = 10_000
+    conn: Connection,
+    owner_id: str | None = None,
+    *,
+    beside: Collection[int] = (),
+    prefix: str = "",
+    after: str = "",
+    limit: int = 10_000,
 ) -> list[Bucket]:
-    """Buckets in the order of their names, `after` exclusive; of one owner or of all."""
+    """Buckets in the order of their names, `after` exclusive; of one owner and those `beside`, by id, or of all."""
     statement = _select_bucket.where(buckets.c.name > after, buckets.c.name >= prefix)
     if prefix:
         statement = statement.where(buckets.c.name < prefix + "\x7f")  # names are ASCII
     if owner_id is not None:
-        statement = statement.where(buckets.c.owner_id == owner_id)
+        statement = statement.where(or_(buckets.c.owner_id == owner_id, buckets.c.id.in_(sorted(beside))))
     rows = conn.execute(statement.order_by(buckets.c.name).limit(limit)).all()
     return [Bucket._make(row) for row in rows]
 

@@ -15,7 +15,7 @@ from s3gw.errors import LimitExceeded
 from s3gw.metadata import access_rules, identities, identity_policies
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import IdentityError, User
-from s3gw.metadata.schema import group_members, groups, users
+from s3gw.metadata.schema import grants, group_members, groups, users
 
 MOST_GROUPS = 10  # of a user, as on IAM
 
@@ -123,12 +123,13 @@ def remove(conn: Connection, name: str, user_name: str) -> Group:
 
 
 def delete_group(conn: Connection, name: str) -> Group:
-    """With its policies; its members stay users, without what these allowed."""
+    """With its policies and what it was granted; its members stay users, without what these allowed."""
     group = find(conn, name)
     _lock(conn, group)
     identity_policies.renew_members(conn, group.id)
     identity_policies.forget(conn, "group", group.id)
-    conn.execute(delete(group_members).where(group_members.c.group_id == group.id))
+    for table in (grants, group_members):
+        conn.execute(delete(table).where(table.c.group_id == group.id))
     conn.execute(delete(groups).where(groups.c.id == group.id))
     return group
 

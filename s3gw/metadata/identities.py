@@ -121,6 +121,8 @@ class Key(NamedTuple):
     is_enabled: bool
     expires_at: int | None
     created_at: int
+    last_used_at: int | None = None
+    user_id: str = ""
 
 
 _accounts = users.alias("accounts")
@@ -167,6 +169,8 @@ _select_key = select(
     access_keys.c.is_enabled,
     access_keys.c.expires_at,
     access_keys.c.created_at,
+    access_keys.c.last_used_at,
+    users.c.id,
 ).join_from(access_keys, users, access_keys.c.user_id == users.c.id)
 
 
@@ -382,8 +386,8 @@ def create_key(
     expires_at: int | None = None,
 ) -> Key:
     owner = find_user(conn, user)
-    key = Key(access_key_id, owner.name, description, True, expires_at, now(conn))
-    values = key._asdict() | {"user_id": owner.id, "sealed_secret": sealed_secret, "is_enabled": 1}
+    key = Key(access_key_id, owner.name, description, True, expires_at, now(conn), None, owner.id)
+    values = key._asdict() | {"sealed_secret": sealed_secret, "is_enabled": 1}
     del values["user"]
     try:
         conn.execute(insert(access_keys).values(values))
@@ -413,6 +417,13 @@ def list_keys(conn: Connection, user: str | None = None) -> list[Key]:
     if user is not None:
         statement = statement.where(access_keys.c.user_id == find_user(conn, user).id)
     return [_key(row) for row in conn.execute(statement).all()]
+
+
+def page_of_keys(conn: Connection, user_id: str, offset: int, limit: int) -> tuple[list[Key], int]:
+    """In the order in which they were made, and how many there are in all."""
+    total = conn.execute(select(func.count()).where(access_keys.c.user_id == user_id)).scalar_one()
+    statement = _select_key.where(users.c.id == user_id).order_by(access_keys.c.created_at, access_keys.c.access_key_id)
+    return [_key(row) for row in conn.execute(statement.offset(offset).limit(limit)).all()], total
 
 
 def update_key(conn: Connection, access_key_id: str, /, **changes: Any) -> Key:

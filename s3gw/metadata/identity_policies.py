@@ -8,6 +8,7 @@ of one holder come one after the other.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
@@ -75,6 +76,16 @@ def names_of_keys(conn: Connection, access_key_id: str | None = None) -> dict[st
     for row in conn.execute(statement).all():
         names.setdefault(row.holder_id, []).append(row.name)
     return names
+
+
+def of_keys(conn: Connection, access_key_ids: Collection[str]) -> dict[str, list[IdentityPolicy]]:
+    """By their access key IDs, in the order of their names."""
+    found: dict[str, list[IdentityPolicy]] = {}
+    statement = select(_policy.holder_id, _policy.name, _policy.document, _policy.created_at)
+    of_these = statement.where(_policy.holder_kind == "key", _policy.holder_id.in_(access_key_ids))
+    for row in conn.execute(of_these.order_by(_policy.name)).all():
+        found.setdefault(row.holder_id, []).append(IdentityPolicy(row.name, row.document, row.created_at))
+    return found
 
 
 def find(conn: Connection, holder: Holder, name: str | None) -> IdentityPolicy:

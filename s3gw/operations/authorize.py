@@ -66,12 +66,12 @@ class _On(NamedTuple):
 
 def _in(call: Call, key: str | None = None) -> Resource:
     bucket = call.the_bucket
-    return Resource(bucket.name, bucket.owner_id, key, call.rules)
+    return Resource(bucket.name, bucket.owner_id, key, call.rules, bucket_id=bucket.id)
 
 
 def _of_source(call: Call) -> _On:
     bucket, key, version_id, rules = call.the_source
-    resource = Resource(bucket.name, bucket.owner_id, key, rules)
+    resource = Resource(bucket.name, bucket.owner_id, key, rules, bucket_id=bucket.id)
     return _On(resource) if version_id is None else _On(resource, True, named={"VersionId": version_id})
 
 
@@ -98,6 +98,7 @@ _ON: Mapping[str, Callable[[Call], _On]] = {
     "new": _new,
     "source": _of_source,
     "renamed": lambda call: _On(_in(call, renamed_key(call))),
+    "replaced": lambda call: _On(_in(call, call.input["Key"])),
 }
 
 
@@ -112,6 +113,8 @@ def authorize(call: Call, row: Row) -> None:
                 raise AccessDenied()
         elif need.on == "source" and call.source is None:
             assert call.problem is not None, "a copy names its source"
+        elif need.on == "replaced":
+            left_open.setdefault(need.on, []).append((need, _ON[need.on](call)))
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
         elif _is_needed(need, call.input):
@@ -122,6 +125,7 @@ def authorize(call: Call, row: Row) -> None:
                 left_open.setdefault("compared" if need.if_matched else need.on, []).append((need, on))
             else:
                 _tell(call, need, decision)
+                call.only_granted = decision.only_granted
                 if not decision.is_allowed:
                     _leave_to_initiator(call, need, decision)
     for name, questions in left_open.items():
@@ -191,7 +195,7 @@ def _question(call: Call, need: Need, on: _On, facts_of: FactsOf) -> Question:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
     asked = replace(call, input={**call.input, **on.named}) if on.named else call
     facts = partial(facts_of, asked, action, on.known)
-    return Question(call.principal, action, on.resource, facts, call.identity)
+    return Question(call.principal, action, on.resource, facts, call.identity, call.now)
 
 
 def decide_on(

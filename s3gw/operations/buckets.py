@@ -66,11 +66,12 @@ async def list_buckets(call: Call, input: ListBucketsRequestTypeDef) -> Output:
         )
     prefix = input.get("Prefix", "")
     after = _after(input.get("ContinuationToken"))
-    owner = call.principal.account_owner_id
+    owner = "" if call.only_granted else call.principal.account_owner_id
     region = input.get("BucketRegion", call.services.settings.region)
     found = []
     if region == call.services.settings.region:
-        found = await call.services.database.scan(_page, owner, prefix, after, limit + 1)
+        granted = [id for id, grants in call.identity.grants.items() if any(grant.holds(call.now) for grant in grants)]
+        found = await call.services.database.scan(_page, owner, granted, prefix, after, limit + 1)
     output: Output = {
         "Owner": {"ID": call.principal.canonical_id, "DisplayName": call.principal.name},
         "Buckets": [
@@ -90,8 +91,8 @@ async def list_buckets(call: Call, input: ListBucketsRequestTypeDef) -> Output:
     return output
 
 
-def _page(conn: Connection, owner: str, prefix: str, after: str, limit: int) -> list[Bucket]:
-    return buckets.list_all(conn, owner, prefix=prefix, after=after, limit=limit)
+def _page(conn: Connection, owner: str, granted: list[int], prefix: str, after: str, limit: int) -> list[Bucket]:
+    return buckets.list_all(conn, owner, beside=granted, prefix=prefix, after=after, limit=limit)
 
 
 def _after(token: str | None) -> str:

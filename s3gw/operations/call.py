@@ -128,8 +128,9 @@ class Call:
     `may(key, named)` asks about one more key of an operation on many; `named` has the members that are about it alone.
     It raises AccessDenied, or gives what is to be asked where an entity tag is compared with that of what is there.
     `identity` and `rules` are those about the principal and the bucket. `creates_object`: what it writes is an object
-    when it is done, unlike a part of one. `checks` are questions that only the row of the
-    object answers (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so.
+    when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
+    (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
+    list is to have only what the principal was granted.
     """
 
     services: Services
@@ -149,6 +150,7 @@ class Call:
     creates_object: bool = True
     checks: dict[str, Check] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
+    only_granted: bool = False
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,

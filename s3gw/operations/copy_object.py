@@ -282,14 +282,18 @@ def _rename(change: Change, wanted: _Rename) -> None:
     change.lock_bucket()
     token = wanted.token
     if token is not None and client_tokens.was_done(change.conn, change.bucket_id, token, wanted.request_digest):
-        change.check("renamed", None)  # nothing is moved
+        for on in ("renamed", "replaced"):  # neither is touched again
+            change.check(on, None)
         return
     original = objects.find(change.conn, change.bucket_id, wanted.source)
     if original is None or original.is_delete_marker:
         raise NoSuchKey(Key=wanted.source)
     change.check("renamed", original)
     wanted.check_source(original)
-    if wanted.source == wanted.key:
+    is_same = wanted.source == wanted.key
+    replaced = None if is_same else objects.find(change.conn, change.bucket_id, wanted.key)
+    change.check("replaced", None if replaced is None or replaced.is_delete_marker else replaced)
+    if is_same:
         return
     values = original._asdict() | {"key": wanted.key}
     renamed = NewObject._make(values[name] for name in NewObject._fields)

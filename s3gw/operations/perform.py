@@ -66,7 +66,7 @@ async def _read_document(call: Call, document: Document) -> None:
 
 async def _make_checks(call: Call) -> None:
     """Before an error is told that came before the handler asked: who may not, hears that first."""
-    for on in call.checks.keys() - call.checked:
+    for on in call.checks.keys() - call.checked - {"replaced"}:  # it isn't told of
         if on == "upload":
             raise AccessDenied()
         if on == "source":

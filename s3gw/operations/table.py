@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from s3gw.access.actions import RENAME
 from s3gw.operations import (
     acls,
     bucket_access,
@@ -39,13 +40,13 @@ class Need(NamedTuple):
 
     `versioned` replaces the action when a version is named. With `members`, the need exists only when the input has one
     of them. `new` is the object that is written, whatever is there under its key; `new bucket` the one that is made.
-    `renamed` is what a rename moves. Needs on `keys` are asked for by the handler, for each key of the body
-    (`Call.may`). `if_tagged`: only where tags are copied from the source. `if_matched`: only where the call is told
-    whether the object has the entity tag that it names.
+    `renamed` is what a rename moves, `replaced` what it takes the place of, if there is something. Needs on `keys` are
+    asked for by the handler, for each key of the body (`Call.may`). `if_tagged`: only where tags are copied from the
+    source. `if_matched`: only where the call is told whether the object has the entity tag that it names.
     """
 
     action: str
-    on: Literal["service", "new bucket", "bucket", "object", "new", "source", "renamed", "keys"]
+    on: Literal["service", "new bucket", "bucket", "object", "new", "source", "renamed", "replaced", "keys"]
     versioned: str | None = None
     members: frozenset[str] = frozenset()
     if_tagged: bool = False
@@ -179,7 +180,12 @@ OPERATIONS: dict[str, Row] = {
     "CopyObject": Row(copy_object.copy_object, _PUT + _READ_SOURCE, room="some", creates_object=True),
     "RenameObject": Row(
         copy_object.rename_object,
-        (Need("s3:PutObject", "object"), Need("s3:GetObject", "renamed"), Need("s3:DeleteObject", "renamed")),
+        (
+            Need("s3:PutObject", "object"),
+            Need("s3:GetObject", "renamed"),  # or it could be moved to where it may be read
+            Need(RENAME, "renamed"),
+            Need("s3:DeleteObject", "replaced"),
+        ),
         creates_object=True,
     ),
     "GetObjectTagging": Row(

@@ -110,6 +110,8 @@ class Gateway:
             found = await services.database.read_shared(resolve.key_and_bucket, *names)
         authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
         answer.principal = authentication.principal
+        if proof is not None:
+            services.key_uses.last[proof.access_key_id] = now
         row = OPERATIONS[operation.name]
         call = Call(services, authentication.principal, _target(request), answer.request_id, int(now * 1_000_000))
         call.bucket, call.context = found.bucket, RequestContext(request, proof, now)

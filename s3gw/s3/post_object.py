@@ -73,6 +73,7 @@ async def _signed_call(services: Services, answer: Answer, request: Request, fie
         names = proof.access_key_id, request.target.bucket
         found = await services.database.read_shared(resolve.key_and_bucket, *names)
         principal = authenticate(request, proof, found.access_key, services.credentials, now).principal
+        services.key_uses.last[proof.access_key_id] = now
         bucket = found.bucket
     answer.principal = principal
     call = Call(services, principal, _target(request, fields), answer.request_id, int(now * 1_000_000))

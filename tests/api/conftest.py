@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.api.people import PASSWORD, Person, register
+from tests.cli.commands import Ask, beside
 from tests.servers import RunningServer
 
 
@@ -16,6 +17,12 @@ def api(server: RunningServer) -> Iterator[httpx.Client]:
     """Without a token."""
     with httpx.Client(base_url=f"{server.admin}/api/v1") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def ask(server: RunningServer) -> Ask:
+    """The command line beside the server."""
+    return beside(server)
 
 
 @pytest.fixture(scope="session")

@@ -193,3 +193,13 @@ def test_what_a_policy_that_is_put_does_not_do_is_told(ask: Ask, run: Command) -
 
 def test_lint_reads_a_file_that_is_there() -> None:
     assert "can't read /none: No such file" in refusal(CliRunner().invoke(app, ["policy", "lint", "/none"]))
+
+
+def test_a_key_is_narrowed_from_its_first_moment_on(ask: Ask, run: Command, tmp_path: Path) -> None:
+    file = tmp_path / "reads.json"
+    file.write_text(document(of_identity(Resource="*")))
+    made = ask("key", "create", "admin", "--policy", str(file))
+    assert ask("policy", "list", "--key", made["access_key_id"])[0]["name"] == "reads"
+    file.write_text("{}")
+    assert "MalformedPolicyDocument" in refusal(run("key", "create", "admin", "--policy", str(file)))
+    assert "can't read" in refusal(run("key", "create", "admin", "--policy", str(tmp_path / "none")))

@@ -121,6 +121,7 @@ async def process(
             KnownRules(database),
             nothing,
             nothing,
+            nothing,
         )
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()

@@ -81,3 +81,12 @@ def test_of_concurrent_renames_one_moves_the_object(s3: Any, bucket: str) -> Non
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert len(keys) == 1
     assert s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read() == LARGE
+
+
+def test_a_repetition_is_answered_where_only_the_object_says_who_may(owner: Person, owned: str) -> None:
+    """With ACLs, what may be renamed is asked of the object, which a repetition doesn't read."""
+    owner.s3.put_object(Bucket=owned, Key="a", Body=b"a")
+    rename = {"Bucket": owned, "Key": "b", "RenameSource": "a", "ClientToken": "t"}
+    owner.s3.rename_object(**rename)
+    owner.s3.rename_object(**rename)
+    assert owner.s3.get_object(Bucket=owned, Key="b")["Body"].read() == b"a"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from s3gw.access.acl import ALL_USERS, AUTHENTICATED_USERS, Acl, Grant, canned
+from s3gw.access.actions import RENAME
 from s3gw.access.decide import Question, Resource, StoredObject, decide
 from s3gw.access.parse import parse_bucket_policy, parse_identity_policy
 from s3gw.access.public import is_public
@@ -109,7 +110,7 @@ OF_OBJECT = {
         "RestoreObject",
         "UpdateObjectEncryption",
     ]
-}
+} | {RENAME}
 BY_ACL = LIST | READ | CREATE | BUCKET_ACP | BUCKET_WRITE_ACP | OBJECT_ACP | OBJECT_WRITE_ACP
 ON_OBJECTS = READ | CREATE | OBJECT_ACP | OBJECT_WRITE_ACP | OF_OBJECT
 IN_BUCKET = BY_ACL | OF_BUCKET | OF_OBJECT | OF_POLICY

@@ -1,0 +1,150 @@
+"""Sharing: who is given read, write or admin on a bucket, a prefix or a file, and by whom."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from s3gw.access.grants import Kind
+from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
+from s3gw.metadata import buckets, grants
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.database import Connection
+from s3gw.metadata.grants import Grant, Page
+from s3gw.operations.sharing import Rights, rights_on
+from s3gw.problems import Conflict, NotFound, PermissionDenied
+from s3gw.services import Services
+
+
+class Share(NamedTuple):
+    """`grantee` is whom it is for, by `column`: user_id, username or group_id. `path` is the prefix or the key."""
+
+    column: str
+    grantee: str
+    permission: str
+    kind: Kind = "bucket"
+    path: str = ""
+    expires_at: int | None = None
+
+
+class Change(NamedTuple):
+    """None: as it is. `sets_expiry`: it expires then, or never."""
+
+    permission: str | None
+    sets_expiry: bool = False
+    expires_at: int | None = None
+
+
+async def find_bucket(
+    services: Services, caller: Caller, origin: Origin, bucket_id: str, *, by_name: bool = False
+) -> tuple[Bucket, Rights]:
+    """Raises NotFound, also where the caller may not see it."""
+    find = buckets.find if by_name else buckets.find_by_uuid
+    bucket = await services.database.scan(find, bucket_id)
+    if bucket is None:
+        raise NotFound("there is no such bucket")
+    rights = await rights_on(services, caller.principal, bucket, origin.address, time.time_ns() // 1000)
+    if not rights.is_seen:
+        raise NotFound("there is no such bucket")
+    return bucket, rights
+
+
+async def share(services: Services, caller: Caller, origin: Origin, bucket_id: str, wanted: Share) -> Grant:
+    """Raises NotFound, PermissionDenied, Invalid, and Conflict where the same was granted before."""
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    _require(rights, wanted.kind, wanted.path, wanted.expires_at)
+    return await services.database.write(_share, caller, bucket, wanted)
+
+
+def _share(conn: Connection, caller: Caller, bucket: Bucket, wanted: Share) -> Grant:
+    grantee = grants.find_grantee(conn, wanted.column, wanted.grantee)
+    principal = caller.principal
+    is_own = grantee.kind == "user" or grants.account_of_group(conn, grantee.id) == principal.account_owner_id
+    if not is_own and principal.role != "admin":
+        raise NotFound("there is no such group")
+    return grants.create(
+        conn,
+        bucket.id,
+        grantee,
+        resource_type=wanted.kind,
+        path=wanted.path,
+        permission=wanted.permission,
+        granted_by=principal.user_id,
+        expires_at=wanted.expires_at,
+    )
+
+
+async def page(services: Services, caller: Caller, origin: Origin, bucket_id: str, offset: int, limit: int) -> Page:
+    """For who may share; of an admin of a prefix or file, what lies in it. Auditors see all. Raises NotFound,
+    PermissionDenied.
+    """
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    sees_all = rights.is_owners or caller.principal.role in ("admin", "auditor") or rights.may_share("bucket", "")
+    if not sees_all and not rights.by_grant:
+        raise PermissionDenied("only who may share the bucket sees who has access to it")
+    below = None if sees_all else [(grant.kind, grant.path) for grant in rights.by_grant]
+    return await services.database.scan(grants.page, bucket.id, below, offset, limit)
+
+
+async def change(
+    services: Services,
+    caller: Caller,
+    origin: Origin,
+    bucket_id: str,
+    grantee_id: str,
+    grant_id: str | None,
+    wanted: Change,
+) -> Grant:
+    """Raises Conflict where there are several and none is named."""
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    return await services.database.write(_change, rights, bucket.id, grantee_id, grant_id, wanted)
+
+
+def _change(
+    conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None, wanted: Change
+) -> Grant:
+    found = _find(conn, rights, bucket_id, grantee_id, grant_id)
+    if len(found) > 1:
+        raise Conflict("there are several grants: say which by grant_id")
+    (grant,) = found
+    expires_at = wanted.expires_at if wanted.sets_expiry else grant.expires_at
+    _require(rights, _kind(grant), grant.path, expires_at)
+    return grants.change(conn, grant, wanted.permission or grant.permission, expires_at)
+
+
+async def revoke(
+    services: Services, caller: Caller, origin: Origin, bucket_id: str, grantee_id: str, grant_id: str | None
+) -> None:
+    """All grants of a user or group in the bucket, or one."""
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    await services.database.write(_revoke, rights, bucket.id, grantee_id, grant_id)
+
+
+def _revoke(conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None) -> None:
+    for grant in _find(conn, rights, bucket_id, grantee_id, grant_id):
+        grants.remove(conn, grant)
+
+
+def _find(conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None) -> list[Grant]:
+    """One or more, which the caller may all change."""
+    if not rights.is_owners and not rights.by_grant:
+        raise PermissionDenied("only who may share the bucket changes who has access to it")
+    found = grants.of_grantee(conn, bucket_id, grantee_id)
+    found = [grant for grant in found if grant_id in (None, grant.id)]
+    if not found:
+        raise NotFound("there is no such grant")
+    if not all(rights.may_share(_kind(grant), grant.path) for grant in found):
+        raise PermissionDenied("it isn't yours to change: it lies outside of what you administer")
+    return found
+
+
+def _require(rights: Rights, kind: Kind, path: str, expires_at: int | None) -> None:
+    if not rights.may_share(kind, path):
+        raise PermissionDenied("you may not share this")
+    if not rights.may_share_until(kind, path, expires_at):
+        raise PermissionDenied("you may not share this for longer than you have it: give an earlier expires_at")
+
+
+def _kind(grant: Grant) -> Kind:
+    return grant.resource_type  # type: ignore[return-value]

@@ -1,0 +1,138 @@
+"""Access keys: a user's own, those of the users in its account, and, for admins, everybody's.
+
+A key never may more than its user; a policy that it is given narrows it further.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from s3gw.access.parse import parse_identity_policy
+from s3gw.accounts.login import Caller
+from s3gw.auth.credentials import new_access_key_id, new_secret_access_key
+from s3gw.metadata import identities, identity_policies
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.identities import Key, User
+from s3gw.metadata.identity_policies import Holder, IdentityPolicy
+from s3gw.problems import Conflict, Fault, Invalid, NotFound
+from s3gw.services import Services
+
+MOST_KEYS = 100  # of a user, to be made by itself
+_POLICY = "scope"  # what the policy is called that a key is made with
+
+
+class KeyWithPolicies(NamedTuple):
+    key: Key
+    policies: list[IdentityPolicy]
+
+
+class NewKey(NamedTuple):
+    """The secret is told this once."""
+
+    made: KeyWithPolicies
+    secret_access_key: str
+
+
+class Wanted(NamedTuple):
+    """`user_id` None: the caller's own. `policy`: JSON."""
+
+    user_id: str | None
+    description: str
+    expires_at: int | None
+    policy: str | None
+
+
+async def create(services: Services, caller: Caller, wanted: Wanted) -> NewKey:
+    """Raises NotFound, Invalid, Conflict, and the S3Error of a policy that is none."""
+    if wanted.policy is not None:
+        parse_identity_policy(wanted.policy)
+    access_key_id, secret = new_access_key_id(), new_secret_access_key()
+    sealed = services.credentials.seal(access_key_id, secret)
+    made = await services.database.write(_create, caller, wanted, access_key_id, sealed)
+    return NewKey(made, secret)
+
+
+def _create(
+    conn: Connection, caller: Caller, wanted: Wanted, access_key_id: str, sealed_secret: bytes
+) -> KeyWithPolicies:
+    user = _user(conn, caller, wanted.user_id)
+    identities.lock_user(conn, user)
+    _refuse_past(conn, wanted.expires_at)
+    if identities.page_of_keys(conn, user.id, 0, 0)[1] >= MOST_KEYS:
+        raise Conflict(f"a user has {MOST_KEYS} access keys at most: delete one")
+    key = identities.create_key(
+        conn,
+        user=user.id,
+        access_key_id=access_key_id,
+        sealed_secret=sealed_secret,
+        description=wanted.description,
+        expires_at=wanted.expires_at,
+    )
+    policies = []
+    if wanted.policy is not None:
+        holder = Holder("key", access_key_id, access_key_id)
+        policies.append(identity_policies.put(conn, holder, _POLICY, wanted.policy))
+    return KeyWithPolicies(key, policies)
+
+
+async def page(
+    services: Services, caller: Caller, user_id: str | None, offset: int, limit: int
+) -> tuple[list[KeyWithPolicies], int]:
+    """Of the caller, or of another user whose keys the caller looks after. Raises NotFound."""
+    return await services.database.scan(_page, caller, user_id, offset, limit)
+
+
+def _page(
+    conn: Connection, caller: Caller, user_id: str | None, offset: int, limit: int
+) -> tuple[list[KeyWithPolicies], int]:
+    user = _user(conn, caller, user_id)
+    found, total = identities.page_of_keys(conn, user.id, offset, limit)
+    policies = identity_policies.of_keys(conn, [key.access_key_id for key in found])
+    return [KeyWithPolicies(key, policies.get(key.access_key_id, [])) for key in found], total
+
+
+async def change(services: Services, caller: Caller, access_key_id: str, changes: dict[str, Any]) -> KeyWithPolicies:
+    """Of `description`, `is_enabled` and `expires_at`. Raises NotFound, Invalid."""
+    return await services.database.write(_change, caller, access_key_id, changes)
+
+
+def _change(conn: Connection, caller: Caller, access_key_id: str, changes: dict[str, Any]) -> KeyWithPolicies:
+    _own_key(conn, caller, access_key_id)
+    _refuse_past(conn, changes.get("expires_at"))
+    key = identities.update_key(conn, access_key_id, **changes)
+    return KeyWithPolicies(key, identity_policies.of_keys(conn, [access_key_id]).get(access_key_id, []))
+
+
+async def delete(services: Services, caller: Caller, access_key_id: str) -> None:
+    """It is refused from the next request on. Raises NotFound."""
+    await services.database.write(_delete, caller, access_key_id)
+
+
+def _delete(conn: Connection, caller: Caller, access_key_id: str) -> None:
+    _own_key(conn, caller, access_key_id)
+    identities.delete_key(conn, access_key_id)
+
+
+def _own_key(conn: Connection, caller: Caller, access_key_id: str) -> None:
+    try:
+        _user(conn, caller, identities.find_key(conn, access_key_id).user_id)
+    except (NotFound, identities.NoSuchAccessKey):
+        raise NotFound("there is no such access key") from None
+
+
+def _user(conn: Connection, caller: Caller, user_id: str | None) -> User:
+    """Whose keys are meant: the caller looks after its own, an account's root after those of its users."""
+    principal = caller.principal
+    try:
+        user = identities.find_user_by_id(conn, user_id or principal.user_id)
+    except identities.NoSuchUser:
+        raise NotFound("there is no such user") from None
+    in_account = principal.is_root and user.account_owner_id == principal.user_id
+    if user.deleted_at is not None or not (user.id == principal.user_id or in_account or principal.role == "admin"):
+        raise NotFound("there is no such user")
+    return user
+
+
+def _refuse_past(conn: Connection, expires_at: int | None) -> None:
+    if expires_at is not None and expires_at <= now(conn):
+        raise Invalid("it would have expired already", faults=(Fault("expires_at", "is in the past"),))

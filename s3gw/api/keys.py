@@ -1,0 +1,137 @@
+"""Access keys, with which S3 requests are signed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+
+from s3gw.accounts import keys
+from s3gw.accounts.keys import KeyWithPolicies, Wanted
+from s3gw.api.caller import TheCaller, TheServices
+from s3gw.api.models import Body, Id, Page, time_of
+from s3gw.api.page_query import ThePage
+from s3gw.problems import NotFound
+
+router = APIRouter(prefix="/keys", tags=["keys"])
+
+Description = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
+
+
+def _key_id(value: str) -> str:
+    if "\0" in value:  # PostgreSQL's text has none
+        raise NotFound("there is no such access key")
+    return value
+
+
+KeyId = Annotated[str, AfterValidator(_key_id)]
+
+
+class Policy(BaseModel):
+    """In IAM's language; what none of a key's policies allows, it may not."""
+
+    name: str
+    document: dict[str, Any]
+
+
+class Key(BaseModel):
+    """`last_used_at` is written within a minute. Without policies it may what its user may."""
+
+    access_key_id: str
+    user_id: str
+    description: str
+    is_active: bool
+    expires_at: datetime | None
+    created_at: datetime
+    last_used_at: datetime | None
+    policies: list[Policy]
+
+
+class KeyWithSecret(Key):
+    secret_access_key: str = Field(description="Shown this once.")
+
+
+class CreateKey(Body):
+    user_id: Id | None = Field(None, description="Of a user of the caller's account; an admin: of any.")
+    description: Description = ""
+    expires_at: AwareDatetime | None = None
+    policy: dict[str, Any] | None = Field(
+        None,
+        description="An IAM policy that narrows the key: to actions, buckets, prefixes, source addresses.",
+        examples=[{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}],
+    )
+
+
+class ChangeKey(Body):
+    """What is left out stays."""
+
+    description: Description | None = None
+    is_active: bool | None = None
+    expires_at: AwareDatetime | None = Field(None, description="null: never.")
+
+    def changes(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.description is not None:
+            found["description"] = self.description
+        if self.is_active is not None:
+            found["is_enabled"] = self.is_active
+        if "expires_at" in self.model_fields_set:
+            found["expires_at"] = _moment(self.expires_at)
+        return found
+
+
+@router.post("", status_code=201)
+async def create_key(body: CreateKey, caller: TheCaller, services: TheServices) -> KeyWithSecret:
+    """Make an access key. Its secret is shown this once."""
+    policy = None if body.policy is None else json.dumps(body.policy)
+    made = await keys.create(services, caller, Wanted(body.user_id, body.description, _moment(body.expires_at), policy))
+    return KeyWithSecret(**_members(made.made), secret_access_key=made.secret_access_key)
+
+
+@router.get("")
+async def list_keys(
+    page: ThePage,
+    caller: TheCaller,
+    services: TheServices,
+    user_id: Annotated[Id | None, Query(description="Of this user; without it one's own.")] = None,
+) -> Page[Key]:
+    """Access keys in the order in which they were made, without their secrets."""
+    found, total = await keys.page(services, caller, user_id, page.offset, page.per_page)
+    return Page[Key](**page.members([Key(**_members(key)) for key in found], total))
+
+
+@router.put("/{access_key_id}")
+async def change_key(access_key_id: KeyId, body: ChangeKey, caller: TheCaller, services: TheServices) -> Key:
+    """Disable or enable a key, or set when it expires. It counts from the next request on."""
+    return Key(**_members(await keys.change(services, caller, access_key_id, body.changes())))
+
+
+@router.delete("/{access_key_id}", status_code=204)
+async def delete_key(access_key_id: KeyId, caller: TheCaller, services: TheServices) -> Response:
+    await keys.delete(services, caller, access_key_id)
+    return Response(status_code=204)
+
+
+def _members(found: KeyWithPolicies) -> dict[str, Any]:
+    key = found.key
+    return {
+        "access_key_id": key.access_key_id,
+        "user_id": key.user_id,
+        "description": key.description,
+        "is_active": key.is_enabled,
+        "expires_at": _time(key.expires_at),
+        "created_at": time_of(key.created_at),
+        "last_used_at": _time(key.last_used_at),
+        "policies": [Policy(name=one.name, document=json.loads(one.document)) for one in found.policies],
+    }
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else time_of(microseconds)
+
+
+def _moment(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp() * 1_000_000)
