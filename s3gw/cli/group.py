@@ -36,21 +36,21 @@ def create(
 ) -> None:
     """Create a group without members."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.create, name, account)), as_json)
+        show(describe(metadata.change("group.create", groups.create, name, account)), as_json)
 
 
 @app.command()
 def add(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Add a user, who from the next request on may what the group's policies allow."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.add, name, user)), as_json)
+        show(describe(metadata.change("group.add", groups.add, name, user)), as_json)
 
 
 @app.command()
 def remove(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Undo `add`."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.remove, name, user)), as_json)
+        show(describe(metadata.change("group.remove", groups.remove, name, user)), as_json)
 
 
 @app.command("list")
@@ -69,4 +69,4 @@ def list_(
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete a group with its policies. Its members stay users, without what these allowed."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.delete_group, name)) | {"deleted": True}, as_json)
+        show(describe(metadata.change("group.delete", groups.delete_group, name)) | {"deleted": True}, as_json)

@@ -40,7 +40,8 @@ def create(
         access_key_id = access_key_id or new_access_key_id()
         secret = secret_access_key or new_secret_access_key()
         identities.check_access_key(access_key_id, secret)
-        key = metadata.write(
+        key = metadata.change(
+            "key.create",
             _create,
             Credentials(find_master_key(metadata.settings)),
             secret,
@@ -91,28 +92,28 @@ def update(
             changes["expires_at"] = None if expires == "never" else parse_time(expires)
         if not changes:
             raise Refused("nothing to change: give --description or --expires")
-        show(describe(metadata.write(identities.update_key, access_key_id, **changes)), as_json)
+        show(describe(metadata.change("key.update", identities.update_key, access_key_id, **changes)), as_json)
 
 
 @app.command()
 def disable(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Refuse requests signed with the key, from the next one on."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.update_key, access_key_id, is_enabled=False)), as_json)
+        show(describe(metadata.change("key.disable", identities.update_key, access_key_id, is_enabled=False)), as_json)
 
 
 @app.command()
 def enable(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Undo `disable`."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.update_key, access_key_id, is_enabled=True)), as_json)
+        show(describe(metadata.change("key.enable", identities.update_key, access_key_id, is_enabled=True)), as_json)
 
 
 @app.command()
 def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete an access key."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
+        show(describe(metadata.change("key.delete", identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
 
 
 def _create(conn: Connection, credentials: Credentials, secret: str, **fields: Any) -> identities.Key:

@@ -22,7 +22,8 @@ from s3gw.errors import (
     NoSuchBucket,
     NotImplemented,
 )
-from s3gw.metadata import buckets, configurations, uploads
+from s3gw.metadata import audit, buckets, configurations, uploads
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock
 from s3gw.metadata.database import Connection
@@ -120,7 +121,7 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
         bucket = _NewBucket(
             name, call.principal.account_owner_id, settings.region, settings.bucket_defaults, call.now, given
         )
-        await call.services.database.write(_create, bucket, keys=(BucketLock(name).name(),))
+        await call.services.database.write(_create, bucket, call.actor(), keys=(BucketLock(name).name(),))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK and resets the bucket access control lists (ACLs)" (API Reference, CreateBucket).
@@ -177,8 +178,10 @@ async def _access_of_new(call: Call, input: Any, defaults: Mapping[str, Any]) ->
     return {**given, "ACL": asked}
 
 
-def _create(conn: Connection, bucket: _NewBucket) -> int:
-    return buckets.create(conn, **bucket._asdict())
+def _create(conn: Connection, bucket: _NewBucket, actor: Actor) -> int:
+    bucket_id = buckets.create(conn, **bucket._asdict())
+    audit.record(conn, actor, "bucket.create", "bucket", bucket.name, None, buckets.told(conn, bucket.name))
+    return bucket_id
 
 
 def _check_location(constraint: str | None, region: str) -> None:
