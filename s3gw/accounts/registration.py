@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Literal
 
+from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.addresses import parse_address
 from s3gw.metadata import identities
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.problems import Fault, Invalid, RegistrationClosed
@@ -36,7 +38,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def register(services: Services, *, name: str, email: str, password: str, was_forwarded: bool) -> User:
+async def register(
+    services: Services, *, name: str, email: str, password: str, was_forwarded: bool, origin: Origin
+) -> User:
     """Raises RegistrationClosed, Invalid or Conflict. `was_forwarded`: a header says that the request came through a
     proxy, which on the same machine would open to the world what is meant for this machine.
     """
@@ -47,11 +51,13 @@ async def register(services: Services, *, name: str, email: str, password: str, 
     address = normal_email(email)
     await check_password(password, (name, address))
     hashed = await services.passwords.hash(password)
-    return await services.database.write(_create, name, address, hashed, settings.default_user_quota)
+    return await services.database.write(_create, name, address, hashed, settings.default_user_quota, origin)
 
 
-def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int) -> User:
-    return identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int, origin: Origin) -> User:
+    user = identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+    told(conn, origin.actor(user.id, user.name), "user.register", None, user)
+    return user
 
 
 def normal_email(address: str) -> str:

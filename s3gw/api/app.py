@@ -7,12 +7,12 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 import s3gw
-from s3gw.api import users
+from s3gw.api import audit, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (users.router,)
+ROUTERS: tuple[APIRouter, ...] = (users.router, audit.router)
 
 
 def build_api(services: Services) -> Door:
