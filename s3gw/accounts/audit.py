@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from s3gw.metadata import audit_lines, audit_seals
 from s3gw.metadata.audit_chain import BEGINNING, Line, Place
 from s3gw.metadata.audit_lines import Wanted
-from s3gw.metadata.audit_seals import Checkpoint, is_sealed_behind
+from s3gw.metadata.audit_seals import Checkpoint, Name, is_sealed_behind
 from s3gw.metadata.database import Database
 
 STEP = 500  # lines
@@ -72,7 +72,7 @@ class _Walk:
         self._key, self._kept, self._lines = key, kept, 0
         self._faults: list[str] = []
 
-    def genuine(self, name: str, checkpoint: Checkpoint | None) -> Place:
+    def genuine(self, name: Name, checkpoint: Checkpoint | None) -> Place:
         if checkpoint is None:
             return BEGINNING
         if not checkpoint.is_genuine(self._key, name):

@@ -66,6 +66,7 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.auth.master_key import MasterKeyError
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
+    from s3gw.metadata.audit_seals import Tampered
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
     from s3gw.metadata.identities import IdentityError
     from s3gw.metadata.identity_policies import PolicyError
@@ -79,6 +80,7 @@ def refusals(as_json: bool) -> Iterator[None]:
         NoSuchJob,
         PolicyError,
         Refused,
+        Tampered,
         UnsuitableDatabase,
     )
     try:

@@ -20,8 +20,9 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import audit_checkpoints, audit_log
 
 Name = Literal["start", "head"]
-Checkpoints = dict[str, "Checkpoint"]  # by name
+Checkpoints = dict[Name, "Checkpoint"]
 _any_unsealed = Prepared(select(audit_log.c.id).where(audit_log.c.mac.is_(None)).limit(1))
+_STEP = 500
 _lines = tuple(audit_log.c[name] for name in Line._fields)
 
 
@@ -36,7 +37,7 @@ class Checkpoint(NamedTuple):
     at: int
     seal: bytes
 
-    def is_genuine(self, key: bytes, name: str) -> bool:
+    def is_genuine(self, key: bytes, name: Name) -> bool:
         return hmac.compare_digest(self.seal, seal_of(key, name, self.place, self.at))
 
 
@@ -57,7 +58,7 @@ def seal(conn: Connection, key: bytes, limit: int) -> int:
     one that was noted, or isn't the last place: sealing on would hide that.
     """
     conn.execute(insert_on_conflict(audit_checkpoints).values(_row(key, "head", BEGINNING, 0)).on_conflict_do_nothing())
-    conn.execute(select(audit_checkpoints.c.name).where(audit_checkpoints.c.name == "head").with_for_update())
+    _lock_head(conn)
     place = _genuine(key, "head", checkpoints(conn)["head"]).place
     if _sealed_after(conn, place.position, 1):
         raise Tampered("the audit log goes on behind its head")
@@ -101,8 +102,37 @@ def prune(conn: Connection, key: bytes, before: int, limit: int) -> int:
     return removed
 
 
+def rekey(conn: Connection, old: bytes, new: bytes) -> int:
+    """Seal the whole log under another key, in the transaction in which the master key is replaced; how many lines.
+    What isn't as it was sealed under the old key keeps its seal, so it isn't under the new one either.
+    """
+    _lock_head(conn)
+    noted, moved = checkpoints(conn), dict[bytes, bytes]()  # of the last line: its mac before and after
+    start = noted["start"].place if "start" in noted else BEGINNING
+    before, after, count = start, start, 0
+    while lines := _sealed_after(conn, before.position, _STEP):
+        for line in lines:
+            is_genuine = line.position == before.position + 1 and is_sealed_behind(old, before, line)
+            before = Place(line.position or 0, line.mac)
+            after = following(new, after, line) if is_genuine else before
+            moved = {before.mac: after.mac}
+            conn.execute(update(audit_log).where(audit_log.c.id == line.id).values(mac=after.mac))
+        count += len(lines)
+    for name, checkpoint in noted.items():
+        if checkpoint.is_genuine(old, name):
+            place = checkpoint.place
+            row = _row(new, name, place._replace(mac=moved.get(place.mac, place.mac)), checkpoint.at)
+            conn.execute(update(audit_checkpoints).where(audit_checkpoints.c.name == name).values(row))
+    return count
+
+
 def is_sealed_behind(key: bytes, place: Place, line: Line) -> bool:
     return hmac.compare_digest(mac_of(key, place.mac, line), line.mac)
+
+
+def _lock_head(conn: Connection) -> None:
+    """Other sealers wait until the end of the transaction."""
+    conn.execute(select(audit_checkpoints.c.name).where(audit_checkpoints.c.name == "head").with_for_update())
 
 
 def _sealed_after(conn: Connection, position: int, limit: int) -> list[Line]:

@@ -15,7 +15,7 @@ from s3gw.metadata import audit, audit_lines, audit_seals
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.audit_chain import BEGINNING, Place, parse_place
 from s3gw.metadata.audit_lines import Wanted
-from s3gw.metadata.audit_seals import Tampered, prune, seal
+from s3gw.metadata.audit_seals import Tampered, prune, rekey, seal
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.schema import audit_checkpoints, audit_log
 
@@ -243,6 +243,36 @@ async def test_lines_removed_by_another_than_the_job_are_missed_whatever_start_i
 
     await database.write(forge)
     assert "the start of the log" in (await verify(database, KEY)).faults[0]
+
+
+async def test_under_another_key_the_log_is_as_whole_as_it_was(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_seals, "_STEP", 2)
+    await sealed(database, 7)
+    await database.write(prune, KEY, await database.read(now), 2)
+    await database.write(write, "new")  # which isn't sealed yet
+    assert await database.write(rekey, KEY, OTHER) == 5
+    verdict = await verify(database, OTHER)
+    assert (verdict.lines, verdict.head.position, verdict.faults) == (5, 7, [])
+    assert (await verify(database, KEY)).faults != []
+    assert await database.write(seal, OTHER, 100) == 1
+    assert (await verify(database, OTHER)).faults == []
+
+
+async def test_a_new_key_hides_no_change(database: Database) -> None:
+    await sealed(database, 7)
+
+    def damage(conn: Connection) -> None:
+        conn.execute(update(audit_log).where(at(2)).values(actor="me"))
+        conn.execute(delete(audit_log).where(at(4)))
+        conn.execute(delete(audit_log).where(at(7)))
+
+    await database.write(damage)
+    before = await verify(database, KEY)
+    await database.write(rekey, KEY, OTHER)
+    after = await verify(database, OTHER)
+    assert after.faults == before.faults and len(after.faults) == 3
 
 
 @pytest.mark.parametrize("text", ["", "1", "x:" + "0" * 64, "1:00", "-1:" + "0" * 64, "1:" + "z" * 64])

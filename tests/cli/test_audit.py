@@ -161,4 +161,7 @@ def test_verify_tells_a_whole_log_from_a_changed_one(sealed: None, ask: Ask, run
         database.execute("UPDATE audit_log SET actor = 'me' WHERE id = 1")
     found = run("audit", "verify", "--json")
     assert (found.exit_code, json.loads(found.stdout)["faults"]) == (1, ["line 1 was changed: user.create of admin"])
+    with sqlite3.connect(data / "s3gw.db") as database:
+        database.execute("UPDATE audit_checkpoints SET position = 1")
+    assert "the head of the log isn't what was noted" in refusal(run("audit", "head"))
     assert "a head is what" in refusal(run("audit", "verify", "--head", "1"))
