@@ -67,7 +67,7 @@ async def log_in(services: Services, name: str, password: str, origin: Origin) -
         found = await _compared(services, attempts, limits, name, password)
         return await _begin_session(services, found, password, origin)
     except (NotAuthenticated, RateLimited) as refusal:
-        await _note(services, limits, refusal, name, origin)
+        await note_refusal(services, limits, refusal, name, origin)
         raise
 
 
@@ -95,7 +95,9 @@ async def _compared(services: Services, attempts: Attempts, limits: Sequence[Lim
     return found
 
 
-async def _note(services: Services, limits: Sequence[Limit], refusal: Problem, name: str, origin: Origin) -> None:
+async def note_refusal(
+    services: Services, limits: Sequence[Limit], refusal: Problem, name: str, origin: Origin
+) -> None:
     """Tell the audit log. Those of one name take turns here: they may all be counted in one row."""
     counts = [limit.counted for limit in limits]
     outcome: Outcome = "refused" if isinstance(refusal, RateLimited) else "failed"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from s3gw.metadata.audit_chain import BEGINNING, Place, parse_place
 from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.audit_seals import Tampered, prune, rekey, seal
 from s3gw.metadata.database import Connection, Database, now
+from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import audit_checkpoints, audit_log
 
 pytestmark = pytest.mark.anyio
@@ -157,6 +160,34 @@ async def test_a_line_that_is_committed_late_with_a_lower_id_is_sealed_behind_th
     found, _ = await database.read(audit_lines.page_of, Wanted(), before_id=None, offset=0, limit=10)
     assert {line.id: line.position for line in found} == {1: 1, 3: 2, 2: 3}
     assert (await verify(database, KEY)).faults == []
+
+
+async def test_a_transaction_that_is_open_holds_up_neither_the_sealer_nor_other_lines(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    """On PostgreSQL, where others write meanwhile; its line has the lower id and the later place."""
+    database, written, go_on = open_database(postgresql_url, tmp_path), threading.Event(), threading.Event()
+
+    def stay_open(conn: Connection) -> None:
+        write(conn, "first")
+        written.set()
+        assert go_on.wait(20)
+
+    try:
+        staying = asyncio.create_task(database.write(stay_open))
+        assert await asyncio.to_thread(written.wait, 20)
+        await database.write(write, "second")
+        assert await database.write(seal, KEY, 100) == 1
+        assert [place.position for place in await places(database)] == [1]
+        go_on.set()
+        await staying
+        assert await database.write(seal, KEY, 100) == 1
+        lines = await database.read(audit_lines.step, Wanted(), 0, 10)
+        assert [(line.resource, line.position) for line in lines] == [("first", 2), ("second", 1)]
+        assert (await verify(database, KEY)).faults == []
+    finally:
+        go_on.set()
+        await database.close()
 
 
 async def test_sealers_at_the_same_time_give_each_line_one_place(database: Database) -> None:
