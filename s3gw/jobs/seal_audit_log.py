@@ -20,23 +20,24 @@ from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
-PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds; longer after each attempt that failed
+PAUSE = 0.5  # seconds
 _BATCH = 200  # lines of one transaction
 _logger = logging.getLogger("s3gw.jobs")
 
 
 async def keep_sealed(services: Storage) -> None:
-    """Run until cancelled."""
-    pause = PAUSE
+    """Run until cancelled. What keeps it from sealing is told once."""
+    told = ""
     while True:
         try:
             if await services.database.read(_is_behind):
                 await seal_all(services.database, audit_key(find_master_key(services.settings)))
-            pause = PAUSE
+            told = ""
         except (DatabaseUnavailable, MasterKeyError, Tampered) as error:
-            _logger.warning("the audit log can't be sealed: %s", error)
-            pause = min(LONGEST_PAUSE, 2 * pause)
-        await asyncio.sleep(pause)
+            if told != str(error):
+                _logger.warning("the audit log can't be sealed: %s", error)
+            told = str(error)
+        await asyncio.sleep(PAUSE)
 
 
 def _is_behind(conn: Connection) -> bool:

@@ -51,7 +51,6 @@ async def test_the_sealer_goes_on_when_the_key_or_the_database_is_there_again(
     process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sealing, "PAUSE", 0.01)
-    monkeypatch.setattr(sealing, "LONGEST_PAUSE", 0.02)
     settings: Any = process.services.settings
     settings.master_key, settings.master_key_file = None, process.folder.parent / "master.key"
     is_behind, failures = sealing._is_behind, [DatabaseUnavailable("gone")] * 2  # a read is tried twice
@@ -68,6 +67,8 @@ async def test_the_sealer_goes_on_when_the_key_or_the_database_is_there_again(
         async with asyncio.timeout(20):
             while "gone" not in caplog.text or "is missing" not in caplog.text:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert caplog.text.count("is missing") == 1
         load_master_key(settings.master_key_file)
         await until_sealed(process.database)
         keeping.cancel()
