@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     )
     default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
+    audit_retention: Annotated[float, Field(gt=0)] = Field(
+        365, description="Days that lines of the audit log are kept; older ones are removed."
+    )
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."

@@ -16,6 +16,7 @@ from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.metadata import test_contents as contents
 from tests.metadata import test_postgresql as postgresql
+from tests.metadata import test_refused_logins as refused_logins
 from tests.metadata import test_sqlite_writer as sqlite
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
@@ -43,6 +44,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
+    "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
+    "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
     "metadata.sqlite._MOST_SLOW": sqlite.test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread,
     "metadata.sqlite_connection.MAX_SCAN_SECONDS": sqlite.test_a_scan_longer_than_its_limit_is_ended,
     "metadata.sqlite_writer.MAX_GROUP": sqlite.test_a_group_is_bounded,

@@ -188,18 +188,32 @@ def _create_audit_log() -> None:
         sa.Column("before", sa.Text()),
         sa.Column("after", sa.Text()),
         sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger()),
         sa.Column("mac", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
         sqlite_autoincrement=True,
     )  # fmt: skip
     op.create_index(op.f("ix_audit_log_at"), "audit_log", ["at"])
+    op.create_index("ux_audit_log_position", "audit_log", ["position"], unique=True)
+    unsealed = sa.text("mac IS NULL")
+    op.create_index("ix_audit_log_unsealed", "audit_log", ["id"], sqlite_where=unsealed, postgresql_where=unsealed)
     op.create_table(
         "audit_checkpoints",
-        sa.Column("last_id", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("last_id", name=op.f("pk_audit_checkpoints")),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_audit_checkpoints")),
+    )
+    op.create_table(
+        "refused_logins",
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("action", "name", "address", "minute", name=op.f("pk_refused_logins")),
     )
 
 

@@ -16,6 +16,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from s3gw.metadata import failed_attempts
 from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.metadata.refused_logins import Count
 from s3gw.problems import RateLimited
 
 MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
@@ -25,9 +26,15 @@ KNOWN_DAYS = 30  # since somebody logged in from an address
 T = TypeVar("T")
 
 
-class _Limit(NamedTuple):
+class Limit(NamedTuple):
     item: RateLimitItemPerMinute
     subject: tuple[str, ...]
+
+    @property
+    def counted(self) -> Count:
+        """As the audit log counts those that are too many: by the name from wherever, or by the address."""
+        key, (kind, of) = self.item.key_for(*self.subject), self.subject[:2]
+        return Count(key, name=of) if kind == "name" else Count(key, address=of)
 
 
 class Attempts:
@@ -37,16 +44,16 @@ class Attempts:
         self._database = database
         self._limiter = MovingWindowRateLimiter(_Rows(database))
 
-    async def limits_of(self, name: str, address: str) -> Sequence[_Limit]:
+    async def limits_of(self, name: str, address: str) -> Sequence[Limit]:
         """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
         is_known = await self._database.read(failed_attempts.is_known_address, name, address, KNOWN_DAYS)
         of_name = ("name", name.lower(), address) if is_known else ("name", name.lower())
         return (
-            _Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
-            _Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", address)),
+            Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
+            Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", address)),
         )
 
-    async def require(self, limits: Sequence[_Limit]) -> None:
+    async def require(self, limits: Sequence[Limit]) -> None:
         """Raises RateLimited where one of them is used up. To be asked before a password is looked at, and again
         before it is said to be right: others may have used the limit up meanwhile.
         """
@@ -54,14 +61,14 @@ class Attempts:
             if not await self._limiter.test(limit.item, *limit.subject):
                 raise await self._refusal(limit)
 
-    async def fail(self, limits: Sequence[_Limit], answer: T) -> T | RateLimited:
+    async def fail(self, limits: Sequence[Limit], answer: T) -> T | RateLimited:
         """Note a failure. Gives `answer`, or RateLimited where this one was too many."""
         for limit in limits:
             if not await self._limiter.hit(limit.item, *limit.subject):
                 return await self._refusal(limit)
         return answer
 
-    async def _refusal(self, limit: _Limit) -> RateLimited:
+    async def _refusal(self, limit: Limit) -> RateLimited:
         stats = await self._limiter.get_window_stats(limit.item, *limit.subject)
         return RateLimited("too many failed attempts", retry_after=max(1.0, stats.reset_time - time.time()))
 

@@ -9,6 +9,8 @@ from s3gw.access.grants import Kind
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.metadata import buckets, grants
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.audited import told
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
 from s3gw.metadata.grants import Grant, Page
@@ -63,7 +65,7 @@ def _share(conn: Connection, caller: Caller, bucket: Bucket, wanted: Share) -> G
     is_own = grantee.kind == "user" or grants.account_of_group(conn, grantee.id) == principal.account_owner_id
     if not is_own and principal.role != "admin":
         raise NotFound("there is no such group")
-    return grants.create(
+    made = grants.create(
         conn,
         bucket.id,
         grantee,
@@ -73,6 +75,8 @@ def _share(conn: Connection, caller: Caller, bucket: Bucket, wanted: Share) -> G
         granted_by=principal.user_id,
         expires_at=wanted.expires_at,
     )
+    told(conn, caller.actor, "grant.create", None, made)
+    return made
 
 
 async def page(services: Services, caller: Caller, origin: Origin, bucket_id: str, offset: int, limit: int) -> Page:
@@ -98,11 +102,17 @@ async def change(
 ) -> Grant:
     """Raises Conflict where there are several and none is named."""
     bucket, rights = await find_bucket(services, caller, origin, bucket_id)
-    return await services.database.write(_change, rights, bucket.id, grantee_id, grant_id, wanted)
+    return await services.database.write(_change, caller.actor, rights, bucket.id, grantee_id, grant_id, wanted)
 
 
 def _change(
-    conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None, wanted: Change
+    conn: Connection,
+    actor: Actor,
+    rights: Rights,
+    bucket_id: int,
+    grantee_id: str,
+    grant_id: str | None,
+    wanted: Change,
 ) -> Grant:
     found = _find(conn, rights, bucket_id, grantee_id, grant_id)
     if len(found) > 1:
@@ -110,7 +120,9 @@ def _change(
     (grant,) = found
     expires_at = wanted.expires_at if wanted.sets_expiry else grant.expires_at
     _require(rights, _kind(grant), grant.path, expires_at)
-    return grants.change(conn, grant, wanted.permission or grant.permission, expires_at)
+    changed = grants.change(conn, grant, wanted.permission or grant.permission, expires_at)
+    told(conn, actor, "grant.update", grant, changed)
+    return changed
 
 
 async def revoke(
@@ -118,12 +130,15 @@ async def revoke(
 ) -> None:
     """All grants of a user or group in the bucket, or one."""
     bucket, rights = await find_bucket(services, caller, origin, bucket_id)
-    await services.database.write(_revoke, rights, bucket.id, grantee_id, grant_id)
+    await services.database.write(_revoke, caller.actor, rights, bucket.id, grantee_id, grant_id)
 
 
-def _revoke(conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None) -> None:
+def _revoke(
+    conn: Connection, actor: Actor, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None
+) -> None:
     for grant in _find(conn, rights, bucket_id, grantee_id, grant_id):
         grants.remove(conn, grant)
+        told(conn, actor, "grant.delete", grant, None)
 
 
 def _find(conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None) -> list[Grant]:

@@ -11,6 +11,7 @@ from s3gw.access.parse import parse_identity_policy
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import new_access_key_id, new_secret_access_key
 from s3gw.metadata import identities, identity_policies
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
@@ -68,6 +69,7 @@ def _create(
         description=wanted.description,
         expires_at=wanted.expires_at,
     )
+    told(conn, caller.actor, "key.create", None, key)
     policies = []
     if wanted.policy is not None:
         holder = Holder("key", access_key_id, access_key_id)
@@ -97,9 +99,10 @@ async def change(services: Services, caller: Caller, access_key_id: str, changes
 
 
 def _change(conn: Connection, caller: Caller, access_key_id: str, changes: dict[str, Any]) -> KeyWithPolicies:
-    _own_key(conn, caller, access_key_id)
+    before = _own_key(conn, caller, access_key_id)
     _refuse_past(conn, changes.get("expires_at"))
     key = identities.update_key(conn, access_key_id, **changes)
+    told(conn, caller.actor, "key.update", before, key)
     return KeyWithPolicies(key, identity_policies.of_keys(conn, [access_key_id]).get(access_key_id, []))
 
 
@@ -109,15 +112,18 @@ async def delete(services: Services, caller: Caller, access_key_id: str) -> None
 
 
 def _delete(conn: Connection, caller: Caller, access_key_id: str) -> None:
-    _own_key(conn, caller, access_key_id)
+    key = _own_key(conn, caller, access_key_id)
     identities.delete_key(conn, access_key_id)
+    told(conn, caller.actor, "key.delete", key, None)
 
 
-def _own_key(conn: Connection, caller: Caller, access_key_id: str) -> None:
+def _own_key(conn: Connection, caller: Caller, access_key_id: str) -> Key:
     try:
-        _user(conn, caller, identities.find_key(conn, access_key_id).user_id)
+        key = identities.find_key(conn, access_key_id)
+        _user(conn, caller, key.user_id)
     except (NotFound, identities.NoSuchAccessKey):
         raise NotFound("there is no such access key") from None
+    return key
 
 
 def _user(conn: Connection, caller: Caller, user_id: str | None) -> User:

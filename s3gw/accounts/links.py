@@ -10,7 +10,8 @@ from s3gw.accounts.login import Caller, attempts_of, digest_of
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import identities, logins, one_time_tokens, sessions
+from s3gw.metadata import audit, identities, logins, one_time_tokens, sessions
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.metadata.one_time_tokens import OneTimeToken, Purpose
@@ -77,6 +78,7 @@ async def invite(services: Services, caller: Caller, email: str | None) -> Invit
     def write(conn: Connection) -> int:
         by = caller.principal.user_id
         lifetime = LIFETIMES["invite"]
+        audit.record(conn, caller.actor, "invitation.create", "invitation", address or "whoever has it")
         return one_time_tokens.create(conn, digest_of(token), "invite", lifetime=lifetime, email=address, created_by=by)
 
     expires_at = await services.database.write(write)
@@ -87,31 +89,38 @@ async def invite(services: Services, caller: Caller, email: str | None) -> Invit
     return Invitation(token, address, expires_at)
 
 
-async def verify(services: Services, token: str) -> None:
+async def verify(services: Services, token: str, origin: Origin) -> None:
     """Raises Invalid."""
-    if not await services.database.write(_verify, digest_of(token)):
+    if not await services.database.write(_verify, digest_of(token), origin):
         raise _refusal()
 
 
-def _verify(conn: Connection, digest: bytes) -> bool:
+def _verify(conn: Connection, digest: bytes, origin: Origin) -> bool:
     used = one_time_tokens.use(conn, digest, "verify")
-    return used is not None and logins.confirm_address(conn, *_of_user(used))
+    if used is None:
+        return False
+    user_id, email = _of_user(used)
+    name = identities.find_user_by_id(conn, user_id).name
+    audit.record(conn, origin.actor(user_id, name), "user.verify", "user", name, None, {"email": email})
+    return logins.confirm_address(conn, user_id, email)
 
 
-async def reset(services: Services, token: str, password: str) -> None:
+async def reset(services: Services, token: str, password: str, origin: Origin) -> None:
     """Set a password and end all sessions. It shows too that the address is the user's. Raises Invalid."""
     await check_password(password, (), "new_password")
     hashed = await services.passwords.hash(password)
-    if not await services.database.write(_reset, digest_of(token), hashed):
+    if not await services.database.write(_reset, digest_of(token), hashed, origin):
         raise _refusal()
 
 
-def _reset(conn: Connection, digest: bytes, password_hash: str) -> bool:
+def _reset(conn: Connection, digest: bytes, password_hash: str, origin: Origin) -> bool:
     used = one_time_tokens.use(conn, digest, "reset")
     if used is None:
         return False
     user_id, email = _of_user(used)
-    user = identities.change_user(conn, identities.find_user_by_id(conn, user_id), password_hash=password_hash)
+    before = identities.find_user_by_id(conn, user_id)
+    user = identities.change_user(conn, before, password_hash=password_hash)
+    told(conn, origin.actor(user_id, user.name), "user.password", before, user)
     sessions.end_all(conn, user.id, "password")
     logins.confirm_address(conn, user_id, email)
     return user.is_enabled

@@ -11,15 +11,18 @@ from s3gw.accounts.origin import Origin
 from s3gw.auth import access_tokens, passwords
 from s3gw.auth.access_tokens import Claims
 from s3gw.auth.principal import Principal
-from s3gw.metadata import failed_attempts, logins, sessions
+from s3gw.metadata import audit, failed_attempts, identities, logins, refused_logins, sessions
+from s3gw.metadata.audit import Actor, Outcome
 from s3gw.metadata.database import Connection
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
-from s3gw.problems import EmailNotVerified, NotAuthenticated
+from s3gw.problems import EmailNotVerified, NotAuthenticated, Problem, RateLimited
 from s3gw.services import Services
 
 if TYPE_CHECKING:
-    from s3gw.accounts.attempts import Attempts
+    from collections.abc import Sequence
+
+    from s3gw.accounts.attempts import Attempts, Limit
 
 SESSION_LIFETIME = 30 * 86400  # seconds since a refresh token was used last
 _LONGEST_USER_AGENT = 256
@@ -40,6 +43,11 @@ class Caller(NamedTuple):
 
     principal: Principal
     session_id: str
+    origin: Origin
+
+    @property
+    def actor(self) -> Actor:
+        return self.origin.actor(self.principal.user_id, self.principal.name)
 
 
 def attempts_of(services: Services) -> Attempts:
@@ -55,12 +63,16 @@ async def log_in(services: Services, name: str, password: str, origin: Origin) -
     """
     attempts = attempts_of(services)
     limits = await attempts.limits_of(name, origin.address)
-    await attempts.require(limits)
-    found = await services.database.read(logins.find_login, name)
-    is_right = await services.passwords.verify(None if found is None else found.password_hash, password)
-    if found is None or not is_right:
-        raise await attempts.fail(limits, NotAuthenticated(_WRONG))
-    await attempts.require(limits)
+    try:
+        found = await _compared(services, attempts, limits, name, password)
+        return await _begin_session(services, found, password, origin)
+    except (NotAuthenticated, RateLimited) as refusal:
+        await note_refusal(services, limits, refusal, name, origin)
+        raise
+
+
+async def _begin_session(services: Services, found: Login, password: str, origin: Origin) -> Tokens:
+    """Raises NotAuthenticated for who was disabled, or has another password, since it was compared."""
     if found.password_hash is not None and passwords.is_outdated(found.password_hash):
         renewed = await services.passwords.hash(password)
         if await services.database.write(logins.renew_hash, found, renewed):
@@ -69,9 +81,30 @@ async def log_in(services: Services, name: str, password: str, origin: Origin) -
         raise EmailNotVerified("the e-mail address isn't confirmed yet: follow the link that was sent to it")
     token, session_id = secrets.token_urlsafe(32), str(uuid.uuid4())
     session = await services.database.write(_begin, session_id, found, digest_of(token), origin)
-    if session is None:  # disabled, or another password, since it was compared
+    if session is None:
         raise NotAuthenticated(_WRONG)
     return await _tokens(services, session, token)
+
+
+async def _compared(services: Services, attempts: Attempts, limits: Sequence[Limit], name: str, password: str) -> Login:
+    """Whose the password is. Raises NotAuthenticated and RateLimited."""
+    await attempts.require(limits)
+    found = await services.database.read(logins.find_login, name)
+    is_right = await services.passwords.verify(None if found is None else found.password_hash, password)
+    if found is None or not is_right:
+        raise await attempts.fail(limits, NotAuthenticated(_WRONG))
+    await attempts.require(limits)
+    return found
+
+
+async def note_refusal(
+    services: Services, limits: Sequence[Limit], refusal: Problem, name: str, origin: Origin
+) -> None:
+    """Tell the audit log. Those of one name take turns here: they may all be counted in one row."""
+    counts = [limit.counted for limit in limits]
+    outcome: Outcome = "refused" if isinstance(refusal, RateLimited) else "failed"
+    keys = [f"refused/{count.subject}" for count in counts]
+    await services.database.write(refused_logins.record, origin.actor(), "login", name, counts, outcome, keys=keys)
 
 
 def _begin(conn: Connection, session_id: str, login: Login, digest: bytes, origin: Origin) -> Session | None:
@@ -89,31 +122,45 @@ def _begin(conn: Connection, session_id: str, login: Login, digest: bytes, origi
     )
 
 
-async def refresh(services: Services, refresh_token: str) -> Tokens:
+async def refresh(services: Services, refresh_token: str, origin: Origin) -> Tokens:
     """The next pair of tokens. Raises NotAuthenticated for one that isn't good; one that was used ends the session."""
     token = secrets.token_urlsafe(32)
-    digests = digest_of(refresh_token), digest_of(token)
-    session = await services.database.write(sessions.go_on, *digests, SESSION_LIFETIME * 1_000_000)
+    session = await services.database.write(_go_on, digest_of(refresh_token), digest_of(token), origin.actor())
     if session is None:
         raise NotAuthenticated("the refresh token isn't valid any more")
     return await _tokens(services, session, token)
 
 
-async def log_out(services: Services, refresh_token: str) -> None:
+def _go_on(conn: Connection, digest: bytes, next_digest: bytes, actor: Actor) -> Session | None:
+    """A token that was used before ends its session, which the audit log tells, once: whoever goes on to try it, or one
+    that is unknown, couldn't log in by luck either.
+    """
+    before = sessions.session_of(conn, digest)
+    session = sessions.go_on(conn, digest, next_digest, SESSION_LIFETIME * 1_000_000)
+    after = sessions.session_of(conn, digest)
+    if before is not None and after is not None and before.ended_at != after.ended_at:
+        told = {"user_id": after.user_id, "address": after.address, "ended_because": after.ended_because}
+        audit.record(conn, actor, "session.refresh", "session", after.id, None, told, outcome="refused")
+    return session
+
+
+async def log_out(services: Services, refresh_token: str, origin: Origin) -> None:
     """End the session that the token is of, its access tokens too. Raises NotAuthenticated for an unknown one."""
-    if not await services.database.write(_log_out, digest_of(refresh_token)):
+    if not await services.database.write(_log_out, digest_of(refresh_token), origin):
         raise NotAuthenticated("the refresh token isn't valid any more")
 
 
-def _log_out(conn: Connection, digest: bytes) -> bool:
+def _log_out(conn: Connection, digest: bytes, origin: Origin) -> bool:
     session = sessions.session_of(conn, digest)
     if session is None:
         return False
-    sessions.end(conn, session.id, "logout")
+    if sessions.end(conn, session.id, "logout"):
+        user = identities.find_user_by_id(conn, session.user_id)
+        audit.record(conn, origin.actor(user.id, user.name), "session.end", "session", session.id)
     return True
 
 
-async def caller_of(services: Services, access_token: str) -> Caller:
+async def caller_of(services: Services, access_token: str, origin: Origin) -> Caller:
     """Raises NotAuthenticated. Each request asks the session's row: what was ended is ended on every node at once."""
     claims = await services.token_keys.verify(access_token)
     user = await services.database.read_shared(sessions.find_user, claims.session_id, claims.user_id)
@@ -129,7 +176,7 @@ async def caller_of(services: Services, access_token: str) -> Caller:
         user.account_owner_id,
         user.rules_revision,
     )
-    return Caller(principal, claims.session_id)
+    return Caller(principal, claims.session_id, origin)
 
 
 async def _tokens(services: Services, session: Session, refresh_token: str) -> Tokens:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from s3gw.metadata.audit import Actor
+
 
 class Origin(NamedTuple):
     """`door` is s3, api, console, cli or job; the address is that of the client, behind trusted proxies too."""
@@ -12,3 +14,7 @@ class Origin(NamedTuple):
     address: str = ""
     user_agent: str = ""
     request_id: str = ""
+
+    def actor(self, user_id: str = "", name: str = "") -> Actor:
+        """As the audit log tells of the user, or of nobody who is known."""
+        return Actor(user_id, name, self.door, self.address, self.request_id)

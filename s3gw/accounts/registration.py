@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from s3gw.accounts.login import digest_of
+from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.addresses import parse_address
 from s3gw.metadata import identities, logins, one_time_tokens
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.problems import Fault, Invalid, RegistrationClosed
@@ -38,7 +40,14 @@ def _is_loopback(host: str) -> bool:
 
 
 async def register(
-    services: Services, *, name: str, email: str, password: str, invitation: str | None, was_forwarded: bool
+    services: Services,
+    *,
+    name: str,
+    email: str,
+    password: str,
+    invitation: str | None,
+    was_forwarded: bool,
+    origin: Origin,
 ) -> User:
     """Raises RegistrationClosed, Invalid or Conflict. `was_forwarded`: a header says that the request came through a
     proxy, which on the same machine would open to the world what is meant for this machine.
@@ -54,19 +63,28 @@ async def register(
     address = normal_email(email)
     await check_password(password, (name, address))
     hashed = await services.passwords.hash(password)
+    new = NewUser(name, address, hashed, settings.default_user_quota)
     digest = None if invitation is None else digest_of(invitation)
-    return await services.database.write(_create, name, address, hashed, settings.default_user_quota, digest)
+    return await services.database.write(_create, new, digest, origin)
 
 
-def _create(conn: Connection, name: str, email: str, password_hash: str, quota: int, invitation: bytes | None) -> User:
+class NewUser(NamedTuple):
+    name: str
+    email: str
+    password_hash: str
+    storage_quota: int
+
+
+def _create(conn: Connection, new: NewUser, invitation: bytes | None, origin: Origin) -> User:
     """The invitation is used in the same transaction, so it makes one user and isn't lost to a name that is taken."""
     if invitation is not None:
         used = one_time_tokens.use(conn, invitation, "invite")
-        if used is None or used.email not in (None, email):
+        if used is None or used.email not in (None, new.email):
             raise RegistrationClosed("the invitation isn't valid, or is for another address")
-    user = identities.create_user(conn, name=name, email=email, password_hash=password_hash, storage_quota=quota)
+    user = identities.create_user(conn, **new._asdict())
     if invitation is not None and used is not None and used.email is not None:
-        logins.confirm_address(conn, user.id, email)  # it was sent there
+        logins.confirm_address(conn, user.id, new.email)  # it was sent there
+    told(conn, origin.actor(user.id, user.name), "user.register", None, user)
     return user
 
 

@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 from s3gw.accounts.login import Caller
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import identities, logins, people, sessions
+from s3gw.metadata import audit, identities, logins, people, sessions
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.metadata.logins import Login
@@ -45,7 +47,9 @@ def _require_hand(caller: Caller, user_id: str) -> None:
         raise PermissionDenied("only an admin may do this")
 
 
-async def create(services: Services, *, name: str, email: str | None, password: str | None, role: str) -> User:
+async def create(
+    services: Services, caller: Caller, *, name: str, email: str | None, password: str | None, role: str
+) -> User:
     """By an admin. Who has no password logs in when a link has set one."""
     address = None if email is None else normal_email(email)
     hashed = None
@@ -55,9 +59,11 @@ async def create(services: Services, *, name: str, email: str | None, password: 
     quota = services.settings.default_user_quota
 
     def write(conn: Connection) -> User:
-        return identities.create_user(
+        user = identities.create_user(
             conn, name=name, email=address, role=role, password_hash=hashed, storage_quota=quota
         )
+        told(conn, caller.actor, "user.create", None, user)
+        return user
 
     return await services.database.write(write)
 
@@ -72,13 +78,13 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
         raise Invalid("only an admin may change this", faults=[Fault(name, "only by an admin") for name in reserved])
     if changes.email is not None:
         changes = changes._replace(email=normal_email(changes.email))
-    return await services.database.write(_change, user_id, changes, if_match)
+    return await services.database.write(_change, caller.actor, user_id, changes, if_match)
 
 
-def _change(conn: Connection, user_id: str, changes: Changes, if_match: str | None) -> User:
+def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> User:
     user = identities.find_user_by_id(conn, user_id)
     identities.lock_user(conn, user)
-    user = identities.find_user_by_id(conn, user_id)
+    before = user = identities.find_user_by_id(conn, user_id)
     if if_match is not None and if_match != etag_of(user):
         raise PreconditionFailed("the user was changed meanwhile")
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
@@ -89,6 +95,8 @@ def _change(conn: Connection, user_id: str, changes: Changes, if_match: str | No
         user = identities.enable_user(conn, user, changes.is_active)
         if not changes.is_active:
             sessions.end_all(conn, user.id, "revoked")
+    if user != before:
+        told(conn, actor, "user.update", before, user)
     return user
 
 
@@ -104,19 +112,23 @@ async def delete(services: Services, caller: Caller, user_id: str, data: DataAft
         held = await services.database.read(logins.find_by_id, user_id)
         if password is None or held is None or not await services.passwords.verify(held.password_hash, password):
             raise Invalid("deleting oneself needs the password", faults=(Fault("password", "is wrong or missing"),))
-    await services.database.write(_delete, user_id, caller.principal.user_id, data)
+    await services.database.write(_delete, caller.actor, user_id, data)
 
 
-def _delete(conn: Connection, user_id: str, by: str, data: DataAfter) -> None:
+def _delete(conn: Connection, actor: Actor, user_id: str, data: DataAfter) -> None:
     user = identities.find_user_by_id(conn, user_id)
     if user.deleted_at is not None:
         raise NotFound("there is no such user")
-    people.delete_softly(conn, user, by=by, data_after=data)
+    people.delete_softly(conn, user, by=actor.id, data_after=data)
+    told(conn, actor, "user.delete", user, identities.find_user_by_id(conn, user_id))
 
 
-async def restore(services: Services, user_id: str) -> User:
+async def restore(services: Services, caller: Caller, user_id: str) -> User:
     def write(conn: Connection) -> User:
-        return people.restore(conn, identities.find_user_by_id(conn, user_id))
+        before = identities.find_user_by_id(conn, user_id)
+        user = people.restore(conn, before)
+        told(conn, caller.actor, "user.restore", before, user)
+        return user
 
     return await services.database.write(write)
 
@@ -130,8 +142,15 @@ async def sessions_of(services: Services, caller: Caller, user_id: str) -> list[
 async def end_session(services: Services, caller: Caller, user_id: str, session_id: str) -> None:
     """Raises NotFound for one that doesn't last, or is another's."""
     _require_hand(caller, user_id)
-    if not await services.database.write(sessions.end_of_user, user_id, session_id):
+    if not await services.database.write(_end_session, caller.actor, user_id, session_id):
         raise NotFound("there is no such session")
+
+
+def _end_session(conn: Connection, actor: Actor, user_id: str, session_id: str) -> bool:
+    if not sessions.end_of_user(conn, user_id, session_id):
+        return False
+    audit.record(conn, actor, "session.end", "session", session_id, {"user_id": user_id})
+    return True
 
 
 async def change_password(services: Services, caller: Caller, user_id: str, current: str, new: str) -> None:
@@ -144,12 +163,14 @@ async def change_password(services: Services, caller: Caller, user_id: str, curr
     user = await find(services, caller, user_id)
     await check_password(new, (user.name, user.email), "new_password")
     hashed = await services.passwords.hash(new)
-    if not await services.database.write(_change_password, held, hashed, caller.session_id):
+    if not await services.database.write(_change_password, caller, held, hashed):
         raise Conflict("the password was changed meanwhile")
 
 
-def _change_password(conn: Connection, held: Login, password_hash: str, session_id: str) -> bool:
+def _change_password(conn: Connection, caller: Caller, held: Login, password_hash: str) -> bool:
     if not logins.renew_hash(conn, held, password_hash):
         return False
-    sessions.end_all(conn, held.user_id, "password", but=session_id)
+    sessions.end_all(conn, held.user_id, "password", but=caller.session_id)
+    user = identities.find_user_by_id(conn, held.user_id)
+    told(conn, caller.actor, "user.password", user, user)
     return True

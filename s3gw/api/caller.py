@@ -30,7 +30,7 @@ def origin_of(request: Request) -> Origin:
 async def caller_of(request: Request, token: Token) -> Caller:
     if token is None:
         raise NotAuthenticated("an access token is needed")
-    caller = await login.caller_of(services_of(request), token)
+    caller = await login.caller_of(services_of(request), token, origin_of(request))
     request.state.user = caller.principal.name
     return caller
 

@@ -12,9 +12,9 @@ router = APIRouter(tags=["links"])
 
 
 @router.post("/users/verify-email", status_code=204)
-async def verify_email(body: LinkToken, services: TheServices) -> Response:
+async def verify_email(body: LinkToken, services: TheServices, origin: TheOrigin) -> Response:
     """With the token of the link that was sent to the address."""
-    await links.verify(services, body.token)
+    await links.verify(services, body.token, origin)
     return Response(status_code=204)
 
 
@@ -35,9 +35,9 @@ async def forgot_password(body: Address, services: TheServices, origin: TheOrigi
 
 
 @router.post("/users/reset-password", status_code=204)
-async def reset_password(body: NewPassword, services: TheServices) -> Response:
+async def reset_password(body: NewPassword, services: TheServices, origin: TheOrigin) -> Response:
     """With the token of that link. It ends all sessions."""
-    await links.reset(services, body.token, body.new_password)
+    await links.reset(services, body.token, body.new_password, origin)
     return Response(status_code=204)
 
 

@@ -46,7 +46,9 @@ class Login(Body):
 
 
 @router.post("/register", status_code=201)
-async def register(body: Register, request: Request, services: TheServices, later: BackgroundTasks) -> User:
+async def register(
+    body: Register, request: Request, services: TheServices, origin: TheOrigin, later: BackgroundTasks
+) -> User:
     """Make an account of one's own. 403 REGISTRATION_CLOSED where not everybody may."""
     user = await registration.register(
         services,
@@ -55,6 +57,7 @@ async def register(body: Register, request: Request, services: TheServices, late
         password=body.password,
         invitation=body.invitation,
         was_forwarded=request.state.was_forwarded,
+        origin=origin,
     )
     later.add_task(links.send_verification, services, user)
     return user_model(user)
@@ -91,15 +94,15 @@ async def _login_of(request: Request) -> Login:
 
 
 @router.post("/refresh")
-async def refresh(body: RefreshToken, services: TheServices) -> TokenPair:
+async def refresh(body: RefreshToken, services: TheServices, origin: TheOrigin) -> TokenPair:
     """The next pair of tokens. Each refresh token is good once: one that was used before ends the session."""
-    return _pair(await login.refresh(services, body.refresh_token))
+    return _pair(await login.refresh(services, body.refresh_token, origin))
 
 
 @router.post("/logout", status_code=204)
-async def log_out(body: RefreshToken, services: TheServices) -> Response:
+async def log_out(body: RefreshToken, services: TheServices, origin: TheOrigin) -> Response:
     """End the session, with its access tokens, on every worker and node."""
-    await login.log_out(services, body.refresh_token)
+    await login.log_out(services, body.refresh_token, origin)
     return Response(status_code=204)
 
 
@@ -135,9 +138,11 @@ async def list_users(
 
 
 @router.post("", status_code=201)
-async def create_user(body: NewUser, _: TheAdmin, services: TheServices, response: Response) -> User:
+async def create_user(body: NewUser, caller: TheAdmin, services: TheServices, response: Response) -> User:
     """By an admin. Without a password the user can't log in until a link has set one."""
-    made = await users.create(services, name=body.username, email=body.email, password=body.password, role=body.role)
+    made = await users.create(
+        services, caller, name=body.username, email=body.email, password=body.password, role=body.role
+    )
     return _told(made, response)
 
 
@@ -177,8 +182,8 @@ async def delete_user(
 
 
 @router.post("/{user_id}/restore")
-async def restore_user(user_id: Id, _: TheAdmin, services: TheServices, response: Response) -> User:
-    return _told(await users.restore(services, str(user_id)), response)
+async def restore_user(user_id: Id, caller: TheAdmin, services: TheServices, response: Response) -> User:
+    return _told(await users.restore(services, caller, str(user_id)), response)
 
 
 @router.get("/{user_id}/sessions")

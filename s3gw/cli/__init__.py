@@ -1,4 +1,4 @@
-"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|job`.
+"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|audit|job`.
 
 A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
 """
@@ -26,6 +26,7 @@ _COMMANDS = {
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
     "explain": "Tell whether a request is allowed, and by which rule.",
+    "audit": "The audit log: list, export, verify, head.",
     "job": "Background jobs: list, show, retry.",
 }
 

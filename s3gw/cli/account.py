@@ -8,7 +8,7 @@ import typer
 
 from s3gw.access.public_access_block import PublicAccessBlock, of_members, to_members
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show
-from s3gw.metadata import identities
+from s3gw.metadata import audit, identities
 from s3gw.metadata.database import Connection
 
 app = group()
@@ -76,5 +76,8 @@ def _members(conn: Connection, root: identities.User) -> dict[str, bool]:
 def _put(conn: Connection, owner: str, changes: dict[str, bool]) -> dict[str, Any]:
     root = identities.find_root(conn, owner)
     identities.lock_user(conn, root)
-    identities.set_public_access_block(conn, root, int(of_members(_members(conn, root) | changes)))
+    before = _members(conn, root)
+    identities.set_public_access_block(conn, root, int(of_members(before | changes)))
+    action = "account.public_access_block.put"
+    audit.record(conn, audit.COMMAND_LINE, action, "account", root.name, before, _members(conn, root))
     return _switches(conn, owner)

@@ -9,7 +9,8 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import buckets, configurations, identities, uploads
+from s3gw.metadata import audit, buckets, configurations, identities, uploads
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection, now
 from s3gw.names import valid_bucket_name
@@ -140,6 +141,7 @@ def _create(
     bucket_id = buckets.create(
         conn, name=name, owner_id=user.id, region=settings.region, defaults=settings.bucket_defaults, now=now(conn)
     )
+    audit.record(conn, COMMAND_LINE, "bucket.create", "bucket", name, None, buckets.told(conn, name))
     if versioning is not None:
         configurations.set_versioning(_change(conn, bucket_id), versioning)
     return _find(conn, name)
@@ -166,7 +168,7 @@ def _delete_step(conn: Connection, bucket_id: int) -> bool:
 
 def _change(conn: Connection, bucket_id: int) -> Change:
     """Of whoever may run commands beside the database: no user and no request."""
-    return Change(conn, ChangeFacts(bucket_id, "", "", now(conn), ""), ())
+    return Change(conn, ChangeFacts(bucket_id, lambda: COMMAND_LINE, "", now(conn)), ())
 
 
 def _state(text: str) -> str:

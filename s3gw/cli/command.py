@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -21,6 +21,7 @@ import typer
 from s3gw.config import PREFIX, ConfigurationError, Settings, load_settings, unknown_variables
 
 T = TypeVar("T")
+S = TypeVar("S")
 _MOST_COLUMNS, _FEWEST_COLUMNS = 100, 8
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (S3GW_DATA).")]
@@ -67,6 +68,7 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.auth.master_key import MasterKeyError
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
+    from s3gw.metadata.audit_seals import Tampered
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
     from s3gw.metadata.identity_policies import PolicyError
     from s3gw.metadata.jobs import NoSuchJob
@@ -80,6 +82,7 @@ def refusals(as_json: bool) -> Iterator[None]:
         PolicyError,
         Problem,
         Refused,
+        Tampered,
         UnsuitableDatabase,
     )
     try:
@@ -122,19 +125,44 @@ class Session:
     def write(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return self._run(lambda database: database.write, fn, args, kwargs)
 
+    def change(self, action: str, fn: Callable[..., S], *args: Any, **kwargs: Any) -> S:
+        """A write with its line in the audit log; see metadata/audited.py."""
+        from s3gw.metadata.audit import COMMAND_LINE
+        from s3gw.metadata.audited import audited
+
+        changed: S = self.write(audited, COMMAND_LINE, action, fn, *args, **kwargs)
+        return changed
+
+    def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Several transactions, one after the other: `work` is given the database."""
+        from s3gw.metadata.readiness import require_schema
+
+        async def checked(database: Any) -> T:
+            await database.read(require_schema)
+            return await work(database)
+
+        return self._open(checked)
+
     def _run(self, how: Callable[[Any], Any], fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any]) -> T:
-        from s3gw.metadata.engines import open_database
         from s3gw.metadata.readiness import require_schema
 
         def checked(conn: Any) -> T:
             require_schema(conn)
             return fn(conn, *args, **kwargs)
 
+        async def run(database: Any) -> T:
+            result: T = await how(database)(checked)
+            return result
+
+        return self._open(run)
+
+    def _open(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        from s3gw.metadata.engines import open_database
+
         async def run() -> T:
             database = open_database(self.settings.database_url, self.settings.data)
             try:
-                result: T = await how(database)(checked)
-                return result
+                return await work(database)
             finally:
                 await database.close()
 

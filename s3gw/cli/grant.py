@@ -9,6 +9,8 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import buckets, grants, identities
 from s3gw.metadata import groups as groups_table
+from s3gw.metadata.audit import COMMAND_LINE
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.grants import Grant, Grantee
 from s3gw.problems import NotFound
@@ -114,7 +116,7 @@ def _create(
         assert group is not None
         members = groups_table.find(conn, group)
         grantee = Grantee("group", members.id, members.name)
-    return grants.create(
+    made = grants.create(
         conn,
         bucket.id,
         grantee,
@@ -124,6 +126,8 @@ def _create(
         granted_by=bucket.owner_id,
         expires_at=expires_at,
     )
+    told(conn, COMMAND_LINE, "grant.create", None, made)
+    return made
 
 
 def _list(conn: Connection, name: str | None) -> list[Grant]:
@@ -133,10 +137,13 @@ def _list(conn: Connection, name: str | None) -> list[Grant]:
 def _update(conn: Connection, grant_id: str, permission: str | None, expires: str | None) -> Grant:
     grant = grants.find(conn, None, grant_id)
     until = grant.expires_at if expires is None else None if expires == "never" else parse_time(expires)
-    return grants.change(conn, grant, permission or grant.permission, until)
+    changed = grants.change(conn, grant, permission or grant.permission, until)
+    told(conn, COMMAND_LINE, "grant.update", grant, changed)
+    return changed
 
 
 def _delete(conn: Connection, grant_id: str) -> Grant:
     grant = grants.find(conn, None, grant_id)
     grants.remove(conn, grant)
+    told(conn, COMMAND_LINE, "grant.delete", grant, None)
     return grant

@@ -8,6 +8,8 @@ import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, session, show, when
 from s3gw.metadata import groups, identity_policies
+from s3gw.metadata.audit import COMMAND_LINE
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
@@ -38,21 +40,21 @@ def create(
 ) -> None:
     """Create a group without members."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.create, name, account)), as_json)
+        show(describe(metadata.change("group.create", groups.create, name, account)), as_json)
 
 
 @app.command()
 def add(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Add a user, who from the next request on may what the group's policies allow."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.add, name, user)), as_json)
+        show(describe(metadata.change("group.add", groups.add, name, user)), as_json)
 
 
 @app.command()
 def remove(name: Name, user: User, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Undo `add`."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(groups.remove, name, user)), as_json)
+        show(describe(metadata.change("group.remove", groups.remove, name, user)), as_json)
 
 
 @app.command("list")
@@ -79,4 +81,5 @@ def _delete(conn: Connection, name: str) -> dict[str, Any]:
     group = groups.find(conn, name)
     policies = identity_policies.of_holder(conn, Holder("group", group.id, group.name))
     deleted = describe(groups.delete_group(conn, name))
+    told(conn, COMMAND_LINE, "group.delete", group, None)
     return deleted | {"policies": [policy.name for policy in policies], "deleted": True}

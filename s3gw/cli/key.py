@@ -11,6 +11,8 @@ from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_acc
 from s3gw.auth.master_key import find_master_key
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import identities, identity_policies
+from s3gw.metadata.audit import COMMAND_LINE
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
@@ -114,28 +116,28 @@ def update(
             changes["expires_at"] = None if expires == "never" else parse_time(expires)
         if not changes:
             raise Refused("nothing to change: give --description or --expires")
-        show(describe(metadata.write(identities.update_key, access_key_id, **changes)), as_json)
+        show(describe(metadata.change("key.update", identities.update_key, access_key_id, **changes)), as_json)
 
 
 @app.command()
 def disable(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Refuse requests signed with the key, from the next one on."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.update_key, access_key_id, is_enabled=False)), as_json)
+        show(describe(metadata.change("key.disable", identities.update_key, access_key_id, is_enabled=False)), as_json)
 
 
 @app.command()
 def enable(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Undo `disable`."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.update_key, access_key_id, is_enabled=True)), as_json)
+        show(describe(metadata.change("key.enable", identities.update_key, access_key_id, is_enabled=True)), as_json)
 
 
 @app.command()
 def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete an access key."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
+        show(describe(metadata.change("key.delete", identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
 
 
 def _list(conn: Connection, user: str | None) -> list[dict[str, Any]]:
@@ -154,6 +156,7 @@ def _create(
         credentials.unseal(*sample)  # raises if the master key is another: the server couldn't read what we seal
     sealed = credentials.seal(fields["access_key_id"], secret)
     key = identities.create_key(conn, sealed_secret=sealed, **fields)
+    told(conn, COMMAND_LINE, "key.create", None, key)
     if narrowed is not None:
         identity_policies.put(conn, Holder("key", key.access_key_id, key.access_key_id), *narrowed)
     return _narrowed(conn, [key])[0]

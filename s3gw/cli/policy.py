@@ -11,7 +11,7 @@ import typer
 from s3gw.access.lint import lint as find_faults
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, tell, when
 from s3gw.cli.policy_file import actions_of, read, read_checked
-from s3gw.metadata import identities, identity_policies, policy_holders
+from s3gw.metadata import audit, identities, identity_policies, policy_holders
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 
@@ -137,7 +137,10 @@ def _described(holder: Holder, policy: IdentityPolicy) -> dict[str, Any]:
 
 def _put(conn: Connection, kind: str, holder_name: str, name: str, text: str) -> dict[str, Any]:
     holder = policy_holders.find(conn, kind, holder_name)
-    return _described(holder, identity_policies.put(conn, holder, name, text))
+    before = [policy for policy in identity_policies.of_holder(conn, holder) if policy.name == name]
+    put = identity_policies.put(conn, holder, name, text)
+    _record(conn, "put", holder, name, before[0] if before else None, put)
+    return _described(holder, put)
 
 
 def _get(conn: Connection, kind: str, holder_name: str, name: str | None) -> tuple[dict[str, Any], str]:
@@ -156,5 +159,13 @@ def _list(conn: Connection, kind: str, holder_name: str) -> list[dict[str, Any]]
 def _delete(conn: Connection, kind: str, holder_name: str, name: str | None) -> tuple[dict[str, Any], int]:
     """What was deleted, and how many the holder still has."""
     holder = policy_holders.find(conn, kind, holder_name)
-    policy = identity_policies.remove(conn, holder, name)
-    return _described(holder, policy), len(identity_policies.of_holder(conn, holder))
+    removed = identity_policies.remove(conn, holder, name)
+    _record(conn, "delete", holder, removed.name, removed, None)
+    return _described(holder, removed), len(identity_policies.of_holder(conn, holder))
+
+
+def _record(
+    conn: Connection, verb: str, holder: Holder, name: str, before: IdentityPolicy | None, after: IdentityPolicy | None
+) -> None:
+    told = [None if policy is None else {"holder_id": holder.id, **policy._asdict()} for policy in (before, after)]
+    audit.record(conn, audit.COMMAND_LINE, f"{holder.kind}.policy.{verb}", "policy", f"{holder.name}/{name}", *told)

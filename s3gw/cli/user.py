@@ -57,7 +57,8 @@ def create(
 ) -> None:
     """Create a user. `s3gw key create NAME` gives it an access key."""
     with session(data, database_url, as_json) as metadata:
-        user = metadata.write(
+        user = metadata.change(
+            "user.create",
             identities.create_user,
             name=name,
             email=email,
@@ -98,7 +99,7 @@ def update(
     given = {"name": new_name, "email": email, "display_name": display_name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(_update, name, changes)), as_json)
+        show(describe(metadata.change("user.update", _update, name, changes)), as_json)
 
 
 @app.command()
@@ -112,7 +113,7 @@ def password(
     """Set a user's password: from --password, the terminal, or the first line of standard input."""
     with session(data, database_url, as_json) as metadata:
         password = _ask() if password is None else password
-        user = metadata.write(_update, name, {"password_hash": _hash(password)})
+        user = metadata.change("user.password", _update, name, {"password_hash": _hash(password)})
         show(describe(user), as_json)
 
 
@@ -120,21 +121,21 @@ def password(
 def disable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Refuse whatever is asked with the user's keys or password."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.set_user_enabled, name, False)), as_json)
+        show(describe(metadata.change("user.disable", identities.set_user_enabled, name, False)), as_json)
 
 
 @app.command()
 def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Undo `disable`."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.set_user_enabled, name, True)), as_json)
+        show(describe(metadata.change("user.enable", identities.set_user_enabled, name, True)), as_json)
 
 
 @app.command()
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete a user that owns no bucket and has nobody in its account, with its access keys and policies."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(identities.delete_user, name)) | {"deleted": True}, as_json)
+        show(describe(metadata.change("user.delete", identities.delete_user, name)) | {"deleted": True}, as_json)
 
 
 def _described(conn: Connection, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from s3gw import garbage, log
 from s3gw.folders import reserve_folders
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
+from s3gw.jobs.seal_audit_log import keep_sealed
 from s3gw.processes import child, messages
 from s3gw.storage import open_storage
 
@@ -39,11 +40,16 @@ async def run(settings: Settings, control: socket.socket) -> None:
         if services.database.is_read_only:  # then there is nothing to do
             await stop.wait()
             return
-        keeping = asyncio.create_task(keep_reserve(reserve_folders(settings), settings.min_free_space))
+        keeping = (
+            asyncio.create_task(keep_reserve(reserve_folders(settings), settings.min_free_space)),
+            asyncio.create_task(keep_sealed(services)),
+        )
         try:
             await run_jobs(services, stop)
         finally:
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
 
 
 def main(settings: Settings, control: socket.socket) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_client_tokens import forget_client_tokens
+from s3gw.jobs.prune_audit_log import prune_audit_log
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
@@ -31,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "sweep": Kind(sweep, every=60),
     "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
     "forget_client_tokens": Kind(forget_client_tokens, every=900),
+    "prune_audit_log": Kind(prune_audit_log, every=900),
 }
 
 for _name, _kind in KINDS.items():

@@ -72,6 +72,27 @@ def find(conn: Connection, name: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
+def name_of(conn: Connection, bucket_id: int) -> str:
+    """ "" of one that is gone."""
+    return str(conn.execute(select(buckets.c.name).where(buckets.c.id == bucket_id)).scalar_one_or_none() or "")
+
+
+def told(conn: Connection, name: str) -> dict[str, Any]:
+    """Of a bucket that is there: what the audit log tells when it is made or deleted."""
+    this = (
+        select(buckets.c.id, buckets.c.uuid, buckets.c.owner_id, users.c.name.label("owner"), buckets.c.versioning)
+        .join_from(buckets, users, buckets.c.owner_id == users.c.id)
+        .where(buckets.c.name == name)
+    )
+    row = conn.execute(this).one()
+    documents = select(bucket_configurations.c.kind, bucket_configurations.c.document).where(
+        bucket_configurations.c.bucket_id == row.id
+    )
+    configurations = {found.kind: json.loads(found.document) for found in conn.execute(documents).all()}
+    fields = {"uuid": row.uuid, "owner_id": row.owner_id, "owner": row.owner, "versioning": row.versioning}
+    return {**fields, "configurations": configurations}
+
+
 def lock_shared(conn: Connection, bucket_id: int) -> str:
     """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
     versioning: str | None = _lock_shared.value(conn, bucket_id=bucket_id)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import buckets
+from s3gw.metadata import audit, buckets
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, Database
 
 P = ParamSpec("P")
@@ -66,16 +67,16 @@ Check = Callable[[Any], None]
 
 
 class ChangeFacts(NamedTuple):
-    """`actor_id` is the user on whose behalf it is done, `owner_id` the one that will own what is written; `now` is the
-    time of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
-    changed (object) or copied from (source) may be.
+    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects aren't.
+    `owner_id` is the user that will own what is written; `now` is the time of the request, in microseconds. `checks`
+    have to be made before the end: they ask whether the version that is changed (object) or copied from (source) may
+    be.
     """
 
     bucket_id: int
-    actor_id: str
+    actor: Callable[[], Actor]
     owner_id: str
     now: int
-    request_id: str
     checks: Mapping[str, Check] = MappingProxyType({})
 
 
@@ -91,21 +92,20 @@ class Change:
     """Made for one transaction, and not used after it."""
 
     __slots__ = (
+        "_actor",
         "_checks",
         "_locks",
         "_unchecked",
         "_versioning",
-        "actor_id",
         "bucket_id",
         "conn",
         "now",
         "owner_id",
-        "request_id",
     )
 
     def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
-        self.bucket_id, self.actor_id, self.owner_id, self.now, self.request_id, self._checks = facts
+        self.bucket_id, self._actor, self.owner_id, self.now, self._checks = facts
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
         self._versioning: str | None = None
@@ -121,6 +121,12 @@ class Change:
     def require_checks(self) -> None:
         if self._unchecked:
             raise NotChecked(", ".join(sorted(self._unchecked)))
+
+    def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
+        """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
+        bucket = buckets.name_of(self.conn, self.bucket_id)
+        kind, resource = ("bucket", bucket) if key is None else ("object", f"{bucket}/{key}")
+        audit.record(self.conn, self._actor(), action, kind, resource, before, after)
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -13,6 +14,9 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import bucket_configurations as table
 from s3gw.metadata.schema import buckets as buckets_table
 
+# Where a word of a kind's name begins: OwnershipControls, CORSConfiguration.
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
 
 def find(conn: Connection, bucket_id: int, kind: str) -> Any:
     """The document last put under `kind` (boto3's member names), or None."""
@@ -22,15 +26,29 @@ def find(conn: Connection, bucket_id: int, kind: str) -> Any:
 
 
 def put(change: Change, kind: str, document: Any) -> None:
-    remove(change, kind)
+    before = _take(change, kind)
     buckets.insert_configuration(change.conn, change.bucket_id, kind, document)
+    change.record(f"{_action(kind)}.put", before, document)
 
 
 def remove(change: Change, kind: str) -> None:
+    before = _take(change, kind)
+    if before is not None:
+        change.record(f"{_action(kind)}.delete", before, None)
+
+
+def _action(kind: str) -> str:
+    return f"bucket.{_WORD.sub('_', kind).lower()}"
+
+
+def _take(change: Change, kind: str) -> Any:
+    """Lock the bucket, and take away what it has of this kind, to be given back."""
     change.lock_bucket_exclusively()
+    before = find(change.conn, change.bucket_id, kind)
     change.conn.execute(delete(table).where(table.c.bucket_id == change.bucket_id, table.c.kind == kind))
     if kind in access_rules.KINDS:
         access_rules.renew(change.conn, buckets_table, buckets_table.c.id == change.bucket_id)
+    return before
 
 
 def set_versioning(change: Change, versioning: str) -> None:
@@ -51,4 +69,8 @@ def set_owner(change: Change, owner_id: str) -> None:
 
 def _update(change: Change, **values: str) -> None:
     change.lock_bucket_exclusively()
-    change.conn.execute(update(buckets_table).where(buckets_table.c.id == change.bucket_id).values(values))
+    (column,) = values
+    of_bucket = buckets_table.c.id == change.bucket_id
+    before = change.conn.execute(select(buckets_table.c[column]).where(of_bucket)).scalar_one()
+    change.record(f"bucket.{column.removesuffix('_id')}.put", {column: before}, values)
+    change.conn.execute(update(buckets_table).where(of_bucket).values(values))

@@ -8,6 +8,7 @@ transaction. Bytes are known only by the id of their content.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import struct
 from collections.abc import Callable
@@ -254,12 +255,18 @@ def set_acl(change: Change, key: str, version_id: str | None, acl: str | None) -
     change.check("object", found)
     if found is not None and not found.is_delete_marker:
         _set_acl.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_acl=acl)
+        before, after = ({"version_id": found.version_id, "acl": _read(text)} for text in (found.acl, acl))
+        change.record("object.acl.put", before, after, key)
     return found
 
 
 def _check_top(change: Change, top: ObjectVersion | None) -> None:
     """Whether its entity tag may be compared. A delete marker has none: it is as if there were nothing."""
     change.check("compared", None if top is None or top.is_delete_marker else top)
+
+
+def _read(acl: str | None) -> Any:
+    return None if acl is None else json.loads(acl)
 
 
 def _moment(conn: Connection, top: ObjectVersion | None, clock: Clock) -> int:

@@ -409,8 +409,8 @@ _partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )
 
-# What was changed, and who was refused a login. `mac` chains a line to the one before; the sealer sets it afterwards,
-# so that no write waits for another one's (jobs/).
+# What was changed, and who was refused a login. The sealer gives a line its place in the chain and its `mac` afterwards
+# (metadata/audit_seals.py), so that no write waits for another one's.
 audit_log = Table(
     "audit_log",
     metadata,
@@ -428,18 +428,34 @@ audit_log = Table(
     Column("before", Text),  # JSON, without secrets
     Column("after", Text),
     Column("count", Integer, nullable=False),  # of alike ones that this line stands for
+    Column("position", BigInteger),  # in the chain, from 1 without gaps; NULL until it is sealed
     Column("mac", LargeBinary),
+    Index("ux_audit_log_position", "position", unique=True),
     sqlite_autoincrement=True,
 )
+_partial_index("ix_audit_log_unsealed", audit_log.c.id, where="mac IS NULL")
 
-# Up to where the log was sealed and checked when lines before it were removed: sealed like a line.
+# Two places in the chain of the audit log: `start`, up to where lines were removed, and `head`, up to where it is
+# sealed. `mac` is that of the line at that position.
 audit_checkpoints = Table(
     "audit_checkpoints",
     metadata,
-    Column("last_id", BigInteger, primary_key=True),
-    Column("at", BigInteger, nullable=False),
-    Column("lines", BigInteger, nullable=False),
+    Column("name", Text, primary_key=True),  # start | head
+    Column("position", BigInteger, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),  # over this row, under the key of the chain
+)
+
+# Refused logins of a minute that have no lines of their own: they become one when the minute is over.
+refused_logins = Table(
+    "refused_logins",
+    metadata,
+    Column("action", Text, primary_key=True),  # login | session.refresh
+    Column("name", Text, primary_key=True),  # '' where they are those of an address
+    Column("address", Text, primary_key=True),  # '' where they are those of a name
+    Column("minute", BigInteger, primary_key=True),  # since the epoch
+    Column("times", Integer, nullable=False),
 )
 
 settings = Table(

@@ -23,7 +23,8 @@ from s3gw.errors import (
     NoSuchBucket,
     NotImplemented,
 )
-from s3gw.metadata import buckets, configurations, identities, uploads
+from s3gw.metadata import audit, buckets, configurations, identities, uploads
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change
 from s3gw.metadata.database import Connection
@@ -122,7 +123,7 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
         bucket = _NewBucket(
             name, call.principal.account_owner_id, settings.region, settings.bucket_defaults, call.now, given
         )
-        await call.services.database.write(_create, bucket, keys=(BucketLock(name).name(),))
+        await call.services.database.write(_create, bucket, call.actor(), keys=(BucketLock(name).name(),))
     except BucketAlreadyOwnedByYou:
         # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
         # returns 200 OK and resets the bucket access control lists (ACLs)" (API Reference, CreateBucket).
@@ -190,12 +191,14 @@ def _require_possible(asked: Acl, has_acls: bool, block: PublicAccessBlock) -> N
         raise InvalidBucketAclWithBlockPublicAccessError()
 
 
-def _create(conn: Connection, bucket: _NewBucket) -> int:
+def _create(conn: Connection, bucket: _NewBucket, actor: Actor) -> int:
     """What is asked for was compared with what a new bucket has; the block of the account holds too."""
     if "ACL" in bucket.given:
         block = PublicAccessBlock(identities.public_access_block(conn, bucket.owner_id))
         _require_possible(bucket.given["ACL"], True, block)
-    return buckets.create(conn, **bucket._asdict())
+    bucket_id = buckets.create(conn, **bucket._asdict())
+    audit.record(conn, actor, "bucket.create", "bucket", bucket.name, None, buckets.told(conn, bucket.name))
+    return bucket_id
 
 
 def _check_location(constraint: str | None, region: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Proto
 from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
 from s3gw.errors import S3Error
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
 from s3gw.metadata.objects import ObjectVersion
@@ -130,7 +131,7 @@ class Call:
     `identity` and `rules` are those about the principal and the bucket. `creates_object`: what it writes is an object
     when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
     (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
-    list is to have only what the principal was granted.
+    list is to have only what the principal was granted. `door` is what the audit log tells: s3 | api.
     """
 
     services: Services
@@ -151,6 +152,7 @@ class Call:
     checks: dict[str, Check] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     only_granted: bool = False
+    door: str = "s3"
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,
@@ -188,12 +190,16 @@ class Call:
         account = self.principal.account_owner_id  # "" of nobody
         return account if account and self.rules.has_acls else self.the_bucket.owner_id
 
+    def actor(self) -> Actor:
+        """As the audit log tells of who asks."""
+        user, address = self.principal, self.context.source_ip or ""
+        return Actor(user.user_id, user.name, self.door, address, self.request_id)
+
     async def change(
         self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
-        actor_id, owner_id = self.principal.user_id, self.owner_of_new
-        facts = ChangeFacts(self.the_bucket.id, actor_id, owner_id, self.now, self.request_id, self.checks)
+        facts = ChangeFacts(self.the_bucket.id, self.actor, self.owner_of_new, self.now, self.checks)
         outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails
         return outcome

@@ -24,7 +24,9 @@ from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
 from s3gw.folders import blob_folder, reserve_folders
-from s3gw.metadata import buckets, identities, store_identity
+from s3gw.metadata import audit, buckets, identities, store_identity
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, UnsuitableDatabase, now
 from s3gw.metadata.database_url import database_folder
 from s3gw.metadata.engines import open_database
@@ -161,9 +163,12 @@ class _Root:
             return False
         settings = self._settings
         user = identities.create_user(conn, name=settings.root_user, role="admin", password_hash=self._password_hash)
-        identities.create_key(
+        key = identities.create_key(
             conn, user=user.id, access_key_id=self._key[0], sealed_secret=self._sealed_secret, description="first start"
         )
+        start = Actor("", "first start", "cli")
+        told(conn, start, "user.create", None, user)
+        told(conn, start, "key.create", None, key)
         for name in dict.fromkeys(settings.buckets):
             buckets.create(
                 conn,
@@ -173,6 +178,7 @@ class _Root:
                 defaults=settings.bucket_defaults,
                 now=now(conn),
             )
+            audit.record(conn, start, "bucket.create", "bucket", name, None, buckets.told(conn, name))
         return True
 
 

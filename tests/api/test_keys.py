@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from s3gw import key_uses
 from s3gw.accounts import keys
 from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
 from s3gw.auth.principal import Principal
 from s3gw.key_uses import KeyUses
 from s3gw.metadata import identities
@@ -222,9 +223,10 @@ async def test_a_user_has_100_keys_at_most(database: Database) -> None:
     def make_one_more(conn: Connection) -> None:
         user = identities.create_user(conn, name="someone")
         principal = Principal(user.id, user.canonical_id, user.account_id, user.name, "user", "", user.id)
+        caller = Caller(principal, "session", Origin("api"))
         for number in range(101):
             made_before.append(number)
-            keys._create(conn, Caller(principal, "session"), keys.Wanted(None, "", None, None), f"AKIA{number}", b"")
+            keys._create(conn, caller, keys.Wanted(None, "", None, None), f"AKIA{number}", b"")
 
     with pytest.raises(Conflict, match="100 access keys at most"):
         await database.write(make_one_more)

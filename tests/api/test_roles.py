@@ -34,6 +34,8 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/users/{user_id}/sessions/{session_id}"): (401, 404, 404, 403, 404),  # of a session of nobody's
     ("POST", "/users/{user_id}/restore"): (401, 403, 403, 403, 409),  # who isn't deleted
     ("DELETE", "/users/{user_id}"): (401, 404, 204, 403, 204),
+    ("GET", "/audit"): (401, 403, 403, 200, 200),
+    ("GET", "/audit/export"): (401, 403, 403, 200, 200),
 }
 
 

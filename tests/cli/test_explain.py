@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from s3gw.access.acl import ALL_USERS
 from s3gw.cli import app
 from s3gw.metadata import buckets, configurations
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection
 from s3gw.metadata.engines import open_database
@@ -54,7 +55,7 @@ def configure(data: Path, kind: str, value: Any) -> None:
     def write(conn: Connection) -> None:
         bucket = buckets.find(conn, "pictures")
         assert bucket is not None
-        configurations.put(Change(conn, ChangeFacts(bucket.id, "", "", 1, ""), ()), kind, value)
+        configurations.put(Change(conn, ChangeFacts(bucket.id, lambda: COMMAND_LINE, "", 1), ()), kind, value)
 
     async def run() -> None:
         database = open_database(None, data)

@@ -332,5 +332,6 @@ async def test_the_real_kinds_run(process: Process, monkeypatch: pytest.MonkeyPa
                 and all(job.state == QUEUED and job.run_at > job.created_at for job in found)
             ),
         )
-    assert {job.kind for job in found} == periodic == {"reap", "sweep", "expire_uploads", "forget_client_tokens"}
-    assert [job.error for job in found] == [None] * 4
+    kinds = {"reap", "sweep", "expire_uploads", "forget_client_tokens", "prune_audit_log"}
+    assert {job.kind for job in found} == periodic == kinds
+    assert [job.error for job in found] == [None] * 5

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock, PartLock
 from s3gw.metadata.database import Connection
 
+ACTOR = Actor("u", "user", "s3", "192.0.2.1", "request")
+
 
 def of_bucket(conn: Connection, bucket_id: int) -> Change:
-    return Change(conn, ChangeFacts(bucket_id, "u", "u", 1, "request"), [])
+    return Change(conn, ChangeFacts(bucket_id, lambda: ACTOR, "u", 1), [])
 
 
 def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:
-    return Change(conn, ChangeFacts(bucket_id, "u", "u", 1, "request"), [KeyLock(bucket_id, key)])
+    return Change(conn, ChangeFacts(bucket_id, lambda: ACTOR, "u", 1), [KeyLock(bucket_id, key)])
 
 
 def of_part(conn: Connection, upload_id: str, number: int) -> Change:
-    return Change(conn, ChangeFacts(1, "u", "u", 1, "request"), [PartLock(upload_id, number)])
+    return Change(conn, ChangeFacts(1, lambda: ACTOR, "u", 1), [PartLock(upload_id, number)])

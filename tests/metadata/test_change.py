@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import buckets, contents, objects, uploads
+from s3gw.metadata import audit_lines, buckets, contents, objects, uploads
+from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock, NotChecked, NotLocked, PartLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject
 from s3gw.metadata.uploads import Upload, UploadedPart
-from tests.metadata.changes import of_key
+from tests.metadata.changes import ACTOR, of_key
 from tests.metadata.test_listing import fill
 
 pytestmark = pytest.mark.anyio
 
-FACTS = ChangeFacts(1, "u", "u", 1, "request")
+FACTS = ChangeFacts(1, lambda: ACTOR, "u", 1)
 _place = partial(contents.insert, new=inline(b""))
 _upload = Upload("1" * 64, 1, "key", 1, "u", "u", "STANDARD", None, None, None, None, None)
 
@@ -46,11 +47,19 @@ async def test_a_write_without_its_lock_fails_on_both_databases(
     assert await database.read(objects.find, 1, "key") is None
 
 
-async def test_who_made_it_and_when_is_known_to_what_writes(database: Database) -> None:
+async def test_for_whom_and_when_it_is_made_is_known_to_what_writes(database: Database) -> None:
     def seen(change: Change) -> tuple[Any, ...]:
-        return change.bucket_id, change.actor_id, change.owner_id, change.now, change.request_id
+        return change.bucket_id, change.owner_id, change.now
 
-    assert await change(database, FACTS, [], seen) == FACTS[:5]
+    assert await change(database, FACTS, [], seen) == (1, "u", 1)
+
+
+async def test_what_it_records_is_told_with_who_made_it(database: Database) -> None:
+    await database.write(fill, [])
+    await change(database, FACTS, [], lambda change: change.record("bucket.test", {"a": 1}, None, "key"))
+    (line,) = await database.read(audit_lines.step, Wanted(), 0, 10)
+    assert line[2:7] == ACTOR
+    assert (line.action, line.resource_type, line.before, line.after) == ("bucket.test", "object", '{"a": 1}', None)
 
 
 async def test_a_change_that_leaves_out_a_check_is_undone(database: Database) -> None:

@@ -222,15 +222,19 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_succes
     database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.write(_put, "before")
+    pages = await database.read(lambda conn: conn.execute(text("PRAGMA page_count")).scalar_one()) + 15  # for one value
 
     def connect_to_a_full_disk(engine: Any) -> WriterConnection:
         conn = WriterConnection(engine)
-        for pragma in ("max_page_count = 75", "cache_size = 5"):  # pages are spilled to the full disk before COMMIT
+        for pragma in (
+            f"max_page_count = {pages}",
+            "cache_size = 5",
+        ):  # pages are spilled to the full disk before COMMIT
             _pragma(pragma)(conn)
         return conn
 
     monkeypatch.setattr(sqlite_writer, "WriterConnection", connect_to_a_full_disk)
-    await database.write(_pragma("max_page_count = 75"))
+    await database.write(_pragma(f"max_page_count = {pages}"))
     await database.write(_pragma("cache_size = 5"))
     writes = [database.write(_put, f"n{n}", "x" * 50_000) for n in range(10)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)

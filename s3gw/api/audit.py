@@ -1,0 +1,107 @@
+"""The audit log: pages of it, and all of it as JSON lines. For admins and auditors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, StringConstraints
+
+from s3gw.accounts import audit
+from s3gw.api.caller import TheServices, TheViewer
+from s3gw.api.models import Page, time_of
+from s3gw.api.pages import ThePlace, cursor_after
+from s3gw.metadata import audit_lines
+from s3gw.metadata.audit_chain import Line
+from s3gw.metadata.audit_lines import Wanted
+from s3gw.metadata.database import Connection, Database
+from s3gw.problems import Fault, Invalid
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+Outcome = Literal["done", "refused", "failed"]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
+
+
+class AuditLine(BaseModel):
+    """Who changed what, from where, and how it was before and after; or whose login was refused."""
+
+    id: int
+    at: datetime
+    actor_id: str = Field(description='A user\'s id, or "" for nobody who is known and for the command line.')
+    actor: str
+    door: str = Field(description="s3, api, console, cli or job.")
+    address: str
+    request_id: str
+    action: str
+    outcome: Outcome
+    resource_type: str
+    resource: str
+    before: Any
+    after: Any
+    count: int = Field(description="How many alike ones the line stands for.")
+    position: int | None = Field(description="In the chain; null until the line is sealed, which takes two seconds.")
+    mac: str | None
+
+
+def wanted_of(
+    actor: Annotated[Text | None, Query(max_length=254, description="A user's name or id.")] = None,
+    action: Annotated[Text | None, Query(max_length=254, description="An action, or its beginning: `user`.")] = None,
+    resource_type: Annotated[Text | None, Query(max_length=254)] = None,
+    resource: Annotated[Text | None, Query(max_length=2048, description="The name of what was changed.")] = None,
+    outcome: Outcome | None = None,
+    since: datetime | None = None,
+    until: Annotated[datetime | None, Query(description="Exclusive.")] = None,
+) -> Wanted:
+    return Wanted(actor, action, resource_type, resource, outcome, _microseconds(since), _microseconds(until))
+
+
+TheWanted = Annotated[Wanted, Depends(wanted_of)]
+
+
+@router.get("")
+async def list_audit_log(_: TheViewer, services: TheServices, place: ThePlace, wanted: TheWanted) -> Page[AuditLine]:
+    """The newest first."""
+    before_id = None if place.after is None else _id(place.after)
+
+    def read(conn: Connection) -> tuple[list[Line], int]:
+        return audit_lines.page_of(conn, wanted, before_id=before_id, offset=place.offset, limit=place.per_page)
+
+    found, total = await services.database.scan(read)
+    return Page(
+        items=[AuditLine.model_validate(_told(line)) for line in found],
+        total=total,
+        page=place.page,
+        per_page=place.per_page,
+        next_cursor=cursor_after(str(found[-1].id)) if len(found) == place.per_page else None,
+    )
+
+
+@router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/x-ndjson": {}}}})
+async def export_audit_log(_: TheViewer, services: TheServices, wanted: TheWanted) -> StreamingResponse:
+    """The oldest first, a JSON document a line. It is read in steps: a client that is slow holds nothing open."""
+    return StreamingResponse(_json_lines(services.database, wanted), media_type="application/x-ndjson")
+
+
+async def _json_lines(database: Database, wanted: Wanted) -> AsyncIterator[bytes]:
+    async for lines in audit.lines(database, wanted):
+        yield "".join(f"{json.dumps(_told(line), default=datetime.isoformat)}\n" for line in lines).encode()
+
+
+def _told(line: Line) -> dict[str, Any]:
+    return audit.document(line) | {"at": time_of(line.at)}
+
+
+def _id(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Invalid("the cursor isn't one", faults=(Fault("cursor", "isn't one that a page had"),))
+    return int(text)
+
+
+def _microseconds(time: datetime | None) -> int | None:
+    if time is None:
+        return None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,0 +1,52 @@
+"""Seals the audit log, at most two seconds behind: gives new lines their places in the chain.
+
+Not a row of the table of jobs: a job that ran each half second would commit four times a second where nothing is to be
+done, and this one only reads then. Of several machines' sealers one works at a time: the others wait for the row of the
+chain's head (metadata/audit_seals.py), which nobody who writes a line needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from s3gw.auth.audit_key import audit_key
+from s3gw.auth.master_key import MasterKeyError, find_master_key
+from s3gw.metadata import audit_seals, refused_logins
+from s3gw.metadata.audit_seals import Tampered
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from s3gw.storage import Storage
+
+PAUSE = 0.5  # seconds
+_BATCH = 200  # lines of one transaction
+_logger = logging.getLogger("s3gw.jobs")
+
+
+async def keep_sealed(services: Storage) -> None:
+    """Run until cancelled. What keeps it from sealing is told once."""
+    told = ""
+    while True:
+        try:
+            if await services.database.read(_is_behind):
+                await seal_all(services.database, audit_key(find_master_key(services.settings)))
+            told = ""
+        except (DatabaseUnavailable, MasterKeyError, Tampered) as error:
+            if told != str(error):
+                _logger.warning("the audit log can't be sealed: %s", error)
+            told = str(error)
+        await asyncio.sleep(PAUSE)
+
+
+def _is_behind(conn: Connection) -> bool:
+    return audit_seals.any_unsealed(conn) or refused_logins.any_over(conn)
+
+
+async def seal_all(database: Database, key: bytes) -> None:
+    """All lines that there are. Refused logins that were only counted get theirs first."""
+    while await database.read(refused_logins.any_over):
+        await database.write(refused_logins.write_lines, _BATCH)
+    while await database.read(audit_seals.any_unsealed):
+        await database.write(audit_seals.seal, key, _BATCH)

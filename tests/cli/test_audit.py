@@ -1,0 +1,173 @@
+"""Every command that changes something writes to the audit log, and what is told of that by `s3gw audit`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from s3gw.cli import _COMMANDS
+from s3gw.jobs.seal_audit_log import seal_all
+from tests.cli.commands import Ask, Command, refusal
+
+POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::*"}}'
+# What changes nothing that is audited: what only reads, the server itself, what is always refused, and background work.
+UNAUDITED = {
+    ("serve",), ("config",), ("operations",), ("explain",),
+    ("user", "list"), ("user", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
+    ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
+    ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
+    ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"),
+    ("job", "list"), ("job", "show"), ("job", "retry"),
+}  # fmt: skip
+# One after the other: what is given, and the action and the resource that the log tells.
+CHANGES: list[tuple[list[str], str, str]] = [
+    (["user", "create", "owner", "--password", "pass-word-1"], "user.create", "owner"),
+    (["user", "create", "editor", "--account", "owner"], "user.create", "editor"),
+    (["user", "update", "editor", "--email", "e@example.com"], "user.update", "editor"),
+    (["user", "password", "editor", "--password", "pass-word-2"], "user.password", "editor"),
+    (["user", "disable", "editor"], "user.disable", "editor"),
+    (["user", "enable", "editor"], "user.enable", "editor"),
+    (["group", "create", "staff", "--account", "owner"], "group.create", "staff"),
+    (["group", "add", "staff", "editor"], "group.add", "staff"),
+    (["group", "remove", "staff", "editor"], "group.remove", "staff"),
+    (["key", "create", "editor", "--access-key-id", "AKIAED", "--secret-access-key", "pass-word-3"],
+     "key.create", "AKIAED"),
+    (["key", "update", "AKIAED", "--description", "new"], "key.update", "AKIAED"),
+    (["key", "disable", "AKIAED"], "key.disable", "AKIAED"),
+    (["key", "enable", "AKIAED"], "key.enable", "AKIAED"),
+    (["policy", "put", "POLICY", "--user", "editor", "--name", "p"], "user.policy.put", "editor/p"),
+    (["policy", "delete", "--user", "editor"], "user.policy.delete", "editor/p"),
+    (["account", "public-access-block", "put", "owner", "--block-public-acls"],
+     "account.public_access_block.put", "owner"),
+    (["bucket", "create", "pictures", "--owner", "owner"], "bucket.create", "pictures"),
+    (["bucket", "update", "pictures", "--versioning", "enabled"], "bucket.versioning.put", "pictures"),
+    (["bucket", "update", "pictures", "--owner", "admin"], "bucket.owner.put", "pictures"),
+    (["grant", "create", "pictures", "--permission", "read", "--user", "editor"], "grant.create", "GRANT"),
+    (["grant", "update", "GRANT", "--permission", "write"], "grant.update", "GRANT"),
+    (["grant", "delete", "GRANT"], "grant.delete", "GRANT"),
+    (["bucket", "delete", "pictures"], "bucket.delete", "pictures"),
+    (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
+    (["group", "delete", "staff"], "group.delete", "staff"),
+    (["user", "delete", "editor"], "user.delete", "editor"),
+]  # fmt: skip
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    for name in _COMMANDS:
+        yield from _below((name,), typer.main.get_command(import_module(f"s3gw.cli.{name}").app))
+
+
+def _below(path: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path
+    else:
+        for name, found in below.items():
+            yield from _below((*path, name), found)
+
+
+def test_every_command_that_changes_something_is_among_these_changes() -> None:
+    changing = set(commands()) - UNAUDITED
+    told = {path for given, _, _ in CHANGES for path in changing if tuple(given[: len(path)]) == path}
+    assert changing == told, "a new command: say what it records, or that it changes nothing that is audited"
+    assert set(commands()) >= UNAUDITED
+
+
+def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(POLICY)
+    newest = ask("audit", "list", "--limit", "1")[0]["id"]
+    words = {"POLICY": str(file)}
+    for given, action, resource in CHANGES:
+        made = ask(*(words.get(word, word) for word in given))
+        if action == "grant.create":
+            words["GRANT"] = made["id"]
+        line, before = ask("audit", "list", "--limit", "2")
+        assert (line["action"], line["resource"], line["outcome"]) == (action, words.get(resource, resource), "done")
+        assert (line["door"], line["actor"], line["actor_id"]) == ("cli", "", "")
+        assert before["id"] == newest, f"{action} has more than one line"
+        newest = line["id"]
+        assert (line["before"] is None) == action.endswith((".create", "policy.put"))
+        assert (line["after"] is None) == action.endswith(".delete")
+    text = json.dumps(ask("audit", "list", "--limit", "1000"))
+    assert "pass-word" not in text and "argon2" not in text and "secret" not in text
+
+
+def test_before_and_after_tell_what_was_changed(ask: Ask) -> None:
+    ask("user", "create", "editor")
+    ask("user", "update", "editor", "--name", "author", "--role", "auditor")
+    (line,) = ask("audit", "list", "--action", "user.update")
+    assert line["resource"] == "editor"
+    changed = {name for name in line["after"] if line["before"][name] != line["after"][name]}
+    assert changed == {"name", "role"}
+    assert line["after"]["role"] == "auditor"
+
+
+def test_a_change_that_is_refused_tells_nothing(ask: Ask, run: Command) -> None:
+    before = ask("audit", "list")
+    refusal(run("user", "update", "nobody", "--email", "e@example.com"))
+    refusal(run("user", "create", "admin"))
+    refusal(run("user", "delete", "admin"))
+    assert ask("audit", "list") == before
+
+
+def test_the_first_start_tells_what_it_made(ask: Ask) -> None:
+    lines = ask("audit", "list", "--actor", "first start")
+    assert [(line["action"], line["outcome"]) for line in lines] == [("key.create", "done"), ("user.create", "done")]
+
+
+def test_lines_are_found_by_who_what_and_when(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor")
+    ask("bucket", "create", "editor")
+    (line,) = ask("audit", "list", "--resource", "editor", "--action", "user")
+    assert line["action"] == "user.create"
+    assert ask("audit", "list", "--action", "use") == ask("audit", "list", "--outcome", "failed") == []
+    assert ask("audit", "list", "--since", "2999-01-01") == ask("audit", "list", "--until", "2000-01-01") == []
+    assert ask("audit", "list", "--since", "2000-01-01", "--until", "2999-01-01") == ask("audit", "list")
+    assert "an outcome is" in refusal(run("audit", "list", "--outcome", "good"))
+
+
+def test_an_export_is_a_document_a_line_the_oldest_first(ask: Ask, run: Command) -> None:
+    exported = [json.loads(line) for line in run("audit", "export").stdout.splitlines()]
+    assert exported[::-1] == ask("audit", "list")
+
+
+@pytest.fixture
+def sealed(data: Path) -> None:
+    """As the job process does."""
+    import asyncio
+
+    from s3gw.auth.audit_key import audit_key
+    from s3gw.auth.master_key import find_master_key
+    from s3gw.config import load_settings
+    from s3gw.metadata.engines import open_database
+
+    async def seal() -> None:
+        database = open_database(None, data)
+        try:
+            await seal_all(database, audit_key(find_master_key(load_settings(data=data))))
+        finally:
+            await database.close()
+
+    asyncio.run(seal())
+
+
+def test_verify_tells_a_whole_log_from_a_changed_one(sealed: None, ask: Ask, run: Command, data: Path) -> None:
+    head = run("audit", "head").stdout.strip()
+    assert ask("audit", "head") == {"head": head}
+    assert ask("audit", "verify", "--head", head) == {"lines": 2, "head": head, "faults": []}
+    with sqlite3.connect(data / "s3gw.db") as database:
+        database.execute("UPDATE audit_log SET actor = 'me' WHERE id = 1")
+    found = run("audit", "verify", "--json")
+    assert (found.exit_code, json.loads(found.stdout)["faults"]) == (1, ["line 1 was changed: user.create of admin"])
+    with sqlite3.connect(data / "s3gw.db") as database:
+        database.execute("UPDATE audit_checkpoints SET position = 1")
+    assert "the head of the log isn't what was noted" in refusal(run("audit", "head"))
+    assert "a head is what" in refusal(run("audit", "verify", "--head", "1"))
