@@ -2,8 +2,8 @@
 
     python -m bench.rules [--rounds 12] [--against COMMIT]
 
-The servers run at the same time, one worker each, and take turns: each round measures all of them, forwards and
-backwards in turn. A ratio is of two measurements of the same round, and told as the median of all rounds with the
+The servers run at the same time, one worker each, and take turns: each round measures all of them, in another order
+each time. A ratio is of two measurements of the same round, and told as the median of all rounds with the
 interval that holds it with 95 % certainty, by order statistics, which supposes nothing about how the noise is spread.
 """
 
@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import statistics
 import sys
 from collections import defaultdict
@@ -93,8 +94,11 @@ def measure(codes: Sequence[tuple[str, Code]], rounds: int, folder: Path) -> dic
         servers = [small.server for small in smalls.values()]
         for number in range(rounds):
             for work, run in _WORK.items():
-                for name in list(smalls) if number % 2 == 0 else list(reversed(smalls)):
+                names = list(smalls)[:: 1 if number % 2 == 0 else -1]
+                turn = number // 2 % len(names)
+                for name in names[turn:] + names[:turn]:  # none is always the one after another
                     wait_until_quiet(servers)
+                    os.sync()
                     load = run(smalls[name])
                     if not load.is_valid:
                         raise RuntimeError(f"{work}, {name}: {load.describe()}")
