@@ -136,6 +136,7 @@ class TestLoadProgram:
         assert found.reconnects == 9
         assert "9 reconnects" in found.describe()
 
+    @pytest.mark.soak
     def test_small_rows_run_on_ours_without_a_refusal(self, tmp_path: Path) -> None:
         options = Options(clients=4, seconds=0.2, rounds=1, objects=600, deletes=200)
         with ours() as server:
@@ -231,6 +232,7 @@ def test_what_large_bodies_are_held_against_is_measured() -> None:
 
 
 @needs_linux
+@pytest.mark.soak
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout has commits")
 def test_another_commit_runs_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)

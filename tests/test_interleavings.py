@@ -127,9 +127,8 @@ def test_one_beside_the_reaper_of_what_was_deleted_before(explore: Explore, name
 
 @_SQLITE
 @pytest.mark.usefixtures("nobody_dies")
-@pytest.mark.parametrize(
-    "name", [*(pytest.param(name, marks=pytest.mark.soak) for name in ("upload the same", "copy")), "read"]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["upload the same", "copy", "read"])
 def test_one_beside_a_delete_and_the_reaper(explore: Explore, name: str) -> None:
     actor = _ACTORS[name](ONE)
     assert explore(actor, delete("delete", "jobs", "k"), heart(ONE), reaper(), preceding=[_first()]).states > 200

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from s3gw.metadata import buckets, configurations
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection
 from s3gw.metadata.engines import open_database
@@ -39,7 +40,7 @@ def configured(data: Path, kind: str, **put: Any) -> Any:
         found = buckets.find(conn, "pictures")
         assert found is not None
         if put:
-            configurations.put(Change(conn, ChangeFacts(found.id, "", "", 1, ""), ()), kind, put["value"])
+            configurations.put(Change(conn, ChangeFacts(found.id, lambda: COMMAND_LINE, "", 1), ()), kind, put["value"])
         return configurations.find(conn, found.id, kind)
 
     async def run() -> Any:
@@ -105,7 +106,7 @@ def test_a_bucket_without_a_block_gets_none(ask: Ask, run: Command, data: Path) 
     def unblock(conn: Connection) -> None:
         found = buckets.find(conn, "pictures")
         assert found is not None
-        configurations.remove(Change(conn, ChangeFacts(found.id, "", "", 1, ""), ()), "PublicAccessBlock")
+        configurations.remove(Change(conn, ChangeFacts(found.id, lambda: COMMAND_LINE, "", 1), ()), "PublicAccessBlock")
 
     async def write() -> None:
         database = open_database(None, data)

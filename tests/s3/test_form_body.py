@@ -91,7 +91,7 @@ async def content_of(body: FormBody, source: random.Random) -> bytes:
 def test_the_bytes_are_the_same_however_they_come(seed: int, into: Any) -> None:
     source = random.Random(seed)
     near = f"\r\n--{BOUNDARY[: source.randint(1, len(BOUNDARY) - 1)]}".encode()
-    content = b"".join(source.choice((near, b"\r\n", b"-", b"x" * 5000)) for _ in range(source.choice((0, 3, 300))))
+    content = b"".join(source.choice((near, b"\r\n", b"-", b"x" * 5000)) for _ in range(source.choice((0, 3, 60))))
     sent = body_of({"key": "k"}, content, behind={"acl": "x" * source.choice((0, 100_000))})
     body = form_body(cut(sent, source.choice((7, 1000, 300_000)), source), into=into)
     assert asyncio.run(content_of(body, source)) == content
