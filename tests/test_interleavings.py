@@ -149,7 +149,7 @@ def test_death_at_any_moment_and_the_sweep(explore: Explore, name: str) -> None:
     assert explore(*actors, preceding=[_first()]).ends > 0
 
 
-@_SQL_OF_BOTH
+@_SQLITE
 @pytest.mark.parametrize("name", ["upload the same", "overwrite", "copy", "read"])
 def test_a_process_that_is_declared_dead_but_works_on(explore: Explore, name: str) -> None:
     """It was silent for too long. What it writes is refused, or named before the sweep looks."""
