@@ -86,8 +86,8 @@ def test_every_change_tells_who_what_and_from_where(owner: Person, ask: Ask) -> 
             }
             given = {"Policy": json.dumps({**POLICY, "Statement": [statement]})}
         answer = method_of(owner.s3, operation)(Bucket=bucket, **given)
-        (line,) = ask("audit", "list", "--limit", "1")
         kind, resource = ("object", f"{bucket}/key") if "Key" in given else ("bucket", bucket)
+        (line,) = ask("audit", "list", "--resource", resource, "--limit", "1")  # logins of other tests come in between
         assert (line["action"], line["resource_type"], line["resource"]) == (action, kind, resource)
         assert (line["actor"], line["door"], line["address"]) == ("owner", "s3", "127.0.0.1")
         assert line["request_id"] == answer["ResponseMetadata"]["RequestId"]
