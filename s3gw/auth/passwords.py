@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,7 +19,12 @@ from s3gw.problems import RateLimited
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 1
 _MOST_WAITING = 64
-_NOBODYS = _hasher.hash(secrets.token_urlsafe())  # compared with where there is none, so that it takes as long
+
+
+@cache
+def _nobodys() -> str:
+    """Compared with where there is no hash, so that it takes as long. Not made at each start, but when it is needed."""
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 def hash_password(password: str) -> str:
@@ -28,8 +34,9 @@ def hash_password(password: str) -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Takes the same time where there is no hash."""
+    nobodys = _nobodys()  # for whomever it is: else the first comparison would tell who is unknown
     try:
-        return _hasher.verify(_NOBODYS if password_hash is None else password_hash, password)
+        return _hasher.verify(nobodys if password_hash is None else password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 
