@@ -256,6 +256,7 @@ def test_a_log_that_can_not_be_written_ends_nobody(disk: SmallDisk) -> None:
         s3 = client_of(server)
         s3.create_bucket(Bucket="bucket")
         s3.put_object(Bucket="bucket", Key="small", Body=b"small")
+        until(lambda: has_reserve(disk.folder / "data"))
         disk.fill()
         for _ in range(600):  # lines are written when there are 256 of them, too
             assert s3.head_object(Bucket="bucket", Key="small")["ContentLength"] == 5
