@@ -14,11 +14,12 @@ from s3gw.accounts import explanations, grants
 from s3gw.accounts.grants import Change, Share
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
 from s3gw.api.models import Body, Id, Page, time_of
-from s3gw.api.page_query import ThePage
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH, Grant
 from s3gw.operations.explain import Asked
 
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], route_class=Route)
 
 Permission = Literal["read", "write", "admin"]
 _TEXT = r"^[^\x00]+$"  # PostgreSQL's text has no NUL
@@ -96,11 +97,11 @@ async def share(bucket_id: Id, body: ShareBody, caller: TheCaller, services: The
 
 @router.get("/buckets/{bucket_id}/access")
 async def list_access(
-    bucket_id: Id, page: ThePage, caller: TheCaller, services: TheServices, origin: TheOrigin
+    bucket_id: Id, place: ThePlace, caller: TheCaller, services: TheServices, origin: TheOrigin
 ) -> Page[Access]:
     """What was granted, in the order of time, what has expired too."""
-    found = await grants.page(services, caller, origin, bucket_id, page.offset, page.per_page)
-    return Page[Access](**page.members([access_model(grant) for grant in found.grants], found.total))
+    found = await grants.page(services, caller, origin, bucket_id, place.offset, place.limit)
+    return place.page_of(found.grants, found.total, access_model)
 
 
 @router.put("/buckets/{bucket_id}/access/{user_id}")

@@ -12,11 +12,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from s3gw.accounts import keys
 from s3gw.accounts.keys import KeyWithPolicies, Wanted
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, Page, time_of
-from s3gw.api.page_query import ThePage
+from s3gw.api.models import Body, Id, Page, ShownOnce, time_of
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 from s3gw.problems import NotFound
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix="/keys", tags=["keys"], route_class=Route)
 
 Description = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 
@@ -51,7 +52,7 @@ class Key(BaseModel):
 
 
 class KeyWithSecret(Key):
-    secret_access_key: str = Field(description="Shown this once.")
+    secret_access_key: ShownOnce
 
 
 class CreateKey(Body):
@@ -93,14 +94,14 @@ async def create_key(body: CreateKey, caller: TheCaller, services: TheServices) 
 
 @router.get("")
 async def list_keys(
-    page: ThePage,
+    place: ThePlace,
     caller: TheCaller,
     services: TheServices,
     user_id: Annotated[Id | None, Query(description="Of this user; without it one's own.")] = None,
 ) -> Page[Key]:
     """Access keys in the order in which they were made, without their secrets."""
-    found, total = await keys.page(services, caller, user_id, page.offset, page.per_page)
-    return Page[Key](**page.members([Key(**_members(key)) for key in found], total))
+    found, total = await keys.page(services, caller, user_id, place.offset, place.limit)
+    return place.page_of(found, total, lambda key: Key(**_members(key)))
 
 
 @router.put("/{access_key_id}")
