@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
+from fastapi import Header
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from s3gw.metadata import identities, sessions
@@ -29,6 +30,7 @@ def _id(value: str) -> str:
 
 
 Id = Annotated[str, AfterValidator(_id)]  # in a path: what is none is nobody's
+IfMatch = Annotated[str | None, Header(max_length=1024, description="The ETag of what is to be changed; else 412.")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
 

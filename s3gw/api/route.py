@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from s3gw.api.caller import TheServices
 from s3gw.api.idempotency import documented, done_once
 from s3gw.problems import Invalid
 
@@ -22,12 +23,19 @@ DEEPEST = 64  # arrays and objects in each other; a parser's own end is deeper, 
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.?)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
+async def require_room(services: TheServices) -> None:
+    """As S3's creates do: below the floor of free space there is room for deletes only."""
+    services.room.require()
+
+
 class Route(APIRoute):
-    """Bodies are bounded in depth; what makes something (201) is done once under an Idempotency-Key."""
+    """Bodies are bounded in depth; what makes something (201) needs room on the disk, and is done once under an
+    Idempotency-Key.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if options.get("status_code") == 201:
-            options["dependencies"] = [*(options.get("dependencies") or ()), Depends(documented)]
+            options["dependencies"] = [*(options.get("dependencies") or ()), Depends(documented), Depends(require_room)]
         super().__init__(path, endpoint, **options)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Body as BodyOf
 from pydantic import Field, ValidationError
 
@@ -17,6 +17,7 @@ from s3gw.api.models import (
     ChangePassword,
     DeleteUser,
     Id,
+    IfMatch,
     NewUser,
     Page,
     RefreshToken,
@@ -37,7 +38,6 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.people import Wanted
 from s3gw.problems import Fault, Invalid
 
-IfMatch = Annotated[str | None, Header(description="The ETag of what is to be changed.")]
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
 

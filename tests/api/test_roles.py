@@ -52,6 +52,7 @@ _OF_ACCESS = {  # test_access.py
 _OF_KEYS = {  # test_keys.py
     ("POST", "/keys"),
     ("GET", "/keys"),
+    ("GET", "/keys/{access_key_id}"),
     ("PUT", "/keys/{access_key_id}"),
     ("DELETE", "/keys/{access_key_id}"),
 }
@@ -121,3 +122,10 @@ def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
             target = re.sub(r"{\w+}", given, path)
             answer = admin.http.request(method, target, json=body_of_nothing(method, path))
             assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
+
+
+def test_no_page_of_another_origin_may_ask_unless_it_is_set(api: httpx.Client) -> None:
+    asks = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
+    for method, status in (("OPTIONS", 405), ("GET", 401)):
+        answer = api.request(method, "/users/me", headers=asks)
+        assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (status, False)
