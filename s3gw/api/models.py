@@ -14,9 +14,9 @@ from s3gw.metadata import identities, sessions
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
-_SHOWN_ONCE = {"x-shown-once": True}
+SHOWN_ONCE = {"x-shown-once": True}
 # A member of an answer that a repeat of its request doesn't have (idempotency.py).
-ShownOnce = Annotated[str | None, Field(json_schema_extra=_SHOWN_ONCE, description="Shown this once.")]
+ShownOnce = Annotated[str | None, Field(json_schema_extra=SHOWN_ONCE, description="Shown this once.")]
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
 Role = Literal["user", "auditor", "admin"]
 MOST_PER_PAGE = 1000
@@ -145,7 +145,7 @@ class ChangePassword(Body):
 def shown_once(model: Any) -> frozenset[str]:
     """The members of an answer's model that are null in a repeat."""
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-    return frozenset(name for name, field in fields.items() if field.json_schema_extra == _SHOWN_ONCE)
+    return frozenset(name for name, field in fields.items() if field.json_schema_extra == SHOWN_ONCE)
 
 
 def user_model(user: identities.User) -> User:
