@@ -7,8 +7,9 @@ from fastapi import APIRouter, BackgroundTasks, Response
 from s3gw.accounts import links, users
 from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices
 from s3gw.api.models import Address, Invitation, LinkToken, NewInvitation, NewPassword, time_of
+from s3gw.api.route import Route
 
-router = APIRouter(tags=["links"])
+router = APIRouter(tags=["links"], route_class=Route)
 
 
 @router.post("/users/verify-email", status_code=204)
