@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from s3gw.admin.app import build_admin_app
 from s3gw.admin.lazy_api import LazyApi
 from s3gw.auth.credentials import Credentials
-from s3gw.auth.master_key import find_master_key
+from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import Passwords
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
@@ -48,7 +48,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             memory=settings.upload_memory - memory_of(settings),
         )
         reader = ContentReader(database, store)
-        credentials, passwords = Credentials(find_master_key(settings)), Passwords()
+        credentials, passwords = Credentials(open_keyring(settings)), Passwords()
         try:
             yield Services(
                 **vars(storage),

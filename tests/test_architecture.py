@@ -33,7 +33,7 @@ ORDER = (
     ("log", "faults"),
     ("operations",),
     ("services",),
-    ("storage", "known_rules", "token_keys", "key_uses"),
+    ("storage", "known_rules", "token_keys", "key_uses", "master_key_rotation"),
     ("access", "process_identity"),
     ("folders",),
     ("config",),
