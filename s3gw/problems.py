@@ -33,6 +33,12 @@ class NotAuthenticated(Problem):
     status, error_code = 401, "AUTHENTICATION_FAILED"
 
 
+class TotpRequired(NotAuthenticated):
+    """The password was right; whoever asked shows a code too."""
+
+    error_code = "TOTP_REQUIRED"
+
+
 class PermissionDenied(Problem):
     """Of who may see what it is about; who may not is told NotFound."""
 

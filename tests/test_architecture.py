@@ -77,6 +77,7 @@ CONFINED = {
     "alembic": ("s3gw.metadata.",),
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),
+    "pyotp": ("s3gw.auth.",),
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin.", "s3gw.api."),
     "typer": ("s3gw.cli.",),
 }

@@ -19,7 +19,7 @@ _COMMANDS = {
     "serve": "Serve S3.",
     "config": "Print every setting: its variable, value, default and meaning.",
     "operations": "Print AWS's operations and which of them are served.",
-    "user": "Users: create, list, show, update, password, disable, enable, delete.",
+    "user": "Users: create, list, show, update, password, totp, disable, enable, delete.",
     "group": "Groups of an account's users: create, add, remove, list, delete.",
     "policy": "Policies of users, groups and access keys: put, get, list, delete, lint.",
     "key": "Access keys: create, list, show, update, disable, enable, delete.",

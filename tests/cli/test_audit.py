@@ -20,7 +20,7 @@ POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get
 # What changes nothing that is audited: what only reads, the server itself, what is always refused, and background work.
 UNAUDITED = {
     ("serve",), ("config",), ("operations",), ("explain",),
-    ("user", "list"), ("user", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
+    ("user", "list"), ("user", "show"), ("user", "totp", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
     ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
@@ -34,6 +34,7 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["user", "password", "editor", "--password", "pass-word-2"], "user.password", "editor"),
     (["user", "disable", "editor"], "user.disable", "editor"),
     (["user", "enable", "editor"], "user.enable", "editor"),
+    (["user", "totp", "reset", "editor"], "user.totp.reset", "editor"),
     (["group", "create", "staff", "--account", "owner"], "group.create", "staff"),
     (["group", "add", "staff", "editor"], "group.add", "staff"),
     (["group", "remove", "staff", "editor"], "group.remove", "staff"),
