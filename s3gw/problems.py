@@ -75,3 +75,9 @@ class IdempotencyMismatch(Problem):
 
 class RateLimited(Problem):
     status, error_code = 429, "RATE_LIMITED"
+
+
+class LoginUnavailable(Problem):
+    """The OpenID Connect issuer can't be asked."""
+
+    status, error_code = 503, "ISSUER_UNAVAILABLE"

@@ -78,6 +78,9 @@ CONFINED = {
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),
     "pyotp": ("s3gw.auth.",),
+    "authlib": ("s3gw.auth.",),
+    "joserfc": ("s3gw.auth.",),
+    "httpx": ("s3gw.auth.",),
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin.", "s3gw.api."),
     "typer": ("s3gw.cli.",),
 }

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("access_keys", sa.Column("last_used_at", sa.BigInteger()))
     _give_buckets_ids()
     _create_sessions()
+    _create_oidc_identities()
     _create_attempts()
     _create_grants()
     _create_audit_log()
@@ -112,6 +113,9 @@ def _create_sessions() -> None:
         sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_recovery_codes")),
         _of_user("recovery_codes"),
     )
+
+
+def _create_oidc_identities() -> None:
     op.create_table(
         "oidc_identities",
         sa.Column("issuer", sa.Text(), nullable=False),

@@ -128,12 +128,17 @@ async def _compared(services: Services, attempts: Attempts, limits: Sequence[Lim
 
 
 async def note_refusal(
-    services: Services, limits: Sequence[Limit], refusal: Problem, name: str, origin: Origin
+    services: Services,
+    limits: Sequence[Limit],
+    refusal: Problem,
+    name: str,
+    origin: Origin,
+    action: str = "login",
 ) -> None:
     """Tell the audit log. Those of one name take turns here: they may all be counted in one row. That a code is still
     missing is counted only: it is no failure, but whoever has stolen the password does no more.
     """
-    counts, action = [limit.counted for limit in limits], "login"
+    counts = [limit.counted for limit in limits]
     outcome: Outcome = "failed"
     if isinstance(refusal, TotpRequired):
         counts, action = counts[:1], "login.totp_required"

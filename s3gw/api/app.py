@@ -7,12 +7,20 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 import s3gw
-from s3gw.api import access, audit, docs, keys, links, totp, users
+from s3gw.api import access, audit, docs, keys, links, oidc, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (links.router, totp.router, users.router, access.router, keys.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    links.router,
+    oidc.router,
+    totp.router,
+    users.router,
+    access.router,
+    keys.router,
+    audit.router,
+)
 
 
 def build_api(services: Services) -> Door:

@@ -34,6 +34,8 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/users/{user_id}/sessions/{session_id}"): (401, 404, 404, 403, 404),  # of a session of nobody's
     ("POST", "/users/{user_id}/restore"): (401, 403, 403, 403, 409),  # who isn't deleted
     ("DELETE", "/users/{user_id}"): (401, 404, 204, 403, 204),
+    ("GET", "/users/oidc/login"): (404, 404, 404, 404, 404),  # no issuer is set
+    ("GET", "/users/oidc/callback"): (404, 404, 404, 404, 404),
     ("GET", "/users/me/totp"): (401, 200, 200, 200, 200),
     ("POST", "/users/me/totp"): (401, 201, 201, 201, 201),  # of an asker who hasn't confirmed one
     ("POST", "/users/me/totp/confirm"): (401, 422, 409, 422, 422),  # with a wrong code; of who has just come
