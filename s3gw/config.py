@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
 
     # Who may do what
-    master_key: str | None = _secret("The key (base64, 32 bytes) that secret access keys are sealed with.")
+    master_key: str | None = _secret(
+        "The key (base64, 32 bytes) that secrets are sealed with; while it is rotated NEW,OLD."
+    )
     master_key_file: Path | None = Field(
         None,
         description="The file that holds the master key, made when missing; by default master.key in the data folder.",

@@ -66,6 +66,8 @@ async def rotate(database: Database, settings: Settings) -> AsyncIterator[Step]:
             await database.write(_let_count, keyring, old, new)
             yield Step("counts", new)
         yield Step("sealed", new, await _seal_anew(database, Credentials(keyring), new))
+        if await database.read(master_keys.count_under_others, new):
+            raise MasterKeyError("something was sealed under another key meanwhile: rotate again to finish")
         if file is not None and len(keyring.known()) > 1:
             key_file.replace_keys(file, [keyring.key(new)])
             yield Step("removed", new)

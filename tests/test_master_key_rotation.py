@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -33,7 +37,24 @@ from tests.cli.commands import beside
 from tests.gateways import client_of
 from tests.servers import RunningServer
 
+ROOT = Path(__file__).parent.parent
 SECRET = "a-secret-of-the-test"
+_KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from s3gw.config import load_settings
+from s3gw.master_key_rotation import rotate
+from s3gw.metadata.engines import open_database
+
+async def main():
+    settings = load_settings(data=Path(sys.argv[1]))
+    steps = rotate(open_database(sys.argv[2], settings.data), settings)
+    for _ in range(int(sys.argv[3])):
+        print((await anext(steps)).name, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -94,15 +115,16 @@ async def test_everything_is_sealed_under_the_new_key_and_the_old_one_leaves_the
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("taken", [1, 2, 3])
-async def test_a_rotation_that_ends_after_any_step_leaves_what_is_read_and_is_finished_by_a_repeat(
-    database: Database, settings: Settings, taken: int
+async def test_a_rotation_that_is_killed_after_any_step_leaves_what_is_read_and_is_finished_by_a_repeat(
+    database: Database, database_url: str, settings: Settings, taken: int
 ) -> None:
-    running, steps = open_keyring(settings), rotate(database, settings)
-    names = [(await anext(steps)).name for _ in range(taken)]
-    await steps.aclose()
+    running = open_keyring(settings)
+    command = [sys.executable, "-c", _KILLED, str(settings.data), database_url, str(taken)]
+    killed = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     await require_all_of(database, settings, running)
     rest = [step async for step in rotate(database, settings)]
-    done = [*names, *(step.name for step in rest)]
+    done = [*killed.stdout.split(), *(step.name for step in rest)]
     assert list(dict.fromkeys(done)) == ["added", "counts", "sealed", "removed"]
     assert len(ids_of(settings)) == 1
     await require_all_of(database, settings, running)
@@ -136,6 +158,37 @@ async def test_who_still_has_the_old_key_alone_seals_nothing_under_it(database: 
     assert Credentials(open_keyring(settings)).open("AKIANEW", sealed).secret == SECRET
     with pytest.raises(MasterKeyError, match="another master key"):
         await database.write(lambda conn: cut_off.seal_in(conn, "AKIANEW", SECRET))
+
+
+@pytest.mark.anyio
+async def test_a_secret_that_is_being_stored_while_the_key_changes_is_sealed_anew_too(
+    database: Database, settings: Settings
+) -> None:
+    """The rotation waits for the transaction, which has read which key counts and isn't committed yet."""
+    credentials, has_sealed = Credentials(open_keyring(settings)), threading.Event()
+
+    def store(conn: Connection) -> None:
+        sealed = credentials.seal_in(conn, "AKIASLOW", SECRET)
+        has_sealed.set()
+        time.sleep(1)
+        identities.create_key(conn, user="owner", access_key_id="AKIASLOW", sealed_secret=sealed)
+
+    storing = asyncio.create_task(database.write(store))
+    assert await asyncio.to_thread(has_sealed.wait, 60)
+    _ = [step async for step in rotate(database, settings)]
+    await storing
+    assert len(ids_of(settings)) == 1
+    await require_all_of(database, settings)
+
+
+def test_a_request_that_has_read_a_value_reads_it_though_the_old_key_has_left_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    old = load_master_keys(file)
+    read_before = Credentials(Keyring(*old)).seal("AKIA1", SECRET)
+    running = Credentials(Keyring(*old, read=lambda: load_master_keys(file)))
+    replace_keys(file, [b"n" * 32])
+    assert running.open("AKIA2", Credentials(b"n" * 32).seal("AKIA2", "other")).secret == "other"
+    assert running.open("AKIA1", read_before).secret == SECRET
 
 
 @pytest.mark.anyio

@@ -35,7 +35,8 @@ class Settings(Protocol):
 
 class Keyring:
     """A process's master keys by their ids. They are read again when one is asked for that isn't known, so that a
-    process that runs learns of a new key. Shared between threads: the keys are replaced in one step.
+    process that runs learns of a new key. Those that it had it keeps: a request may have read what is sealed under one
+    just before that left the file. Shared between threads: the keys are replaced in one step.
     """
 
     def __init__(self, *keys: bytes, read: Callable[[], Sequence[bytes]] | None = None) -> None:
@@ -58,8 +59,9 @@ class Keyring:
             found = _by_id(self._read())
         except MasterKeyError:
             return False
-        before, self._keys = self._keys, found
-        return found != before
+        before = self._keys
+        self._keys = found | {known: key for known, key in before.items() if known not in found}
+        return self._keys.keys() != before.keys()
 
     def key(self, key_id: str | None) -> bytes:
         """The key of this id; None: the first. Raises MasterKeyError."""
