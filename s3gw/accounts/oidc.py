@@ -25,7 +25,7 @@ from s3gw.metadata import audit, identities, logins, master_keys, oidc_identitie
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import NoSuchUser, User
 from s3gw.metadata.logins import Login
-from s3gw.problems import LoginUnavailable, NotAuthenticated, NotFound, RateLimited, RegistrationClosed
+from s3gw.problems import LoginUnavailable, NotAuthenticated, NotFound, Problem, RateLimited, RegistrationClosed
 from s3gw.services import Services
 
 LIFETIME = 600  # seconds that a login may take at the issuer
@@ -83,7 +83,7 @@ async def begin(services: Services, invitation: str | None) -> Beginning:
 
 async def finish(services: Services, returned: Returned, origin: Origin, *, was_forwarded: bool) -> Tokens:
     """Raises NotAuthenticated, RateLimited, RegistrationClosed, Conflict, LoginUnavailable, and NotFound where no
-    issuer is set. What fails counts as a failed attempt of the address.
+    issuer is set. What is refused counts as a failed attempt of the address, and the audit log tells of it.
     """
     issuer, attempts = _issuer_of(services), attempts_of(services)
     limits = (await attempts.limits_of("", origin.address))[1:]
@@ -101,7 +101,7 @@ async def finish(services: Services, returned: Returned, origin: Origin, *, was_
             raise NotAuthenticated(str(error)) from None
     except IssuerUnavailable as error:
         raise LoginUnavailable(str(error)) from None
-    except (NotAuthenticated, RateLimited) as error:
+    except Problem as error:
         refusal = error if isinstance(error, RateLimited) else await attempts.fail(limits, error)
         await note_refusal(services, limits, refusal, "", origin, action="login.oidc")
         raise refusal from None

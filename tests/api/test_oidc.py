@@ -248,6 +248,8 @@ def test_where_registration_is_not_open_an_invitation_is_needed(site: Site) -> N
         back = site.return_of(browser, subject)
         answer = browser.get("/users/oidc/callback", params=back, headers=forwarded)
         assert refusal(answer) == (403, "REGISTRATION_CLOSED")
+        newest = site.server.command("audit", "list", "--action", "login.oidc")[0]
+        assert newest["request_id"] == answer.headers["X-Request-Id"]
         site.server.command(
             "user", "create", name := f"admin-{next(_numbers)}", "--role", "admin", "--password", PASSWORD
         )
