@@ -26,6 +26,7 @@ from s3gw.metadata.schema import (
     group_members,
     groups,
     known_addresses,
+    oidc_identities,
     one_time_tokens,
     recovery_codes,
     users,
@@ -347,7 +348,7 @@ def delete_user(conn: Connection, name: str) -> User:
         delete_key(conn, key.access_key_id)
     identity_policies.forget(conn, "user", user.id)
     sessions.forget_of(conn, user.id)
-    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants):
+    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants, oidc_identities):
         conn.execute(delete(table).where(table.c.user_id == user.id))
     conn.execute(delete(users).where(users.c.id == user.id))
     return user
