@@ -6,7 +6,7 @@ node.
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import failed_attempts, known_addresses, users
@@ -30,14 +30,6 @@ def note(conn: Connection, subject: str, most: int, seconds: int) -> bool:
         return False
     conn.execute(insert(failed_attempts).values(subject=subject, at=now(conn)))
     return True
-
-
-def forget(conn: Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of those before a time; how many."""
-    old = select(failed_attempts.c.id).where(failed_attempts.c.at < before).limit(limit)
-    found = [row.id for row in conn.execute(old).all()]
-    conn.execute(delete(failed_attempts).where(failed_attempts.c.id.in_(found)))
-    return len(found)
 
 
 def is_known_address(conn: Connection, name: str, address: str, days: int) -> bool:
