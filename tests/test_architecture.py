@@ -41,6 +41,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
+    ("registration_mode",),
     ("addresses", "checksums", "names", "pages"),
     ("errors", "problems", "threads", "garbage"),
 )
