@@ -33,7 +33,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
-    "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more,
+    "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,

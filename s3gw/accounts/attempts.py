@@ -31,6 +31,11 @@ class Limit(NamedTuple):
     subject: tuple[str, ...]
 
     @property
+    def is_known(self) -> bool:
+        """Of a name at an address from which it has logged in lately."""
+        return self.subject[0] == "name" and len(self.subject) == 3
+
+    @property
     def counted(self) -> Count:
         """As the audit log counts those that are too many: by the name from wherever, or by the address."""
         key, (kind, of) = self.item.key_for(*self.subject), self.subject[:2]
