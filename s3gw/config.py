@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         False, description="Whether who registers can log in only when the address is confirmed by the link sent to it."
     )
     default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
+    user_retention: Annotated[float, Field(ge=0)] = Field(
+        30, description="Days that a deleted user can be restored; then it goes for good."
+    )
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
     audit_retention: Annotated[float, Field(gt=0)] = Field(
         365, description="Days that lines of the audit log are kept; older ones are removed."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
@@ -30,6 +31,8 @@ KINDS: dict[str, Kind] = {
     "unlink": Kind(unlink, attempts=20),
     "sweep": Kind(sweep, every=60),
     "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
+    "hand_over": Kind(hand_over, attempts=20),
+    "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
     "forget_client_tokens": Kind(retired, attempts=1),
     "prune_audit_log": Kind(retired, attempts=1),

@@ -56,6 +56,8 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),
     (["user", "delete", "editor"], "user.delete", "editor"),
+    (["user", "restore", "editor"], "user.restore", "editor"),
+    (["user", "delete", "editor", "--now"], "user.delete", "editor"),
 ]  # fmt: skip
 
 
@@ -95,7 +97,8 @@ def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path) -> None:
         assert before["id"] == newest, f"{action} has more than one line"
         newest = line["id"]
         assert (line["before"] is None) == action.endswith((".create", "policy.put"))
-        assert (line["after"] is None) == action.endswith(".delete")
+        is_gone = action.endswith(".delete") and given != ["user", "delete", "editor"]  # who can be restored
+        assert (line["after"] is None) == is_gone
     text = json.dumps(ask("audit", "list", "--limit", "1000"))
     assert "pass-word" not in text and "argon2" not in text and "secret" not in text
 

@@ -55,11 +55,11 @@ def test_who_looks_after_the_store_is_in_nobody_s_account(role: str, ask: Ask, r
 def test_a_root_stays_as_long_as_somebody_is_in_its_account(ask: Ask, run: Command) -> None:
     ask("user", "create", "editor", "--account", "owner")
     ask("group", "create", "staff", "--account", "owner")
-    assert "owner has 1 user in its account: delete them first" in refusal(run("user", "delete", "owner"))
-    ask("user", "delete", "editor")
-    assert "owner has 1 group in its account: delete them first" in refusal(run("user", "delete", "owner"))
+    assert "owner has 1 user in its account: delete them first" in refusal(run("user", "delete", "owner", "--now"))
+    ask("user", "delete", "editor", "--now")
+    assert "owner has 1 group in its account: delete them first" in refusal(run("user", "delete", "owner", "--now"))
     ask("group", "delete", "staff")
-    ask("user", "delete", "owner")
+    ask("user", "delete", "owner", "--now")
 
 
 def test_a_deleted_user_leaves_nothing(ask: Ask, run: Command, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_deleted_user_leaves_nothing(ask: Ask, run: Command, tmp_path: Path) -
     key = ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")["access_key_id"]
     ask("policy", "put", "--user", "editor", str(file))
     ask("policy", "put", "--key", key, str(file))
-    ask("user", "delete", "editor")
+    ask("user", "delete", "editor", "--now")
     assert [group["members"] for group in ask("group", "list")] == [[]]
     ask("user", "create", "editor", "--account", "owner")
     ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
@@ -112,7 +112,7 @@ def test_a_group_has_users_of_its_own_account_only(ask: Ask, run: Command) -> No
 
 def test_the_account_of_a_group_is_named_where_there_are_several(ask: Ask, run: Command) -> None:
     assert "give --account" in refusal(run("group", "create", "staff"))
-    ask("user", "delete", "owner")
+    ask("user", "delete", "owner", "--now")
     assert ask("group", "create", "staff")["account_owner"] == "admin"
 
 
