@@ -7,12 +7,19 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 import s3gw
-from s3gw.api import access, audit, docs, keys, links, users
+from s3gw.api import access, audit, docs, groups, keys, links, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (links.router, users.router, access.router, keys.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    links.router,
+    users.router,
+    groups.router,
+    access.router,
+    keys.router,
+    audit.router,
+)
 
 
 def build_api(services: Services) -> Door:

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from s3gw.metadata import identities, sessions
+from s3gw.metadata import identities, sessions, user_names
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
+UserName = Annotated[str, StringConstraints(pattern=user_names.PATTERN)]
 Role = Literal["user", "auditor", "admin"]
 MOST_PER_PAGE = 1000
 
@@ -69,7 +69,9 @@ class NewUser(Body):
 
 
 class UpdateUser(Body):
-    username: UserName | None = None
+    username: Annotated[str, Field(max_length=64, description="As of a new user, or what it is called now.")] | None = (
+        None
+    )
     email: Annotated[str, Field(max_length=254)] | None = None
     role: Role | None = None
     is_active: bool | None = None
@@ -95,7 +97,16 @@ class NewInvitation(Body):
     )
 
 
+class OpenInvitation(BaseModel):
+    id: str
+    email: str | None
+    created_by: str | None = Field(description="A user's name; null: made by the command line.")
+    created_at: datetime
+    expires_at: datetime
+
+
 class Invitation(BaseModel):
+    id: str
     invitation: str = Field(description="For registering; shown this once.")
     email: str | None
     expires_at: datetime
