@@ -111,6 +111,8 @@ def _create(
     bucket = _bucket(conn, name)
     if user is not None:
         found = identities.find_user(conn, user)
+        if found.deleted_at is not None:
+            raise identities.Deleted(found.name)
         grantee = Grantee("user", found.id, found.name)
     else:
         assert group is not None

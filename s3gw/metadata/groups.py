@@ -210,6 +210,8 @@ def _locked(conn: Connection, name: str, user_name: str) -> tuple[Group, User]:
     """A group and a user that stay until the end of the transaction, the members as they are under the lock."""
     _lock(conn, find(conn, name))
     user = identities.find_user(conn, user_name)
+    if user.deleted_at is not None:
+        raise identities.Deleted(user.name)
     identities.lock_user(conn, user)
     return find(conn, name), user
 

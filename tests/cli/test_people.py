@@ -158,3 +158,33 @@ def test_switches_of_an_account_are_turned_one_by_one(ask: Ask, run: Command) ->
     assert "nothing to change" in refusal(run(*block, "put", "owner"))
     assert "there is no user nobody" in refusal(run(*block, "get", "nobody"))
     assert "BlockPublicPolicy:" in run(*block, "get", "owner").stdout
+
+
+def test_who_is_deleted_is_given_nothing_until_it_is_restored(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor", "--account", "owner")
+    ask("user", "create", "friend")
+    ask("group", "create", "staff", "--account", "owner")
+    ask("bucket", "create", "pictures", "--owner", "friend")
+    for name in ("editor", "friend"):
+        deleted = ask("user", "delete", name)
+        assert deleted["deleted"] is True and deleted["deleted_at"] is not None
+    for words in (
+        ("group", "add", "staff", "editor"),
+        ("grant", "create", "pictures", "--user", "editor", "--permission", "read"),
+        ("key", "create", "editor"),
+        ("user", "disable", "editor"),
+    ):
+        assert "editor is deleted: restore it first (s3gw user restore editor)" in refusal(run(*words))
+    for words in (
+        ("bucket", "create", "films", "--owner", "friend"),
+        ("user", "create", "writer", "--account", "friend"),
+        ("user", "delete", "owner", "--data-after", "transfer:friend"),
+    ):
+        assert "friend is deleted" in refusal(run(*words))
+    assert "there is no such user" in refusal(run("user", "delete", "friend"))
+    assert "data is keep, delete or transfer:" in refusal(run("user", "delete", "owner", "--data-after", "throw"))
+    assert ask("bucket", "list", "--owner", "friend")[0]["name"] == "pictures"
+    assert ask("user", "restore", "friend")["deleted_at"] is None
+    assert "friend isn't deleted" in refusal(run("user", "restore", "friend"))
+    assert "owns 1 bucket" in refusal(run("user", "delete", "friend", "--now"))
+    assert "admin is the only admin" in refusal(run("user", "delete", "admin"))
