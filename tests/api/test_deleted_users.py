@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -141,9 +141,18 @@ def test_what_can_not_become_of_data_is_refused(admin: Person, person: Person, d
     assert person.http.get("/users/me").status_code == 200
 
 
+@pytest.fixture
+def elsewhere(server: RunningServer) -> Iterator[httpx.Client]:
+    """From an address that no other test is wrong from."""
+    transport = httpx.HTTPTransport(local_address="127.2.0.1")
+    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, transport=transport) as client:
+        yield client
+
+
 def test_who_deletes_himself_says_his_password_and_a_wrong_one_is_a_failed_login(
-    api: httpx.Client, person: Person, admin: Person
+    elsewhere: httpx.Client, admin: Person
 ) -> None:
+    person = register(elsewhere)
     path = f"/users/{person.id}"
     wrong = person.http.request("DELETE", path, json={"password": "wrong"})
     change = {"current_password": "wrong", "new_password": "another good one"}
