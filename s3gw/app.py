@@ -12,6 +12,7 @@ from s3gw.admin.lazy_api import LazyApi
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.master_key import find_master_key
 from s3gw.auth.passwords import Passwords
+from s3gw.auth.request_digests import RequestDigests
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
@@ -48,7 +49,8 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             memory=settings.upload_memory - memory_of(settings),
         )
         reader = ContentReader(database, store)
-        credentials, passwords = Credentials(find_master_key(settings)), Passwords()
+        master_key = find_master_key(settings)
+        credentials, passwords = Credentials(master_key), Passwords()
         try:
             yield Services(
                 **vars(storage),
@@ -59,6 +61,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 passwords=passwords,
                 token_keys=TokenKeys(database, credentials),
                 key_uses=KeyUses(database),
+                request_digests=RequestDigests(master_key),
             )
         finally:
             passwords.close()

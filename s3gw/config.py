@@ -113,6 +113,14 @@ class Settings(BaseSettings):
     audit_retention: Annotated[float, Field(gt=0)] = Field(
         365, description="Days that lines of the audit log are kept; older ones are removed."
     )
+    api_rate_limit: str = Field(
+        "600/minute",
+        description="Requests that a user, or an address of those who aren't known, may make of the JSON API of each"
+        " worker: N/second, /minute, /hour or /day; off or 0: as many as they like.",
+    )
+    api_cors_origins: List = Field(
+        [], description="Origins (https://app.example.com,…) whose web pages may use the JSON API; *: all."
+    )
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
@@ -192,8 +200,12 @@ class Settings(BaseSettings):
         "text", description="Form of the log lines on standard error: text or json."
     )
     access_log: bool = Field(True, description="One log line for each request.")
+    sentry_dsn: str | None = _secret(
+        "Where errors of the server are told (Sentry's DSN); needs the extra `sentry`. Traces go where OpenTelemetry's"
+        " own OTEL_EXPORTER_OTLP_ENDPOINT says; they need the extra `otel`."
+    )
 
-    @field_validator("domains", "buckets", "trusted_proxies", mode="before")
+    @field_validator("domains", "buckets", "trusted_proxies", "api_cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
@@ -224,6 +236,25 @@ class Settings(BaseSettings):
         for domain in value:
             if not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?", domain):
                 raise ValueError("must be names of hosts, with commas between them")
+        return value
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        if value in ("0", "off"):
+            return "off"
+        if not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", value):
+            raise ValueError("must be off, or a number and a time: 600/minute")
+        return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _check_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+", origin):
+                raise ValueError(
+                    "must be origins, https://app.example.com, without a path and with commas between them"
+                )
         return value
 
     @field_validator("database_url")

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 
-class S3Error(Exception):
+class Refusal(Exception):
+    """What is refused, on whatever door: S3's errors here, and those about people in problems.py."""
+
+    status: ClassVar[int]
+
+
+class S3Error(Refusal):
     """An answer that refuses. `headers` go out with it (for example Content-Range of a 416)."""
 
     code: ClassVar[str] = ""

@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -64,6 +64,7 @@ _FLUSH_AT = 256  # lines
 # Characters of what strangers can make long.
 _LONGEST_PATH, _LONGEST_VALUE, _LONGEST_MESSAGE, _LONGEST_TRACEBACK = 1024, 200, 2000, 20_000
 _TOLD_ARGUMENTS = ("prefix", "partNumber", "versionId")
+_watchers: list[Callable[[Answered], None]] = []
 
 
 def configure(log_format: str, access_log: bool, level: str = "info") -> None:
@@ -84,6 +85,14 @@ def access(answer: Answered) -> None:
     """One line for a request that has been answered."""
     if _access_log.is_on:
         _access_log.add(answer)
+    if _watchers:
+        for watcher in _watchers:
+            watcher(answer)
+
+
+def watch(watcher: Callable[[Answered], None]) -> None:
+    """Have somebody else told of each request too."""
+    _watchers.append(watcher)
 
 
 def flush() -> None:

@@ -1,12 +1,15 @@
 """What is refused about people (users, sessions, keys, grants), whatever the door; errors.py has S3's.
 
-One class a kind. The JSON API answers `status` and `error_code`, the command line the message alone.
+One class a kind. The JSON API answers `status` and `error_code`, the command line the message alone. What S3's errors
+are among them is said here too, so that an operation refuses alike on both doors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
+
+from s3gw.errors import Refusal, S3Error
 
 
 class Fault(NamedTuple):
@@ -16,10 +19,9 @@ class Fault(NamedTuple):
     message: str
 
 
-class Problem(Exception):
+class Problem(Refusal):
     """An answer that refuses; the message is for the person who asked."""
 
-    status: ClassVar[int]
     error_code: ClassVar[str]
 
     def __init__(self, detail: str, *, faults: Sequence[Fault] = (), retry_after: float | None = None) -> None:
@@ -64,8 +66,49 @@ class Invalid(Problem):
 
 
 class IdempotencyMismatch(Problem):
+    """The key was used for another request."""
+
     status, error_code = 422, "IDEMPOTENCY_MISMATCH"
 
 
 class RateLimited(Problem):
     status, error_code = 429, "RATE_LIMITED"
+
+
+class QuotaExceeded(Problem):
+    status, error_code = 413, "QUOTA_EXCEEDED"
+
+
+class StorageUnavailable(Problem):
+    """A database or a disk that can't be had just now; of a write, nobody knows whether it was done."""
+
+    status, error_code = 503, "STORAGE_UNAVAILABLE"
+
+
+class StorageFull(Problem):
+    status, error_code = 507, "STORAGE_FULL"
+
+
+_OF_CODES: dict[str, type[Problem]] = {
+    "ExpiredToken": NotAuthenticated,
+    "InvalidAccessKeyId": NotAuthenticated,  # the user was deleted while it asked
+    "QuotaExceeded": QuotaExceeded,
+    "SignatureDoesNotMatch": NotAuthenticated,
+}
+_OF_STATUS: dict[int, type[Problem]] = {
+    400: Invalid,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    411: Invalid,
+    412: PreconditionFailed,
+    416: Invalid,
+    503: StorageUnavailable,
+    507: StorageFull,
+}
+
+
+def problem_of(error: S3Error) -> Problem | None:
+    """What an error of S3's is to others; None for what isn't about what was asked for (405, 500, 501)."""
+    kind = _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
+    return None if kind is None else kind(error.message)

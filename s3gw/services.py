@@ -10,6 +10,7 @@ from s3gw.storage import Storage
 if TYPE_CHECKING:
     from s3gw.auth.credentials import Credentials
     from s3gw.auth.passwords import Passwords
+    from s3gw.auth.request_digests import RequestDigests
     from s3gw.content.reader import ContentReader
     from s3gw.content.writer import BodyWriter
     from s3gw.key_uses import KeyUses
@@ -28,3 +29,4 @@ class Services(Storage):
     passwords: Passwords
     token_keys: TokenKeys
     key_uses: KeyUses
+    request_digests: RequestDigests

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests import test_known_rules as known_rules
+from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
@@ -15,6 +16,7 @@ from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.metadata import test_contents as contents
+from tests.metadata import test_idempotency_keys as idempotency_keys
 from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
 from tests.metadata import test_sqlite_writer as sqlite
@@ -43,6 +45,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.grants.MOST_OF_GRANTEE": grants.test_who_is_granted_has_so_many_grants_at_most,
     "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
+    "metadata.idempotency_keys._LONGEST_RUN": idempotency_keys.test_who_died_is_followed_after_two_minutes,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
     "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
@@ -57,6 +60,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "operations.tagging.MOST_FIELDS": facts.test_of_more_tags_than_an_object_can_have_one_more_is_told,
     "operations.tagging._MOST_OF_A_BUCKET": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.unused._MOST_ANNOTATIONS": unused.test_a_page_has_1000_annotations_at_most,
+    "telemetry._LONGEST": telemetry.test_what_strangers_send_makes_no_span_long,
     "s3.cors_rules._LONGEST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,
     "s3.cors_rules._LONGEST_ORIGIN": cors_rules.test_an_origin_has_1024_characters_at_most,
     "s3.cors_rules._MOST_HEADERS": cors_rules.test_100_headers_of_8192_characters_may_be_requested,

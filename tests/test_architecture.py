@@ -29,11 +29,11 @@ ORDER = (
     ("app", "http"),
     ("admin",),
     ("api", "s3"),
-    ("accounts",),
+    ("accounts", "telemetry"),
     ("log", "faults"),
     ("operations",),
     ("services",),
-    ("storage", "known_rules", "token_keys", "key_uses"),
+    ("storage", "known_rules", "token_keys", "key_uses", "health"),
     ("access", "process_identity"),
     ("folders", "registration_mode"),
     ("config",),
@@ -42,7 +42,8 @@ ORDER = (
     ("metadata", "wire"),
     ("disks",),
     ("addresses", "checksums", "names", "pages"),
-    ("errors", "problems", "threads", "garbage"),
+    ("problems",),
+    ("errors", "threads", "garbage"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
@@ -79,6 +80,8 @@ CONFINED = {
     "jwt": ("s3gw.auth.",),
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin.", "s3gw.api."),
     "typer": ("s3gw.cli.",),
+    "sentry_sdk": ("s3gw.telemetry",),
+    "opentelemetry": ("s3gw.telemetry",),
 }
 
 LONGEST_FILE = 500

@@ -186,3 +186,29 @@ def test_the_example_environment_lists_every_setting() -> None:
 def test_the_documentation_lists_every_setting() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     assert page == as_markdown(), "s3gw config --form markdown > docs/configuration.md"
+
+
+@pytest.mark.parametrize(("given", "rate"), [("0", "off"), ("off", "off"), ("5/second", "5/second")])
+def test_a_rate_is_a_number_and_a_time_or_off(given: str, rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3GW_API_RATE_LIMIT", given)
+    assert load_settings().api_rate_limit == rate
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("S3GW_API_RATE_LIMIT", "600"),
+        ("S3GW_API_RATE_LIMIT", "0/minute"),
+        ("S3GW_API_RATE_LIMIT", "5/fortnight"),
+        ("S3GW_API_RATE_LIMIT", "9999999999/day"),
+        ("S3GW_API_CORS_ORIGINS", "app.example.com"),
+        ("S3GW_API_CORS_ORIGINS", "https://app.example.com/"),
+        ("S3GW_API_CORS_ORIGINS", "null"),
+    ],
+)
+def test_what_is_no_rate_and_no_origin_is_refused_by_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings()

@@ -65,7 +65,9 @@ def without_type_checking(tree: ast.AST) -> list[ast.AST]:
 
 
 def test_what_the_package_imports_is_a_dependency() -> None:
-    declared = {normalize(requirement) for requirement in PROJECT["dependencies"]}
+    """Or of an extra, for what is imported only when somebody asks for it (telemetry.py)."""
+    extras = PROJECT["optional-dependencies"]
+    declared = set(map(normalize, (*PROJECT["dependencies"], *extras["sentry"], *extras["otel"])))
     distributions = packages_distributions()
     missing = {
         module
@@ -74,6 +76,11 @@ def test_what_the_package_imports_is_a_dependency() -> None:
     }
     # pydantic is what pydantic-settings is made of; click is Typer's.
     assert missing <= {"pydantic", "click"}
+
+
+def test_whoever_develops_has_what_the_extras_need() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert {*extras["sentry"], *extras["otel"]} <= set(extras["dev"])
 
 
 def test_versions_agree() -> None:

@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 from s3gw.access.grants import Kind
+from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.metadata import buckets, grants
@@ -99,10 +100,12 @@ async def change(
     grantee_id: str,
     grant_id: str | None,
     wanted: Change,
+    if_match: str | None,
 ) -> Grant:
-    """Raises Conflict where there are several and none is named."""
+    """Raises Conflict where there are several and none is named, and PreconditionFailed."""
     bucket, rights = await find_bucket(services, caller, origin, bucket_id)
-    return await services.database.write(_change, caller.actor, rights, bucket.id, grantee_id, grant_id, wanted)
+    which = bucket.id, grantee_id, grant_id
+    return await services.database.write(_change, caller.actor, rights, *which, wanted, if_match)
 
 
 def _change(
@@ -113,11 +116,14 @@ def _change(
     grantee_id: str,
     grant_id: str | None,
     wanted: Change,
+    if_match: str | None,
 ) -> Grant:
+    buckets.lock_exclusive(conn, bucket_id)
     found = _find(conn, rights, bucket_id, grantee_id, grant_id)
     if len(found) > 1:
         raise Conflict("there are several grants: say which by grant_id")
     (grant,) = found
+    require_match(if_match, etag_of(grant))
     expires_at = wanted.expires_at if wanted.sets_expiry else grant.expires_at
     _require(rights, _kind(grant), grant.path, expires_at)
     changed = grants.change(conn, grant, wanted.permission or grant.permission, expires_at)

@@ -4,16 +4,16 @@ an admin does after all; auditors see them.
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
+from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.metadata import groups, identities
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.groups import Group, Member
-from s3gw.problems import NotFound, PermissionDenied, PreconditionFailed
+from s3gw.problems import NotFound, PermissionDenied
 from s3gw.services import Services
 
 
@@ -24,8 +24,7 @@ class GroupWithMembers(NamedTuple):
     @property
     def etag(self) -> str:
         """It changes with all that the API tells of the group."""
-        told = "\n".join((self.group.id, self.group.name, *(f"{member.id} {member.name}" for member in self.members)))
-        return f'"{hashlib.sha256(told.encode()).hexdigest()[:16]}"'
+        return etag_of([self.group.id, self.group.name, self.members])
 
 
 async def create(services: Services, caller: Caller, name: str) -> GroupWithMembers:
@@ -76,8 +75,7 @@ def _own(conn: Connection, caller: Caller, group_id: str, if_match: str | None =
     found, principal = _seen(conn, caller, group_id), caller.principal
     if principal.role != "admin" and found.group.account_owner_id != principal.user_id:
         raise PermissionDenied("only the owner of the account or an admin may do this")
-    if if_match is not None and if_match != found.etag:
-        raise PreconditionFailed("the group was changed meanwhile")
+    require_match(if_match, found.etag)
     return found.group
 
 

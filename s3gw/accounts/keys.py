@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from s3gw.access.parse import parse_identity_policy
+from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import new_access_key_id, new_secret_access_key
 from s3gw.metadata import identities, identity_policies
@@ -93,17 +94,39 @@ def _page(
     return [KeyWithPolicies(key, policies.get(key.access_key_id, [])) for key in found], total
 
 
-async def change(services: Services, caller: Caller, access_key_id: str, changes: dict[str, Any]) -> KeyWithPolicies:
-    """Of `description`, `is_enabled` and `expires_at`. Raises NotFound, Invalid."""
-    return await services.database.write(_change, caller, access_key_id, changes)
+async def find(services: Services, caller: Caller, access_key_id: str) -> KeyWithPolicies:
+    """Raises NotFound."""
+    return await services.database.read(_find, caller, access_key_id)
 
 
-def _change(conn: Connection, caller: Caller, access_key_id: str, changes: dict[str, Any]) -> KeyWithPolicies:
-    before = _own_key(conn, caller, access_key_id)
+def _find(conn: Connection, caller: Caller, access_key_id: str) -> KeyWithPolicies:
+    key = _own_key(conn, caller, access_key_id)
+    return KeyWithPolicies(key, identity_policies.of_keys(conn, [access_key_id]).get(access_key_id, []))
+
+
+def etag_of_key(found: KeyWithPolicies) -> str:
+    """It doesn't change with the key's use."""
+    return etag_of([found.key._replace(last_used_at=None), found.policies])
+
+
+async def change(
+    services: Services, caller: Caller, access_key_id: str, changes: dict[str, Any], if_match: str | None
+) -> KeyWithPolicies:
+    """Of `description`, `is_enabled` and `expires_at`. Raises NotFound, Invalid, PreconditionFailed."""
+    return await services.database.write(_change, caller, access_key_id, changes, if_match)
+
+
+def _change(
+    conn: Connection, caller: Caller, access_key_id: str, changes: dict[str, Any], if_match: str | None
+) -> KeyWithPolicies:
+    user_id = _own_key(conn, caller, access_key_id).user_id
+    identities.lock_user(conn, identities.find_user_by_id(conn, user_id))
+    found = _find(conn, caller, access_key_id)
+    require_match(if_match, etag_of_key(found))
     _refuse_past(conn, changes.get("expires_at"))
     key = identities.update_key(conn, access_key_id, **changes)
-    told(conn, caller.actor, "key.update", before, key)
-    return KeyWithPolicies(key, identity_policies.of_keys(conn, [access_key_id]).get(access_key_id, []))
+    told(conn, caller.actor, "key.update", found.key, key)
+    return KeyWithPolicies(key, found.policies)
 
 
 async def delete(services: Services, caller: Caller, access_key_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from s3gw.accounts.etags import require_match
 from s3gw.accounts.login import Caller
 from s3gw.accounts.own_password import require_password
 from s3gw.accounts.passwords import check_password
@@ -16,7 +17,7 @@ from s3gw.metadata.deleted_users import DataAfter
 from s3gw.metadata.identities import User
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
-from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied, PreconditionFailed
+from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
 
@@ -86,8 +87,7 @@ def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_m
     user = identities.find_user_by_id(conn, user_id)
     identities.lock_user(conn, user)
     before = user = identities.find_user_by_id(conn, user_id)
-    if if_match is not None and if_match != etag_of(user):
-        raise PreconditionFailed("the user was changed meanwhile")
+    require_match(if_match, etag_of(user))
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
     user = identities.change_user(conn, user, **{name: value for name, value in given.items() if value is not None})
     if changes.is_active is not None and changes.is_active != user.is_enabled:

@@ -11,14 +11,16 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from s3gw.access.grants import Kind
 from s3gw.accounts import explanations, grants
+from s3gw.accounts.etags import etag_of
 from s3gw.accounts.grants import Change, Share
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
-from s3gw.api.models import Body, Id, Page, time_of
-from s3gw.api.page_query import ThePage
+from s3gw.api.models import Body, Id, IfMatch, Page, time_of
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH, Grant
 from s3gw.operations.explain import Asked
 
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], route_class=Route)
 
 Permission = Literal["read", "write", "admin"]
 _TEXT = r"^[^\x00]+$"  # PostgreSQL's text has no NUL
@@ -89,18 +91,25 @@ GrantId = Annotated[UUID | None, Query(description="One of several grants.")]
 
 
 @router.post("/buckets/{bucket_id}/share", status_code=201)
-async def share(bucket_id: Id, body: ShareBody, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Access:
+async def share(
+    bucket_id: Id,
+    body: ShareBody,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    response: Response,
+) -> Access:
     """Give a user or a group read, write or admin on the bucket, a prefix or a file. It counts at once."""
-    return access_model(await grants.share(services, caller, origin, bucket_id, body.wanted()))
+    return _told(await grants.share(services, caller, origin, bucket_id, body.wanted()), response)
 
 
 @router.get("/buckets/{bucket_id}/access")
 async def list_access(
-    bucket_id: Id, page: ThePage, caller: TheCaller, services: TheServices, origin: TheOrigin
+    bucket_id: Id, place: ThePlace, caller: TheCaller, services: TheServices, origin: TheOrigin
 ) -> Page[Access]:
     """What was granted, in the order of time, what has expired too."""
-    found = await grants.page(services, caller, origin, bucket_id, page.offset, page.per_page)
-    return Page[Access](**page.members([access_model(grant) for grant in found.grants], found.total))
+    found = await grants.page(services, caller, origin, bucket_id, place.offset, place.limit)
+    return place.page_of(found.grants, found.total, access_model)
 
 
 @router.put("/buckets/{bucket_id}/access/{user_id}")
@@ -111,11 +120,14 @@ async def change_access(
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
+    response: Response,
     grant_id: GrantId = None,
+    if_match: IfMatch = None,
 ) -> Access:
     """Change the grant of a user (or of a group, by its id). 409 where there are several and grant_id is missing."""
     wanted = Change(body.permission, "expires_at" in body.model_fields_set, _moment(body.expires_at))
-    return access_model(await grants.change(services, caller, origin, bucket_id, user_id, _text(grant_id), wanted))
+    which = bucket_id, user_id, _text(grant_id)
+    return _told(await grants.change(services, caller, origin, *which, wanted, if_match), response)
 
 
 @router.delete("/buckets/{bucket_id}/access/{user_id}", status_code=204)
@@ -148,6 +160,11 @@ async def explain(
     found = await explanations.explain_to(services, caller, origin, Asked(action, user, None, bucket, key))
     members = found._asdict()
     return Explained(allowed=members.pop("is_allowed"), **members)
+
+
+def _told(grant: Grant, response: Response) -> Access:
+    response.headers["ETag"] = etag_of(grant)
+    return access_model(grant)
 
 
 def access_model(grant: Grant) -> Access:

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 import s3gw
-from s3gw.api import access, audit, docs, groups, keys, links, users
+from s3gw.api import access, audit, docs, groups, health, keys, links, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
+from s3gw.api.rate_limit import RateLimit
+from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -19,6 +23,20 @@ ROUTERS: tuple[APIRouter, ...] = (
     access.router,
     keys.router,
     audit.router,
+    health.router,
+)
+
+# What a web page of another origin may send, and see of an answer.
+_CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
+_CORS_TELLS = (
+    "ETag",
+    "Idempotent-Replayed",
+    "RateLimit-Limit",
+    "RateLimit-Policy",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-Id",
 )
 
 
@@ -26,7 +44,26 @@ def build_api(services: Services) -> Door:
     app = FastAPI(title="s3gw", version=s3gw.__version__, openapi_url="/openapi.json", docs_url=None, redoc_url=None)
     app.state.services = services
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)
     refuse_in_json(app)
-    return Door(app, services.settings)
+    return Door(_with_cors(_limited(app, services), services.settings.api_cors_origins), services.settings)
+
+
+def _limited(app: ASGIApp, services: Services) -> ASGIApp:
+    limit = services.settings.api_rate_limit
+    return app if limit == "off" else RateLimit(app, services, limit)
+
+
+def _with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    """Tokens are sent in a header, and no cookie is ever set: so no credentials of the browser's are allowed."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"),
+        allow_headers=_CORS_ASKS,
+        expose_headers=_CORS_TELLS,
+        max_age=600,
+    )

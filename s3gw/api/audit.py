@@ -9,21 +9,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from s3gw.accounts import audit
 from s3gw.api.caller import TheServices, TheViewer
-from s3gw.api.models import Page, time_of
-from s3gw.api.pages import ThePlace, cursor_after
+from s3gw.api.models import Page, Text, time_of
+from s3gw.api.pages import ThePlace, not_a_cursor
+from s3gw.api.route import Route
 from s3gw.metadata import audit_lines
 from s3gw.metadata.audit_chain import Line
 from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.database import Connection, Database
-from s3gw.problems import Fault, Invalid
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
 Outcome = Literal["done", "refused", "failed"]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
 
 class AuditLine(BaseModel):
@@ -68,16 +67,10 @@ async def list_audit_log(_: TheViewer, services: TheServices, place: ThePlace, w
     before_id = None if place.after is None else _id(place.after)
 
     def read(conn: Connection) -> tuple[list[Line], int]:
-        return audit_lines.page_of(conn, wanted, before_id=before_id, offset=place.offset, limit=place.per_page)
+        return audit_lines.page_of(conn, wanted, before_id=before_id, offset=place.offset, limit=place.limit)
 
     found, total = await services.database.scan(read)
-    return Page(
-        items=[AuditLine.model_validate(_told(line)) for line in found],
-        total=total,
-        page=place.page,
-        per_page=place.per_page,
-        next_cursor=cursor_after(str(found[-1].id)) if len(found) == place.per_page else None,
-    )
+    return place.page_of(found, total, lambda line: AuditLine.model_validate(_told(line)), lambda line: str(line.id))
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/x-ndjson": {}}}})
@@ -97,7 +90,7 @@ def _told(line: Line) -> dict[str, Any]:
 
 def _id(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Invalid("the cursor isn't one", faults=(Fault("cursor", "isn't one that a page had"),))
+        raise not_a_cursor()
     return int(text)
 
 

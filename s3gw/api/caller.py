@@ -13,8 +13,8 @@ from s3gw.accounts.origin import Origin
 from s3gw.problems import NotAuthenticated, PermissionDenied
 from s3gw.services import Services
 
-_bearer = OAuth2PasswordBearer("/api/v1/users/login", auto_error=False)
-Token = Annotated[str | None, Depends(_bearer)]
+token_of = OAuth2PasswordBearer("/api/v1/users/login", auto_error=False)
+Token = Annotated[str | None, Depends(token_of)]
 
 
 def services_of(request: Request) -> Services:

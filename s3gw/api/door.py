@@ -1,28 +1,88 @@
 """What every request of the API passes: it gets an id and the client's address, its answer gets security headers, and
-the log a line.
+the log a line as S3's door writes it.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from s3gw import log
 from s3gw.accounts.origin import Origin
+from s3gw.auth.payload import ClientDisconnected
 from s3gw.config import Settings
-from s3gw.wire.request import forwarded_client, is_trusted
+from s3gw.wire.request import forwarded_client, forwarded_scheme, is_trusted, join_headers
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
+    (b"cache-control", b"no-store"),  # answers have tokens, secrets and people in them
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # docs.py's pages have their own
+    (b"cross-origin-resource-policy", b"same-origin"),  # CORS, where it is allowed, doesn't ask for it
 ]
+_OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-_logger = logging.getLogger("s3gw.api")
+
+
+class Asker(NamedTuple):
+    """What an access line tells of who asked. Of a query it tells nothing: links and logins have secrets there."""
+
+    headers: Mapping[str, str]
+    client: str
+    arguments: Mapping[str, str] = {}
+
+
+class Asked(NamedTuple):
+    name: str
+
+
+class Exchange:
+    """A request and what becomes of its answer, for the log (log.Answered)."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request: Asker, request_id: str) -> None:
+        self.scope: Mapping[str, Any] = scope
+        self.request = request
+        self.request_id = request_id
+        self.started_at = time.perf_counter()
+        self.turned_at = 0.0
+        self.operation = self.error_code = "-"
+        self.status = 0
+        self.bytes_received = self.bytes_sent = 0
+        self.was_aborted = False
+        self.is_whole = False
+        self.extra_headers: list[tuple[bytes, bytes]] = []
+        self._receive, self._send = receive, send
+
+    def log(self) -> None:
+        """With what the routes and errors.py have left in the scope."""
+        self.operation = getattr(self.scope.get("route"), "name", None) or "-"
+        self.error_code = self.scope["state"].get("error_code", "-")
+        log.access(self)
+
+    @property
+    def principal(self) -> Asked:
+        return Asked(self.scope["state"].get("user", "anonymous"))
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.bytes_received += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.turned_at = message["status"], time.perf_counter()
+            given = {name.lower() for name, _ in message["headers"]}
+            extra = [(name, value) for name, value in self.extra_headers if name not in given]
+            message = {**message, "headers": [*message["headers"], *extra]}
+        await self._send(message)
+        self.bytes_sent += len(message.get("body", b""))
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class Door:
@@ -31,48 +91,34 @@ class Door:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._trusted = tuple(settings.trusted_proxies)
-        self._tells = settings.access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        client, request_id = self._client(scope, headers), secrets.token_hex(8).upper()
+        headers = join_headers(pair for pair in scope["headers"] if pair[0] != b"host")  # who is asked changes nothing
+        client, scheme = self._seen_from(scope, headers)
+        request_id = secrets.token_hex(8).upper()
+        exchange = Exchange(scope, receive, send, Asker(headers, client), request_id)
+        exchange.extra_headers = [*_HEADERS, (b"x-request-id", request_id.encode())]
+        if scheme == "https":
+            exchange.extra_headers.append(_OVER_TLS)
         origin = Origin("api", client, headers.get("user-agent", ""), request_id)
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
         state["was_forwarded"] = any(name in headers for name in _FORWARDED)
         scope["state"] = state
-        started, status, is_whole = time.monotonic(), 0, False
-
-        async def answer(message: Message) -> None:
-            nonlocal status, is_whole
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                given = {name for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in _HEADERS if name not in given]
-                extra.append((b"x-request-id", request_id.encode()))
-                message = {**message, "headers": [*message["headers"], *extra]}
-            await send(message)
-            is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
-
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, exchange.receive, exchange.send)
+        except (ClientDisconnected, ClientDisconnect):
+            exchange.status = 499  # nobody is there to answer; the log says so
         except Exception:
-            if not is_whole:  # errors.py has answered all others, which are raised all the same
+            if not exchange.is_whole:  # errors.py has answered all others, which are raised all the same
+                exchange.was_aborted = True
                 raise
-        if self._tells:
-            _logger.info(
-                "client=%s method=%s path=%s status=%d ms=%.2f user=%s request_id=%s",
-                origin.address,
-                scope["method"],
-                scope["path"].encode("unicode_escape").decode(),
-                status,
-                (time.monotonic() - started) * 1000,
-                state.get("user", "-"),
-                origin.request_id,
-            )
+        finally:
+            exchange.log()
 
-    def _client(self, scope: Scope, headers: dict[str, str]) -> str:
+    def _seen_from(self, scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
+        """The client's address and scheme, which proxies that are trusted tell."""
         peer = scope.get("client")
-        address = peer[0] if peer else ""
+        address, scheme = str(peer[0]) if peer else "", str(scope.get("scheme", "http"))
         if self._trusted and is_trusted(address, self._trusted):
-            return forwarded_client(headers, address, self._trusted)
-        return str(address)
+            return forwarded_client(headers, address, self._trusted), forwarded_scheme(headers) or scheme
+        return address, scheme

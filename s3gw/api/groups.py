@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from s3gw.accounts import groups
 from s3gw.accounts.groups import GroupWithMembers
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, Page, time_of
-from s3gw.api.page_query import ThePage
+from s3gw.api.models import Body, Id, IfMatch, Page, time_of
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 
-router = APIRouter(prefix="/groups", tags=["groups"])
-IfMatch = Annotated[str | None, Header(description="The ETag of what is to be changed.")]
+router = APIRouter(prefix="/groups", tags=["groups"], route_class=Route)
 
 
 class Member(BaseModel):
@@ -44,10 +44,10 @@ async def create_group(body: GroupName, caller: TheCaller, services: TheServices
 
 
 @router.get("")
-async def list_groups(page: ThePage, caller: TheCaller, services: TheServices) -> Page[Group]:
+async def list_groups(place: ThePlace, caller: TheCaller, services: TheServices) -> Page[Group]:
     """Of the caller's account, by name; for admins and auditors, of all."""
-    found, total = await groups.page(services, caller, page.offset, page.per_page)
-    return Page[Group](**page.members([_model(group) for group in found], total))
+    found, total = await groups.page(services, caller, place.offset, place.limit)
+    return place.page_of(found, total, _model)
 
 
 @router.get("/{group_id}")

@@ -12,11 +12,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from s3gw.accounts import keys
 from s3gw.accounts.keys import KeyWithPolicies, Wanted
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, Page, time_of
-from s3gw.api.page_query import ThePage
+from s3gw.api.models import Body, Id, IfMatch, Page, ShownOnce, time_of
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 from s3gw.problems import NotFound
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix="/keys", tags=["keys"], route_class=Route)
 
 Description = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 
@@ -51,7 +52,7 @@ class Key(BaseModel):
 
 
 class KeyWithSecret(Key):
-    secret_access_key: str = Field(description="Shown this once.")
+    secret_access_key: ShownOnce
 
 
 class CreateKey(Body):
@@ -84,35 +85,54 @@ class ChangeKey(Body):
 
 
 @router.post("", status_code=201)
-async def create_key(body: CreateKey, caller: TheCaller, services: TheServices) -> KeyWithSecret:
+async def create_key(body: CreateKey, caller: TheCaller, services: TheServices, response: Response) -> KeyWithSecret:
     """Make an access key. Its secret is shown this once."""
     policy = None if body.policy is None else json.dumps(body.policy)
     made = await keys.create(services, caller, Wanted(body.user_id, body.description, _moment(body.expires_at), policy))
+    response.headers["ETag"] = keys.etag_of_key(made.made)
     return KeyWithSecret(**_members(made.made), secret_access_key=made.secret_access_key)
 
 
 @router.get("")
 async def list_keys(
-    page: ThePage,
+    place: ThePlace,
     caller: TheCaller,
     services: TheServices,
     user_id: Annotated[Id | None, Query(description="Of this user; without it one's own.")] = None,
 ) -> Page[Key]:
     """Access keys in the order in which they were made, without their secrets."""
-    found, total = await keys.page(services, caller, user_id, page.offset, page.per_page)
-    return Page[Key](**page.members([Key(**_members(key)) for key in found], total))
+    found, total = await keys.page(services, caller, user_id, place.offset, place.limit)
+    return place.page_of(found, total, lambda key: Key(**_members(key)))
+
+
+@router.get("/{access_key_id}")
+async def get_key(access_key_id: KeyId, caller: TheCaller, services: TheServices, response: Response) -> Key:
+    """Without its secret."""
+    return _told(await keys.find(services, caller, access_key_id), response)
 
 
 @router.put("/{access_key_id}")
-async def change_key(access_key_id: KeyId, body: ChangeKey, caller: TheCaller, services: TheServices) -> Key:
+async def change_key(
+    access_key_id: KeyId,
+    body: ChangeKey,
+    caller: TheCaller,
+    services: TheServices,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Key:
     """Disable or enable a key, or set when it expires. It counts from the next request on."""
-    return Key(**_members(await keys.change(services, caller, access_key_id, body.changes())))
+    return _told(await keys.change(services, caller, access_key_id, body.changes(), if_match), response)
 
 
 @router.delete("/{access_key_id}", status_code=204)
 async def delete_key(access_key_id: KeyId, caller: TheCaller, services: TheServices) -> Response:
     await keys.delete(services, caller, access_key_id)
     return Response(status_code=204)
+
+
+def _told(found: KeyWithPolicies, response: Response) -> Key:
+    response.headers["ETag"] = keys.etag_of_key(found)
+    return Key(**_members(found))
 
 
 def _members(found: KeyWithPolicies) -> dict[str, Any]:

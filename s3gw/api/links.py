@@ -16,9 +16,10 @@ from s3gw.api.models import (
     OpenInvitation,
     time_of,
 )
+from s3gw.api.route import Route
 from s3gw.metadata import one_time_tokens
 
-router = APIRouter(tags=["links"])
+router = APIRouter(tags=["links"], route_class=Route)
 
 
 @router.post("/users/verify-email", status_code=204)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from fastapi import Header
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from s3gw.metadata import identities, sessions, user_names
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
+SHOWN_ONCE = {"x-shown-once": True}
+# A member of an answer that a repeat of its request doesn't have (idempotency.py).
+ShownOnce = Annotated[str | None, Field(json_schema_extra=SHOWN_ONCE, description="Shown this once.")]
 UserName = Annotated[str, StringConstraints(pattern=user_names.PATTERN)]
 Role = Literal["user", "auditor", "admin"]
 MOST_PER_PAGE = 1000
@@ -26,12 +30,21 @@ def _id(value: str) -> str:
 
 
 Id = Annotated[str, AfterValidator(_id)]  # in a path: what is none is nobody's
+IfMatch = Annotated[str | None, Header(max_length=1024, description="The ETag of what is to be changed; else 412.")]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
 
 class Body(BaseModel):
     """Of a request."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _has_no_nul(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:  # PostgreSQL's text has none
+            raise ValueError("may not contain NUL")
+        return value
 
 
 class Page(BaseModel, Generic[T]):
@@ -107,7 +120,7 @@ class OpenInvitation(BaseModel):
 
 class Invitation(BaseModel):
     id: str
-    invitation: str = Field(description="For registering; shown this once.")
+    invitation: ShownOnce
     email: str | None
     expires_at: datetime
 
@@ -138,6 +151,12 @@ class RefreshToken(Body):
 class ChangePassword(Body):
     current_password: str
     new_password: str
+
+
+def shown_once(model: Any) -> frozenset[str]:
+    """The members of an answer's model that are null in a repeat."""
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return frozenset(name for name, field in fields.items() if field.json_schema_extra == SHOWN_ONCE)
 
 
 def user_model(user: identities.User) -> User:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Body as BodyOf
 from pydantic import Field, ValidationError
 
@@ -17,28 +16,30 @@ from s3gw.api.models import (
     Body,
     ChangePassword,
     DeleteUser,
+    Id,
+    IfMatch,
     NewUser,
     Page,
     RefreshToken,
     Register,
     Role,
     SessionModel,
+    Text,
     TokenPair,
     UpdateUser,
     User,
     session_model,
     user_model,
 )
-from s3gw.api.pages import ThePlace, cursor_after
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
 from s3gw.metadata import identities, people
 from s3gw.metadata.database import Connection
 from s3gw.metadata.deleted_users import parse_data_after
 from s3gw.metadata.people import Wanted
 from s3gw.problems import Fault, Invalid
 
-Id = UUID
-IfMatch = Annotated[str | None, Header(description="The ETag of what is to be changed.")]
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
 
 class Login(Body):
@@ -117,7 +118,7 @@ async def list_users(
     _: TheViewer,
     services: TheServices,
     place: ThePlace,
-    search: Annotated[str | None, Query(max_length=254, description="A part of the name or e-mail address.")] = None,
+    search: Annotated[Text | None, Query(max_length=254, description="A part of the name or e-mail address.")] = None,
     role: Role | None = None,
     is_active: bool | None = None,
     deleted: Annotated[bool, Query(description="Those that can be restored, instead of the others.")] = False,
@@ -126,16 +127,10 @@ async def list_users(
     wanted = Wanted(search, role, is_active, deleted)
 
     def read(conn: Connection) -> tuple[list[identities.User], int]:
-        return people.page_of(conn, wanted, after=place.after, offset=place.offset, limit=place.per_page)
+        return people.page_of(conn, wanted, after=place.after, offset=place.offset, limit=place.limit)
 
     found, total = await services.database.scan(read)
-    return Page(
-        items=[user_model(user) for user in found],
-        total=total,
-        page=place.page,
-        per_page=place.per_page,
-        next_cursor=cursor_after(found[-1].name) if len(found) == place.per_page else None,
-    )
+    return place.page_of(found, total, user_model, lambda user: user.name)
 
 
 @router.post("", status_code=201)
@@ -150,7 +145,7 @@ async def create_user(body: NewUser, caller: TheAdmin, services: TheServices, re
 @router.get("/{user_id}")
 async def get_user(user_id: Id, caller: TheCaller, services: TheServices, response: Response) -> User:
     """Oneself; for admins and auditors, anybody."""
-    return _told(await users.find(services, caller, str(user_id)), response)
+    return _told(await users.find(services, caller, user_id), response)
 
 
 @router.put("/{user_id}")
@@ -164,7 +159,7 @@ async def update_user(
 ) -> User:
     """Fields that aren't given stay as they are. Roles and activity are an admin's to change."""
     changes = Changes(body.username, body.email, body.role, body.is_active)
-    return _told(await users.change(services, caller, str(user_id), changes, if_match), response)
+    return _told(await users.change(services, caller, user_id, changes, if_match), response)
 
 
 @router.delete("/{user_id}", status_code=204)
@@ -186,7 +181,7 @@ async def delete_user(
     be restored, with what wasn't transferred. Who deletes himself says his password.
     """
     after = parse_data_after(data)
-    await users.delete(services, caller, str(user_id), after, None if body is None else body.password)
+    await users.delete(services, caller, user_id, after, None if body is None else body.password)
     return Response(status_code=204)
 
 
@@ -195,26 +190,26 @@ async def restore_user(user_id: Id, caller: TheAdmin, services: TheServices, res
     """A deleted user, with its buckets (unless they were transferred), password, groups and policies. Keys, sessions,
     links and grants are gone.
     """
-    return _told(await users.restore(services, caller, str(user_id)), response)
+    return _told(await users.restore(services, caller, user_id), response)
 
 
 @router.get("/{user_id}/sessions")
 async def list_sessions(user_id: Id, caller: TheCaller, services: TheServices) -> list[SessionModel]:
     """Where somebody is logged in, the one that was used last first."""
-    found = await users.sessions_of(services, caller, str(user_id))
+    found = await users.sessions_of(services, caller, user_id)
     return [session_model(session, caller.session_id) for session in found]
 
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)
 async def end_session(user_id: Id, session_id: Id, caller: TheCaller, services: TheServices) -> Response:
-    await users.end_session(services, caller, str(user_id), str(session_id))
+    await users.end_session(services, caller, user_id, session_id)
     return Response(status_code=204)
 
 
 @router.post("/{user_id}/change-password", status_code=204)
 async def change_password(user_id: Id, body: ChangePassword, caller: TheCaller, services: TheServices) -> Response:
     """One's own. It ends all other sessions."""
-    await users.change_password(services, caller, str(user_id), body.current_password, body.new_password)
+    await users.change_password(services, caller, user_id, body.current_password, body.new_password)
     return Response(status_code=204)
 
 

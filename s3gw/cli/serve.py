@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from s3gw import telemetry
 from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.disks.faults import in_words
@@ -50,6 +51,8 @@ def serve(
             tls_key=tls_key,
         )
         _check_certificate(settings)
+        if problem := telemetry.refusal(settings):
+            raise ConfigurationError(problem)
     except ConfigurationError as error:
         refuse(str(error), as_json, _tell)
     values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute())}

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from s3gw import garbage, log
+from s3gw import garbage, log, telemetry
 from s3gw.folders import reserve_folders
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
@@ -54,5 +54,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
 
 def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log, settings.log)
+    telemetry.begin(settings)
     child.wait_for_go(control)
     asyncio.run(run(settings, control))
+    telemetry.end()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from s3gw import garbage, log
+from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
 from s3gw.http.connection import Connection, Connections
 from s3gw.processes import child, messages
@@ -149,10 +149,12 @@ async def run(settings: Settings, control: socket.socket) -> None:
         garbage.begin_to_collect()
         await worker.serve()
     log.flush()
+    telemetry.end()
 
 
 def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log, settings.log)
+    telemetry.begin(settings)
     # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)

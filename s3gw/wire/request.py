@@ -53,7 +53,7 @@ class Request(NamedTuple):
         if trusted_proxies and is_trusted(client, trusted_proxies):
             tls_version = None
             client = forwarded_client(headers, client, trusted_proxies)
-            scheme = _first(headers.get("x-forwarded-proto", "")).lower() or scheme
+            scheme = forwarded_scheme(headers) or scheme
             host, candidates = _forwarded_hosts(headers, host, domains)
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         query_string: bytes = scope["query_string"]
@@ -183,6 +183,11 @@ def forwarded_client(headers: Mapping[str, str], peer: str, cidrs: tuple[str, ..
         if not is_trusted(address, cidrs):
             break
     return client
+
+
+def forwarded_scheme(headers: Mapping[str, str]) -> str:
+    """What the client asked a trusted proxy by; empty where that doesn't tell."""
+    return _first(headers.get("x-forwarded-proto", "")).lower()
 
 
 def _bare_address(hop: str) -> str:

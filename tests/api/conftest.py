@@ -15,7 +15,7 @@ from tests.servers import RunningServer
 @pytest.fixture(scope="session")
 def api(server: RunningServer) -> Iterator[httpx.Client]:
     """Without a token."""
-    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60) as client:  # of a machine that is busy
+    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60) as client:
         yield client
 
 

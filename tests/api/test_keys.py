@@ -65,6 +65,7 @@ ROLES = ("none", "root", "stranger", "auditor", "admin")
 OUTCOMES = {
     "create": (UNKNOWN, CREATED, HIDDEN, HIDDEN, CREATED),
     "list": (UNKNOWN, OK, HIDDEN, HIDDEN, OK),
+    "show": (UNKNOWN, OK, HIDDEN, HIDDEN, OK),
     "change": (UNKNOWN, OK, HIDDEN, HIDDEN, OK),
     "delete": (UNKNOWN, GONE, HIDDEN, HIDDEN, GONE),
 }
@@ -79,6 +80,7 @@ def test_each_role_may_what_is_written_down(route: str, role: str, people: dict[
     method, path, options = {
         "create": ("POST", "/keys", {"json": {"user_id": member.id}}),
         "list": ("GET", "/keys", {"params": {"user_id": member.id}}),
+        "show": ("GET", path, {}),
         "change": ("PUT", path, {"json": {"is_active": False}}),
         "delete": ("DELETE", path, {}),
     }[route]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from s3gw.api.app import ROUTERS
-from tests.api.people import PASSWORD, Person, new_name, register
+from tests.api.people import PASSWORD, Person, new_name, refusal, register
 
 WHO = ("nobody", "stranger", "self", "auditor", "admin")
 # What each gets, in the order of WHO, where a stranger asks about somebody else. Bodies are those that would do.
@@ -36,6 +37,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/users/{user_id}/sessions/{session_id}"): (401, 404, 404, 403, 404),  # of a session of nobody's
     ("POST", "/users/{user_id}/restore"): (401, 403, 403, 403, 409),  # who isn't deleted
     ("DELETE", "/users/{user_id}"): (401, 404, 204, 403, 204),
+    ("GET", "/health"): (200, 200, 200, 200, 200),
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
 }
@@ -61,6 +63,7 @@ _OF_GROUPS = {  # test_groups.py
 _OF_KEYS = {  # test_keys.py
     ("POST", "/keys"),
     ("GET", "/keys"),
+    ("GET", "/keys/{access_key_id}"),
     ("PUT", "/keys/{access_key_id}"),
     ("DELETE", "/keys/{access_key_id}"),
 }
@@ -84,10 +87,24 @@ def body_for(method: str, path: str, person: Person) -> Any:
     }.get((method, path))
 
 
+def body_of_nothing(method: str, path: str) -> Any:
+    """A body that is valid, where the path names nothing."""
+    if path.endswith("/share"):
+        return {"user_id": str(uuid.uuid4()), "permission": "read"}
+    if path.endswith("/change-password"):
+        return {"current_password": PASSWORD, "new_password": PASSWORD}
+    if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
+        return {"name": "nobodys"}
+    return {} if method == "PUT" else None
+
+
+def routes() -> set[tuple[str, str]]:
+    found = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return {(method, route.path) for route in found for method in route.methods}
+
+
 def test_every_route_has_its_row() -> None:
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    found = {(method, route.path) for route in routes for method in route.methods}
-    assert found == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS
+    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -111,6 +128,17 @@ def test_what_is_no_token_is_nobody(api: httpx.Client, token: str) -> None:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", ["/users/1", "/users/admin", "/users/me/sessions", "/nowhere"])
-def test_what_is_no_id_is_never_a_name(admin: Person, path: str) -> None:
-    assert admin.http.get(path).status_code in (404, 422)
+@pytest.mark.parametrize("given", ["1", "api-admin", "%00", "00000000-0000-4000-8000-000000000000"])
+def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
+    for method, path in routes():
+        if "{" in path:
+            target = re.sub(r"{\w+}", given, path)
+            answer = admin.http.request(method, target, json=body_of_nothing(method, path))
+            assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
+
+
+def test_no_page_of_another_origin_may_ask_unless_it_is_set(api: httpx.Client) -> None:
+    asks = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
+    for method, status in (("OPTIONS", 405), ("GET", 401)):
+        answer = api.request(method, "/users/me", headers=asks)
+        assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (status, False)

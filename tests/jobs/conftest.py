@@ -124,6 +124,7 @@ async def process(
             nothing,
             nothing,
             nothing,
+            nothing,
         )
         yield Process(services, Heart(database, alive.name, pins), folder)
         await writer.close()

@@ -1,0 +1,33 @@
+"""How the server is, for whoever looks at it by the API. Load balancers ask /healthz and /readyz, which cost less."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+import s3gw
+from s3gw.api.caller import TheServices
+from s3gw.api.route import Route
+from s3gw.folders import blob_folder
+from s3gw.health import OK, health_of
+
+router = APIRouter(tags=["health"], route_class=Route)
+
+
+class HealthModel(BaseModel):
+    status: Literal["ok", "degraded", "failed"] = Field(description="degraded: it reads, and doesn't take new objects.")
+    version: str
+    database: Literal["ok", "failed"] = Field(description="Whether the database answers.")
+    reading: Literal["ok", "failed"] = Field(description="Whether the folder of the blobs can be read.")
+    writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
+
+
+@router.get("/health", responses={503: {"model": HealthModel, "description": "It can't serve."}})
+async def health(services: TheServices, response: Response) -> HealthModel:
+    """Database and disks. It needs no token, and is 503 where nothing can be read."""
+    found = await health_of(services.database, blob_folder(services.settings), services.room)
+    status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
+    response.status_code = 200 if found.serves else 503
+    return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})

@@ -1,0 +1,74 @@
+"""Whether this process can serve: what load balancers, monitors and the JSON API are told of database and disks."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from s3gw.disks.faults import is_full, write_fault
+from s3gw.disks.room import Room
+from s3gw.errors import InsufficientStorage
+from s3gw.metadata.database import Database, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.readiness import ping
+
+_PATIENCE = 5.0  # seconds that the database has to answer
+OK, FAILED, FULL, READ_ONLY = "ok", "failed", "full", "read-only"
+
+
+class Health(NamedTuple):
+    """Each ok or why not: database and reading are failed, writing may be full or read-only too."""
+
+    database: str
+    reading: str
+    writing: str
+
+    @property
+    def serves(self) -> bool:
+        """Who can't write is still to be asked: a load balancer that left it would keep everybody from reading, and
+        from the deletes that a full disk needs.
+        """
+        return self.database == self.reading == OK
+
+
+async def health_of(database: Database, blobs: Path, room: Room) -> Health:
+    return Health(await _database_answers(database), _reading(blobs), await writing_of(database, blobs, room))
+
+
+async def writing_of(database: Database, blobs: Path, room: Room) -> str:
+    return await asyncio.to_thread(_writing, database, blobs, room)
+
+
+async def _database_answers(database: Database) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return OK if await database.read(ping) else FAILED
+    except (DatabaseUnavailable, TimeoutError):
+        return FAILED
+
+
+def _reading(blobs: Path) -> str:
+    try:
+        with os.scandir(blobs) as entries:
+            next(entries, None)
+    except OSError:
+        return FAILED
+    return OK
+
+
+def _writing(database: Database, blobs: Path, room: Room) -> str:
+    """Whether the disks have room, a page can be written among the blobs, and the last transaction was committed."""
+    if database.is_read_only:
+        return READ_ONLY
+    refusal = room.refusal()
+    if refusal is not None:
+        return FULL if isinstance(refusal, InsufficientStorage) else READ_ONLY
+    lost = database.write_fault()
+    if lost is not None:
+        return {DatabaseFull: FULL, DatabaseReadOnly: READ_ONLY}.get(type(lost), FAILED)
+    fault = write_fault(blobs)
+    if fault is None:
+        return OK
+    return FULL if is_full(fault) else READ_ONLY if fault.errno == errno.EROFS else FAILED

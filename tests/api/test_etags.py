@@ -1,0 +1,94 @@
+"""Updates with If-Match: of two who change the same, the second is told that it isn't any more what he saw."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from s3gw.accounts.etags import etag_of, require_match
+from s3gw.api.app import ROUTERS
+from s3gw.problems import PreconditionFailed
+from tests.api.people import Person, refusal, register
+from tests.cli.commands import Ask
+
+# Without those that add somebody to a group: again they change nothing, whatever else was changed.
+UPDATES = {
+    route.path
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.methods & {"PUT", "PATCH"} and "/members/" not in route.path
+}
+
+
+class Changed(NamedTuple):
+    """What is made by `made`'s answer is changed at `path` by either body."""
+
+    made: httpx.Response
+    path: str
+    bodies: tuple[dict[str, object], dict[str, object]]
+
+
+def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
+    """A new update needs its row here."""
+    if route == "/users/{user_id}":
+        path = f"/users/{person.id}"
+        return Changed(person.http.get(path), path, ({"email": f"{person.name}@one.net"}, {"email": "two@two.net"}))
+    if route == "/keys/{access_key_id}":
+        made = person.http.post("/keys", json={})
+        path = f"/keys/{made.json()['access_key_id']}"
+        assert person.http.get(path).headers["ETag"] == made.headers["ETag"]
+        return Changed(made, path, ({"is_active": False}, {"description": "laptop"}))
+    if route == "/groups/{group_id}":
+        made = person.http.post("/groups", json={"name": f"etag-{person.name}"})
+        names = ({"name": f"etag-{person.name}-2"}, {"name": f"etag-{person.name}-3"})
+        return Changed(made, f"/groups/{made.json()['id']}", names)
+    assert route == "/buckets/{bucket_id}/access/{user_id}"
+    name, friend = f"etag-{person.id[:12]}", register(api)
+    ask("bucket", "create", name, "--owner", person.name)
+    bucket = ask("bucket", "show", name)["id"]
+    made = person.http.post(f"/buckets/{bucket}/share", json={"user_id": friend.id, "permission": "read"})
+    return Changed(made, f"/buckets/{bucket}/access/{friend.id}", ({"permission": "write"}, {"permission": "admin"}))
+
+
+@pytest.mark.parametrize("route", sorted(UPDATES))
+def test_of_two_changes_of_the_same_the_second_is_refused(
+    route: str, api: httpx.Client, ask: Ask, person: Person
+) -> None:
+    changed = change_of(route, api, ask, person)
+    seen = {"If-Match": changed.made.headers["ETag"]}
+    first = person.http.put(changed.path, json=changed.bodies[0], headers=seen)
+    assert first.status_code == 200, first.text
+    assert first.headers["ETag"] != seen["If-Match"]
+    second = person.http.put(changed.path, json=changed.bodies[1], headers=seen)
+    assert refusal(second) == (412, "PRECONDITION_FAILED")
+    for tag in (f'"x", {first.headers["ETag"]}', "*"):
+        assert person.http.put(changed.path, json=changed.bodies[0], headers={"If-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("route", sorted(UPDATES))
+def test_of_changes_at_once_one_is_done(route: str, api: httpx.Client, ask: Ask, person: Person) -> None:
+    changed = change_of(route, api, ask, person)
+    headers = {**person.bearer, "If-Match": changed.made.headers["ETag"]}
+
+    def change(_: int) -> int:
+        with httpx.Client(base_url=api.base_url, timeout=60) as connection:  # of whichever worker
+            return connection.put(changed.path, json=changed.bodies[0], headers=headers).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sorted(threads.map(change, range(6))) == [200, *[412] * 5]
+
+
+@pytest.mark.parametrize("given", ['W/"1"', "1", '"2"', "", '"1'])
+def test_what_is_no_tag_of_it_does_not_match(given: str) -> None:
+    require_match(None, '"1"')
+    require_match('"2","1"', '"1"')
+    with pytest.raises(PreconditionFailed):
+        require_match(given, '"1"')
+
+
+def test_a_tag_is_of_all_that_is_told() -> None:
+    assert etag_of(["a", None]) == etag_of(("a", None)) != etag_of(["a", 1])
