@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import s3gw
-from s3gw.api import access, audit, docs, health, keys, links, oidc, totp, users
+from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
@@ -21,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     oidc.router,
     totp.router,
     users.router,
+    groups.router,
     access.router,
     keys.router,
     audit.router,
