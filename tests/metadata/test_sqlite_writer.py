@@ -341,11 +341,11 @@ async def test_a_writer_alone_is_not_delayed(database: SQLiteDatabase) -> None:
 
 
 async def test_what_was_submitted_before_the_end_is_written(path: Path) -> None:
-    opened = SQLiteDatabase(path)
-    writing = asyncio.ensure_future(opened.write(_put, "last"))
-    await asyncio.sleep(0)  # it is gathered, and no turn of the event loop has handed it over
+    opened, count = SQLiteDatabase(path), sqlite_writer.MAX_GROUP + 1
+    writing = [asyncio.ensure_future(opened.write(_put, f"n{n}")) for n in range(count)]
+    await asyncio.sleep(0)  # they are gathered, and no turn of the event loop has handed them over
     opened._writer.stop()
-    assert await asyncio.wait_for(writing, 10) == "last"
+    assert len(await asyncio.wait_for(asyncio.gather(*writing), 10)) == count
     await opened.close()
 
 
