@@ -202,6 +202,7 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
             for _ in range(2):
                 with pytest.raises(DatabaseUnavailable, match=r"can't be had: No locks available$"):
                     await database.write(_put, "a")
+        await database.write(_put, "between")  # and not what was refused, too
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_writer, "WriterConnection", fail_to_connect)
             database._writer._discard_connection()  # as after a transaction that was lost
@@ -211,7 +212,7 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
                     "the transaction was lost: unable to open database file"
                 ] * 2
         await database.write(_put, "d")
-    assert _stored(path) == ["d"]
+    assert _stored(path) == ["between", "d"]
 
 
 async def test_a_disk_that_fails_between_two_groups_ends_nobodys_wait(
