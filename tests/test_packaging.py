@@ -22,7 +22,8 @@ from tests.servers import ROOT_KEY, environment, running_server
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "image", "format", "clean",
+    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "openapi", "image", "format",
+    "clean",
 }  # fmt: skip
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

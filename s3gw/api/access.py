@@ -149,7 +149,7 @@ async def explain(
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
-    action: Annotated[str, Query(max_length=128, pattern=_TEXT, examples=["s3:GetObject"])],
+    action: Annotated[str, Query(max_length=128, pattern=_TEXT, description="As in a policy.")],
     user: Annotated[
         str | None, Query(max_length=254, pattern=_TEXT, description="Name or id; without it nobody who is known.")
     ] = None,

@@ -126,6 +126,7 @@ async def change_key(
 
 @router.delete("/{access_key_id}", status_code=204)
 async def delete_key(access_key_id: KeyId, caller: TheCaller, services: TheServices) -> Response:
+    """It ends at once, with what was signed by it: presigned URLs too."""
     await keys.delete(services, caller, access_key_id)
     return Response(status_code=204)
 

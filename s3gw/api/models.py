@@ -29,7 +29,8 @@ def _id(value: str) -> str:
         raise NotFound("there is nothing with this id") from None
 
 
-Id = Annotated[str, AfterValidator(_id)]  # in a path: what is none is nobody's
+# In a path: what is none is nobody's.
+Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"format": "uuid"})]
 IfMatch = Annotated[str | None, Header(max_length=1024, description="The ETag of what is to be changed; else 412.")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
