@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from s3gw.admin.app import build_admin_app
 from s3gw.admin.lazy_api import LazyApi
 from s3gw.auth.credentials import Credentials
-from s3gw.auth.master_key import find_master_key
+from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import Passwords
 from s3gw.auth.request_digests import RequestDigests
 from s3gw.content.reader import ContentReader
@@ -49,8 +49,8 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
             memory=settings.upload_memory - memory_of(settings),
         )
         reader = ContentReader(database, store)
-        master_key = find_master_key(settings)
-        credentials, passwords = Credentials(master_key), Passwords()
+        keyring = open_keyring(settings)
+        credentials, passwords = Credentials(keyring), Passwords()
         try:
             yield Services(
                 **vars(storage),
@@ -61,7 +61,7 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
                 passwords=passwords,
                 token_keys=TokenKeys(database, credentials),
                 key_uses=KeyUses(database),
-                request_digests=RequestDigests(master_key),
+                request_digests=RequestDigests(keyring.key(None)),
             )
         finally:
             passwords.close()

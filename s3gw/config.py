@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from s3gw.addresses import parse_address
+from s3gw.addresses import is_safe_url, parse_address
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
 
     # Who may do what
-    master_key: str | None = _secret("The key (base64, 32 bytes) that secret access keys are sealed with.")
+    master_key: str | None = _secret(
+        "The key (base64, 32 bytes) that secrets are sealed with; while it is rotated NEW,OLD."
+    )
     master_key_file: Path | None = Field(
         None,
         description="The file that holds the master key, made when missing; by default master.key in the data folder.",
@@ -104,6 +107,14 @@ class Settings(BaseSettings):
     )
     require_verified_email: bool = Field(
         False, description="Whether who registers can log in only when the address is confirmed by the link sent to it."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="URL of an OpenID Connect issuer at which people may log in; needs the extra s3gw[oidc]."
+    )
+    oidc_client_id: str | None = Field(None, description="What we are called there.")
+    oidc_client_secret: str | None = _secret("The secret for it; none of a public client.")
+    oidc_scopes: List = Field(
+        ["openid", "email", "profile"], description="What (a,b) the issuer is asked to tell; openid always."
     )
     default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
@@ -202,7 +213,7 @@ class Settings(BaseSettings):
         " own OTEL_EXPORTER_OTLP_ENDPOINT says; they need the extra `otel`."
     )
 
-    @field_validator("domains", "buckets", "trusted_proxies", "api_cors_origins", mode="before")
+    @field_validator("domains", "buckets", "trusted_proxies", "api_cors_origins", "oidc_scopes", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
@@ -270,6 +281,18 @@ class Settings(BaseSettings):
             raise ValueError("S3GW_TLS_CERT and S3GW_TLS_KEY belong together")
         if (self.root_access_key_id is None) != (self.root_secret_access_key is None):
             raise ValueError("S3GW_ROOT_ACCESS_KEY_ID and S3GW_ROOT_SECRET_ACCESS_KEY belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _check_oidc(self) -> Settings:
+        if self.oidc_issuer is None:
+            return self
+        if not is_safe_url(self.oidc_issuer):
+            raise ValueError("S3GW_OIDC_ISSUER must begin with https://, unless it is on this machine")
+        if self.oidc_client_id is None or self.public_url is None:
+            raise ValueError("S3GW_OIDC_ISSUER needs S3GW_OIDC_CLIENT_ID and S3GW_PUBLIC_URL")
+        if any(find_spec(library) is None for library in ("authlib", "httpx", "joserfc")):
+            raise ValueError("S3GW_OIDC_ISSUER needs libraries: pip install 's3gw[oidc]'")
         return self
 
     @classmethod

@@ -35,6 +35,12 @@ class NotAuthenticated(Problem):
     status, error_code = 401, "AUTHENTICATION_FAILED"
 
 
+class TotpRequired(NotAuthenticated):
+    """The password was right; whoever asked shows a code too."""
+
+    error_code = "TOTP_REQUIRED"
+
+
 class PermissionDenied(Problem):
     """Of who may see what it is about; who may not is told NotFound."""
 
@@ -73,6 +79,12 @@ class IdempotencyMismatch(Problem):
 
 class RateLimited(Problem):
     status, error_code = 429, "RATE_LIMITED"
+
+
+class LoginUnavailable(Problem):
+    """The OpenID Connect issuer can't be asked."""
+
+    status, error_code = 503, "ISSUER_UNAVAILABLE"
 
 
 class QuotaExceeded(Problem):

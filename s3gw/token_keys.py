@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 
 from s3gw.auth import access_tokens
 from s3gw.auth.access_tokens import BadToken, Claims
 from s3gw.auth.credentials import Credentials
-from s3gw.metadata import token_keys
-from s3gw.metadata.database import Connection, Database
+from s3gw.metadata import audit, token_keys
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.database import Connection, Database, now
+from s3gw.metadata.master_keys import name_of_token_key
 from s3gw.problems import NotAuthenticated
 
-_FRESH = 5.0  # seconds in which a key that was added or taken away by another process isn't seen
-_OLDEST = 2 * access_tokens.LIFETIME  # seconds after which a key that a newer one has followed verifies nothing
+_FRESH = 5.0  # seconds in which a key that another process has added doesn't sign yet, and one taken away still does
+_PAUSE = 0.1  # seconds between two reads for the sake of tokens whose key isn't known, which anybody can send
+_OLDEST = 2 * access_tokens.LIFETIME  # seconds after which a key verifies nothing whose successor is as old
 
 
 class TokenKeys:
@@ -22,13 +26,13 @@ class TokenKeys:
     def __init__(self, database: Database, credentials: Credentials) -> None:
         self._database, self._credentials = database, credentials
         self._keys: dict[str, bytes] = {}  # the newest first
-        self._read_at = float("-inf")
+        self._read_at = float("-inf")  # when the read began
+        self._turn = asyncio.Lock()
 
     async def issue(self, claims: Claims) -> str:
         await self._refresh()
         if not self._keys:
-            key_id, sealed = self._new()
-            self._take(await self._database.write(token_keys.adopt, key_id, sealed))
+            self._take(await self._database.write(self._adopt))
         key_id, key = next(iter(self._keys.items()))
         return access_tokens.issue(claims, key_id, key, int(time.time()))
 
@@ -36,37 +40,53 @@ class TokenKeys:
         """Raises NotAuthenticated."""
         await self._refresh()
         try:
+            if access_tokens.key_id_of(token) not in self._keys:
+                await self._catch_up()
             return access_tokens.verify(token, self._keys)
         except BadToken:
             raise NotAuthenticated("the access token isn't valid, or has expired") from None
 
-    async def rotate(self) -> str:
+    async def rotate(self, actor: Actor) -> str:
         """Add a key that signs from now on, and give its id. Tokens that older ones have signed live to their end."""
-        key_id, sealed = self._new()
-        await self._database.write(_rotate, key_id, sealed)
+        key_id = await self._database.write(self._add, actor)
         self._read_at = float("-inf")
         return key_id
 
     async def _refresh(self) -> None:
         if time.monotonic() - self._read_at > _FRESH:
-            self._take(await self._database.read(token_keys.newest_first))
+            await self._read()
+
+    async def _catch_up(self) -> None:
+        """Another process may sign with a key already that was added since. All who ask meanwhile wait for one read."""
+        asked = time.monotonic()
+        async with self._turn:
+            if self._read_at < asked:
+                await asyncio.sleep(self._read_at + _PAUSE - asked)
+                await self._read()
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        self._take(await self._database.read(token_keys.newest_first))
+        self._read_at = began
 
     def _take(self, found: list[token_keys.TokenKey]) -> None:
-        self._keys = {key.id: bytes.fromhex(self._credentials.unseal(_name(key.id), key.sealed)) for key in found}
-        self._read_at = time.monotonic()
+        unseal = self._credentials.unseal
+        self._keys = {key.id: bytes.fromhex(unseal(name_of_token_key(key.id), key.sealed)) for key in found}
 
-    def _new(self) -> tuple[str, bytes]:
+    def _adopt(self, conn: Connection) -> list[token_keys.TokenKey]:
+        return token_keys.newest_first(conn) or token_keys.adopt(conn, *self._new(conn))
+
+    def _add(self, conn: Connection, actor: Actor) -> str:
+        known = token_keys.newest_first(conn)
+        key_id, sealed = self._new(conn)
+        token_keys.add(conn, key_id, sealed)
+        outlived = [key.created_at for key in known if key.created_at < now(conn) - _OLDEST * 1_000_000]
+        if outlived:  # this one may have signed until just now, those before it haven't since it was there
+            token_keys.forget_before(conn, outlived[0])
+        before = {"key": known[0].id if known else None}
+        audit.record(conn, actor, "token_key.rotate", "token_key", key_id, before, {"key": key_id})
+        return key_id
+
+    def _new(self, conn: Connection) -> tuple[str, bytes]:
         key_id = secrets.token_hex(8)
-        return key_id, self._credentials.seal(_name(key_id), access_tokens.new_key().hex())
-
-
-def _name(key_id: str) -> str:
-    """What the sealed key is bound to: it can't be put in the place of another sealed secret."""
-    return f"token-key/{key_id}"
-
-
-def _rotate(conn: Connection, key_id: str, sealed: bytes) -> None:
-    known = token_keys.newest_first(conn)
-    token_keys.add(conn, key_id, sealed)
-    if known:
-        token_keys.forget_before(conn, known[0].created_at - _OLDEST * 1_000_000)
+        return key_id, self._credentials.seal_in(conn, name_of_token_key(key_id), access_tokens.new_key().hex())

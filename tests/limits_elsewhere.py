@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tests import test_known_rules as known_rules
+from tests import test_master_key_rotation as master_keys
 from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
+from tests.api import test_oidc as oidc
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
 from tests.cli import test_grants as grants
@@ -35,6 +37,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
+    "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,
+    "auth.oidc._LARGEST": oidc.test_an_issuer_that_answers_otherwise_is_not_waited_for,
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,

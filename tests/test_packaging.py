@@ -66,9 +66,9 @@ def without_type_checking(tree: ast.AST) -> list[ast.AST]:
 
 
 def test_what_the_package_imports_is_a_dependency() -> None:
-    """Or of an extra, for what is imported only when somebody asks for it (telemetry.py)."""
+    """Or of an extra, for what is imported only when somebody asks for it (telemetry.py, auth/oidc)."""
     extras = PROJECT["optional-dependencies"]
-    declared = set(map(normalize, (*PROJECT["dependencies"], *extras["sentry"], *extras["otel"])))
+    declared = set(map(normalize, (*PROJECT["dependencies"], *extras["sentry"], *extras["otel"], *extras["oidc"])))
     distributions = packages_distributions()
     missing = {
         module

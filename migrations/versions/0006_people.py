@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("access_keys", sa.Column("last_used_at", sa.BigInteger()))
     _give_buckets_ids()
     _create_sessions()
+    _create_oidc_identities()
     _create_attempts()
     _create_grants()
     _create_audit_log()
@@ -34,7 +35,8 @@ def _widen_users() -> None:
     for name in ("deleted_by", "data_after"):
         op.add_column("users", sa.Column(name, sa.Text()))
     op.add_column("users", sa.Column("sealed_totp", sa.LargeBinary()))
-    op.add_column("users", sa.Column("totp_confirmed_at", sa.BigInteger()))
+    for name in ("totp_confirmed_at", "totp_last_step"):
+        op.add_column("users", sa.Column(name, sa.BigInteger()))
     op.execute("UPDATE users SET updated_at = created_at")
 
 
@@ -111,6 +113,19 @@ def _create_sessions() -> None:
         sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_recovery_codes")),
         _of_user("recovery_codes"),
     )
+
+
+def _create_oidc_identities() -> None:
+    op.create_table(
+        "oidc_identities",
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_oidc_identities")),
+        _of_user("oidc_identities"),
+    )
+    op.create_index(op.f("ix_oidc_identities_user_id"), "oidc_identities", ["user_id"])
 
 
 def _create_attempts() -> None:

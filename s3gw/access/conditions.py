@@ -5,10 +5,11 @@ IAM User Guide, "Condition operators" and "Set operators for multivalued context
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from s3gw.access.condition_keys import ConditionKey, find_key
-from s3gw.access.operators import OPERATORS, NamedOperator, name_operator, read_network
+from s3gw.access.operators import OPERATORS, name_operator, read_network
 from s3gw.access.policy import Condition
 from s3gw.access.templates import Facts, read_template
 
@@ -61,20 +62,41 @@ def _text(value: object) -> str:
     raise MalformedCondition("This policy contains invalid Json")
 
 
-def holds(condition: Condition, facts: Facts, is_allow: bool) -> bool:
-    named, key, is_negated = condition.operator, condition.key, condition.is_negated
-    values = () if key.is_absent else facts(key.name)
+def compile_condition(condition: Condition, is_allow: bool) -> Callable[[Facts], bool]:
+    """Whether it holds. Made once, because it is asked at each request."""
+    named, is_negated, name = condition.operator, condition.is_negated, condition.key.name
+    if condition.key.is_absent:
+        return partial(_holds_without_value, condition, is_allow)
+    if named.name == "Null" or named.quantifier:
+        return partial(_holds_for_all_values, condition, is_allow)
+    # A variable without a value makes no Allow apply, and keeps no Deny of a negated operator from applying.
+    tests, unresolved, without = condition.tests, is_negated and is_allow, named.if_exists or is_negated
+
+    def holds(facts: Facts) -> bool:
+        values = facts(name)
+        if not values:
+            return without
+        # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.
+        for value in values:
+            for test in tests:
+                if test(value, facts, unresolved):
+                    return not is_negated
+        return is_negated
+
+    return holds
+
+
+def _holds_without_value(condition: Condition, is_allow: bool, facts: Facts) -> bool:
+    if condition.operator.name == "Null":
+        return _names_any(condition, ("true",), facts, is_allow)
+    quantifier, if_exists = condition.operator.quantifier, condition.operator.if_exists
+    return if_exists or (quantifier == "ForAllValues" if quantifier else condition.is_negated)
+
+
+def _holds_for_all_values(condition: Condition, is_allow: bool, facts: Facts) -> bool:
+    named, values = condition.operator, facts(condition.key.name)
     if named.name == "Null":  # of all values together: a set operator changes nothing
-        values = ("false" if values else "true",)
-    elif named.quantifier:
-        return _holds_for(named, condition, values, facts, is_allow)
-    if not values:
-        return named.if_exists or is_negated
-    # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.
-    return _names_any(condition, values, facts, is_allow) is not is_negated
-
-
-def _holds_for(named: NamedOperator, condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
+        return _names_any(condition, ("false" if values else "true",), facts, is_allow)
     # "or if the key values resolve to a null data set, such as an empty string"
     satisfied = [
         _names_any(condition, (value,), facts, is_allow) is not condition.is_negated for value in values if value
@@ -85,12 +107,5 @@ def _holds_for(named: NamedOperator, condition: Condition, values: Sequence[str]
 
 
 def _names_any(condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
-    """Whether the condition names one of the values. A variable without a value makes no Allow apply, and keeps no
-    Deny of a negated operator from applying.
-    """
     unresolved = condition.is_negated and is_allow
-    for value in values:
-        for test in condition.tests:
-            if test(value, facts, unresolved):
-                return True
-    return False
+    return any(test(value, facts, unresolved) for value in values for test in condition.tests)

@@ -9,6 +9,7 @@ and facts are computed when a rule asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from s3gw.access import acl
@@ -49,9 +50,9 @@ class Resource(NamedTuple):
     owner_id: str | None = None
     key: str | None = None
     rules: BucketRules = NO_BUCKET_RULES
+    bucket_id: int | None = None
     stored: Callable[[], StoredObject | None] = unread
     new_bucket: str | None = None
-    bucket_id: int | None = None
 
     @property
     def arn(self) -> str:
@@ -82,6 +83,9 @@ class Decision(NamedTuple):
     only_granted: bool = False
 
 
+_ADMIN = Decision(True, "an admin may do everything")
+_OWN_BUCKET, _OWN_OBJECT = (Decision(True, f"the {what} is the user's own") for what in ("bucket", "object"))
+
 # "The root user of the account that owns the bucket can perform these even if the bucket policy explicitly denies it".
 _OF_POLICY = frozenset(
     ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:GetBucketPolicyStatus")
@@ -108,8 +112,8 @@ def _decide_allowed(question: Question, of_bucket: Verdict | None) -> Decision:
     """Of what neither the bucket's policy denies nor the key is too narrow for."""
     principal, resource = question.principal, question.resource
     if principal.role == "admin":
-        return Decision(True, "an admin may do everything")
-    of_identity = _of_identity(question)
+        return _ADMIN
+    of_identity = _strongest(question.identity.policies, question) if question.identity.policies else None
     if of_identity is not None and of_identity.effect == "Deny":
         return Decision(False, f"denied by {of_identity}", True)
     if resource.bucket is None:
@@ -135,6 +139,7 @@ def _asked(policy: Policy, question: Question) -> Verdict:
     return decide_policy(policy, who, question.action, question.resource.arn, question.facts)
 
 
+@lru_cache(maxsize=1024)
 def _who(principal: Principal) -> Who:
     return Who(
         principal.is_anonymous,
@@ -162,10 +167,6 @@ def _narrowed(question: Question) -> Decision | str:
             return Decision(False, f"denied by {verdict}", True)
         within.append(str(verdict))
     return " and ".join(within)
-
-
-def _of_identity(question: Question) -> Verdict | None:
-    return _strongest(question.identity.policies, question) if question.identity.policies else None
 
 
 def _strongest(policies: Sequence[Policy], question: Question) -> Verdict | None:
@@ -269,12 +270,13 @@ def _blocked(
 
 def _as_owner(question: Question, stored: StoredObject | None) -> Decision:
     """An owner may everything but what he took from himself by an ACL, which he always may read and change."""
-    what = "bucket" if stored is None else "object"
-    permission, grants = _grants(question, stored)
-    is_bound = grants is not None and permission in ("READ", "WRITE")
-    if is_bound and _granted(question, permission, grants) is None:
-        return Decision(False, f"the ACL of the user's own {what} grants {permission} to others only")
-    return Decision(True, f"the {what} is the user's own")
+    if question.resource.rules.has_acls:
+        permission, grants = _grants(question, stored)
+        is_bound = grants is not None and permission in ("READ", "WRITE")
+        if is_bound and _granted(question, permission, grants) is None:
+            what = "bucket" if stored is None else "object"
+            return Decision(False, f"the ACL of the user's own {what} grants {permission} to others only")
+    return _OWN_BUCKET if stored is None else _OWN_OBJECT
 
 
 def _grants(question: Question, stored: StoredObject | None) -> tuple[str, Acl | None]:

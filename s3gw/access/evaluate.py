@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from s3gw.access.actions import ACTIONS
-from s3gw.access.conditions import holds
+from s3gw.access.conditions import compile_condition
 from s3gw.access.policy import OF_BUCKET, Effect, Policy, Statement
 from s3gw.access.principals import How, Principals, Who
-from s3gw.access.templates import Facts
+from s3gw.access.templates import Facts, compile_any
 
 _S3 = "arn:aws:s3:::"
 _CLOSEST_LAST: tuple[How | None, ...] = ("account", "canonical user", "everybody", "user", None)
@@ -32,11 +32,15 @@ class Verdict(NamedTuple):
         return f"statement {self.statement!r} of {self.policy}"
 
 
+# Whether a statement applies to a resource, which is an ARN without its beginning.
+Applies = Callable[[str, Facts], bool]
+
+
 class _Concerning(NamedTuple):
     """`allows` come with how the statement names who asks."""
 
-    denies: tuple[Statement, ...]
-    allows: tuple[tuple[Statement, How | None], ...]
+    denies: tuple[tuple[Applies, Statement], ...]
+    allows: tuple[tuple[Applies, Statement, How | None], ...]
 
 
 _NOTHING = Verdict(None)
@@ -53,12 +57,12 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
         raise KeyError(action)
     resource = resource_arn.removeprefix(_S3)
     concerning = policy.concerning.get((action, who)) or _find_concerning(policy, who, action)
-    for statement in concerning.denies:
-        if _applies(statement, resource, facts):
+    for applies, statement in concerning.denies:
+        if applies(resource, facts):
             return Verdict("Deny", statement.name, None, policy.title)
     best = _NOTHING
-    for statement, named in concerning.allows:
-        if _applies(statement, resource, facts):
+    for applies, statement, named in concerning.allows:
+        if applies(resource, facts):
             if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
                 best = Verdict("Allow", statement.name, named, policy.title)
             if who.is_root or named in ("everybody", "user", None):
@@ -71,8 +75,9 @@ def unmet_allows(policy: Policy, who: Who, action: str, resource_arn: str, facts
     for statement in policy.statements:
         if statement.effect == "Deny" or action not in statement.actions or not _names(statement.principals, who):
             continue
-        if _applies(replace(statement, conditions=()), resource_arn.removeprefix(_S3), facts):
-            unmet = [*statement.unknowable, *(one for one in statement.conditions if not holds(one, facts, True))]
+        if _compile(replace(statement, conditions=()))(resource_arn.removeprefix(_S3), facts):
+            of_request = (one for one in statement.conditions if not compile_condition(one, True)(facts))
+            unmet = [*statement.unknowable, *of_request]
             if unmet:
                 keys = " and ".join(dict.fromkeys(condition.key.name for condition in unmet))
                 would = Verdict("Allow", statement.name, None, policy.title)
@@ -80,14 +85,15 @@ def unmet_allows(policy: Policy, who: Who, action: str, resource_arn: str, facts
 
 
 def _find_concerning(policy: Policy, who: Who, action: str) -> _Concerning:
-    """Which statements name who asks and the action: it depends on nothing else, so it is remembered with the policy.
+    """Which statements name who asks and the action, compiled: it depends on nothing else, so it is remembered with the
+    policy.
 
     Threads need no lock: each step on the dict is atomic, and what one of them loses it finds again.
     """
     found = _Concerning(
-        tuple(one for one in policy.denies if action in one.actions and _names(one.principals, who)),
+        tuple((_compile(one), one) for one in policy.denies if action in one.actions and _names(one.principals, who)),
         tuple(
-            (one, None if one.principals is None else one.principals.naming(who))
+            (_compile(one), one, None if one.principals is None else one.principals.naming(who))
             for one in policy.allows
             if action in one.actions and _names(one.principals, who)
         ),
@@ -104,19 +110,18 @@ def _names(principals: Principals | None, who: Who) -> bool:
     return not principals.excepts(who) if principals.is_negated else principals.naming(who) is not None
 
 
-def _applies(statement: Statement, resource: str, facts: Facts) -> bool:
+def _compile(statement: Statement) -> Applies:
     """Of a statement that names who asks and the action."""
-    is_allow = statement.effect == "Allow"
-    for template in statement.resources:
-        if (
-            template.fits(resource)
-            if template.fits is not None
-            else template.matches(resource, facts, statement.is_not_resource and is_allow)
-        ):
-            if statement.is_not_resource:
-                return False
-            break
-    else:
-        if not statement.is_not_resource:
+    is_allow, is_not = statement.effect == "Allow", statement.is_not_resource
+    fits = compile_any(statement.resources)
+    conditions = [compile_condition(condition, is_allow) for condition in statement.conditions]
+
+    def applies(resource: str, facts: Facts) -> bool:
+        if fits(resource, facts, is_not and is_allow) is is_not:
             return False
-    return all(holds(condition, facts, is_allow) for condition in statement.conditions)
+        for holds in conditions:  # noqa: SIM110 (a generator costs as much as a condition)
+            if not holds(facts):
+                return False
+        return True
+
+    return applies

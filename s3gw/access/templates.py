@@ -85,6 +85,29 @@ class Template(NamedTuple):
         )
 
 
+def compile_any(templates: Sequence[Template]) -> Callable[[str, Facts, bool], bool]:
+    """Whether one of them matches. Texts and beginnings of texts, which most of them are, are looked for together, and
+    how the others begin.
+    """
+    patterns = [template.pattern for template in templates if template.pattern is not None]
+    texts = frozenset(pattern.text for pattern in patterns if pattern.text is not None)
+    beginnings = tuple(pattern.beginning for pattern in patterns if pattern.beginning is not None)
+    others = [pattern for pattern in patterns if pattern.text is None and pattern.beginning is None]
+    heads, fits = tuple(pattern.before_wildcards for pattern in others), [matcher_of(pattern) for pattern in others]
+    variable = [template for template in templates if template.pattern is None]
+
+    def matches(text: str, facts: Facts, unresolved_fits: bool) -> bool:
+        if text in texts or text.startswith(beginnings):
+            return True
+        if text.startswith(heads):
+            for fit in fits:
+                if fit(text):
+                    return True
+        return bool(variable) and any(template.matches(text, facts, unresolved_fits) for template in variable)
+
+    return matches
+
+
 def least_length(resolved: Iterable[str | Wild]) -> int:
     """Of a text that matches."""
     return sum(len(token) for token in resolved if isinstance(token, str))

@@ -71,6 +71,21 @@ class Pattern(NamedTuple):
     tail: Segment | None
     least: int
 
+    @property
+    def text(self) -> str | None:
+        """What alone matches, where it has no wildcards."""
+        return self.head.chars if self.tail is None and not self.head.gaps else None
+
+    @property
+    def beginning(self) -> str | None:
+        """What a text has to begin with, where nothing else is asked for."""
+        is_all = self.tail is not None and not self.head.gaps and self.least == len(self.head.chars)
+        return self.head.chars if is_all else None
+
+    @property
+    def before_wildcards(self) -> str:
+        return self.head.chars[: self.head.gaps[0]] if self.head.gaps else self.head.chars
+
     def matches(self, text: str) -> bool:
         head, middle, tail, least = self
         if len(text) < least or (tail is None and len(text) != least):
@@ -95,14 +110,14 @@ def matcher_of(pattern: Pattern) -> Callable[[str], bool]:
     """Answers as `pattern.matches`. Most patterns are a text, its beginning or a part of it, which costs a tenth then,
     and what doesn't match a longer one seldom begins as it does.
     """
-    head, middle, tail, least = pattern
+    head, middle, _, least = pattern
     prefix = head.chars
-    if head.gaps:
-        return pattern.matches
-    if tail is None:
+    if pattern.text is not None:
         return lambda text: text == prefix
-    if least == len(prefix):  # no more than that is asked for: of the rest there are only `*`
+    if pattern.beginning is not None:
         return lambda text: text.startswith(prefix)
+    if head.gaps or pattern.tail is None:
+        return pattern.matches
     part, gaps = middle[0].segment if middle else Segment("", ())
     if least == len(part) and not gaps:  # there is no `?` at its ends either
         return lambda text: part in text

@@ -15,7 +15,7 @@ from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from s3gw.metadata import failed_attempts
-from s3gw.metadata.database import Database, DatabaseUnavailable
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
 from s3gw.metadata.refused_logins import Count
 from s3gw.problems import RateLimited
 
@@ -31,9 +31,13 @@ class Limit(NamedTuple):
     subject: tuple[str, ...]
 
     @property
+    def key(self) -> str:
+        return self.item.key_for(*self.subject)
+
+    @property
     def counted(self) -> Count:
         """As the audit log counts those that are too many: by the name from wherever, or by the address."""
-        key, (kind, of) = self.item.key_for(*self.subject), self.subject[:2]
+        key, (kind, of) = self.key, self.subject[:2]
         return Count(key, name=of) if kind == "name" else Count(key, address=of)
 
 
@@ -71,6 +75,24 @@ class Attempts:
     async def _refusal(self, limit: Limit) -> RateLimited:
         stats = await self._limiter.get_window_stats(limit.item, *limit.subject)
         return RateLimited("too many failed attempts", retry_after=max(1.0, stats.reset_time - time.time()))
+
+
+def used_up(conn: Connection, limits: Sequence[Limit]) -> RateLimited | None:
+    """As `Attempts.require`, within a transaction that takes turns."""
+    for limit in limits:
+        oldest, count = failed_attempts.window(conn, limit.key, limit.item.get_expiry())
+        if count >= limit.item.amount:
+            over = oldest / 1_000_000 + limit.item.get_expiry() - now(conn) / 1_000_000
+            return RateLimited("too many failed attempts", retry_after=max(1.0, over))
+    return None
+
+
+def note(conn: Connection, limits: Sequence[Limit]) -> RateLimited | None:
+    """As `Attempts.fail`, within a transaction that takes turns."""
+    for limit in limits:
+        if not failed_attempts.note(conn, limit.key, limit.item.amount, limit.item.get_expiry()):
+            return used_up(conn, limits)
+    return None
 
 
 class _Rows(Storage, MovingWindowSupport):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from s3gw.access.parse import parse_identity_policy
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
-from s3gw.auth.credentials import new_access_key_id, new_secret_access_key
+from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, now
@@ -49,13 +49,12 @@ async def create(services: Services, caller: Caller, wanted: Wanted) -> NewKey:
     if wanted.policy is not None:
         parse_identity_policy(wanted.policy)
     access_key_id, secret = new_access_key_id(), new_secret_access_key()
-    sealed = services.credentials.seal(access_key_id, secret)
-    made = await services.database.write(_create, caller, wanted, access_key_id, sealed)
+    made = await services.database.write(_create, services.credentials, caller, wanted, access_key_id, secret)
     return NewKey(made, secret)
 
 
 def _create(
-    conn: Connection, caller: Caller, wanted: Wanted, access_key_id: str, sealed_secret: bytes
+    conn: Connection, credentials: Credentials, caller: Caller, wanted: Wanted, access_key_id: str, secret: str
 ) -> KeyWithPolicies:
     user = _user(conn, caller, wanted.user_id)
     identities.lock_user(conn, user)
@@ -66,7 +65,7 @@ def _create(
         conn,
         user=user.id,
         access_key_id=access_key_id,
-        sealed_secret=sealed_secret,
+        sealed_secret=credentials.seal_in(conn, access_key_id, secret),
         description=wanted.description,
         expires_at=wanted.expires_at,
     )

@@ -7,6 +7,7 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+from s3gw.accounts import second_factor
 from s3gw.accounts.origin import Origin
 from s3gw.auth import access_tokens, passwords
 from s3gw.auth.access_tokens import Claims
@@ -16,13 +17,14 @@ from s3gw.metadata.audit import Actor, Outcome
 from s3gw.metadata.database import Connection
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
-from s3gw.problems import EmailNotVerified, NotAuthenticated, Problem, RateLimited
+from s3gw.problems import EmailNotVerified, NotAuthenticated, Problem, RateLimited, TotpRequired
 from s3gw.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s3gw.accounts.attempts import Attempts, Limit
+    from s3gw.auth.credentials import Credentials
 
 SESSION_LIFETIME = 30 * 86400  # seconds since a refresh token was used last
 _LONGEST_USER_AGENT = 256
@@ -57,33 +59,61 @@ def attempts_of(services: Services) -> Attempts:
     return Attempts(services.database)
 
 
-async def log_in(services: Services, name: str, password: str, origin: Origin) -> Tokens:
+async def log_in(services: Services, name: str, password: str, origin: Origin, code: str | None = None) -> Tokens:
     """By name, or by e-mail address. Raises RateLimited, and NotAuthenticated, in the same time whether there is such a
-    user or not.
+    user or not. `code` is that of a second factor: TotpRequired where the user has one and none was given.
     """
     attempts = attempts_of(services)
     limits = await attempts.limits_of(name, origin.address)
     try:
         found = await _compared(services, attempts, limits, name, password)
-        return await _begin_session(services, found, password, origin)
+        found = await _rehashed(services, found, password)
+        return await begin_session(services, found, origin, Factor(code, limits))
     except (NotAuthenticated, RateLimited) as refusal:
         await note_refusal(services, limits, refusal, name, origin)
         raise
 
 
-async def _begin_session(services: Services, found: Login, password: str, origin: Origin) -> Tokens:
-    """Raises NotAuthenticated for who was disabled, or has another password, since it was compared."""
-    if found.password_hash is not None and passwords.is_outdated(found.password_hash):
-        renewed = await services.passwords.hash(password)
-        if await services.database.write(logins.renew_hash, found, renewed):
-            found = found._replace(password_hash=renewed)
+class Factor(NamedTuple):
+    """The second one, and what a wrong code counts for."""
+
+    code: str | None
+    limits: Sequence[Limit]
+
+
+async def begin_session(services: Services, found: Login, origin: Origin, factor: Factor | None) -> Tokens:
+    """Raises NotAuthenticated for who was disabled, or has another password, since it was compared. Without a `factor`
+    none is asked for.
+    """
     if services.settings.require_verified_email and not await services.database.read(logins.is_verified, found.user_id):
         raise EmailNotVerified("the e-mail address isn't confirmed yet: follow the link that was sent to it")
-    token, session_id = secrets.token_urlsafe(32), str(uuid.uuid4())
-    session = await services.database.write(_begin, session_id, found, digest_of(token), origin)
-    if session is None:
-        raise NotAuthenticated(_WRONG)
+    token, begun = secrets.token_urlsafe(32), _Beginning(found, str(uuid.uuid4()), origin, factor)
+    turns = turns_of(factor.limits) if factor is not None and factor.code else ()
+    session = await services.database.write(_begin, services.credentials, begun, digest_of(token), keys=turns)
+    if isinstance(session, Problem):
+        raise session
     return await _tokens(services, session, token)
+
+
+class _Beginning(NamedTuple):
+    login: Login
+    session_id: str
+    origin: Origin
+    factor: Factor | None
+
+
+def turns_of(limits: Sequence[Limit]) -> tuple[str, ...]:
+    """What those have in common who count for the same limits within a transaction of their own."""
+    return tuple(f"attempts/{limit.key}" for limit in limits)
+
+
+async def _rehashed(services: Services, found: Login, password: str) -> Login:
+    """Under today's parameters, where it is under others."""
+    if found.password_hash is None or not passwords.is_outdated(found.password_hash):
+        return found
+    renewed = await services.passwords.hash(password)
+    was_renewed = await services.database.write(logins.renew_hash, found, renewed)
+    return found._replace(password_hash=renewed) if was_renewed else found
 
 
 async def _compared(services: Services, attempts: Attempts, limits: Sequence[Limit], name: str, password: str) -> Login:
@@ -98,18 +128,35 @@ async def _compared(services: Services, attempts: Attempts, limits: Sequence[Lim
 
 
 async def note_refusal(
-    services: Services, limits: Sequence[Limit], refusal: Problem, name: str, origin: Origin
+    services: Services,
+    limits: Sequence[Limit],
+    refusal: Problem,
+    name: str,
+    origin: Origin,
+    action: str = "login",
 ) -> None:
-    """Tell the audit log. Those of one name take turns here: they may all be counted in one row."""
+    """Tell the audit log. Those of one name take turns here: they may all be counted in one row. That a code is still
+    missing is counted only: it is no failure, but whoever has stolen the password does no more.
+    """
     counts = [limit.counted for limit in limits]
-    outcome: Outcome = "refused" if isinstance(refusal, RateLimited) else "failed"
+    outcome: Outcome = "failed"
+    if isinstance(refusal, TotpRequired):
+        counts, action = counts[:1], "login.totp_required"
+    if isinstance(refusal, RateLimited | TotpRequired):
+        outcome = "refused"
     keys = [f"refused/{count.subject}" for count in counts]
-    await services.database.write(refused_logins.record, origin.actor(), "login", name, counts, outcome, keys=keys)
+    await services.database.write(refused_logins.record, origin.actor(), action, name, counts, outcome, keys=keys)
 
 
-def _begin(conn: Connection, session_id: str, login: Login, digest: bytes, origin: Origin) -> Session | None:
+def _begin(conn: Connection, credentials: Credentials, begun: _Beginning, digest: bytes) -> Session | Problem:
+    login, session_id, origin, factor = begun
     if not logins.still_holds(conn, login):
-        return None
+        return NotAuthenticated(_WRONG)
+    if factor is not None:
+        actor = origin.actor(login.user_id, identities.find_user_by_id(conn, login.user_id).name)
+        refusal = second_factor.admit(conn, credentials, login.user_id, *factor, actor)
+        if refusal is not None:
+            return refusal
     failed_attempts.know_address(conn, login.user_id, origin.address)
     return sessions.begin(
         conn,

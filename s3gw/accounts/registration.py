@@ -32,6 +32,12 @@ def registration_of(settings: Settings) -> Mode:
     return "open" if _is_loopback(host) and not settings.trusted_proxies else "invite"
 
 
+def mode_of(settings: Settings, *, was_forwarded: bool) -> Mode:
+    """What holds for a request."""
+    mode = registration_of(settings)
+    return "invite" if mode == "open" and was_forwarded and settings.registration is None else mode
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -53,9 +59,7 @@ async def register(
     proxy, which on the same machine would open to the world what is meant for this machine.
     """
     settings = services.settings
-    mode = registration_of(settings)
-    if mode == "open" and was_forwarded and settings.registration is None:
-        mode = "invite"
+    mode = mode_of(settings, was_forwarded=was_forwarded)
     if mode == "closed":
         raise RegistrationClosed("registration is closed")
     if mode == "invite" and invitation is None:
@@ -65,17 +69,17 @@ async def register(
     hashed = await services.passwords.hash(password)
     new = NewUser(name, address, hashed, settings.default_user_quota)
     digest = None if invitation is None else digest_of(invitation)
-    return await services.database.write(_create, new, digest, origin)
+    return await services.database.write(create, new, digest, origin)
 
 
 class NewUser(NamedTuple):
     name: str
     email: str
-    password_hash: str
+    password_hash: str | None
     storage_quota: int
 
 
-def _create(conn: Connection, new: NewUser, invitation: bytes | None, origin: Origin) -> User:
+def create(conn: Connection, new: NewUser, invitation: bytes | None, origin: Origin) -> User:
     """The invitation is used in the same transaction, so it makes one user and isn't lost to a name that is taken."""
     if invitation is not None:
         used = one_time_tokens.use(conn, invitation, "invite")

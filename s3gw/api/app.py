@@ -10,15 +10,23 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from s3gw.api import access, audit, docs, health, keys, links, users
+from s3gw.api import access, audit, docs, health, keys, links, oidc, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (links.router, users.router, access.router, keys.router, audit.router, health.router)
-
+ROUTERS: tuple[APIRouter, ...] = (
+    links.router,
+    oidc.router,
+    totp.router,
+    users.router,
+    access.router,
+    keys.router,
+    audit.router,
+    health.router,
+)
 # What a web page of another origin may send, and see of an answer.
 _CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
 _CORS_TELLS = (

@@ -99,6 +99,16 @@ TOLD: dict[str, Told] = {
         "Delete something, or give the server a larger disk.",
         "there is no room for it",
     ),
+    "TOTP_REQUIRED": Told(
+        "The password is right, and a code of the second factor is needed too.",
+        "Log in again with `totp`.",
+        "a code of the authenticator app is needed",
+    ),
+    "ISSUER_UNAVAILABLE": Told(
+        "The OpenID Connect issuer can't be asked just now.",
+        "Try again later, or log in with a password.",
+        "the issuer can't be reached",
+    ),
 }
 # What is refused by its form or by accident: errors.py answers these, and no class of problems.py.
 _OTHERS = {

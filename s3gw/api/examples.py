@@ -19,6 +19,7 @@ _UNTIL = "2027-11-27T09:30:00Z"
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIzZjJiOGMxZSJ9.c2lnbmF0dXJl"
 _REFRESH = "kq3N0u5Zr2Wf8yB1xH7cT4vD6jL9mP0aS"
 _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
+_CODE = "492039"
 _POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pictures/*"}],
@@ -65,11 +66,18 @@ OF_MODELS: dict[str, Any] = {
         "position": 4692,
         "mac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
+    "Both": {"password": _PASSWORD, "totp": _CODE},
     "ChangeBody": {"permission": "write", "expires_at": None},
     "ChangeKey": {"description": "backup of the old laptop", "is_active": False},
     "ChangePassword": {"current_password": _PASSWORD, "new_password": "staple the battery horse"},
+    "Confirm": {"totp": _CODE},
     "CreateKey": {"description": "backup of the laptop", "expires_at": _UNTIL, "policy": _POLICY},
     "DeleteUser": {"password": _PASSWORD},
+    "Enrol": {"password": _PASSWORD},
+    "Enrolment": {
+        "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "uri": "otpauth://totp/s3gw:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=s3gw",
+    },
     "Explained": {
         "allowed": True,
         "reason": "granted read on the bucket by alice",
@@ -90,6 +98,7 @@ OF_MODELS: dict[str, Any] = {
     "NewInvitation": {"email": "bob@example.com"},
     "NewPassword": {"token": _LINK, "new_password": _PASSWORD},
     "NewUser": {"username": "bob", "email": "bob@example.com", "password": _PASSWORD, "role": "user"},
+    "RecoveryCodes": {"recovery_codes": ["k7m2-q9xd-4wvt", "p3hn-8rzc-6jyf"]},
     "RefreshToken": {"refresh_token": _REFRESH},
     "Register": {"username": "alice", "email": "alice@example.com", "password": _PASSWORD},
     "SessionModel": {
@@ -102,6 +111,7 @@ OF_MODELS: dict[str, Any] = {
         "is_current": True,
     },
     "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
+    "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
     "UpdateUser": {"email": "alice@example.com"},
     "User": {

@@ -61,7 +61,7 @@ _WITH_ETAG = ("Access", "Group", "Key", "KeyWithSecret", "User")  # the models o
 _SCHEMES: Document = {
     "oauth2": {
         "type": "oauth2",
-        "description": "By name and password. Leave the client's id and secret empty.",
+        "description": "By name and password; a code of the second factor goes into the client secret.",
         "flows": {"password": {"tokenUrl": f"{PREFIX}/users/login", "scopes": {}}},
     },
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."},

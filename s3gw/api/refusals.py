@@ -59,7 +59,7 @@ _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
 _NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
 OWN: dict[str, tuple[str, ...]] = {
     "register": ("REGISTRATION_CLOSED",),
-    "log_in": (*_SESSION, "EMAIL_NOT_VERIFIED"),
+    "log_in": (*_SESSION, "TOTP_REQUIRED", "EMAIL_NOT_VERIFIED"),
     "refresh": _SESSION,
     "log_out": _SESSION,
     "update_user": (*_NOT_ALL_MAY, "CONFLICT"),
@@ -74,6 +74,11 @@ OWN: dict[str, tuple[str, ...]] = {
     "explain": (*_NOT_ALL_MAY, "NOT_FOUND"),
     "create_key": ("NOT_FOUND",),
     "list_keys": ("NOT_FOUND",),
+    "confirm": ("CONFLICT",),
+    "renew_recovery_codes": ("CONFLICT",),
+    "disable": ("CONFLICT",),
+    "begin_oidc_login": ("NOT_FOUND", "ISSUER_UNAVAILABLE"),
+    "finish_oidc_login": (*_SESSION, "REGISTRATION_CLOSED", "NOT_FOUND", "CONFLICT", "ISSUER_UNAVAILABLE"),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
+from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Body as BodyOf
@@ -44,6 +46,9 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 class Login(Body):
     username: Annotated[str, Field(max_length=254, description="The name, or the e-mail address.")]
     password: Annotated[str, Field(max_length=4096)]
+    totp: Annotated[
+        str | None, Field(max_length=64, description="A code of the second factor, where the user has one.")
+    ] = None
 
 
 class LoginForm(Login):
@@ -90,9 +95,12 @@ async def register(
     },
 )
 async def log_in(request: Request, services: TheServices, origin: TheOrigin) -> TokenPair:
-    """By name or e-mail address and password, as JSON or as the form of OAuth2's password flow."""
+    """By name or e-mail address and password, as JSON or as the form of OAuth2's password flow. 401 TOTP_REQUIRED where
+    the password is right and a code is missing. In the form it is the field `totp`; clients that know only OAuth2's own
+    fields, as the dialog of these pages, give it as the client secret.
+    """
     given = await _login_of(request)
-    return _pair(await login.log_in(services, given.username, given.password, origin))
+    return pair(await login.log_in(services, given.username, given.password, origin, given.totp))
 
 
 async def _login_of(request: Request) -> Login:
@@ -100,17 +108,30 @@ async def _login_of(request: Request) -> Login:
     try:
         if kind == "application/x-www-form-urlencoded":
             async with request.form(max_files=0, max_fields=10) as form:
-                return Login.model_validate({name: form.get(name) for name in ("username", "password")})
+                named = {name: form.get(name) for name in ("username", "password")}
+                code = form.get("totp") or form.get("client_secret") or _basic_secret(request)
+                return Login.model_validate(named | {"totp": code or None})
         return Login.model_validate_json(await request.body())
     except ValidationError as error:
         faults = [Fault(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
         raise Invalid("the request isn't valid", faults=faults) from None
 
 
+def _basic_secret(request: Request) -> str | None:
+    """The client secret in the header, where OAuth2's clients put it by default."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        return unquote_plus(base64.b64decode(given, validate=True).decode().partition(":")[2])
+    except ValueError:
+        return None
+
+
 @router.post("/refresh")
 async def refresh(body: RefreshToken, services: TheServices, origin: TheOrigin) -> TokenPair:
     """The next pair of tokens. Each refresh token is good once: one that was used before ends the session."""
-    return _pair(await login.refresh(services, body.refresh_token, origin))
+    return pair(await login.refresh(services, body.refresh_token, origin))
 
 
 @router.post("/logout", status_code=204)
@@ -222,5 +243,5 @@ def _told(user: identities.User, response: Response) -> User:
     return user_model(user)
 
 
-def _pair(tokens: Tokens) -> TokenPair:
+def pair(tokens: Tokens) -> TokenPair:
     return TokenPair(access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in)

@@ -1,29 +1,29 @@
-"""The master key, under which secret access keys are sealed: from the settings, or in a file of its own.
+"""The master keys, under which secrets are sealed: from the settings, or in a file of their own.
 
-What is sealed with it, and how, is credentials.py's.
+One counts (metadata/master_keys.py says which); while another takes its place both are there. What is sealed with
+them, and how, is credentials.py's; how the file changes is key_file.py's.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import os
-import secrets
-import stat
+import hmac
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-_FILE = "master.key"
+FILE = "master.key"
 _BYTES = 32
-_SETTING = "--data (S3GW_DATA) or S3GW_MASTER_KEY_FILE"
+ID_BYTES = 8
 
 
 class MasterKeyError(Exception):
-    """The master key can't be had, isn't one, or isn't the one under which a secret was sealed."""
+    """A master key can't be had, isn't one, or isn't the one under which a secret was sealed."""
 
 
 class Settings(Protocol):
-    """What the settings say of it."""
+    """What the settings say of them."""
 
     @property
     def data(self) -> Path: ...
@@ -33,18 +33,60 @@ class Settings(Protocol):
     def master_key_file(self) -> Path | None: ...
 
 
-def find_master_key(settings: Settings, *, create: bool = False) -> bytes:
-    """Raises MasterKeyError. Only the first start makes a key: a new one would make all that is sealed useless."""
-    if settings.master_key is not None:
-        return parse_master_key(settings.master_key)
-    file = settings.master_key_file or settings.data / _FILE
-    if not create and not file.exists():
-        raise MasterKeyError(f"the master key {file} is missing; without it no secret access key can be read")
-    try:
-        return load_master_key(file)
-    except OSError as error:
-        reason = error.strerror or error
-        raise MasterKeyError(f"the master key {file} can't be read or made: {reason}; check {_SETTING}") from None
+class Keyring:
+    """A process's master keys by their ids. They are read again when one is asked for that isn't known, so that a
+    process that runs learns of a new key. Those that it had it keeps: a request may have read what is sealed under one
+    just before that left the file. Shared between threads: the keys are replaced in one step.
+    """
+
+    def __init__(self, *keys: bytes, read: Callable[[], Sequence[bytes]] | None = None) -> None:
+        self._read = read
+        self._keys = _by_id(keys)
+
+    @property
+    def first(self) -> str:
+        """The id of the one that stands first."""
+        return next(iter(self._keys)).hex()
+
+    def known(self) -> dict[bytes, bytes]:
+        return self._keys
+
+    def learn(self) -> bool:
+        """Whether there are others now. What can't be read just now changes nothing."""
+        if self._read is None:
+            return False
+        try:
+            found = _by_id(self._read())
+        except MasterKeyError:
+            return False
+        before = self._keys
+        self._keys = found | {known: key for known, key in before.items() if known not in found}
+        return self._keys.keys() != before.keys()
+
+    def key(self, key_id: str | None) -> bytes:
+        """The key of this id; None: the first. Raises MasterKeyError."""
+        wanted = bytes.fromhex(self.first if key_id is None else key_id)
+        if wanted not in self._keys:
+            self.learn()
+        if wanted not in self._keys:
+            raise MasterKeyError(
+                f"the secrets of this database were sealed under another master key, {wanted.hex()}, than"
+                f" {_ids(self._keys)}: check S3GW_MASTER_KEY and S3GW_MASTER_KEY_FILE"
+            )
+        return self._keys[wanted]
+
+
+def key_id(key: bytes) -> bytes:
+    """Made from the key itself, so that nobody can mistake one for another."""
+    return hmac.digest(key, b"s3gw master key", "sha256")[:ID_BYTES]
+
+
+def _by_id(keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    return {key_id(key): key for key in keys}
+
+
+def _ids(keys: dict[bytes, bytes]) -> str:
+    return " and ".join(known.hex() for known in keys)
 
 
 def parse_master_key(text: str) -> bytes:
@@ -62,37 +104,6 @@ def parse_master_key(text: str) -> bytes:
     return key
 
 
-def load_master_key(file: Path) -> bytes:
-    """Read the key file, or make it. Raises MasterKeyError when others may read it."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        _create_key_file(file)
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    with open(descriptor, encoding="ascii", errors="replace") as opened:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & 0o077:
-            raise MasterKeyError(f"{file} has mode {mode:04o}: only its owner may read the master key (chmod 600)")
-        return parse_master_key(opened.read(1024))
-
-
-def _create_key_file(file: Path) -> None:
-    """A crash leaves the whole key or none; of processes that start together, the first one's key stays."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as opened:
-            opened.write(base64.b64encode(secrets.token_bytes(_BYTES)) + b"\n")
-            opened.flush()
-            os.fsync(descriptor)
-        try:
-            os.link(scratch, file)
-        except FileExistsError:
-            pass
-    finally:
-        scratch.unlink()
-    folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def parse_master_keys(text: str) -> tuple[bytes, ...]:
+    """Several with commas or lines between them."""
+    return tuple(dict.fromkeys(parse_master_key(part) for part in text.replace(",", " ").split() or [text]))

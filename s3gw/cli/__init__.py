@@ -1,4 +1,5 @@
-"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|audit|job`.
+"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|audit|
+master-key|token-key|job`.
 
 A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
 """
@@ -18,7 +19,7 @@ _COMMANDS = {
     "serve": "Serve S3.",
     "config": "Print every setting: its variable, value, default and meaning.",
     "operations": "Print AWS's operations and which of them are served.",
-    "user": "Users: create, list, show, update, password, disable, enable, delete.",
+    "user": "Users: create, list, show, update, password, totp, disable, enable, delete.",
     "group": "Groups of an account's users: create, add, remove, list, delete.",
     "policy": "Policies of users, groups and access keys: put, get, list, delete, lint.",
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
@@ -27,6 +28,8 @@ _COMMANDS = {
     "bucket": "Buckets: create, list, show, update, delete.",
     "explain": "Tell whether a request is allowed, and by which rule.",
     "audit": "The audit log: list, export, verify, head.",
+    "master-key": "The master key, under which secrets are sealed: list, add, rotate.",
+    "token-key": "The keys that access tokens are signed with: rotate.",
     "job": "Background jobs: list, show, retry.",
 }
 
@@ -39,7 +42,7 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             close = get_close_matches(cmd_name, _COMMANDS, 1)
             ctx.fail(f"No such command {cmd_name!r}.{f' Did you mean {close[0]!r}?' if close else ''}")
-        command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name}").app)
+        command = typer.main.get_command(import_module(f"s3gw.cli.{cmd_name.replace('-', '_')}").app)
         command.name, command.help = cmd_name, command.help or _COMMANDS[cmd_name]
         return command
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.accounts import audit
-from s3gw.auth.audit_key import audit_key
-from s3gw.auth.master_key import find_master_key
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, Session, group, parse_time, session, show, when
+from s3gw.auth.audit_key import audit_key_now
+from s3gw.auth.key_file import open_keyring
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import audit_lines
 from s3gw.metadata.audit_chain import Line, parse_place
 from s3gw.metadata.audit_lines import Wanted
@@ -80,8 +80,8 @@ def verify(head: Head = None, data: Data = None, database_url: DatabaseUrl = Non
     elsewhere.
     """
     with session(data, database_url, as_json) as metadata:
-        key, kept = _key(metadata), None if head is None else parse_place(head)
-        verdict = metadata.run(lambda database: audit.verify(database, key, kept))
+        keys, kept = open_keyring(metadata.settings), None if head is None else parse_place(head)
+        verdict = metadata.run(lambda database: audit.verify_now(database, keys, kept))
         told = {"lines": verdict.lines, "head": str(verdict.head), "faults": verdict.faults}
         show(told, as_json)
     if verdict.faults:
@@ -92,16 +92,12 @@ def verify(head: Head = None, data: Data = None, database_url: DatabaseUrl = Non
 def head_(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Print up to where the log is sealed: a value to keep elsewhere, for `verify --head`."""
     with session(data, database_url, as_json) as metadata:
-        key = _key(metadata)
+        key = metadata.read(audit_key_now, open_keyring(metadata.settings))
         head = metadata.run(lambda database: audit.head(database, key))
         if as_json:
             show({"head": str(head)}, as_json)
         else:
             print(head)
-
-
-def _key(metadata: Session) -> bytes:
-    return audit_key(find_master_key(metadata.settings))
 
 
 def _wanted(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
-from s3gw.auth.master_key import find_master_key
+from s3gw.auth.key_file import open_keyring
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
 from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.audit import COMMAND_LINE
@@ -65,7 +65,7 @@ def create(
             narrowed = read_checked(policy, as_json)
         document = metadata.write(
             _create,
-            Credentials(find_master_key(metadata.settings)),
+            Credentials(open_keyring(metadata.settings)),
             secret,
             narrowed,
             user=user,
@@ -154,7 +154,7 @@ def _create(
     sample = identities.any_sealed_secret(conn)
     if sample is not None:
         credentials.unseal(*sample)  # raises if the master key is another: the server couldn't read what we seal
-    sealed = credentials.seal(fields["access_key_id"], secret)
+    sealed = credentials.seal_in(conn, fields["access_key_id"], secret)
     key = identities.create_key(conn, sealed_secret=sealed, **fields)
     told(conn, COMMAND_LINE, "key.create", None, key)
     if narrowed is not None:

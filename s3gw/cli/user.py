@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.auth.passwords import hash_password
+from s3gw.cli import totp
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.metadata import groups, identities, identity_policies
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
 app = group()
+app.add_typer(totp.app, name="totp", help="Second factors: show, reset.")
 
 Name = Annotated[str, typer.Argument(help="Name, ID or e-mail address.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from s3gw.auth.audit_key import audit_key
-from s3gw.auth.master_key import find_master_key
+from s3gw.auth.audit_key import audit_key_in
+from s3gw.auth.key_file import open_keyring
+from s3gw.auth.master_key import Keyring
 from s3gw.jobs.settled_clock import SettledClock
 from s3gw.metadata import audit_seals
-from s3gw.metadata.database import now
+from s3gw.metadata.database import Connection, now
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -27,8 +28,12 @@ async def prune_audit_log(services: Storage, payload: Any, progress: Callable[[A
     settled = _clock.settle(await services.database.read(now))
     if settled is None:
         return
-    key, removed = audit_key(find_master_key(services.settings)), 0
+    keys, removed = open_keyring(services.settings), 0
     before = settled - int(services.settings.audit_retention * _DAY)
-    while count := await services.database.write(audit_seals.prune, key, before, _BATCH):
+    while count := await services.database.write(_prune, keys, before):
         removed += count
         progress({"lines": removed})
+
+
+def _prune(conn: Connection, keys: Keyring, before: int) -> int:
+    return audit_seals.prune(conn, audit_key_in(conn, keys), before, _BATCH)

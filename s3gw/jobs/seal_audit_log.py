@@ -11,8 +11,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from s3gw.auth.audit_key import audit_key
-from s3gw.auth.master_key import MasterKeyError, find_master_key
+from s3gw.auth.audit_key import audit_key_in
+from s3gw.auth.key_file import open_keyring
+from s3gw.auth.master_key import Keyring, MasterKeyError
 from s3gw.metadata import audit_seals, refused_logins
 from s3gw.metadata.audit_seals import Tampered
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
@@ -31,7 +32,7 @@ async def keep_sealed(services: Storage) -> None:
     while True:
         try:
             if await services.database.read(_is_behind):
-                await seal_all(services.database, audit_key(find_master_key(services.settings)))
+                await seal_all(services.database, open_keyring(services.settings))
             told = ""
         except (DatabaseUnavailable, MasterKeyError, Tampered) as error:
             if told != str(error):
@@ -44,9 +45,14 @@ def _is_behind(conn: Connection) -> bool:
     return audit_seals.any_unsealed(conn) or refused_logins.any_over(conn)
 
 
-async def seal_all(database: Database, key: bytes) -> None:
+async def seal_all(database: Database, keys: Keyring) -> None:
     """All lines that there are. Refused logins that were only counted get theirs first."""
     while await database.read(refused_logins.any_over):
         await database.write(refused_logins.write_lines, _BATCH)
     while await database.read(audit_seals.any_unsealed):
-        await database.write(audit_seals.seal, key, _BATCH)
+        await database.write(_seal, keys)
+
+
+def _seal(conn: Connection, keys: Keyring) -> int:
+    """Under the key that counts just now: another one may take its place between two batches."""
+    return audit_seals.seal(conn, audit_key_in(conn, keys), _BATCH)

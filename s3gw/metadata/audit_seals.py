@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.audit_chain import BEGINNING, Line, Place, following, mac_of, seal_of
@@ -22,6 +22,7 @@ from s3gw.metadata.schema import audit_checkpoints, audit_log
 Name = Literal["start", "head"]
 Checkpoints = dict[Name, "Checkpoint"]
 _any_unsealed = Prepared(select(audit_log.c.id).where(audit_log.c.mac.is_(None)).limit(1))
+_set_mac = update(audit_log).where(audit_log.c.id == bindparam("line")).values(mac=bindparam("sealed"))
 _STEP = 500
 _lines = tuple(audit_log.c[name] for name in Line._fields)
 
@@ -111,12 +112,14 @@ def rekey(conn: Connection, old: bytes, new: bytes) -> int:
     start = noted["start"].place if "start" in noted else BEGINNING
     before, after, count = start, start, 0
     while lines := _sealed_after(conn, before.position, _STEP):
+        macs = []
         for line in lines:
             is_genuine = line.position == before.position + 1 and is_sealed_behind(old, before, line)
             before = Place(line.position or 0, line.mac)
             after = following(new, after, line) if is_genuine else before
             moved = {before.mac: after.mac}
-            conn.execute(update(audit_log).where(audit_log.c.id == line.id).values(mac=after.mac))
+            macs.append({"line": line.id, "sealed": after.mac})
+        conn.execute(_set_mac, macs)
         count += len(lines)
     for name, checkpoint in noted.items():
         if checkpoint.is_genuine(old, name):

@@ -38,22 +38,22 @@ class Bucket(NamedTuple):
     account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
 
 
-_bucket_columns = (
+owners = users.alias("owners")
+bucket_columns = (
     buckets.c.id,
     buckets.c.name,
     buckets.c.region,
     buckets.c.versioning,
     buckets.c.created_at,
-    users.c.id.label("owner_id"),
-    users.c.canonical_id,
-    users.c.account_id,
-    users.c.display_name,
+    owners.c.id.label("owner_id"),
+    owners.c.canonical_id,
+    owners.c.account_id,
+    owners.c.display_name,
     buckets.c.rules_revision,
-    users.c.public_access_block,
+    owners.c.public_access_block,
 )
-_select_bucket = select(*_bucket_columns).join_from(buckets, users, buckets.c.owner_id == users.c.id)
-select_by_name = _select_bucket.where(buckets.c.name == bindparam("name"))
-_find = Prepared(select_by_name)
+_select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
+_find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
 _lock_shared = Prepared(
     select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True)
 )

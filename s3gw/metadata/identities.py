@@ -1,6 +1,6 @@
 """SQL of users and access keys.
 
-`select_access_key` is part of what every signed request reads (resolve.py). What a name or a key may look like is
+`access_key_columns` are part of what every signed request reads (resolve.py). What a name or a key may look like is
 decided here, so that the command line and the JSON API refuse the same things. Secrets arrive sealed and passwords
 hashed (auth/).
 """
@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.metadata import identity_policies, sessions
@@ -26,6 +26,7 @@ from s3gw.metadata.schema import (
     group_members,
     groups,
     known_addresses,
+    oidc_identities,
     one_time_tokens,
     recovery_codes,
     users,
@@ -125,31 +126,27 @@ class Key(NamedTuple):
     user_id: str = ""
 
 
-_accounts = users.alias("accounts")
-select_access_key = (
-    select(
-        users.c.id,
-        _accounts.c.canonical_id,
-        _accounts.c.account_id,
-        users.c.name,
-        users.c.role,
-        users.c.is_enabled.label("user_enabled"),
-        access_keys.c.is_enabled.label("key_enabled"),
-        access_keys.c.expires_at,
-        access_keys.c.sealed_secret,
-        _accounts.c.id.label("account_owner_id"),
-        users.c.rules_revision.label("user_rules_revision"),
-        access_keys.c.rules_revision.label("key_rules_revision"),
-    )
-    .join_from(access_keys, users, access_keys.c.user_id == users.c.id)
-    .join(_accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
-    .where(access_keys.c.access_key_id == bindparam("access_key_id"))
+accounts = users.alias("accounts")
+# Of a key, its user, and the user that is the root of the account, where that is another one.
+access_key_columns = (
+    users.c.id,
+    func.coalesce(accounts.c.canonical_id, users.c.canonical_id),
+    func.coalesce(accounts.c.account_id, users.c.account_id),
+    users.c.name,
+    users.c.role,
+    users.c.is_enabled.label("user_enabled"),
+    access_keys.c.is_enabled.label("key_enabled"),
+    access_keys.c.expires_at,
+    access_keys.c.sealed_secret,
+    func.coalesce(accounts.c.id, users.c.id).label("account_owner_id"),
+    users.c.rules_revision.label("user_rules_revision"),
+    access_keys.c.rules_revision.label("key_rules_revision"),
 )
 _any_sealed_secret = Prepared(select(access_keys.c.access_key_id, access_keys.c.sealed_secret).limit(1))
 _select_user = select(
     users.c.id,
-    _accounts.c.canonical_id,
-    _accounts.c.account_id,
+    accounts.c.canonical_id,
+    accounts.c.account_id,
     users.c.name,
     users.c.email,
     users.c.display_name,
@@ -157,11 +154,11 @@ _select_user = select(
     users.c.is_enabled,
     users.c.created_at,
     users.c.account_owner_id,
-    _accounts.c.name.label("account_owner"),
+    accounts.c.name.label("account_owner"),
     users.c.updated_at,
     users.c.storage_quota,
     users.c.deleted_at,
-).join_from(users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
+).join_from(users, accounts, accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
 _select_key = select(
     access_keys.c.access_key_id,
     users.c.name,
@@ -229,9 +226,9 @@ def names_by_canonical_id(conn: Connection, canonical_ids: Collection[str]) -> d
 def ids_of_principals(conn: Connection, named: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """Of (account, name or id) those that are users now, with their ids; "" is any account."""
     names = {name for _, name in named}
-    columns = users.c.name, _accounts.c.account_id, users.c.id
+    columns = users.c.name, accounts.c.account_id, users.c.id
     join = select(*columns).join_from(
-        users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id)
+        users, accounts, accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id)
     )
     rows = conn.execute(join.where(users.c.name.in_(names) | users.c.id.in_(names))).all() if named else []
     found = {row.id: row for row in rows} | {row.name: row for row in rows}
@@ -351,7 +348,7 @@ def delete_user(conn: Connection, name: str) -> User:
         delete_key(conn, key.access_key_id)
     identity_policies.forget(conn, "user", user.id)
     sessions.forget_of(conn, user.id)
-    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants):
+    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants, oidc_identities):
         conn.execute(delete(table).where(table.c.user_id == user.id))
     conn.execute(delete(users).where(users.c.id == user.id))
     return user

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import one_time_tokens
 
-Purpose = Literal["verify", "reset", "invite"]
+Purpose = Literal["verify", "reset", "invite"]  # of links; "oidc" is that of a login at an issuer
 
 
 class OneTimeToken(NamedTuple):
@@ -56,6 +57,17 @@ def use(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | Non
         return None
     row = conn.execute(select(one_time_tokens).where(one_time_tokens.c.digest == digest)).one()
     return OneTimeToken(row.user_id, row.email)
+
+
+def use_unseen(conn: Connection, digest: bytes, purpose: Literal["oidc"], *, lifetime: int) -> bool:
+    """Whether this one, which nobody has stored, is used for the first time; `lifetime` in seconds is how long that is
+    remembered.
+    """
+    at = now(conn)
+    values = {"digest": digest, "purpose": purpose, "created_at": at, "used_at": at}
+    statement = insert_on_conflict(one_time_tokens).values(**values, expires_at=at + lifetime * 1_000_000)
+    stored = statement.on_conflict_do_nothing().returning(one_time_tokens.c.digest)
+    return bool(conn.execute(stored).all())
 
 
 def forget(conn: Connection, before: int, limit: int) -> int:

@@ -89,6 +89,12 @@ def list_processes(conn: Connection) -> list[Process]:
     return [Process._make(row) for row in conn.execute(select(*processes.c).order_by(processes.c.started_at)).all()]
 
 
+def hosts_but(conn: Connection, host: str, silence: int) -> list[str]:
+    """The other machines whose processes have beaten within `silence` microseconds."""
+    lives = (processes.c.host != host, processes.c.is_dead == 0, processes.c.heartbeat_at > now(conn) - silence)
+    return [row.host for row in conn.execute(select(processes.c.host).where(*lives).distinct().order_by("host")).all()]
+
+
 def mark_dead(conn: Connection, name: str, last_beat: int | None = None) -> bool:
     """Declare a process dead; with `last_beat`, only if its heart hasn't beaten since that. Its pins go with it."""
     statement = update(processes).where(processes.c.name == name, processes.c.is_dead == 0)

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import literal, select, true
+from sqlalchemy import bindparam, literal, select
 
-from s3gw.metadata import buckets, identities
-from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.buckets import Bucket, bucket_columns, owners
 from s3gw.metadata.database import Connection
-from s3gw.metadata.identities import AccessKey
+from s3gw.metadata.identities import AccessKey, access_key_columns, accounts
 from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import access_keys, buckets, users
 
 _row = select(literal(1).label("one")).subquery("one_row")  # which is there whatever is found
-_key = identities.select_access_key.subquery("found_key")
-_bucket = buckets.select_by_name.subquery("found_bucket")
-_find = Prepared(select(*_key.c, *_bucket.c).select_from(_row.outerjoin(_key, true()).outerjoin(_bucket, true())))
+# Tables alone are joined: SQLite would first put the rows of a subquery into a table of its own, which costs more than
+# finding them.
+_find = Prepared(
+    select(*access_key_columns, *bucket_columns).select_from(
+        _row.outerjoin(access_keys, access_keys.c.access_key_id == bindparam("access_key_id"))
+        .outerjoin(users, users.c.id == access_keys.c.user_id)
+        .outerjoin(accounts, accounts.c.id == users.c.account_owner_id)
+        .outerjoin(buckets, buckets.c.name == bindparam("name"))
+        .outerjoin(owners, owners.c.id == buckets.c.owner_id)
+    )
+)
 _WIDTH = len(AccessKey._fields)
 
 
@@ -30,5 +38,5 @@ class Found(NamedTuple):
 def key_and_bucket(conn: Connection, access_key_id: str, bucket: str | None) -> Found:
     """`bucket` is None for a request to the service."""
     (row,) = _find.all(conn, access_key_id=access_key_id, name=bucket)
-    of_key, of_bucket = row[:_WIDTH], row[_WIDTH:]  # of an outer join: each has a row's columns, or nothing but NULL
-    return Found(AccessKey._make(of_key) if any(of_key) else None, Bucket._make(of_bucket) if any(of_bucket) else None)
+    key = None if row[0] is None else AccessKey._make(row[:_WIDTH])
+    return Found(key, None if row[_WIDTH] is None else Bucket._make(row[_WIDTH:]))

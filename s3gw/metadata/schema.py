@@ -67,6 +67,17 @@ users = Table(
     Column("data_after", Text),  # what becomes of its buckets then: keep | delete | transfer:<users.id>
     Column("sealed_totp", LargeBinary),  # AES-GCM under the master key
     Column("totp_confirmed_at", BigInteger),
+    Column("totp_last_step", BigInteger),  # of the newest code that was used: older ones are good no more
+)
+
+# Whom an OpenID Connect issuer knows by `subject`.
+oidc_identities = Table(
+    "oidc_identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 # What somebody logged in to. Of its refresh tokens one is good; an older one that is used ends the session.
@@ -107,7 +118,7 @@ one_time_tokens = Table(
     "one_time_tokens",
     metadata,
     Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
-    Column("purpose", Text, nullable=False),  # verify | reset | invite
+    Column("purpose", Text, nullable=False),  # verify | reset | invite | oidc
     Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),  # NULL: whoever is invited
     Column("email", Text),
     Column("created_by", Text),  # users.id

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 from s3gw.access import acl
 from s3gw.access.acl import Grant
 from s3gw.access.decide import Decision, Question, Resource, StoredObject, decide, unmet
-from s3gw.access.rules import NO_BUCKET_RULES, BucketRules, ObjectUnread
+from s3gw.access.rules import ObjectUnread
 from s3gw.errors import AccessDenied
-from s3gw.known_rules import KnownRules
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Check
 from s3gw.metadata.objects import ObjectVersion
@@ -41,16 +40,15 @@ async def load_rules(call: Call, row: Row) -> None:
         call.identity = known.of_identities.get(key) or await known.read_identity(principal)
     if row.is_in_bucket:
         bucket = call.the_bucket
-        call.rules = _known_rules(known, bucket) or await known.read_bucket(bucket)
+        call.rules = known.of_buckets.get(_key_of(bucket)) or await known.read_bucket(bucket)
     if call.source is not None:
         bucket = call.source.bucket
-        call.source = call.source._replace(rules=_known_rules(known, bucket) or await known.read_bucket(bucket))
+        rules = known.of_buckets.get(_key_of(bucket)) or await known.read_bucket(bucket)
+        call.source = call.source._replace(rules=rules)
 
 
-def _known_rules(known: KnownRules, bucket: Bucket) -> BucketRules | None:
-    """None: they have to be read."""
-    revision, block = bucket.rules_revision, bucket.account_public_access_block
-    return known.of_buckets.get((bucket.id, revision, block)) if revision or block else NO_BUCKET_RULES
+def _key_of(bucket: Bucket) -> tuple[int, str, int]:
+    return bucket.id, bucket.rules_revision, bucket.account_public_access_block
 
 
 class _On(NamedTuple):
@@ -66,12 +64,12 @@ class _On(NamedTuple):
 
 def _in(call: Call, key: str | None = None) -> Resource:
     bucket = call.the_bucket
-    return Resource(bucket.name, bucket.owner_id, key, call.rules, bucket_id=bucket.id)
+    return Resource(bucket.name, bucket.owner_id, key, call.rules, bucket.id)
 
 
 def _of_source(call: Call) -> _On:
     bucket, key, version_id, rules = call.the_source
-    resource = Resource(bucket.name, bucket.owner_id, key, rules, bucket_id=bucket.id)
+    resource = Resource(bucket.name, bucket.owner_id, key, rules, bucket.id)
     return _On(resource) if version_id is None else _On(resource, True, named={"VersionId": version_id})
 
 
@@ -117,10 +115,10 @@ def authorize(call: Call, row: Row) -> None:
             left_open.setdefault(need.on, []).append((need, _ON[need.on](call)))
         elif need.if_tagged:
             left_open.setdefault("source", []).append((need, _ON[need.on](call)))
-        elif _is_needed(need, call.input):
+        elif not (need.members or need.if_matched) or _is_needed(need, call.input):
             on = _ON[need.on](call)
             try:
-                decision = _decide(call, need, on)
+                decision = decide(_question(call, need, on))
             except ObjectUnread:
                 left_open.setdefault("compared" if need.if_matched else need.on, []).append((need, on))
             else:
@@ -173,7 +171,7 @@ def _check(call: Call, open_questions: Sequence[tuple[Need, _On]], version: Obje
             continue
         if not on.known.is_read:
             on = _read(on, version)
-        _require(call, need, _decide(call, need, on))
+        _require(call, need, decide(_question(call, need, on)))
 
 
 def _read(on: _On, version: ObjectVersion | None) -> _On:
@@ -187,11 +185,7 @@ def _stored(version: ObjectVersion | None) -> StoredObject | None:
     return StoredObject(version.owner_id, None if version.acl is None else acl.from_json(version.acl))
 
 
-def _decide(call: Call, need: Need, on: _On) -> Decision:
-    return decide(_question(call, need, on, facts_of))
-
-
-def _question(call: Call, need: Need, on: _On, facts_of: FactsOf) -> Question:
+def _question(call: Call, need: Need, on: _On, facts_of: FactsOf = facts_of) -> Question:
     action = need.versioned if on.names_version and need.versioned is not None else need.action
     asked = replace(call, input={**call.input, **on.named}) if on.named else call
     facts = partial(facts_of, asked, action, on.known)
@@ -226,7 +220,8 @@ def _require(call: Call, need: Need, decision: Decision) -> None:
 
 def _tell(call: Call, need: Need, decision: Decision) -> None:
     """In the log alone (S3GW_LOG=debug): an answer never says which rule refused it."""
-    _logger.debug("request_id=%s action=%s %s", call.request_id, need.action, decision.reason)
+    if _logger.isEnabledFor(logging.DEBUG):
+        _logger.debug("request_id=%s action=%s %s", call.request_id, need.action, decision.reason)
 
 
 def _may(call: Call, needs: Sequence[Need], key: str, named: Mapping[str, str]) -> Check:
@@ -234,7 +229,7 @@ def _may(call: Call, needs: Sequence[Need], key: str, named: Mapping[str, str]) 
     for need in needs:
         if _is_needed(need, named):
             try:
-                _require(call, need, _decide(call, need, on))
+                _require(call, need, decide(_question(call, need, on)))
             except ObjectUnread:
                 left_open.append((need, on))
     return partial(_check_entry, call, left_open, key)
@@ -259,7 +254,7 @@ def may_be_told(call: Call) -> bool:
     resource = _in(call) if call.source is None else _of_source(call).resource._replace(key=None)
     key = call.source.key if call.source is not None else renamed_key(call) or call.input["Key"]
     asked = replace(call, input={"Prefix": key})  # who may list some prefixes only hears of keys below these
-    return _decide(asked, _LISTS, _On(resource)).is_allowed
+    return decide(_question(asked, _LISTS, _On(resource))).is_allowed
 
 
 def _require_payer(call: Call) -> None:

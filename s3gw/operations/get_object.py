@@ -32,6 +32,7 @@ _RESPONSE_OVERRIDES = {
     "ResponseContentLanguage": "ContentLanguage",
     "ResponseContentType": "ContentType",
 }
+_CONDITIONS = frozenset(("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince"))
 
 
 async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
@@ -116,16 +117,15 @@ def answer(
     if input.get("ChecksumMode") == "ENABLED":
         output.update(_checksum(input, version, content, span))
     output["ContentLength"] = span.length
-    for override, member in _RESPONSE_OVERRIDES.items():
-        if override in input:
-            output[member] = input[override]
+    if not _RESPONSE_OVERRIDES.keys().isdisjoint(input):
+        output |= {member: input[name] for name, member in _RESPONSE_OVERRIDES.items() if name in input}
     if "ResponseExpires" in input:
         output["ExpiresString"], output["Expires"] = None, input["ResponseExpires"]
     return output, span
 
 
 def _check_conditions(call: Call, input: Mapping[str, Any], version: ObjectVersion, output: Output) -> None:
-    if any(name in input for name in ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")):
+    if not _CONDITIONS.isdisjoint(input):
         headers = {"etag": output["ETag"], "last-modified": output["LastModified"].strftime(_HTTP_DATE)}
         if "VersionId" in output:
             headers["x-amz-version-id"] = output["VersionId"]

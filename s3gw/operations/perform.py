@@ -85,7 +85,7 @@ async def _resolve(call: Call, row: Row) -> None:
     key, most = call.input.get("Key"), call.services.settings.max_key
     if key is not None and len(key) * 4 > most:  # bytes: a character of UTF-8 has four at most
         check_key_length(key, most)
-    if row.is_in_bucket:
+    if row.is_in_bucket and (call.bucket is None or "ExpectedBucketOwner" in call.input):
         call.bucket = await _bucket(call, call.bucket, call.input["Bucket"], "ExpectedBucketOwner")
     if row.has_source and "CopySource" in call.input:
         source = parse_copy_source(call.input["CopySource"])

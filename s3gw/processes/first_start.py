@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw import log
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
-from s3gw.auth.master_key import MasterKeyError, find_master_key
+from s3gw.auth.key_file import open_keyring
+from s3gw.auth.master_key import Keyring, MasterKeyError
 from s3gw.auth.passwords import hash_password
 from s3gw.content.filesystem import FilesystemStore, make_folder
 from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
 from s3gw.folders import blob_folder, reserve_folders
-from s3gw.metadata import audit, buckets, identities, store_identity
+from s3gw.metadata import audit, buckets, identities, master_keys, store_identity
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, UnsuitableDatabase, now
@@ -108,20 +109,25 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         progress.is_untouched = is_here and not has_users
         await check_identity(database, store, blob_folder(settings))
         if has_users:
-            await check_credentials(database, Credentials(find_master_key(settings)))
+            await check_master_key(database, open_keyring(settings))
             return {}
-        root = _Root(settings, Credentials(find_master_key(settings, create=True)))
+        root = _Root(settings, open_keyring(settings, create=True))
         progress.is_untouched = False
         return root.made_up if await database.write(root.create, keys=(_LOCK,)) else {}
     finally:
         await database.close()
 
 
-async def check_credentials(database: Database, credentials: Credentials) -> None:
-    """Raises MasterKeyError when the keys that there are were sealed under another master key."""
+async def check_master_key(database: Database, keys: Keyring) -> None:
+    """Raises MasterKeyError when the one that counts isn't among ours. Which it is is noted where nobody has: then a
+    secret that was sealed tells.
+    """
+    known = await database.read(master_keys.current)
     sample = await database.read(identities.any_sealed_secret)
-    if sample is not None:
-        credentials.unseal(*sample)
+    found = keys.first if sample is None else Credentials(keys).open(*sample).key_id
+    if known is None and not database.is_read_only:
+        known = await database.write(master_keys.adopt, found, keys=(_LOCK,))
+    keys.key(known)
 
 
 def check_root(settings: Settings) -> None:
@@ -143,8 +149,8 @@ def check_root(settings: Settings) -> None:
 class _Root:
     """The admin of the first start: given in the environment, or made up."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, keys: Keyring) -> None:
+        self._settings, self._keys = settings, keys
         self.made_up: dict[str, str] = {}
         if settings.root_access_key_id is not None and settings.root_secret_access_key is not None:
             self._key = (settings.root_access_key_id, settings.root_secret_access_key)
@@ -154,17 +160,18 @@ class _Root:
         password = settings.root_password
         if password is None:
             password = self.made_up["admin_password"] = secrets.token_urlsafe(18)
-        self._sealed_secret = credentials.seal(*self._key)
         self._password_hash = hash_password(password)
 
     def create(self, conn: Connection) -> bool:
         """False when another node has done it already."""
         if identities.has_users(conn):
             return False
-        settings = self._settings
+        settings, credentials = self._settings, Credentials(self._keys)
+        master_keys.adopt(conn, self._keys.first)
         user = identities.create_user(conn, name=settings.root_user, role="admin", password_hash=self._password_hash)
+        sealed = credentials.seal_in(conn, *self._key)
         key = identities.create_key(
-            conn, user=user.id, access_key_id=self._key[0], sealed_secret=self._sealed_secret, description="first start"
+            conn, user=user.id, access_key_id=self._key[0], sealed_secret=sealed, description="first start"
         )
         start = Actor("", "first start", "cli")
         told(conn, start, "user.create", None, user)

@@ -98,8 +98,8 @@ class Answer:
     async def send_whole(self, status: int, headers: Headers, body: bytes | memoryview | None) -> None:
         """`headers` is added to."""
         content = body or b""
-        if status not in _BODILESS and not any(name == b"content-length" for name, _ in headers):
-            headers.append((b"content-length", str(len(content)).encode()))
+        if status not in _BODILESS:
+            _add_length(headers, len(content))
         await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": content, "more_body": False})
         self.bytes_sent += len(content)
@@ -115,6 +115,14 @@ class Answer:
 
     def _host_id(self) -> str:
         return "s3gw"
+
+
+def _add_length(headers: Headers, length: int) -> None:
+    """Unless it is there: that of HEAD is the object's."""
+    for name, _ in headers:
+        if name == b"content-length":
+            return
+    headers.append((b"content-length", str(length).encode()))
 
 
 def _may_leave_a_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -47,6 +47,7 @@ _CODECS = {name: codec(name) for name, row in OPERATIONS.items() if row.state !=
 _CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketCors", "PutBucketTagging"))
 # "The document is limited to 64 KB in size" (API Reference, PutBucketCors).
 _LONGEST_DOCUMENTS = {"PutBucketCors": 64 * 1024}
+_NOTHING = Found(None, None)
 _logger = logging.getLogger("s3gw.gateway")
 
 
@@ -104,16 +105,16 @@ class Gateway:
             await post_object(services, answer, sent, receive)
             return
         now = time.time()
-        proof, found = read_proof(sent, services.settings, now), Found(None, None)
+        proof, found = read_proof(sent, services.settings, now), _NOTHING
         if proof is not None:
             names = proof.access_key_id, request.target.bucket
             found = await services.database.read_shared(resolve.key_and_bucket, *names)
         authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
-        answer.principal = authentication.principal
+        answer.principal = principal = authentication.principal
         if proof is not None:
-            services.key_uses.last[proof.access_key_id] = now
+            services.key_uses.last[principal.access_key_id] = now
         row = OPERATIONS[operation.name]
-        call = Call(services, authentication.principal, _target(request), answer.request_id, int(now * 1_000_000))
+        call = Call(services, principal, {}, answer.request_id, int(now * 1_000_000))
         call.bucket, call.context = found.bucket, RequestContext(request, proof, now)
         body = self._decode(call, answer, request, row, authentication, receive)
         try:
@@ -142,8 +143,7 @@ class Gateway:
         operation = answer.operation
         call.problem = refusal = refusal_of_headers(operation, request.headers)
         try:
-            if operation in _CODECS:
-                call.input = _CODECS[operation].decode.head(request)
+            call.input = _CODECS[operation].decode.head(request) if operation in _CODECS else _target(request)
             if row.body == "none":
                 return None
             settings = self.services.settings
@@ -157,7 +157,7 @@ class Gateway:
                 if body.is_chunked:
                     _remove_framing(call.input)
         except S3Error as problem:
-            call.problem = refusal or problem
+            call.problem, call.input = refusal or problem, call.input or _target(request)
             return None
         return body
 
@@ -169,6 +169,7 @@ class Gateway:
 
 
 def _target(request: Request) -> Input:
+    """What is known of the input where the rest can't be decoded."""
     owner = request.headers.get("x-amz-expected-bucket-owner")
     named = {"Bucket": request.target.bucket, "Key": request.target.key, "ExpectedBucketOwner": owner}
     return {name: value for name, value in named.items() if value is not None}

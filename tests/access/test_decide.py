@@ -98,7 +98,7 @@ def test_what_a_key_is_too_narrow_for_is_told(of_key: Policy, reason: str) -> No
 )
 def test_what_a_public_access_block_takes_away_is_told(rules: BucketRules, reason: str) -> None:
     action = "s3:ListBucket" if rules.policy is None else "s3:GetObject"
-    resource = Resource("pictures", "1", None if rules.policy is None else "cat.jpg", rules, lambda: None)
+    resource = Resource("pictures", "1", None if rules.policy is None else "cat.jpg", rules, stored=lambda: None)
     decision = decide(Question(ANONYMOUS, action, resource, lambda name: ()))
     assert decision.reason == reason
     assert decision.is_allowed == ("block" not in reason and "no rule" not in reason)

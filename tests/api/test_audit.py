@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from pyotp import TOTP
 
 from s3gw.api.app import ROUTERS
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
@@ -36,6 +37,8 @@ RECORDED: dict[tuple[str, str], str | None] = {
     ("POST", "/users/forgot-password"): None,
     ("POST", "/users/me/verification"): None,
     ("POST", "/invitations"): "invitation.create",
+    ("POST", "/users/me/totp"): "user.totp.enrol",
+    ("DELETE", "/users/{user_id}/totp"): "user.totp.reset",
 }
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {
@@ -45,6 +48,9 @@ _ONE_AFTER_THE_OTHER = {
     ("POST", "/buckets/{bucket_id}/share"): "grant.create",
     ("PUT", "/buckets/{bucket_id}/access/{user_id}"): "grant.update",
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"): "grant.delete",
+    ("POST", "/users/me/totp/confirm"): "user.totp.enable",
+    ("POST", "/users/me/totp/recovery-codes"): "user.totp.recovery_codes",
+    ("DELETE", "/users/me/totp"): "user.totp.disable",
     ("POST", "/users/verify-email"): "user.verify",
     ("POST", "/users/reset-password"): "user.password",
 }
@@ -103,16 +109,26 @@ def test_keys_grants_and_links_tell_what_they_change(
     answers.append(person.http.post(f"{share}/share", json={"user_id": friend.id, "permission": "read"}))
     answers.append(person.http.put(f"{share}/access/{friend.id}", json={"permission": "write"}))
     answers.append(person.http.delete(f"{share}/access/{friend.id}"))
+    secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]
+    answers.append(person.http.post("/users/me/totp/confirm", json={"totp": TOTP(secret).now()}))
+    codes = answers[-1].json()["recovery_codes"]
+    both = {"password": PASSWORD, "totp": codes[0]}
+    answers.append(person.http.post("/users/me/totp/recovery-codes", json=both))
+    both["totp"] = answers[-1].json()["recovery_codes"][0]
+    answers.append(person.http.delete("/users/me/totp", json=both))
     token = token_of(message_to(server, address, "Confirm your address"))
     answers.append(api.post("/users/verify-email", json={"token": token}))
     assert api.post("/users/forgot-password", json={"email": address}).status_code == 202
     token = token_of(message_to(server, address, "Set a new password"))
     answers.append(api.post("/users/reset-password", json={"token": token, "new_password": PASSWORD}))
     told = [lines_of(admin, answer) for answer in answers]
-    assert [[line["action"] for line in lines] for lines in told] == [[one] for one in _ONE_AFTER_THE_OTHER.values()]
+    used = "user.totp.recover"  # by the two that show a recovery code
+    actions = [[line["action"] for line in lines if line["action"] != used] for lines in told]
+    assert actions == [[one] for one in _ONE_AFTER_THE_OTHER.values()]
+    assert sum(line["action"] == used for lines in told for line in lines) == 2
     assert {line["actor"] for lines in told for line in lines} == {person.name}
-    for secret in (key.json()["secret_access_key"], PASSWORD, token, "argon2"):
-        assert secret not in json.dumps(told)
+    for told_once in (key.json()["secret_access_key"], PASSWORD, token, "argon2", secret, *codes):
+        assert told_once not in json.dumps(told)
 
 
 def test_a_change_that_is_refused_tells_nothing(person: Person, admin: Person) -> None:

@@ -37,6 +37,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /invitations": {"email": f"{name}@example.com"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /keys": {"description": name},
+        "POST /users/me/totp": {"password": PASSWORD},
     }[route]
 
 
@@ -69,7 +70,7 @@ def test_a_create_is_done_once_under_its_key(
         assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true"), again.text
         assert again.json() == first.json() | dict.fromkeys(secrets)
         assert again.headers.get("ETag") == first.headers.get("ETag")
-    other = admin.http.post(path, json=body_for(route, register(api)), headers=headers)
+    other = admin.http.post(path, json={**body, "more": 1}, headers=headers)
     assert refusal(other) == (422, "IDEMPOTENCY_MISMATCH")
 
 
@@ -123,7 +124,7 @@ SECRET = re.compile("secret|password|token|invitation|code")
 def test_no_secret_of_an_answer_is_kept(route: str) -> None:
     model = CREATES[route].response_model
     assert issubclass(model, BaseModel)
-    assert {name for name in model.model_fields if SECRET.search(name)} == shown_once(model)
+    assert {name for name in model.model_fields if SECRET.search(name)} <= shown_once(model)
     answer = JSONResponse(dict.fromkeys(model.model_fields, "told"), 201)
     kept = idempotency._noted(answer, shown_once(model))
     assert kept.answer.count("told") == len(model.model_fields) - len(shown_once(model))

@@ -15,6 +15,7 @@ from s3gw import key_uses
 from s3gw.accounts import keys
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
+from s3gw.auth.credentials import Credentials
 from s3gw.auth.principal import Principal
 from s3gw.key_uses import KeyUses
 from s3gw.metadata import identities
@@ -228,7 +229,8 @@ async def test_a_user_has_100_keys_at_most(database: Database) -> None:
         caller = Caller(principal, "session", Origin("api"))
         for number in range(101):
             made_before.append(number)
-            keys._create(conn, caller, keys.Wanted(None, "", None, None), f"AKIA{number}", b"")
+            wanted = keys.Wanted(None, "", None, None)
+            keys._create(conn, Credentials(bytes(32)), caller, wanted, f"AKIA{number}", "secret")
 
     with pytest.raises(Conflict, match="100 access keys at most"):
         await database.write(make_one_more)

@@ -67,7 +67,9 @@ def test_every_route_is_described_and_has_examples_of_what_it_takes_and_answers(
             assert "example" in content or kind == "application/x-ndjson", kind
 
 
+BY_WHAT_IS_SENT = {"log_in", "refresh", "log_out", "finish_oidc_login"}
 UNDERSTOOD = {"page", "per_page", "role", "is_active", "outcome", "resource_type", "since", "key"}
+UNDERSTOOD |= {"state", "code", "iss", "error"}  # OAuth2's
 
 
 @pytest.mark.parametrize("name", [name for name in ROUTES if "requestBody" in operation_of(name)])
@@ -119,7 +121,7 @@ def test_swagger_gets_a_token_by_name_and_password(api: httpx.Client) -> None:
     for name, (_, _, route) in ROUTES.items():
         wanted = [{"oauth2": []}, {"bearer": []}] if "AUTHENTICATION_FAILED" in refusals_of(route) else None
         told = operation_of(name).get("security")
-        assert told == wanted or (told is None and route.name in {"log_in", "refresh", "log_out"})
+        assert told == wanted or (told is None and route.name in BY_WHAT_IS_SENT)
 
 
 def test_the_server_tells_the_same_document(api: httpx.Client) -> None:

@@ -36,6 +36,14 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/users/{user_id}/restore"): (401, 403, 403, 403, 409),  # who isn't deleted
     ("DELETE", "/users/{user_id}"): (401, 404, 204, 403, 204),
     ("GET", "/health"): (200, 200, 200, 200, 200),
+    ("GET", "/users/oidc/login"): (404, 404, 404, 404, 404),  # no issuer is set
+    ("GET", "/users/oidc/callback"): (404, 404, 404, 404, 404),
+    ("GET", "/users/me/totp"): (401, 200, 200, 200, 200),
+    ("POST", "/users/me/totp"): (401, 201, 201, 201, 201),  # of an asker who hasn't confirmed one
+    ("POST", "/users/me/totp/confirm"): (401, 422, 409, 422, 422),  # with a wrong code; of who has just come
+    ("POST", "/users/me/totp/recovery-codes"): (401, 409, 409, 409, 409),  # who has none
+    ("DELETE", "/users/me/totp"): (401, 409, 409, 409, 409),
+    ("DELETE", "/users/{user_id}/totp"): (401, 403, 403, 403, 204),
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
 }
@@ -70,6 +78,10 @@ def body_for(method: str, path: str, person: Person) -> Any:
         ("POST", "/users/forgot-password"): {"email": f"{name}@example.com"},
         ("POST", "/users/reset-password"): {"token": "x", "new_password": PASSWORD},
         ("POST", "/invitations"): {},
+        ("POST", "/users/me/totp"): {"password": PASSWORD},
+        ("POST", "/users/me/totp/confirm"): {"totp": "none"},
+        ("POST", "/users/me/totp/recovery-codes"): {"password": PASSWORD, "totp": "000000"},
+        ("DELETE", "/users/me/totp"): {"password": PASSWORD, "totp": "000000"},
         ("PUT", "/users/{user_id}"): {"email": f"{name}@example.com"},
         ("POST", "/users/{user_id}/change-password"): {"current_password": PASSWORD, "new_password": PASSWORD},
         ("DELETE", "/users/{user_id}"): {"password": PASSWORD},

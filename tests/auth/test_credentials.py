@@ -10,7 +10,8 @@ import pytest
 
 from s3gw.auth import sigv4
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
-from s3gw.auth.master_key import MasterKeyError, load_master_key, parse_master_key
+from s3gw.auth.key_file import load_master_keys
+from s3gw.auth.master_key import MasterKeyError, parse_master_key
 
 
 def test_a_sealed_secret_is_unsealed_and_never_sealed_alike_twice() -> None:
@@ -60,16 +61,18 @@ def test_new_pairs_look_like_those_of_aws() -> None:
 
 def test_the_key_file_is_made_for_its_owner_alone_and_read_again(tmp_path: Path) -> None:
     file = tmp_path / "master.key"
-    key = load_master_key(file)
+    (key,) = load_master_keys(file)
     assert len(key) == 32
     assert file.stat().st_mode & 0o777 == 0o600
-    assert load_master_key(file) == key
+    assert load_master_keys(file) == (key,)
     assert [path.name for path in tmp_path.iterdir()] == ["master.key"]
 
 
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     keys: list[bytes] = []
-    threads = [threading.Thread(target=lambda: keys.append(load_master_key(tmp_path / "master.key"))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: keys.extend(load_master_keys(tmp_path / "master.key"))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -81,10 +84,10 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     file = tmp_path / "master.key"
-    load_master_key(file)
+    load_master_keys(file)
     file.chmod(mode)
     with pytest.raises(MasterKeyError, match="chmod 600"):
-        load_master_key(file)
+        load_master_keys(file)
 
 
 def test_a_key_is_given_in_base64_or_hex() -> None:

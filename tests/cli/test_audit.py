@@ -20,10 +20,10 @@ POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get
 # What changes nothing that is audited: what only reads, the server itself, what is always refused, and background work.
 UNAUDITED = {
     ("serve",), ("config",), ("operations",), ("explain",),
-    ("user", "list"), ("user", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
+    ("user", "list"), ("user", "show"), ("user", "totp", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
     ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
-    ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"),
+    ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
     ("job", "list"), ("job", "show"), ("job", "retry"),
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.
@@ -34,6 +34,7 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["user", "password", "editor", "--password", "pass-word-2"], "user.password", "editor"),
     (["user", "disable", "editor"], "user.disable", "editor"),
     (["user", "enable", "editor"], "user.enable", "editor"),
+    (["user", "totp", "reset", "editor"], "user.totp.reset", "editor"),
     (["group", "create", "staff", "--account", "owner"], "group.create", "staff"),
     (["group", "add", "staff", "editor"], "group.add", "staff"),
     (["group", "remove", "staff", "editor"], "group.remove", "staff"),
@@ -56,12 +57,15 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),
     (["user", "delete", "editor"], "user.delete", "editor"),
+    (["token-key", "rotate"], "token_key.rotate", "KEY"),
+    (["master-key", "add"], "master_key.add", "KEY"),
+    (["master-key", "rotate"], "master_key.rotate", "KEY"),
 ]  # fmt: skip
 
 
 def commands() -> Iterator[tuple[str, ...]]:
     for name in _COMMANDS:
-        yield from _below((name,), typer.main.get_command(import_module(f"s3gw.cli.{name}").app))
+        yield from _below((name,), typer.main.get_command(import_module(f"s3gw.cli.{name.replace('-', '_')}").app))
 
 
 def _below(path: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
@@ -89,6 +93,7 @@ def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path) -> None:
         made = ask(*(words.get(word, word) for word in given))
         if action == "grant.create":
             words["GRANT"] = made["id"]
+        words["KEY"] = made.get("key", "")
         line, before = ask("audit", "list", "--limit", "2")
         assert (line["action"], line["resource"], line["outcome"]) == (action, words.get(resource, resource), "done")
         assert (line["door"], line["actor"], line["actor_id"]) == ("cli", "", "")
@@ -144,15 +149,14 @@ def sealed(data: Path) -> None:
     """As the job process does."""
     import asyncio
 
-    from s3gw.auth.audit_key import audit_key
-    from s3gw.auth.master_key import find_master_key
+    from s3gw.auth.key_file import open_keyring
     from s3gw.config import load_settings
     from s3gw.metadata.engines import open_database
 
     async def seal() -> None:
         database = open_database(None, data)
         try:
-            await seal_all(database, audit_key(find_master_key(load_settings(data=data))))
+            await seal_all(database, open_keyring(load_settings(data=data)))
         finally:
             await database.close()
 

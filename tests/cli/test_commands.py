@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from s3gw.auth.credentials import Credentials
-from s3gw.auth.master_key import find_master_key
+from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
@@ -104,7 +104,7 @@ def test_a_given_pair_is_sealed_and_can_be_unsealed(ask: Ask, data: Path) -> Non
     row = asyncio.run(find())
     assert row is not None
     assert pair[1].encode() not in row.sealed_secret
-    assert Credentials(find_master_key(load_settings(data=data))).unseal(pair[0], row.sealed_secret) == pair[1]
+    assert Credentials(open_keyring(load_settings(data=data))).unseal(pair[0], row.sealed_secret) == pair[1]
 
 
 def test_a_key_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from s3gw.accounts.audit import verify
 from s3gw.auth.audit_key import audit_key
-from s3gw.auth.master_key import load_master_key
+from s3gw.auth.key_file import load_master_keys
+from s3gw.auth.master_key import Keyring
 from s3gw.jobs import prune_audit_log as pruning
 from s3gw.jobs import seal_audit_log as sealing
 from s3gw.jobs.prune_audit_log import prune_audit_log
@@ -69,7 +70,7 @@ async def test_the_sealer_goes_on_when_the_key_or_the_database_is_there_again(
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert caplog.text.count("is missing") == 1
-        load_master_key(settings.master_key_file)
+        load_master_keys(settings.master_key_file)
         await until_sealed(process.database)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
@@ -82,7 +83,7 @@ async def test_lines_are_kept_for_the_retention_and_no_longer(
     settings.master_key, settings.master_key_file, settings.audit_retention = "6b" * 32, None, 30
     monkeypatch.setattr(pruning, "_BATCH", 2)
     await process.database.write(write, "1", "2", "3")
-    await seal_all(process.database, audit_key(KEY))
+    await seal_all(process.database, Keyring(KEY))
     reports: list[object] = []
     for days, left in ((29, 3), (31, 0)):
         monkeypatch.setattr(pruning, "_clock", SimpleNamespace(settle=lambda now, days=days: now + days * DAY))

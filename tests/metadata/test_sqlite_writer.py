@@ -136,6 +136,21 @@ async def test_a_failed_member_is_rolled_back_alone(database: SQLiteDatabase, pa
     assert _stored(path) == ["a", "c"]
 
 
+async def test_a_violated_constraint_has_nothing_else_of_its_group_done_again(
+    database: SQLiteDatabase, groups: list[int]
+) -> None:
+    begun: list[str] = []
+
+    def counted(conn: Connection, name: str) -> str:
+        begun.append(name)
+        return _put(conn, name)
+
+    await asyncio.gather(
+        *(database.write(counted, name) for name in ("first", "first", "second")), return_exceptions=True
+    )
+    assert (begun, groups) == (["first", "first", "second"], [3])
+
+
 async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succeeds(
     database: SQLiteDatabase, path: Path
 ) -> None:
@@ -323,6 +338,31 @@ async def test_a_writer_alone_is_not_delayed(database: SQLiteDatabase) -> None:
     for number in range(50):
         await database.write(_put, f"n{number}")
     assert (time.perf_counter() - begin) / 50 < 0.05
+
+
+async def test_what_was_submitted_before_the_end_is_written(path: Path) -> None:
+    opened = SQLiteDatabase(path)
+    writing = asyncio.ensure_future(opened.write(_put, "last"))
+    await asyncio.sleep(0)  # it is gathered, and no turn of the event loop has handed it over
+    opened._writer.stop()
+    assert await asyncio.wait_for(writing, 10) == "last"
+    await opened.close()
+
+
+async def test_the_end_waits_for_the_writer(path: Path) -> None:
+    opened, ended = SQLiteDatabase(path), threading.Event()
+
+    def slow(conn: Connection) -> None:
+        time.sleep(0.3)
+        ended.set()
+
+    writing = asyncio.ensure_future(opened.write(slow))
+    await asyncio.sleep(0)
+    opened._writer.stop()
+    opened._writer.join()
+    assert ended.is_set()
+    await writing
+    await opened.close()
 
 
 async def test_a_write_after_closing_is_refused(path: Path) -> None:

@@ -89,7 +89,7 @@ def answer(
 ) -> Decision:
     key = None if place.startswith(("the", "prefix")) else place
     prefixes = (place.removeprefix("prefix "),) if place.startswith("prefix ") else ()
-    resource = Resource("b", OWNER.user_id, key, rules, lambda: StoredObject(owner_id, None), bucket_id=bucket_id)
+    resource = Resource("b", OWNER.user_id, key, rules, bucket_id, lambda: StoredObject(owner_id, None))
     known = (identity or IdentityRules())._replace(grants={BUCKET_ID: grants})
     return decide(Question(who, action, resource, lambda name: prefixes if name == "s3:prefix" else (), known, now))
 

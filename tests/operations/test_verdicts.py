@@ -286,7 +286,7 @@ def allowed(who: str, rules: BucketRules, acl: Acl | None, owner_id: str = OWNER
     found = set()
     for action in actions() - SERVICE:
         key = "key" if action in ON_OBJECTS else None
-        resource = Resource("b", OWNER.user_id, key, rules, lambda: stored)
+        resource = Resource("b", OWNER.user_id, key, rules, stored=lambda: stored)
         if decide(Question(principal, action, resource, lambda name: (), identity)).is_allowed:
             found.add(action)
     return found
