@@ -13,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
@@ -31,6 +32,7 @@ _BY_STATUS = {
     501: (501, "NOT_IMPLEMENTED"),
 }
 _INTERNAL = (500, "INTERNAL_ERROR")
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def refuse_in_json(app: FastAPI) -> None:
@@ -78,7 +80,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """An unknown path, or another method."""
     assert isinstance(error, HTTPException)
     status, code = _BY_STATUS.get(error.status_code, _INTERNAL)
-    return _answer(request.scope["state"], status, code, str(error.detail), headers=error.headers or {})
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else error.headers or {}
+    return _answer(request.scope["state"], status, code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes of the path: the library names those of the first one alone."""
+    routes = request.app.routes
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] == Match.FULL for route in routes)]
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

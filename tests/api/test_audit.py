@@ -187,7 +187,7 @@ def test_pages_filters_and_cursors_find_the_same_lines(person: Person, admin: Pe
         assert auditor.http.get("/audit", params={**mine, **narrower}).json()["total"] == 1
     for wider in ({"outcome": "failed"}, {"until": "2000-01-01T00:00:00"}, {"resource_type": "group"}):
         assert auditor.http.get("/audit", params={**mine, **wider}).json()["total"] == 0
-    wrong = ({"cursor": "eA=="}, {"outcome": "x"}, {"since": "x"}, {"actor": "\0"}, {"per_page": 1001})
+    wrong = ({"cursor": "eA=="}, {"outcome": "x"}, {"since": "x"}, {"since": "0"}, {"actor": "\0"}, {"per_page": 1001})
     for parameters in wrong:
         assert refusal(auditor.http.get("/audit", params=parameters)) == (422, "VALIDATION_ERROR")
     exported = auditor.http.get("/audit/export", params=mine)

@@ -208,3 +208,23 @@ def test_health_tells_of_database_and_disk_and_nothing_else(server: RunningServe
         away.rename(blobs)
     assert (failed.status_code, failed.json()["status"], failed.json()["reading"]) == (503, "failed", "failed")
     assert str(blobs) not in failed.text
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/users", "GET, POST"),
+        ("/keys/AKIAIOSFODNN7EXAMPLE", "DELETE, GET, PUT"),
+        ("/health", "GET"),
+    ],
+)
+def test_a_method_that_a_path_doesn_t_have_is_told_all_that_it_has(api: httpx.Client, path: str, methods: str) -> None:
+    answer = api.request("PATCH", path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
+
+@pytest.mark.parametrize("path", ["/keys/a%0Ab", "/keys/%0A", "/%0A", "/users/%0D%0A/sessions"])
+def test_a_line_break_in_a_path_is_answered_as_any_other(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+    assert answer.status_code in (401, 404)
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
