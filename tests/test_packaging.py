@@ -25,7 +25,7 @@ from tests.servers import ROOT_KEY, RunningServer, environment, running_server
 ROOT = Path(__file__).parent.parent
 ADMIN_PASSWORD = "an admin's long password"
 TARGETS = {
-    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "openapi", "image", "format",
+    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "openapi", "docs", "image", "format",
     "clean",
 }  # fmt: skip
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

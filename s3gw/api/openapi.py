@@ -41,6 +41,20 @@ TAGS = {
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",
 }
+# Where the name of the function, in words, says too little.
+SUMMARIES = {
+    "refresh": "Get the next tokens",
+    "me": "Show who one is",
+    "invite": "Invite somebody",
+    "share": "Share a bucket",
+    "explain": "Explain who may do what",
+    "show_totp": "Show the second factor",
+    "enrol_totp": "Begin a second factor",
+    "confirm_totp": "Turn the second factor on",
+    "disable_totp": "Turn the second factor off",
+    "reset_totp": "Take away a user's second factor",
+    "health": "Show how the server is",
+}
 _HEADERS: dict[str, tuple[str, Document]] = {
     "X-Request-Id": ("The request's id, which the log has too.", {"type": "string", "pattern": "^[0-9A-F]{16}$"}),
     "RateLimit-Limit": ("Requests that the window admits.", {"type": "integer", "minimum": 1}),
@@ -99,7 +113,7 @@ def document_of(app: FastAPI, routers: Iterable[APIRouter]) -> Document:
 
 def _complete(operation: Document, route: APIRoute) -> None:
     operation["operationId"] = route.name
-    operation["summary"] = route.name.replace("_", " ").capitalize()
+    operation["summary"] = SUMMARIES.get(route.name) or route.name.replace("_", " ").capitalize()
     for parameter in operation.get("parameters", ()):
         if parameter["required"]:
             parameter["example"] = OF_PARAMETERS[parameter["name"]]

@@ -74,9 +74,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "explain": (*_NOT_ALL_MAY, "NOT_FOUND"),
     "create_key": ("NOT_FOUND",),
     "list_keys": ("NOT_FOUND",),
-    "confirm": ("CONFLICT",),
+    "confirm_totp": ("CONFLICT",),
     "renew_recovery_codes": ("CONFLICT",),
-    "disable": ("CONFLICT",),
+    "disable_totp": ("CONFLICT",),
     "begin_oidc_login": ("NOT_FOUND", "ISSUER_UNAVAILABLE"),
     "finish_oidc_login": (*_SESSION, "REGISTRATION_CLOSED", "NOT_FOUND", "CONFLICT", "ISSUER_UNAVAILABLE"),
 }
