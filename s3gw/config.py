@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         ["openid", "email", "profile"], description="What (a,b) the issuer is asked to tell; openid always."
     )
     default_user_quota: Bytes = Field(10 * GIB, description="Bytes that a user who registers may store.")
+    user_retention: Annotated[float, Field(ge=0)] = Field(
+        30, description="Days that a deleted user can be restored; then it goes for good."
+    )
     sigv2: bool = Field(True, description="Accept AWS Signature Version 2 too.")
     audit_retention: Annotated[float, Field(gt=0)] = Field(
         365, description="Days that lines of the audit log are kept; older ones are removed."

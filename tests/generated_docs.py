@@ -9,11 +9,14 @@ from typing import Any
 
 from s3gw.api.app import build_app
 from s3gw.api.error_reference import ERROR_CODES
-from tests.api import test_access, test_keys, test_roles
+from tests.api import test_access, test_groups, test_keys, test_roles
 
 DOCS = Path(__file__).parent.parent / "docs"
 # Rows that ask about what isn't there: for these a 404 means no more than that.
-_NOT_THERE = {("DELETE", "/users/{user_id}/sessions/{session_id}"): ("self", "admin")}
+_NOT_THERE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("DELETE", "/users/{user_id}/sessions/{session_id}"): ("self", "admin"),
+    ("DELETE", "/invitations/{invitation_id}"): ("admin",),
+}
 _OF_ACCESS = {
     "share": "POST /buckets/{bucket_id}/share",
     "list": "GET /buckets/{bucket_id}/access",
@@ -61,6 +64,11 @@ def permissions() -> Iterable[str]:
     yield "About a bucket; *reader*, *writer* and *manager* were granted read, write and admin on it:"
     yield ""
     yield from matrix(_OF_ACCESS, test_access.OUTCOMES)
+    yield ""
+    yield "About a group of the account of *root*, of which *member* is a user:"
+    yield ""
+    groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in test_groups.OUTCOMES.items()}
+    yield from matrix({route: route for route in groups}, groups)
     yield ""
     yield "About the keys of a user whose account is *root*'s; one's own keys are one's own:"
     yield ""

@@ -39,7 +39,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
     "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,
     "auth.oidc._LARGEST": oidc.test_an_issuer_that_answers_otherwise_is_not_waited_for,
-    "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more,
+    "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,

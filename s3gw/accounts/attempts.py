@@ -35,6 +35,11 @@ class Limit(NamedTuple):
         return self.item.key_for(*self.subject)
 
     @property
+    def is_known(self) -> bool:
+        """Of a name at an address from which it has logged in lately."""
+        return self.subject[0] == "name" and len(self.subject) == 3
+
+    @property
     def counted(self) -> Count:
         """As the audit log counts those that are too many: by the name from wherever, or by the address."""
         key, (kind, of) = self.key, self.subject[:2]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from s3gw.accounts import mail
-from s3gw.accounts.login import Caller, attempts_of, digest_of
+from s3gw.accounts.login import attempts_of, digest_of
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
 from s3gw.metadata import audit, identities, logins, one_time_tokens, sessions
+from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import User
 from s3gw.metadata.one_time_tokens import OneTimeToken, Purpose
-from s3gw.problems import Fault, Invalid
+from s3gw.problems import Fault, Invalid, NotFound
 from s3gw.services import Services
+
+if TYPE_CHECKING:
+    from s3gw.config import Settings
 
 _HOUR = 3600
 LIFETIMES: dict[Purpose, int] = {"verify": 48 * _HOUR, "reset": _HOUR, "invite": 7 * 24 * _HOUR}  # seconds
@@ -25,6 +29,7 @@ LIFETIMES: dict[Purpose, int] = {"verify": 48 * _HOUR, "reset": _HOUR, "invite":
 class Invitation(NamedTuple):
     """`token` is shown this once; `expires_at` in microseconds since the epoch."""
 
+    id: str
     token: str
     email: str | None
     expires_at: int
@@ -70,23 +75,33 @@ async def _link(services: Services, purpose: Purpose, user: User) -> str:
     return f"{services.settings.public_url or ''}/{purpose}?token={token}"
 
 
-async def invite(services: Services, caller: Caller, email: str | None) -> Invitation:
+async def invite(database: Database, settings: Settings, actor: Actor, email: str | None) -> Invitation:
     """With an address it is sent there, and only that address can be registered with it."""
     address = None if email is None else normal_email(email)
     token = secrets.token_urlsafe(32)
+    digest = digest_of(token)
 
     def write(conn: Connection) -> int:
-        by = caller.principal.user_id
-        lifetime = LIFETIMES["invite"]
-        audit.record(conn, caller.actor, "invitation.create", "invitation", address or "whoever has it")
-        return one_time_tokens.create(conn, digest_of(token), "invite", lifetime=lifetime, email=address, created_by=by)
+        lifetime, by = LIFETIMES["invite"], actor.id or None
+        audit.record(conn, actor, "invitation.create", "invitation", address or "whoever has it")
+        return one_time_tokens.create(conn, digest, "invite", lifetime=lifetime, email=address, created_by=by)
 
-    expires_at = await services.database.write(write)
+    expires_at = await database.write(write)
     if address is not None:
-        link = f"{services.settings.public_url or ''}/register?invitation={token}"
-        text = f"Hello,\n\n{caller.principal.name} invites you. This link makes your account, once:\n\n{link}\n"
-        await mail.send(services.settings, address, "You are invited", text)
-    return Invitation(token, address, expires_at)
+        link = f"{settings.public_url or ''}/register?invitation={token}"
+        who = f"{actor.name} invites you" if actor.name else "You are invited"
+        text = f"Hello,\n\n{who}. This link makes your account, once:\n\n{link}\n"
+        await mail.send(settings, address, "You are invited", text)
+    return Invitation(one_time_tokens.id_of(digest), token, address, expires_at)
+
+
+def revoke_invitation(conn: Connection, actor: Actor, invitation_id: str) -> one_time_tokens.Invitation:
+    """Raises NotFound."""
+    revoked = one_time_tokens.revoke_invitation(conn, invitation_id)
+    if revoked is None:
+        raise NotFound("there is no such invitation")
+    audit.record(conn, actor, "invitation.revoke", "invitation", revoked.email or "whoever has it")
+    return revoked
 
 
 async def verify(services: Services, token: str, origin: Origin) -> None:

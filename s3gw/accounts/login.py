@@ -52,6 +52,11 @@ class Caller(NamedTuple):
         return self.origin.actor(self.principal.user_id, self.principal.name)
 
 
+def is_known(limits: Sequence[Limit]) -> bool:
+    """Whether somebody of that name has logged in from the address lately."""
+    return any(limit.is_known for limit in limits)
+
+
 def attempts_of(services: Services) -> Attempts:
     """It keeps nothing but the database: all processes count the same rows."""
     from s3gw.accounts.attempts import Attempts  # with a library that workers that only serve S3 don't need
@@ -120,7 +125,8 @@ async def _compared(services: Services, attempts: Attempts, limits: Sequence[Lim
     """Whose the password is. Raises NotAuthenticated and RateLimited."""
     await attempts.require(limits)
     found = await services.database.read(logins.find_login, name)
-    is_right = await services.passwords.verify(None if found is None else found.password_hash, password)
+    password_hash = None if found is None else found.password_hash
+    is_right = await services.passwords.verify(password_hash, password, is_known=is_known(limits))
     if found is None or not is_right:
         raise await attempts.fail(limits, NotAuthenticated(_WRONG))
     await attempts.require(limits)

@@ -18,14 +18,24 @@ from typing import NamedTuple
 
 from s3gw.accounts.login import Tokens, attempts_of, begin_session, digest_of, note_refusal
 from s3gw.accounts.origin import Origin
-from s3gw.accounts.registration import NewUser, create, mode_of, normal_email
+from s3gw.accounts.registration import NewUser, create, normal_email
 from s3gw.auth.master_key import MasterKeyError
 from s3gw.auth.oidc import BadLogin, Client, Identity, Issuer, IssuerUnavailable, Pending
-from s3gw.metadata import audit, identities, logins, master_keys, oidc_identities, one_time_tokens
+from s3gw.metadata import audit, identities, logins, master_keys, oidc_identities, one_time_tokens, user_names
 from s3gw.metadata.database import Connection
-from s3gw.metadata.identities import NoSuchUser, User
+from s3gw.metadata.identities import User
 from s3gw.metadata.logins import Login
-from s3gw.problems import LoginUnavailable, NotAuthenticated, NotFound, Problem, RateLimited, RegistrationClosed
+from s3gw.problems import (
+    Conflict,
+    Invalid,
+    LoginUnavailable,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    RateLimited,
+    RegistrationClosed,
+)
+from s3gw.registration_mode import mode_of
 from s3gw.services import Services
 
 LIFETIME = 600  # seconds that a login may take at the issuer
@@ -94,8 +104,8 @@ async def finish(services: Services, returned: Returned, origin: Origin, *, was_
             identity = await issuer.finish(kept.pending, returned.code or "")
             mode = mode_of(services.settings, was_forwarded=was_forwarded)
             arrival = _Arrival(identity, kept, mode, services.settings.default_user_quota, origin)
-            turn = f"oidc/{identity.issuer}/{identity.subject}"
-            found = await services.database.write(_arrive, arrival, keys=(turn,))
+            turns = f"oidc/{identity.issuer}/{identity.subject}", user_names.turn(_wanted_name(identity))
+            found = await services.database.write(_arrive, arrival, keys=turns)
             return await begin_session(services, found, origin, None)
         except BadLogin as error:
             raise NotAuthenticated(str(error)) from None
@@ -165,7 +175,7 @@ def _new_user(conn: Connection, arrival: _Arrival) -> User:
     if identity.email is None:
         raise RegistrationClosed("the issuer tells no e-mail address, which a new user needs")
     email = normal_email(identity.email)
-    new = NewUser(_free_name(conn, identity.name or email.partition("@")[0]), email, None, arrival.storage_quota)
+    new = NewUser(_free_name(conn, _wanted_name(identity)), email, None, arrival.storage_quota)
     digest = None if invitation is None else digest_of(invitation)
     user = create(conn, new, digest, arrival.origin)
     if identity.email_verified:
@@ -173,14 +183,18 @@ def _new_user(conn: Connection, arrival: _Arrival) -> User:
     return user
 
 
+def _wanted_name(identity: Identity) -> str:
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", identity.name or (identity.email or "").partition("@")[0])[:_LONGEST_NAME]
+    return name if len(name) >= 3 else f"user-{name}"
+
+
 def _free_name(conn: Connection, wanted: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", wanted)[:_LONGEST_NAME]
-    name = name if len(name) >= 3 else f"user-{name}"
     try:
-        identities.find_user(conn, name)
-    except NoSuchUser:
-        return name
-    return f"{name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+        user_names.check_user_name(wanted)
+        user_names.require_free(conn, wanted)
+    except (Conflict, Invalid):
+        return f"{wanted[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+    return wanted
 
 
 def _issuer_of(services: Services) -> Issuer:

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
 from s3gw.accounts.login import digest_of
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
-from s3gw.addresses import parse_address
-from s3gw.metadata import identities, logins, one_time_tokens
+from s3gw.metadata import identities, logins, one_time_tokens, user_names
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
 from s3gw.problems import Fault, Invalid, RegistrationClosed
+from s3gw.registration_mode import mode_of
 from s3gw.services import Services
-
-if TYPE_CHECKING:
-    from s3gw.config import Settings
-
-Mode = Literal["open", "invite", "closed"]
-
-
-def registration_of(settings: Settings) -> Mode:
-    """What holds for a request that came straight to the listener. Where nobody has set it, everybody on this machine
-    may register, and whoever was invited otherwise.
-    """
-    if settings.registration is not None:
-        return settings.registration
-    host = parse_address(settings.admin_listen)[0]
-    return "open" if _is_loopback(host) and not settings.trusted_proxies else "invite"
-
-
-def mode_of(settings: Settings, *, was_forwarded: bool) -> Mode:
-    """What holds for a request."""
-    mode = registration_of(settings)
-    return "invite" if mode == "open" and was_forwarded and settings.registration is None else mode
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def register(
@@ -69,7 +40,7 @@ async def register(
     hashed = await services.passwords.hash(password)
     new = NewUser(name, address, hashed, settings.default_user_quota)
     digest = None if invitation is None else digest_of(invitation)
-    return await services.database.write(create, new, digest, origin)
+    return await services.database.write(create, new, digest, origin, keys=(user_names.turn(name),))
 
 
 class NewUser(NamedTuple):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from s3gw.accounts.etags import require_match
 from s3gw.accounts.login import Caller
+from s3gw.accounts.own_password import require_password
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import audit, identities, logins, people, sessions
+from s3gw.metadata import audit, deleted_users, identities, logins, sessions, user_names
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
+from s3gw.metadata.deleted_users import DataAfter
 from s3gw.metadata.identities import User
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
 from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
-
-DataAfter = Literal["keep", "delete"]
 
 
 class Changes(NamedTuple):
@@ -66,7 +66,7 @@ async def create(
         told(conn, caller.actor, "user.create", None, user)
         return user
 
-    return await services.database.write(write)
+    return await services.database.write(write, keys=(user_names.turn(name),))
 
 
 async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> User:
@@ -79,7 +79,8 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
         raise Invalid("only an admin may change this", faults=[Fault(name, "only by an admin") for name in reserved])
     if changes.email is not None:
         changes = changes._replace(email=normal_email(changes.email))
-    return await services.database.write(_change, caller.actor, user_id, changes, if_match)
+    turns = () if changes.name is None else (user_names.turn(changes.name),)
+    return await services.database.write(_change, caller.actor, user_id, changes, if_match, keys=turns)
 
 
 def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> User:
@@ -109,28 +110,14 @@ async def delete(services: Services, caller: Caller, user_id: str, data: DataAft
     """Softly: it can be restored. Who deletes himself gives his password."""
     _require_hand(caller, user_id)
     if user_id == caller.principal.user_id:
-        held = await services.database.read(logins.find_by_id, user_id)
-        if password is None or held is None or not await services.passwords.verify(held.password_hash, password):
-            raise Invalid("deleting oneself needs the password", faults=(Fault("password", "is wrong or missing"),))
-    await services.database.write(_delete, caller.actor, user_id, data)
-
-
-def _delete(conn: Connection, actor: Actor, user_id: str, data: DataAfter) -> None:
-    user = identities.find_user_by_id(conn, user_id)
-    if user.deleted_at is not None:
-        raise NotFound("there is no such user")
-    people.delete_softly(conn, user, by=actor.id, data_after=data)
-    told(conn, actor, "user.delete", user, identities.find_user_by_id(conn, user_id))
+        if password is None:
+            raise Invalid("deleting oneself needs the password", faults=(Fault("password", "is missing"),))
+        await require_password(services, caller, password, "password")
+    await services.database.write(deleted_users.delete_softly, caller.actor, user_id, data)
 
 
 async def restore(services: Services, caller: Caller, user_id: str) -> User:
-    def write(conn: Connection) -> User:
-        before = identities.find_user_by_id(conn, user_id)
-        user = people.restore(conn, before)
-        told(conn, caller.actor, "user.restore", before, user)
-        return user
-
-    return await services.database.write(write)
+    return await services.database.write(deleted_users.restore, caller.actor, user_id)
 
 
 async def sessions_of(services: Services, caller: Caller, user_id: str) -> list[Session]:
@@ -157,9 +144,7 @@ async def change_password(services: Services, caller: Caller, user_id: str, curr
     """The caller's own; all its other sessions end. Raises NotFound for another's, and Invalid."""
     if user_id != caller.principal.user_id:
         raise NotFound("there is no such user")
-    held = await services.database.read(logins.find_by_id, user_id)
-    if held is None or not await services.passwords.verify(held.password_hash, current):
-        raise Invalid("the current password is wrong", faults=(Fault("current_password", "is wrong"),))
+    held = await require_password(services, caller, current, "current_password")
     user = await find(services, caller, user_id)
     await check_password(new, (user.name, user.email), "new_password")
     hashed = await services.passwords.hash(new)

@@ -6,8 +6,18 @@ from fastapi import APIRouter, BackgroundTasks, Response
 
 from s3gw.accounts import links, users
 from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices
-from s3gw.api.models import Address, Invitation, LinkToken, NewInvitation, NewPassword, time_of
+from s3gw.api.models import (
+    Address,
+    Id,
+    Invitation,
+    LinkToken,
+    NewInvitation,
+    NewPassword,
+    OpenInvitation,
+    time_of,
+)
 from s3gw.api.route import Route
+from s3gw.metadata import one_time_tokens
 
 router = APIRouter(tags=["links"], route_class=Route)
 
@@ -45,5 +55,28 @@ async def reset_password(body: NewPassword, services: TheServices, origin: TheOr
 @router.post("/invitations", status_code=201)
 async def invite(body: NewInvitation, caller: TheAdmin, services: TheServices) -> Invitation:
     """Let somebody register. By an admin."""
-    made = await links.invite(services, caller, body.email)
-    return Invitation(invitation=made.token, email=made.email, expires_at=time_of(made.expires_at))
+    made = await links.invite(services.database, services.settings, caller.actor, body.email)
+    return Invitation(id=made.id, invitation=made.token, email=made.email, expires_at=time_of(made.expires_at))
+
+
+@router.get("/invitations")
+async def list_invitations(_: TheAdmin, services: TheServices) -> list[OpenInvitation]:
+    """Those that can still be used, in the order in which they were made. For admins."""
+    found = await services.database.read(one_time_tokens.list_invitations)
+    return [
+        OpenInvitation(
+            id=one.id,
+            email=one.email,
+            created_by=one.created_by,
+            created_at=time_of(one.created_at),
+            expires_at=time_of(one.expires_at),
+        )
+        for one in found
+    ]
+
+
+@router.delete("/invitations/{invitation_id}", status_code=204)
+async def revoke_invitation(invitation_id: Id, caller: TheAdmin, services: TheServices) -> Response:
+    """By an admin."""
+    await services.database.write(links.revoke_invitation, caller.actor, invitation_id)
+    return Response(status_code=204)

@@ -19,14 +19,14 @@ from pydantic import (
     field_validator,
 )
 
-from s3gw.metadata import identities, sessions
+from s3gw.metadata import identities, sessions, user_names
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
 SHOWN_ONCE = {"x-shown-once": True}
 # A member of an answer that a repeat of its request doesn't have (idempotency.py).
 ShownOnce = Annotated[str | None, Field(json_schema_extra=SHOWN_ONCE, description="Shown this once.")]
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,50}$")]
+UserName = Annotated[str, StringConstraints(pattern=user_names.PATTERN)]
 Role = Literal["user", "auditor", "admin"]
 MOST_PER_PAGE = 1000
 
@@ -102,7 +102,9 @@ class NewUser(Body):
 
 
 class UpdateUser(Body):
-    username: UserName | None = None
+    username: Annotated[str, Field(max_length=64, description="As of a new user, or what it is called now.")] | None = (
+        None
+    )
     email: Annotated[str, Field(max_length=254)] | None = None
     role: Role | None = None
     is_active: bool | None = None
@@ -128,7 +130,16 @@ class NewInvitation(Body):
     )
 
 
+class OpenInvitation(BaseModel):
+    id: str
+    email: str | None
+    created_by: str | None = Field(description="A user's name; null: made by the command line.")
+    created_at: datetime
+    expires_at: datetime
+
+
 class Invitation(BaseModel):
+    id: str
     invitation: ShownOnce
     email: str | None
     expires_at: datetime

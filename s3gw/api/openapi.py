@@ -46,6 +46,8 @@ SUMMARIES = {
     "refresh": "Get the next tokens",
     "me": "Show who one is",
     "invite": "Invite somebody",
+    "add_member": "Add a member to a group",
+    "remove_member": "Remove a member of a group",
     "share": "Share a bucket",
     "explain": "Explain who may do what",
     "show_totp": "Show the second factor",

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from s3gw.accounts import links, login, registration, users
 from s3gw.accounts.login import Tokens
-from s3gw.accounts.users import Changes, DataAfter
+from s3gw.accounts.users import Changes
 from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices, TheViewer
 from s3gw.api.models import (
     Body,
@@ -37,6 +37,7 @@ from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata import identities, people
 from s3gw.metadata.database import Connection
+from s3gw.metadata.deleted_users import parse_data_after
 from s3gw.metadata.people import Wanted
 from s3gw.problems import Fault, Invalid
 
@@ -202,18 +203,28 @@ async def delete_user(
     caller: TheCaller,
     services: TheServices,
     body: Annotated[DeleteUser | None, BodyOf()] = None,
-    data: Annotated[DataAfter, Query(description="What becomes of its buckets once it can't be restored.")] = "keep",
+    data: Annotated[
+        str,
+        Query(
+            pattern=r"^(keep|delete|transfer:[0-9A-Fa-f-]{36})$",
+            description="What becomes of its buckets and objects. keep: an admin has them once it can't be restored;"
+            " delete: they are removed then; transfer:<user id>: that user has them at once.",
+        ),
+    ] = "keep",
 ) -> Response:
-    """Sessions, keys, links and grants end at once; for a while it can be restored. Who deletes himself says his
-    password.
+    """Sessions, keys, links and grants end at once, and don't come back. For a while (S3GW_USER_RETENTION) the user can
+    be restored, with what wasn't transferred. Who deletes himself says his password.
     """
-    await users.delete(services, caller, user_id, data, None if body is None else body.password)
+    after = parse_data_after(data)
+    await users.delete(services, caller, user_id, after, None if body is None else body.password)
     return Response(status_code=204)
 
 
 @router.post("/{user_id}/restore")
 async def restore_user(user_id: Id, caller: TheAdmin, services: TheServices, response: Response) -> User:
-    """A deleted user. Keys, sessions, links and grants are gone."""
+    """A deleted user, with its buckets (unless they were transferred), password, groups and policies. Keys, sessions,
+    links and grants are gone.
+    """
     return _told(await users.restore(services, caller, user_id), response)
 
 

@@ -7,7 +7,11 @@ that whoever guesses passwords neither fills the memory nor keeps requests of ot
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -18,7 +22,8 @@ from s3gw.problems import RateLimited
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 1
-_MOST_WAITING = 64
+_MOST_WAITING = 64  # in each of two lines
+_NICE = 10
 
 
 @cache
@@ -47,28 +52,61 @@ def is_outdated(password_hash: str) -> bool:
 
 
 class Passwords:
-    """The queue of those that a process hashes and compares."""
+    """Those that a process hashes and compares, one after the other, for the event loop's use only. Two lines wait: who
+    logs in from where he did before isn't behind all those who guess.
+    """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(_AT_ONCE, "passwords")
-        self._waiting = 0
+        self._thread = ThreadPoolExecutor(_AT_ONCE, "passwords", initializer=_yield_to_requests)
+        self._is_busy = False
+        self._first: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
 
     async def hash(self, password: str) -> str:
         """Raises RateLimited when too many wait."""
-        return str(await self._run(hash_password, password))
+        return str(await self._run(False, hash_password, password))
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Raises RateLimited when too many wait."""
-        return bool(await self._run(verify_password, password_hash, password))
+    async def verify(self, password_hash: str | None, password: str, *, is_known: bool = False) -> bool:
+        """`is_known`: somebody who was here before. Raises RateLimited when too many wait."""
+        return bool(await self._run(is_known, verify_password, password_hash, password))
 
-    async def _run(self, *work: object) -> object:
-        if self._waiting >= _MOST_WAITING:
-            raise RateLimited("too many logins at once", retry_after=5)
-        self._waiting += 1
+    async def _run(self, is_known: bool, *work: object) -> object:
+        await self._turn(self._first if is_known else self._others)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, *work)  # type: ignore[arg-type]
         finally:
-            self._waiting -= 1
+            self._pass_on()
+
+    async def _turn(self, line: deque[asyncio.Future[None]]) -> None:
+        if not self._is_busy:
+            self._is_busy = True
+            return
+        if len(line) >= _MOST_WAITING:
+            raise RateLimited("too many logins at once", retry_after=5)
+        turn = asyncio.get_running_loop().create_future()
+        line.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was given, and not taken
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """To the next who waits; it is busy until nobody does."""
+        for line in (self._first, self._others):
+            while line:
+                turn = line.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._is_busy = False
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
+
+
+def _yield_to_requests() -> None:
+    """Linux has a nice value for each thread: what hashes takes what requests leave of the CPU."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,5 +1,4 @@
-"""The command line: `s3gw serve|config|operations|user|group|policy|key|account|bucket|explain|audit|
-master-key|token-key|job`.
+"""The command line: `s3gw serve|config|user|key|bucket|…`, all in the table below.
 
 A command's module is imported when it is called, so that `serve` doesn't load what only the others need.
 """
@@ -19,11 +18,13 @@ _COMMANDS = {
     "serve": "Serve S3.",
     "config": "Print every setting: its variable, value, default and meaning.",
     "operations": "Print AWS's operations and which of them are served.",
-    "user": "Users: create, list, show, update, password, totp, disable, enable, delete.",
-    "group": "Groups of an account's users: create, add, remove, list, delete.",
+    "user": "Users: create, list, show, update, password, totp, disable, enable, delete, restore.",
+    "group": "Groups of an account's users: create, list, show, update, add, remove, delete.",
     "policy": "Policies of users, groups and access keys: put, get, list, delete, lint.",
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
     "grant": "What of a bucket users and groups were granted: create, list, update, delete.",
+    "session": "Where people are logged in: list, end.",
+    "invite": "Invitations to register: create, list, revoke.",
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
     "explain": "Tell whether a request is allowed, and by which rule.",

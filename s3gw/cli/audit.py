@@ -10,7 +10,8 @@ import typer
 from s3gw.accounts import audit
 from s3gw.auth.audit_key import audit_key_now
 from s3gw.auth.key_file import open_keyring
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.cli.options import Since, Until, time_of
 from s3gw.metadata import audit_lines
 from s3gw.metadata.audit_chain import Line, parse_place
 from s3gw.metadata.audit_lines import Wanted
@@ -21,8 +22,6 @@ Actor = Annotated[str | None, typer.Option(metavar="USER", help="By this user: n
 Action = Annotated[str | None, typer.Option(help="This action, or all that begin with it: user, bucket.policy.put.")]
 Resource = Annotated[str | None, typer.Option(help="Of this user, group, key or bucket: its name.")]
 Outcome = Annotated[str | None, typer.Option(help="done, refused or failed.")]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T12:00:00Z.")]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")]
 Head = Annotated[str | None, typer.Option("--head", metavar="VALUE", help="What `s3gw audit head` printed before.")]
 
 _COLUMNS = ("id", "at", "actor", "door", "address", "action", "resource", "outcome", "count")  # export tells the rest
@@ -110,8 +109,7 @@ def _wanted(
 ) -> Wanted:
     if outcome not in (None, "done", "refused", "failed"):
         raise Refused("an outcome is done, refused or failed")
-    times = [None if text is None else parse_time(text) for text in (since, until)]
-    return Wanted(actor, action, None, resource, outcome, *times)
+    return Wanted(actor, action, None, resource, outcome, time_of(since), time_of(until))
 
 
 def _told(line: Line) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _find(conn: Connection, name: str) -> buckets.Bucket:
 
 
 def _list(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
-    owner_id = None if owner is None else identities.find_root(conn, owner).id
+    owner_id = None if owner is None else identities.find_root(conn, owner, may_be_deleted=True).id
     found: list[buckets.Bucket] = []
     while page := buckets.list_all(conn, owner_id, after=found[-1].name if found else ""):
         found += page

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.cli.options import Expires, NewExpiry, Permission, new_expiry, time_of
 from s3gw.metadata import buckets, grants, identities
 from s3gw.metadata import groups as groups_table
 from s3gw.metadata.audit import COMMAND_LINE
@@ -19,7 +20,6 @@ app = group()
 
 _COLUMNS = ("id", "bucket", "resource_type", "path", "grantee", "permission", "expires_at")
 _EVERY = 1_000_000
-Permission = Literal["read", "write", "admin"]
 GrantId = Annotated[str, typer.Argument(metavar="GRANT_ID", help="As `s3gw grant list` tells it.")]
 
 
@@ -33,7 +33,7 @@ def create(
     ] = None,
     prefix: Annotated[str | None, typer.Option(help="Only of keys that begin with it.")] = None,
     key: Annotated[str | None, typer.Option(help="Only of this file.")] = None,
-    expires: Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T12:00:00Z.")] = None,
+    expires: Expires = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
@@ -45,8 +45,8 @@ def create(
         if prefix and key is not None:
             raise Refused("give --prefix or --key, not both")
         kind = "file" if key is not None else "prefix" if prefix else "bucket"
-        until = None if expires is None else parse_time(expires)
-        made = metadata.write(_create, bucket, user, to_group, kind, key or prefix or "", permission, until)
+        path, until = key or prefix or "", time_of(expires)
+        made = metadata.write(_create, bucket, user, to_group, kind, path, permission, until)
         show(_described(made), as_json)
 
 
@@ -66,7 +66,7 @@ def list_(
 def update(
     grant_id: GrantId,
     permission: Annotated[Permission | None, typer.Option(help="read, write or admin.")] = None,
-    expires: Annotated[str | None, typer.Option(metavar="TIME", help="A time, or 'never'.")] = None,
+    expires: NewExpiry = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
@@ -111,6 +111,8 @@ def _create(
     bucket = _bucket(conn, name)
     if user is not None:
         found = identities.find_user(conn, user)
+        if found.deleted_at is not None:
+            raise identities.Deleted(found.name)
         grantee = Grantee("user", found.id, found.name)
     else:
         assert group is not None
@@ -136,7 +138,7 @@ def _list(conn: Connection, name: str | None) -> list[Grant]:
 
 def _update(conn: Connection, grant_id: str, permission: str | None, expires: str | None) -> Grant:
     grant = grants.find(conn, None, grant_id)
-    until = grant.expires_at if expires is None else None if expires == "never" else parse_time(expires)
+    until = grant.expires_at if expires is None else new_expiry(expires)
     changed = grants.change(conn, grant, permission or grant.permission, until)
     told(conn, COMMAND_LINE, "grant.update", grant, changed)
     return changed

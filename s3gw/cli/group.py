@@ -15,12 +15,14 @@ from s3gw.metadata.identity_policies import Holder
 
 app = group()
 
+_COLUMNS = ("name", "account_owner", "members", "created_at")  # `group show` tells the rest
 Name = Annotated[str, typer.Argument(metavar="GROUP")]
 User = Annotated[str, typer.Argument(help="Name, ID or e-mail address of a user of the group's account.")]
 
 
 def describe(group: groups.Group) -> dict[str, Any]:
     return {
+        "id": group.id,
         "name": group.name,
         "account_owner": group.account_owner,
         "members": list(group.members),
@@ -66,7 +68,27 @@ def list_(
 ) -> None:
     """List the groups and their members."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(found) for found in metadata.read(groups.list_all, account)], as_json)
+        show([describe(found) for found in metadata.read(groups.list_all, account)], as_json, _COLUMNS)
+
+
+@app.command("show")
+def show_(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Show a group, its members and the names of its policies."""
+    with session(data, database_url, as_json) as metadata:
+        show(metadata.read(_described, name), as_json)
+
+
+@app.command()
+def update(
+    name: Name,
+    new_name: Annotated[str, typer.Option("--name", help="A new name.")],
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Rename a group. Its policies and grants stay its own."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.change("group.update", groups.rename, name, new_name)), as_json)
 
 
 @app.command()
@@ -76,10 +98,14 @@ def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
         show(metadata.write(_delete, name), as_json)
 
 
-def _delete(conn: Connection, name: str) -> dict[str, Any]:
-    """The members and policies too that it had."""
+def _described(conn: Connection, name: str) -> dict[str, Any]:
     group = groups.find(conn, name)
     policies = identity_policies.of_holder(conn, Holder("group", group.id, group.name))
-    deleted = describe(groups.delete_group(conn, name))
-    told(conn, COMMAND_LINE, "group.delete", group, None)
-    return deleted | {"policies": [policy.name for policy in policies], "deleted": True}
+    return describe(group) | {"policies": [policy.name for policy in policies]}
+
+
+def _delete(conn: Connection, name: str) -> dict[str, Any]:
+    """The members and policies too that it had."""
+    described = _described(conn, name)
+    told(conn, COMMAND_LINE, "group.delete", groups.delete_group(conn, name), None)
+    return described | {"deleted": True}

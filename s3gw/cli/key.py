@@ -9,7 +9,8 @@ import typer
 
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.auth.key_file import open_keyring
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, parse_time, session, show, when
+from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.cli.options import Expires, NewExpiry, new_expiry, time_of
 from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.audited import told
@@ -24,7 +25,6 @@ app = group()
 _COLUMNS = ("access_key_id", "user", "description", "is_enabled", "expires_at", "last_used_at", "policies")
 KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
 Description = Annotated[str | None, typer.Option(help="What the key is for.")]
-Expires = Annotated[str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T12:00:00Z.")]
 
 
 def describe(key: identities.Key) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def create(
             user=user,
             access_key_id=access_key_id,
             description=description or "",
-            expires_at=None if expires is None else parse_time(expires),
+            expires_at=time_of(expires),
         )
         identifier = document.pop("access_key_id")
         show({"access_key_id": identifier, "secret_access_key": secret} | document, as_json)
@@ -102,7 +102,7 @@ def show_(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = N
 def update(
     access_key_id: KeyId,
     description: Description = None,
-    expires: Annotated[str | None, typer.Option(metavar="TIME", help="A time, or 'never'.")] = None,
+    expires: NewExpiry = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
@@ -111,9 +111,7 @@ def update(
     with session(data, database_url, as_json) as metadata:
         changes: dict[str, Any] = {} if description is None else {"description": description}
         if expires is not None:
-            if not expires:
-                raise Refused("--expires '' is no time: give --expires never for a key that doesn't expire")
-            changes["expires_at"] = None if expires == "never" else parse_time(expires)
+            changes["expires_at"] = new_expiry(expires)
         if not changes:
             raise Refused("nothing to change: give --description or --expires")
         show(describe(metadata.change("key.update", identities.update_key, access_key_id, **changes)), as_json)

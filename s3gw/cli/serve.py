@@ -19,6 +19,7 @@ from s3gw.disks.faults import in_words
 from s3gw.processes.certificate import Certificate
 from s3gw.processes.process import replace_this_process
 from s3gw.processes.startup_report import log_line
+from s3gw.registration_mode import registration_of
 
 app = group()
 
@@ -55,7 +56,12 @@ def serve(
     except ConfigurationError as error:
         refuse(str(error), as_json, _tell)
     values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute())}
-    document = {"settings": values, "json": as_json, "key_command": _key_command(values)}
+    document = {
+        "settings": values,
+        "json": as_json,
+        "key_command": _key_command(values),
+        "registration": registration_of(settings),
+    }
     source = _readable(json.dumps(document).encode())
     replace_this_process("s3gw.processes.supervisor", str(source))
 

@@ -10,7 +10,8 @@ import typer
 from s3gw.auth.passwords import hash_password
 from s3gw.cli import totp
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
-from s3gw.metadata import groups, identities, identity_policies
+from s3gw.metadata import deleted_users, groups, identities, identity_policies
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
@@ -47,7 +48,7 @@ def describe(user: identities.User) -> dict[str, Any]:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="1 to 64 of A-Z a-z 0-9 _ + = , . @ -")],
+    name: Annotated[str, typer.Argument(help="3 to 50 of A-Z a-z 0-9 _ . -")],
     email: Email = None,
     display_name: DisplayName = None,
     role: Role = "user",
@@ -63,7 +64,7 @@ def create(
             "user.create",
             identities.create_user,
             name=name,
-            email=email,
+            email=None if email is None else _address(email),
             display_name=display_name,
             role=role,
             password_hash=None if password is None else _hash(password),
@@ -73,10 +74,18 @@ def create(
 
 
 @app.command("list")
-def list_(data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+def list_(
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that can be restored, instead of the others.")
+    ] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
     """List the users."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(user) for user in metadata.read(identities.list_users)], as_json, _COLUMNS)
+        found = [user for user in metadata.read(identities.list_users) if (user.deleted_at is not None) == deleted]
+        show([describe(user) for user in found], as_json, (*_COLUMNS, "deleted_at") if deleted else _COLUMNS)
 
 
 @app.command("show")
@@ -101,6 +110,8 @@ def update(
     given = {"name": new_name, "email": email, "display_name": display_name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
     with session(data, database_url, as_json) as metadata:
+        if email:
+            changes["email"] = _address(email)
         show(describe(metadata.change("user.update", _update, name, changes)), as_json)
 
 
@@ -134,10 +145,49 @@ def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
 
 
 @app.command()
-def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Delete a user that owns no bucket and has nobody in its account, with its access keys and policies."""
+def delete(
+    name: Name,
+    data_after: Annotated[
+        str,
+        typer.Option(
+            "--data-after",
+            metavar="WHAT",
+            help="Of its buckets and objects: keep (an admin has them once it can't be restored), delete (they are"
+            " removed then), or transfer:USER (who has them at once).",
+        ),
+    ] = "keep",
+    at_once: Annotated[
+        bool, typer.Option("--now", help="For good: it can't be restored. Refused while it owns a bucket.")
+    ] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a user. Its access keys, sessions and grants end at once; for a while it can be restored."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.change("user.delete", identities.delete_user, name)) | {"deleted": True}, as_json)
+        if at_once:
+            show(describe(metadata.change("user.delete", deleted_users.delete_now, name)) | {"deleted": True}, as_json)
+        else:
+            show(describe(metadata.write(_delete, name, data_after)) | {"deleted": True}, as_json)
+
+
+@app.command()
+def restore(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Undo `delete`, but for access keys, sessions and grants, and for what was transferred."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(_restore, name)), as_json)
+
+
+def _delete(conn: Connection, name: str, data_after: str) -> identities.User:
+    """Whom it is transferred to is named here as in all commands."""
+    kind, _, heir = data_after.partition(":")
+    after = f"transfer:{identities.find_root(conn, heir).id}" if kind == "transfer" and heir else data_after
+    user = identities.find_user(conn, name)
+    return deleted_users.delete_softly(conn, COMMAND_LINE, user.id, deleted_users.parse_data_after(after))
+
+
+def _restore(conn: Connection, name: str) -> identities.User:
+    return deleted_users.restore(conn, COMMAND_LINE, identities.find_user(conn, name).id)
 
 
 def _described(conn: Connection, name: str) -> dict[str, Any]:
@@ -152,6 +202,12 @@ def _described(conn: Connection, name: str) -> dict[str, Any]:
 
 def _update(conn: Connection, name: str, changes: dict[str, str | None]) -> identities.User:
     return identities.update_user(conn, name, **changes)
+
+
+def _address(email: str) -> str:
+    from s3gw.accounts.registration import normal_email  # with a library that other commands don't need
+
+    return normal_email(email)
 
 
 def _ask() -> str:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.jobs.expire_uploads import expire_uploads
-from s3gw.jobs.forget_client_tokens import forget_client_tokens
-from s3gw.jobs.prune_audit_log import prune_audit_log
+from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
 
@@ -31,8 +31,11 @@ KINDS: dict[str, Kind] = {
     "unlink": Kind(unlink, attempts=20),
     "sweep": Kind(sweep, every=60),
     "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
-    "forget_client_tokens": Kind(forget_client_tokens, every=900),
-    "prune_audit_log": Kind(prune_audit_log, every=900),
+    "hand_over": Kind(hand_over, attempts=20),
+    "purge_users": Kind(purge_users, every=900),
+    "forget_ended": Kind(forget_ended, every=900),
+    "forget_client_tokens": Kind(retired, attempts=1),
+    "prune_audit_log": Kind(retired, attempts=1),
 }
 
 for _name, _kind in KINDS.items():

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, insert, select
 
 from s3gw.errors import IdempotencyParameterMismatch
 from s3gw.metadata.database import Connection, now
@@ -43,13 +43,3 @@ def was_done(conn: Connection, bucket_id: int, token: str, request: str) -> bool
     if found != request:
         raise IdempotencyParameterMismatch()
     return True
-
-
-def forget(conn: Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of those noted before a time (microseconds since the epoch), and say how many."""
-    old = select(client_tokens.c.bucket_id, client_tokens.c.token).where(client_tokens.c.created_at < before)
-    found = conn.execute(old.order_by(client_tokens.c.created_at).limit(limit)).all()
-    for row in found:
-        one = (client_tokens.c.bucket_id == row.bucket_id, client_tokens.c.token == row.token)
-        conn.execute(delete(client_tokens).where(*one))
-    return len(found)

@@ -6,10 +6,25 @@ node.
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import failed_attempts, known_addresses, users
+
+# Each login asks these on the event loop, some of them twice.
+_window = Prepared(
+    select(func.min(failed_attempts.c.at), func.count()).where(
+        failed_attempts.c.subject == bindparam("of_subject"), failed_attempts.c.at > bindparam("since")
+    )
+)
+_known = Prepared(
+    select(known_addresses.c.user_id)
+    .join_from(known_addresses, users, known_addresses.c.user_id == users.c.id)
+    .where((users.c.name == bindparam("of_name")) | (users.c.email == bindparam("of_email")))
+    .where(known_addresses.c.address == bindparam("of_address"), known_addresses.c.last_login_at > bindparam("since"))
+    .limit(1)
+)
 
 
 def window(conn: Connection, subject: str, seconds: int) -> tuple[int, int]:
@@ -17,11 +32,8 @@ def window(conn: Connection, subject: str, seconds: int) -> tuple[int, int]:
     how many there were.
     """
     at = now(conn)
-    of_window = select(func.min(failed_attempts.c.at).label("oldest"), func.count().label("n")).where(
-        failed_attempts.c.subject == subject, failed_attempts.c.at > at - seconds * 1_000_000
-    )
-    row = conn.execute(of_window).one()
-    return int(row.oldest or at), int(row.n)
+    ((oldest, count),) = _window.all(conn, of_subject=subject, since=at - seconds * 1_000_000)
+    return int(oldest or at), int(count)
 
 
 def note(conn: Connection, subject: str, most: int, seconds: int) -> bool:
@@ -32,24 +44,10 @@ def note(conn: Connection, subject: str, most: int, seconds: int) -> bool:
     return True
 
 
-def forget(conn: Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of those before a time; how many."""
-    old = select(failed_attempts.c.id).where(failed_attempts.c.at < before).limit(limit)
-    found = [row.id for row in conn.execute(old).all()]
-    conn.execute(delete(failed_attempts).where(failed_attempts.c.id.in_(found)))
-    return len(found)
-
-
 def is_known_address(conn: Connection, name: str, address: str, days: int) -> bool:
     """Whether the user of that name, or e-mail address, has logged in from there within so many days."""
     since = now(conn) - days * 86_400_000_000
-    found = (
-        select(known_addresses.c.user_id)
-        .join_from(known_addresses, users, known_addresses.c.user_id == users.c.id)
-        .where((users.c.name == name) | (users.c.email == name.lower()))
-        .where(known_addresses.c.address == address, known_addresses.c.last_login_at > since)
-    )
-    return bool(conn.execute(found.limit(1)).all())
+    return bool(_known.all(conn, of_name=name, of_email=name.lower(), of_address=address, since=since))
 
 
 def know_address(conn: Connection, user_id: str, address: str) -> None:

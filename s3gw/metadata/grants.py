@@ -151,6 +151,12 @@ def of_grantee(conn: Connection, bucket_id: int, grantee_id: str) -> list[Grant]
     return [Grant._make(row) for row in conn.execute(statement.order_by(table.c.created_at, table.c.id)).all()]
 
 
+def of_user(conn: Connection, user_id: str) -> list[Grant]:
+    """In all buckets."""
+    statement = _select.where(table.c.user_id == user_id).order_by(table.c.created_at, table.c.id)
+    return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
 def page(
     conn: Connection, bucket_id: int | None, below: Sequence[tuple[str, str]] | None, offset: int, limit: int
 ) -> Page:

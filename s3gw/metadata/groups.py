@@ -5,10 +5,12 @@ Who is added to a group or removed gets a new revision in the same transaction (
 
 from __future__ import annotations
 
+import re
 import uuid
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import LimitExceeded
@@ -16,11 +18,19 @@ from s3gw.metadata import access_rules, identities, identity_policies
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import IdentityError, User
 from s3gw.metadata.schema import grants, group_members, groups, users
+from s3gw.problems import Conflict, NotFound
 
 MOST_GROUPS = 10  # of a user, as on IAM
+_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # as in IAM
+
+
+class GroupThere(IdentityError):
+    status, error_code = Conflict.status, Conflict.error_code
 
 
 class NoSuchGroup(IdentityError):
+    status, error_code = NotFound.status, NotFound.error_code
+
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no group {name}")
 
@@ -36,6 +46,11 @@ class Group(NamedTuple):
     members: tuple[str, ...] = ()
 
 
+class Member(NamedTuple):
+    id: str
+    name: str
+
+
 _select = select(
     groups.c.id, groups.c.name, groups.c.account_owner_id, users.c.name.label("account_owner"), groups.c.created_at
 ).join_from(groups, users, groups.c.account_owner_id == users.c.id)
@@ -43,7 +58,7 @@ _select = select(
 
 def create(conn: Connection, name: str, account: str | None) -> Group:
     """In the account of the user `account`; None: in the only one that there is."""
-    identities.check_user_name(name, "group")
+    check_name(name)
     root = identities.find_root(conn, _only_root(conn) if account is None else account)
     identities.lock_user(conn, root)
     group_id = str(uuid.uuid4())
@@ -51,29 +66,86 @@ def create(conn: Connection, name: str, account: str | None) -> Group:
     try:
         conn.execute(insert(groups).values(values))
     except IntegrityError:
-        raise IdentityError(f"there is already a group {name}") from None
+        raise GroupThere(f"there is already a group {name}") from None
     return find(conn, name)
 
 
+def check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise IdentityError("a group name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
+
+
 def _only_root(conn: Connection) -> str:
-    roots = [user.name for user in identities.list_users(conn) if user.account_owner is None]
+    roots = [
+        user.name for user in identities.list_users(conn) if user.account_owner is None and user.deleted_at is None
+    ]
     if len(roots) != 1:
         raise IdentityError("there are several accounts: give --account and the name of the user whose it is")
     return roots[0]
 
 
+def rename(conn: Connection, name: str, new_name: str) -> Group:
+    """Policies and grants mean its id, so they stay its own."""
+    check_name(new_name)
+    group = find(conn, name)
+    _lock(conn, group)
+    try:
+        conn.execute(update(groups).where(groups.c.id == group.id).values(name=new_name))
+    except IntegrityError:
+        raise GroupThere(f"there is already a group {new_name}") from None
+    identity_policies.renew_members(conn, group.id)  # reasons of decisions name it
+    return find(conn, new_name)
+
+
 def find(conn: Connection, name: str) -> Group:
-    row = conn.execute(_select.where(groups.c.name == name)).one_or_none()
+    return _found(conn, name, _select.where(groups.c.name == name))
+
+
+def find_by_id(conn: Connection, group_id: str) -> Group:
+    return _found(conn, group_id, _select.where(groups.c.id == group_id))
+
+
+def lock(conn: Connection, group_id: str) -> None:
+    """Until the end of the transaction."""
+    conn.execute(select(groups.c.id).where(groups.c.id == group_id).with_for_update())
+
+
+def _found(conn: Connection, called: str, statement: Select[Any]) -> Group:
+    row = conn.execute(statement).one_or_none()
     if row is None:
-        raise NoSuchGroup(name)
+        raise NoSuchGroup(called)
     group = Group._make((*row, ()))
     return group._replace(members=_members(conn, group))
 
 
+def page(conn: Connection, root_id: str | None, offset: int, limit: int) -> tuple[list[Group], int]:
+    """By name, and how many there are in all; of one account, or of all for None."""
+    mine = true() if root_id is None else groups.c.account_owner_id == root_id
+    total = conn.execute(select(func.count()).select_from(groups).where(mine)).scalar_one()
+    rows = conn.execute(_select.where(mine).order_by(groups.c.name).offset(offset).limit(limit)).all()
+    return [Group._make((*row, ())) for row in rows], int(total)
+
+
+def members_of(conn: Connection, group_ids: Collection[str]) -> dict[str, list[Member]]:
+    """By the ids of the groups, in the order of their names."""
+    found: dict[str, list[Member]] = {group_id: [] for group_id in group_ids}
+    statement = select(group_members.c.group_id, users.c.id, users.c.name).join_from(
+        group_members, users, group_members.c.user_id == users.c.id
+    )
+    for row in conn.execute(statement.where(group_members.c.group_id.in_(group_ids)).order_by(users.c.name)).all():
+        found[row.group_id].append(Member(row.id, row.name))
+    return found
+
+
 def list_all(conn: Connection, account: str | None = None) -> list[Group]:
+    return of_account(conn, None if account is None else identities.find_root(conn, account, may_be_deleted=True).id)
+
+
+def of_account(conn: Connection, root_id: str | None) -> list[Group]:
+    """By name; of all accounts for None."""
     statement = _select.order_by(groups.c.name)
-    if account is not None:
-        statement = statement.where(groups.c.account_owner_id == identities.find_root(conn, account).id)
+    if root_id is not None:
+        statement = statement.where(groups.c.account_owner_id == root_id)
     found = [Group._make((*row, ())) for row in conn.execute(statement).all()]
     return [group._replace(members=_members(conn, group)) for group in found]
 
@@ -138,6 +210,8 @@ def _locked(conn: Connection, name: str, user_name: str) -> tuple[Group, User]:
     """A group and a user that stay until the end of the transaction, the members as they are under the lock."""
     _lock(conn, find(conn, name))
     user = identities.find_user(conn, user_name)
+    if user.deleted_at is not None:
+        raise identities.Deleted(user.name)
     identities.lock_user(conn, user)
     return find(conn, name), user
 

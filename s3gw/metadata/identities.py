@@ -1,8 +1,8 @@
 """SQL of users and access keys.
 
-`access_key_columns` are part of what every signed request reads (resolve.py). What a name or a key may look like is
-decided here, so that the command line and the JSON API refuse the same things. Secrets arrive sealed and passwords
-hashed (auth/).
+`access_key_columns` are part of what every signed request reads (resolve.py). What a key may look like is decided here,
+and what a name may in user_names.py, so that the command line and the JSON API refuse the same things. Secrets arrive
+sealed and passwords hashed (auth/).
 """
 
 from __future__ import annotations
@@ -16,26 +16,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import identity_policies, sessions
+from s3gw.metadata import identity_policies, user_names
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import (
-    access_keys,
-    buckets,
-    grants,
-    group_members,
-    groups,
-    known_addresses,
-    oidc_identities,
-    one_time_tokens,
-    recovery_codes,
-    users,
-)
+from s3gw.metadata.schema import access_keys, users
 from s3gw.problems import Conflict, Invalid, NotFound, Problem
 
 ROLES = ("user", "auditor", "admin")
 
-_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # as in IAM
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 # Neither "/" nor ":": they end the ID in SigV4's Credential and in SigV2's Authorization.
 _ACCESS_KEY_ID = re.compile(r"[\w.+=@-]{3,128}", re.ASCII)
@@ -61,6 +49,13 @@ class NoSuchUser(IdentityError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no user {name}")
+
+
+class Deleted(IdentityError):
+    status, error_code = Conflict.status, Conflict.error_code
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is deleted: restore it first (s3gw user restore {name})")
 
 
 class NoSuchAccessKey(IdentityError):
@@ -191,9 +186,11 @@ def find_user_by_id(conn: Connection, user_id: str) -> User:
     return _user(row)
 
 
-def find_root(conn: Connection, name: str) -> User:
+def find_root(conn: Connection, name: str, *, may_be_deleted: bool = False) -> User:
     """A user that an account belongs to, and so can own buckets."""
     user = find_user(conn, name)
+    if user.deleted_at is not None and not may_be_deleted:
+        raise Deleted(user.name)
     if user.account_owner is not None:
         raise IdentityError(f"{user.name} is in the account of {user.account_owner}: name that user instead")
     return user
@@ -266,6 +263,7 @@ def create_user(
 ) -> User:
     """A user without an access key yet: the root of an account of its own, or in that of the user `account`."""
     _check_user(name=name, email=email, role=role)
+    user_names.require_free(conn, name)
     owner = None if account is None else find_root(conn, account)
     if owner is not None:
         lock_user(conn, owner)
@@ -301,8 +299,12 @@ def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
 
 def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
     """As `update_user`, of a user that was found in this transaction."""
-    email = changes.get("email")
-    _check_user(name=changes.get("name"), email=email or None, role=changes.get("role"))
+    email, name = changes.get("email"), changes.get("name")
+    if name == user.name:  # an older one may be what no new one can be
+        name = None
+    _check_user(name=name, email=email or None, role=changes.get("role"))
+    if name is not None:
+        user_names.require_free(conn, name, user.id)
     if email == "":
         changes["email"] = None
     if changes.get("role", "admin") != "admin":
@@ -320,7 +322,10 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
 
 def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
     """The keys of a disabled user are of no use; they work again when the user is enabled."""
-    return enable_user(conn, find_user(conn, name), is_enabled)
+    user = find_user(conn, name)
+    if user.deleted_at is not None:
+        raise Deleted(user.name)
+    return enable_user(conn, user, is_enabled)
 
 
 def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
@@ -328,39 +333,6 @@ def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
         keep_an_admin(conn, user)
     conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled), updated_at=now(conn)))
     return find_user_by_id(conn, user.id)
-
-
-def delete_user(conn: Connection, name: str) -> User:
-    """With its access keys, its policies and its places in groups. Refused while the user owns a bucket, or its account
-    has other users or groups.
-    """
-    user = find_user(conn, name)
-    lock_user(conn, user)
-    keep_an_admin(conn, user)
-    owned = conn.execute(select(func.count()).select_from(buckets).where(buckets.c.owner_id == user.id)).scalar_one()
-    if owned:
-        raise IdentityError(
-            f"{user.name} owns {owned} bucket{'s' if owned > 1 else ''}: delete them or give them away"
-            f" (s3gw bucket list --owner {user.name}, s3gw bucket update NAME --owner USER)"
-        )
-    _refuse_account_in_use(conn, user)
-    for key in list_keys(conn, user.id):
-        delete_key(conn, key.access_key_id)
-    identity_policies.forget(conn, "user", user.id)
-    sessions.forget_of(conn, user.id)
-    for table in (group_members, one_time_tokens, recovery_codes, known_addresses, grants, oidc_identities):
-        conn.execute(delete(table).where(table.c.user_id == user.id))
-    conn.execute(delete(users).where(users.c.id == user.id))
-    return user
-
-
-def _refuse_account_in_use(conn: Connection, root: User) -> None:
-    for table, noun in ((users, "user"), (groups, "group")):
-        of_account = select(func.count()).select_from(table).where(table.c.account_owner_id == root.id)
-        count = conn.execute(of_account).scalar_one()
-        if count:
-            plural = "s" if count > 1 else ""
-            raise IdentityError(f"{root.name} has {count} {noun}{plural} in its account: delete them first")
 
 
 # Access keys
@@ -383,6 +355,8 @@ def create_key(
     expires_at: int | None = None,
 ) -> Key:
     owner = find_user(conn, user)
+    if owner.deleted_at is not None:
+        raise Deleted(owner.name)
     key = Key(access_key_id, owner.name, description, True, expires_at, now(conn), None, owner.id)
     values = key._asdict() | {"sealed_secret": sealed_secret, "is_enabled": 1}
     del values["user"]
@@ -452,14 +426,9 @@ def _key(row: Row[Any]) -> Key:
     return key._replace(is_enabled=bool(key.is_enabled))
 
 
-def check_user_name(name: str, kind: str = "user") -> None:
-    if _USER_NAME.fullmatch(name) is None:
-        raise IdentityError(f"a {kind} name has 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -")
-
-
 def _check_user(*, name: str | None, email: str | None, role: str | None) -> None:
     if name is not None:
-        check_user_name(name)
+        user_names.check_user_name(name)
     if email is not None and _EMAIL.fullmatch(email) is None:
         raise IdentityError(f"{email} is not an e-mail address")
     if role is not None and role not in ROLES:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from s3gw.metadata import identities
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import User
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import users
 
 
@@ -19,14 +20,17 @@ class Login(NamedTuple):
     password_hash: str | None
 
 
+_active = select(users.c.id, users.c.password_hash).where(users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+_by_name = Prepared(_active.where(users.c.name == bindparam("wanted")))
+_by_email = Prepared(_active.where(users.c.email == bindparam("wanted")))
+
+
 def find_login(conn: Connection, name: str) -> Login | None:
     """Of an active user: by name, else by e-mail address, which contains an @."""
-    active = (users.c.is_enabled == 1, users.c.deleted_at.is_(None))
-    for column in (users.c.name, users.c.email) if "@" in name else (users.c.name,):
-        wanted = name if column is users.c.name else name.lower()
-        row = conn.execute(select(users.c.id, users.c.password_hash).where(column == wanted, *active)).one_or_none()
+    for statement, wanted in ((_by_name, name), (_by_email, name.lower())) if "@" in name else ((_by_name, name),):
+        row = statement.one_or_none(conn, wanted=wanted)
         if row is not None:
-            return Login(row.id, row.password_hash)
+            return Login._make(row)
     return None
 
 

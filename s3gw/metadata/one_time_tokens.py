@@ -5,13 +5,14 @@ They are stored as SHA-256, and using one is one step with what it allows: the s
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import uuid
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
-from s3gw.metadata.schema import one_time_tokens
+from s3gw.metadata.schema import one_time_tokens, users
 
 Purpose = Literal["verify", "reset", "invite"]  # of links; "oidc" is that of a login at an issuer
 
@@ -21,6 +22,56 @@ class OneTimeToken(NamedTuple):
 
     user_id: str | None
     email: str | None
+
+
+class Invitation(NamedTuple):
+    """One that can still be used. `created_by` is a name; None: the command line, or a user who is gone."""
+
+    id: str
+    email: str | None
+    created_by: str | None
+    created_at: int
+    expires_at: int
+
+
+def id_of(digest: bytes) -> str:
+    """What it is called where its token mustn't be told."""
+    return str(uuid.UUID(bytes=bytes(digest[:16])))
+
+
+def list_invitations(conn: Connection) -> list[Invitation]:
+    """In the order in which they were made."""
+    return [_invitation(row) for row in conn.execute(_invitations(now(conn))).all()]
+
+
+def revoke_invitation(conn: Connection, invitation_id: str) -> Invitation | None:
+    """None where there is none of that id."""
+    for row in conn.execute(_invitations(now(conn))).all():
+        if id_of(row.digest) == invitation_id:
+            conn.execute(delete(one_time_tokens).where(one_time_tokens.c.digest == row.digest))
+            return _invitation(row)
+    return None
+
+
+def _invitation(row: Row[Any]) -> Invitation:
+    return Invitation(id_of(row.digest), row.email, row.name, row.created_at, row.expires_at)
+
+
+def _invitations(at: int) -> Select[Any]:
+    token = one_time_tokens.c
+    usable = (token.purpose == "invite", token.used_at.is_(None), token.expires_at > at)
+    return (
+        select(
+            one_time_tokens.c.digest,
+            one_time_tokens.c.email,
+            users.c.name,
+            one_time_tokens.c.created_at,
+            one_time_tokens.c.expires_at,
+        )
+        .select_from(one_time_tokens.outerjoin(users, users.c.id == one_time_tokens.c.created_by))
+        .where(*usable)
+        .order_by(one_time_tokens.c.created_at, one_time_tokens.c.digest)
+    )
 
 
 def create(
@@ -68,11 +119,3 @@ def use_unseen(conn: Connection, digest: bytes, purpose: Literal["oidc"], *, lif
     statement = insert_on_conflict(one_time_tokens).values(**values, expires_at=at + lifetime * 1_000_000)
     stored = statement.on_conflict_do_nothing().returning(one_time_tokens.c.digest)
     return bool(conn.execute(stored).all())
-
-
-def forget(conn: Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of those that expired before a time; how many."""
-    old = select(one_time_tokens.c.digest).where(one_time_tokens.c.expires_at < before).limit(limit)
-    found = [row.digest for row in conn.execute(old).all()]
-    conn.execute(delete(one_time_tokens).where(one_time_tokens.c.digest.in_(found)))
-    return len(found)

@@ -1,16 +1,15 @@
-"""SQL of users as an admin sees them: pages of them, and those that were deleted and can still be restored."""
+"""SQL of users as an admin sees them: pages of them, those that were deleted and can still be restored among them."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select
 
-from s3gw.metadata import identities, sessions
-from s3gw.metadata.database import Connection, now
+from s3gw.metadata import identities
+from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
-from s3gw.metadata.schema import grants, one_time_tokens, users
-from s3gw.problems import Conflict
+from s3gw.metadata.schema import users
 
 
 class Wanted(NamedTuple):
@@ -46,24 +45,3 @@ def _narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
         statement = statement.where(active if wanted.is_active else ~active)
     deleted = users.c.deleted_at
     return statement.where(deleted.is_not(None) if wanted.is_deleted else deleted.is_(None))
-
-
-def delete_softly(conn: Connection, user: User, *, by: str, data_after: str) -> None:
-    """Its sessions, keys, links and grants end with the commit. The row stays, and with it name and e-mail address. The
-    buckets stay its own until they are handed over or removed (`data_after`).
-    """
-    identities.enable_user(conn, user, False)
-    gone = {"deleted_at": now(conn), "deleted_by": by, "data_after": data_after}
-    conn.execute(update(users).where(users.c.id == user.id).values(gone))
-    sessions.end_all(conn, user.id, "deleted")
-    conn.execute(one_time_tokens.delete().where(one_time_tokens.c.user_id == user.id))
-    conn.execute(grants.delete().where(grants.c.user_id == user.id))
-
-
-def restore(conn: Connection, user: User) -> User:
-    """With its keys and buckets; who was granted something has to be granted it again."""
-    if user.deleted_at is None:
-        raise Conflict(f"{user.name} isn't deleted")
-    back = {"deleted_at": None, "deleted_by": None, "data_after": None, "is_enabled": 1, "updated_at": now(conn)}
-    conn.execute(update(users).where(users.c.id == user.id).values(back))
-    return identities.find_user_by_id(conn, user.id)

@@ -64,7 +64,7 @@ users = Table(
     Column("storage_quota", BigInteger),  # bytes; NULL: none
     Column("deleted_at", BigInteger),  # it can be restored for some time, and keeps its name and e-mail address
     Column("deleted_by", Text),  # users.id
-    Column("data_after", Text),  # what becomes of its buckets then: keep | delete | transfer:<users.id>
+    Column("data_after", Text),  # of what it owns: keep | delete | transfer:<users.id>; purged:… when that has begun
     Column("sealed_totp", LargeBinary),  # AES-GCM under the master key
     Column("totp_confirmed_at", BigInteger),
     Column("totp_last_step", BigInteger),  # of the newest code that was used: older ones are good no more

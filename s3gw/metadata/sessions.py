@@ -101,7 +101,16 @@ def go_on(conn: Connection, digest: bytes, next_digest: bytes, lifetime: int) ->
     conn.execute(update(refresh_tokens).where(refresh_tokens.c.digest == digest).values(used_at=at))
     conn.execute(insert(refresh_tokens).values(digest=next_digest, session_id=session.id, created_at=at))
     conn.execute(update(sessions).where(sessions.c.id == session.id).values(last_used_at=at, expires_at=at + lifetime))
+    _forget_tokens(conn, session.id, at - lifetime)
     return _session(conn, session.id)
+
+
+def _forget_tokens(conn: Connection, session_id: str, before: int) -> None:
+    """Those that were used so long ago that they would have expired: a session that lasts for years keeps those of a
+    month.
+    """
+    of_session = (refresh_tokens.c.session_id == session_id, refresh_tokens.c.used_at < before)
+    conn.execute(delete(refresh_tokens).where(*of_session))
 
 
 def session_of(conn: Connection, digest: bytes) -> Session | None:
@@ -112,10 +121,17 @@ def session_of(conn: Connection, digest: bytes) -> Session | None:
     return None if found is None else _session(conn, str(found))
 
 
-def list_active(conn: Connection, user_id: str) -> list[Session]:
-    """Those that last, the one that was used last first."""
-    lasting = (sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.expires_at > now(conn))
-    rows = conn.execute(select(sessions).where(*lasting).order_by(sessions.c.last_used_at.desc(), sessions.c.id)).all()
+def find(conn: Connection, session_id: str) -> Session | None:
+    row = conn.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
+    return None if row is None else Session._make(row)
+
+
+def list_active(conn: Connection, user_id: str | None) -> list[Session]:
+    """Those that last, the one that was used last first; of all users for None."""
+    lasting = select(sessions).where(sessions.c.ended_at.is_(None), sessions.c.expires_at > now(conn))
+    if user_id is not None:
+        lasting = lasting.where(sessions.c.user_id == user_id)
+    rows = conn.execute(lasting.order_by(sessions.c.last_used_at.desc(), sessions.c.id)).all()
     return [Session._make(row) for row in rows]
 
 

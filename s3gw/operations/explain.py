@@ -171,6 +171,8 @@ def _disabled(conn: Connection, user: User, key: Key | None) -> str | None:
         return f"the access key {key.access_key_id} is disabled"
     if key is not None and key.expires_at is not None and key.expires_at <= now(conn):
         return f"the access key {key.access_key_id} has expired"
+    if user.deleted_at is not None:
+        return f"the user {user.name} is deleted"
     return None if user.is_enabled else f"the user {user.name} is disabled"
 
 

@@ -25,7 +25,7 @@ from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
 from s3gw.folders import blob_folder, reserve_folders
-from s3gw.metadata import audit, buckets, identities, master_keys, store_identity
+from s3gw.metadata import audit, buckets, identities, logins, master_keys, store_identity, user_names
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, UnsuitableDatabase, now
@@ -34,6 +34,7 @@ from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.readiness import met_full_disk, unreachable_is_unavailable
 from s3gw.names import valid_bucket_name
+from s3gw.problems import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,9 +134,10 @@ async def check_master_key(database: Database, keys: Keyring) -> None:
 def check_root(settings: Settings) -> None:
     """Check the settings about the admin and the buckets of the first start. Raises ValueError, naming the setting."""
     try:
-        identities.check_user_name(settings.root_user)
-    except identities.IdentityError as error:
+        user_names.check_user_name(settings.root_user)
+    except Problem as error:
         raise ValueError(f"S3GW_ROOT_USER: {error}") from None
+    _root_email(settings)
     if settings.root_access_key_id is not None and settings.root_secret_access_key is not None:
         try:
             identities.check_access_key(settings.root_access_key_id, settings.root_secret_access_key)
@@ -144,6 +146,17 @@ def check_root(settings: Settings) -> None:
     for name in settings.buckets:
         if not valid_bucket_name(name):
             raise ValueError(f"S3GW_BUCKETS: {name} can't be the name of a bucket")
+
+
+def _root_email(settings: Settings) -> str | None:
+    if settings.root_email is None:
+        return None
+    from s3gw.accounts.registration import normal_email  # with a library that no other start needs
+
+    try:
+        return normal_email(settings.root_email)
+    except Problem as error:
+        raise ValueError(f"S3GW_ROOT_EMAIL: {error}") from None
 
 
 class _Root:
@@ -161,6 +174,7 @@ class _Root:
         if password is None:
             password = self.made_up["admin_password"] = secrets.token_urlsafe(18)
         self._password_hash = hash_password(password)
+        self._email = _root_email(settings)
 
     def create(self, conn: Connection) -> bool:
         """False when another node has done it already."""
@@ -168,7 +182,11 @@ class _Root:
             return False
         settings, credentials = self._settings, Credentials(self._keys)
         master_keys.adopt(conn, self._keys.first)
-        user = identities.create_user(conn, name=settings.root_user, role="admin", password_hash=self._password_hash)
+        user = identities.create_user(
+            conn, name=settings.root_user, email=self._email, role="admin", password_hash=self._password_hash
+        )
+        if self._email is not None:
+            logins.confirm_address(conn, user.id, self._email)  # who runs the server says that it is the admin's
         sealed = credentials.seal_in(conn, *self._key)
         key = identities.create_key(
             conn, user=user.id, access_key_id=self._key[0], sealed_secret=sealed, description="first start"
@@ -196,7 +214,7 @@ _REFUSALS = (
     S3Error,
     UnsuitableDatabase,
     ValueError,
-    identities.IdentityError,
+    Problem,
 )
 
 

@@ -14,14 +14,23 @@ from typing import Any
 
 from s3gw import __version__
 
+_SIGN_UP = {
+    "open": "open: whoever reaches the JSON API may register (S3GW_REGISTRATION)",
+    "invite": "by invitation (s3gw invite create)",
+    "closed": "closed: users are made by admins",
+}
+
 
 class StartupReport:
-    """`settings` is the JSON form of config.Settings; `key_command` the command that makes the admin another key."""
+    """`settings` is the JSON form of config.Settings; `key_command` the command that makes the admin another key.
+    `registration` is the mode that is in force: open | invite | closed.
+    """
 
-    def __init__(self, settings: dict[str, Any], as_json: bool, key_command: str) -> None:
+    def __init__(self, settings: dict[str, Any], as_json: bool, key_command: str, registration: str) -> None:
         self._settings = settings
         self._as_json = as_json
         self._key_command = key_command
+        self._registration = registration
         self._untold: dict[str, str] = {}
 
     def tell_credentials(self, made_up: dict[str, str]) -> None:
@@ -33,6 +42,7 @@ class StartupReport:
 
     def tell_ready(self, facts: dict[str, Any], made_up: dict[str, str]) -> None:
         self._untold = {}
+        facts = facts | {"registration": self._registration}
         if self._as_json:
             print(json.dumps(facts | made_up), flush=True)
         else:
@@ -96,6 +106,7 @@ def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, h
             f"    Data      {facts['data']}",
             f"    Database  {database}",
             f"    Workers   {facts['workers']}",
+            f"    Sign-up   {_SIGN_UP[facts['registration']]}",
             "",
             keys,
             "",

@@ -274,7 +274,7 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    report = StartupReport(document["settings"], document["json"], document["key_command"])
+    report = StartupReport(document["settings"], document["json"], document["key_command"], document["registration"])
     try:
         return Supervisor(document["settings"], report).run()
     except (DataFolderInUse, listeners.CannotListen, StartFailed, OSError) as error:

@@ -77,6 +77,17 @@ class World:
         assert self.user.http.post(f"/buckets/{self.bucket_id}/share", json=body).status_code == 201
         return friend
 
+    def group(self) -> tuple[str, str]:
+        """Of the user's account, with its only other user in it: the ids of both."""
+        name = new_name()
+        member = self.server.command("user", "create", name, "--account", self.user.name)["id"]
+        group = self.user.http.post("/groups", json={"name": name}).json()["id"]
+        assert self.user.http.put(f"/groups/{group}/members/{member}").status_code == 200
+        return group, member
+
+    def invitation_id(self) -> str:
+        return str(self.admin.http.post("/invitations", json={}).json()["id"])
+
     def deleted(self) -> Person:
         gone = self.person()
         assert self.admin.http.delete(f"/users/{gone.id}").status_code == 204
@@ -148,6 +159,16 @@ def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
 
+def _of_group(world: World) -> Call:
+    group, member = world.group()
+    name = OF_MODELS["GroupName"]["name"]
+    return Call(world.user.bearer, {OF_PARAMETERS["group_id"]: group, _USER: member, name: new_name()})
+
+
+def _of_invitation(world: World) -> Call:
+    return Call(world.admin.bearer, {OF_PARAMETERS["invitation_id"]: world.invitation_id()})
+
+
 def _with_code(made: tuple[Person, str]) -> Call:
     somebody, code = made
     return Call(somebody.bearer, {_CODE: code})
@@ -163,6 +184,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "forgot_password": lambda world: Call(),
     "reset_password": lambda world: Call(real={_LINK: world.link("Set a new password")}),
     "invite": _as_admin,
+    "list_invitations": _as_admin,
+    "revoke_invitation": _of_invitation,
     "me": _as_user,
     "list_users": _as_admin,
     "create_user": lambda world: Call(world.admin.bearer, world.renaming(new_name(), _OTHER_NAME)),
@@ -179,6 +202,13 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "renew_recovery_codes": lambda world: _with_code(world.two_factors()),
     "disable_totp": lambda world: _with_code(world.two_factors()),
     "reset_totp": lambda world: Call(world.admin.bearer, {_USER: world.two_factors()[0].id}),
+    "create_group": _of_group,
+    "list_groups": _as_user,
+    "get_group": _of_group,
+    "rename_group": _of_group,
+    "delete_group": _of_group,
+    "add_member": _of_group,
+    "remove_member": _of_group,
     "share": _of_bucket,
     "list_access": _of_bucket,
     "change_access": _of_grant,

@@ -39,9 +39,15 @@ RECORDED: dict[tuple[str, str], str | None] = {
     ("POST", "/invitations"): "invitation.create",
     ("POST", "/users/me/totp"): "user.totp.enrol",
     ("DELETE", "/users/{user_id}/totp"): "user.totp.reset",
+    ("DELETE", "/invitations/{invitation_id}"): "invitation.revoke",
 }
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {
+    ("POST", "/groups"): "group.create",
+    ("PUT", "/groups/{group_id}"): "group.update",
+    ("PUT", "/groups/{group_id}/members/{user_id}"): "group.add",
+    ("DELETE", "/groups/{group_id}/members/{user_id}"): "group.remove",
+    ("DELETE", "/groups/{group_id}"): "group.delete",
     ("POST", "/keys"): "key.create",
     ("PUT", "/keys/{access_key_id}"): "key.update",
     ("DELETE", "/keys/{access_key_id}"): "key.delete",
@@ -72,14 +78,16 @@ def prepared(api: httpx.Client, admin: Person, method: str, path: str) -> tuple[
     """Who asks, about whom, at which path, with which body, so that it succeeds."""
     person = register(api)
     asker = person if path.endswith("/change-password") else admin
-    body, session_id = body_for(method, path, person), ""
+    body, session_id, invitation_id = body_for(method, path, person), "", ""
     if path in ("/users/logout", "/users/refresh"):
         body = {"refresh_token": person.tokens["refresh_token"]}
     if path.endswith("/restore"):
         assert admin.http.delete(f"/users/{person.id}").status_code == 204
     elif "{session_id}" in path:
         session_id = admin.http.get(f"/users/{person.id}/sessions").json()[0]["id"]
-    return asker, person, path.format(user_id=person.id, session_id=session_id), body
+    elif "{invitation_id}" in path:
+        invitation_id = admin.http.post("/invitations", json={}).json()["id"]
+    return asker, person, path.format(user_id=person.id, session_id=session_id, invitation_id=invitation_id), body
 
 
 @pytest.mark.parametrize(("method", "path"), RECORDED)
@@ -97,15 +105,26 @@ def test_every_change_tells_who_what_and_from_where(api: httpx.Client, admin: Pe
         assert PASSWORD not in json.dumps(line) and "argon2" not in json.dumps(line)
 
 
-def test_keys_grants_and_links_tell_what_they_change(
+def groups_of(server: RunningServer, person: Person) -> list[httpx.Response]:
+    """What is done with a group and a user of the person's account."""
+    made = person.http.post("/groups", json={"name": f"audited-{person.name}"})
+    path = f"/groups/{made.json()['id']}"
+    member = server.command("user", "create", f"{person.name}-member", "--account", person.name)
+    answers = [made, person.http.put(path, json={"name": f"audited-{person.name}-2"})]
+    answers += [person.http.request(method, f"{path}/members/{member['id']}") for method in ("PUT", "DELETE")]
+    return [*answers, person.http.delete(path)]
+
+
+def test_groups_keys_grants_and_links_tell_what_they_change(
     server: RunningServer, api: httpx.Client, admin: Person, person: Person
 ) -> None:
     friend, address = register(api), f"{person.name}@example.com"
     server.command("bucket", "create", bucket := f"audited-{person.name}", "--owner", person.name)
     share = f"/buckets/{server.command('bucket', 'show', bucket)['id']}"
+    answers = groups_of(server, person)
     key = person.http.post("/keys", json={})
     path = f"/keys/{key.json()['access_key_id']}"
-    answers = [key, person.http.put(path, json={"is_active": False}), person.http.delete(path)]
+    answers += [key, person.http.put(path, json={"is_active": False}), person.http.delete(path)]
     answers.append(person.http.post(f"{share}/share", json={"user_id": friend.id, "permission": "read"}))
     answers.append(person.http.put(f"{share}/access/{friend.id}", json={"permission": "write"}))
     answers.append(person.http.delete(f"{share}/access/{friend.id}"))
@@ -141,7 +160,7 @@ def test_a_change_that_is_refused_tells_nothing(person: Person, admin: Person) -
 def elsewhere(server: RunningServer) -> Iterator[httpx.Client]:
     """From an address that no other test is wrong from."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{next(_addresses)}")
-    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport) as client:
+    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport, timeout=60) as client:
         yield client
 
 

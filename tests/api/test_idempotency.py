@@ -36,6 +36,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /users": {"username": name},
         "POST /invitations": {"email": f"{name}@example.com"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
+        "POST /groups": {"name": name},
         "POST /keys": {"description": name},
         "POST /users/me/totp": {"password": PASSWORD},
     }[route]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,11 +120,17 @@ def test_who_is_not_known_becomes_a_user_and_is_the_same_one_the_next_time(site:
     assert (line["actor"], line["after"]) == (subject, {"issuer": site.issuer.url, "subject": subject})
 
 
-def test_a_name_that_is_taken_gets_an_end(site: Site) -> None:
+@pytest.mark.parametrize("written", [str, str.upper])
+def test_a_name_that_is_taken_gets_an_end(site: Site, written: Callable[[str], str]) -> None:
     first = site.person(preferred_username=f"twice-{next(_numbers)}")
     name = site.me(site.login(first))["username"]
-    second = site.me(site.login(site.person(preferred_username=name)))["username"]
-    assert second.startswith(f"{name}-") and len(second) == len(name) + 9
+    second = site.me(site.login(site.person(preferred_username=written(name))))["username"]
+    assert second.startswith(f"{written(name)}-") and len(second) == len(name) + 9
+
+
+def test_a_name_that_looks_like_an_id_gets_an_end(site: Site) -> None:
+    name = str(uuid.uuid4())
+    assert site.me(site.login(site.person(preferred_username=name)))["username"].startswith(f"{name}-")
 
 
 def test_an_account_is_found_by_an_address_that_both_have_confirmed_and_by_no_other(site: Site) -> None:

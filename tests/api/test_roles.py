@@ -25,6 +25,8 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/users/forgot-password"): (202, 202, 202, 202, 202),
     ("POST", "/users/reset-password"): (422, 422, 422, 422, 422),
     ("POST", "/invitations"): (401, 403, 403, 403, 201),
+    ("GET", "/invitations"): (401, 403, 403, 403, 200),
+    ("DELETE", "/invitations/{invitation_id}"): (401, 403, 403, 403, 404),  # of nobody's
     ("GET", "/users/me"): (401, 200, 200, 200, 200),
     ("GET", "/users"): (401, 403, 403, 200, 200),
     ("POST", "/users"): (401, 403, 403, 403, 201),
@@ -56,6 +58,15 @@ _OF_ACCESS = {  # test_access.py
     ("PUT", "/buckets/{bucket_id}/access/{user_id}"),
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"),
     ("GET", "/access/explain"),
+}
+_OF_GROUPS = {  # test_groups.py
+    ("POST", "/groups"),
+    ("GET", "/groups"),
+    ("GET", "/groups/{group_id}"),
+    ("PUT", "/groups/{group_id}"),
+    ("DELETE", "/groups/{group_id}"),
+    ("PUT", "/groups/{group_id}/members/{user_id}"),
+    ("DELETE", "/groups/{group_id}/members/{user_id}"),
 }
 _OF_KEYS = {  # test_keys.py
     ("POST", "/keys"),
@@ -94,6 +105,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
     if path.endswith("/change-password"):
         return {"current_password": PASSWORD, "new_password": PASSWORD}
+    if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
+        return {"name": "nobodys"}
     return {} if method == "PUT" else None
 
 
@@ -103,7 +116,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_KEYS
+    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -114,7 +127,7 @@ def test_everybody_gets_of_each_route_what_the_table_says(
     for (method, path), expected in TABLE.items():
         person = register(api) if who == "self" or method == "DELETE" else somebody
         asker = {"self": person, "auditor": auditor, "admin": admin}.get(who, other)
-        target = path.format(user_id=person.id, session_id=uuid.uuid4())
+        target = path.format(user_id=person.id, session_id=uuid.uuid4(), invitation_id=uuid.uuid4())
         headers = {} if who == "nobody" else asker.bearer
         answer = api.request(method, target, json=body_for(method, path, person), headers=headers)
         assert answer.status_code == expected[WHO.index(who)], (method, path, answer.text)

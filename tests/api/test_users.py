@@ -26,6 +26,7 @@ def test_who_registers_is_a_user_and_nothing_more(person: Person) -> None:
         ("username", "ab"),
         ("username", "a b c"),
         ("username", "x" * 51),
+        ("username", "0a1b2c3d-0000-4000-8000-0123456789ab"),
         ("email", "nowhere"),
         ("password", "short"),
         ("password", "password1"),
@@ -45,7 +46,11 @@ def test_what_a_new_user_can_not_be_is_refused(api: httpx.Client, field: str, va
 
 
 def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person) -> None:
-    for changes in ({"username": person.name}, {"email": f"{person.name}@EXAMPLE.com"}):
+    for changes in (
+        {"username": person.name},
+        {"username": person.name.upper()},
+        {"email": f"{person.name}@EXAMPLE.com"},
+    ):
         name = new_name()
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
         assert refusal(api.post("/users/register", json=body)) == (409, "CONFLICT")

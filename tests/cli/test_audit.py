@@ -23,6 +23,7 @@ UNAUDITED = {
     ("user", "list"), ("user", "show"), ("user", "totp", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
     ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
+    ("group", "show"), ("session", "list"), ("invite", "list"),
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
     ("job", "list"), ("job", "show"), ("job", "retry"),
 }  # fmt: skip
@@ -36,6 +37,8 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["user", "enable", "editor"], "user.enable", "editor"),
     (["user", "totp", "reset", "editor"], "user.totp.reset", "editor"),
     (["group", "create", "staff", "--account", "owner"], "group.create", "staff"),
+    (["group", "update", "staff", "--name", "team"], "group.update", "staff"),
+    (["group", "update", "team", "--name", "staff"], "group.update", "team"),
     (["group", "add", "staff", "editor"], "group.add", "staff"),
     (["group", "remove", "staff", "editor"], "group.remove", "staff"),
     (["key", "create", "editor", "--access-key-id", "AKIAED", "--secret-access-key", "pass-word-3"],
@@ -56,7 +59,12 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["bucket", "delete", "pictures"], "bucket.delete", "pictures"),
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),
+    (["invite", "create", "--email", "guest@example.com"], "invitation.create", "guest@example.com"),
+    (["invite", "revoke", "INVITATION"], "invitation.revoke", "guest@example.com"),
+    (["session", "end", "SESSION"], "session.end", "SESSION"),
     (["user", "delete", "editor"], "user.delete", "editor"),
+    (["user", "restore", "editor"], "user.restore", "editor"),
+    (["user", "delete", "editor", "--now"], "user.delete", "editor"),
     (["token-key", "rotate"], "token_key.rotate", "KEY"),
     (["master-key", "add"], "master_key.add", "KEY"),
     (["master-key", "rotate"], "master_key.rotate", "KEY"),
@@ -84,25 +92,36 @@ def test_every_command_that_changes_something_is_among_these_changes() -> None:
     assert set(commands()) >= UNAUDITED
 
 
-def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path) -> None:
+def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path, data: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(POLICY)
     newest = ask("audit", "list", "--limit", "1")[0]["id"]
-    words = {"POLICY": str(file)}
+    words = {"POLICY": str(file), "SESSION": begin_session(data)}
     for given, action, resource in CHANGES:
         made = ask(*(words.get(word, word) for word in given))
-        if action == "grant.create":
-            words["GRANT"] = made["id"]
+        if action in ("grant.create", "invitation.create"):
+            words[action.partition(".")[0].upper()] = made["id"]
         words["KEY"] = made.get("key", "")
         line, before = ask("audit", "list", "--limit", "2")
         assert (line["action"], line["resource"], line["outcome"]) == (action, words.get(resource, resource), "done")
         assert (line["door"], line["actor"], line["actor_id"]) == ("cli", "", "")
         assert before["id"] == newest, f"{action} has more than one line"
         newest = line["id"]
-        assert (line["before"] is None) == action.endswith((".create", "policy.put"))
-        assert (line["after"] is None) == action.endswith(".delete")
+        assert (line["before"] is None) == action.endswith((".create", "policy.put", "invitation.revoke"))
+        is_gone = action.endswith((".delete", "session.end")) or action.startswith("invitation")
+        is_gone = is_gone and given != ["user", "delete", "editor"]  # who can be restored
+        assert (line["after"] is None) == is_gone
     text = json.dumps(ask("audit", "list", "--limit", "1000"))
     assert "pass-word" not in text and "argon2" not in text and "secret" not in text
+
+
+def begin_session(data: Path) -> str:
+    """As a login of the admin does; its id."""
+    with sqlite3.connect(data / "s3gw.db") as database:
+        (user_id,) = database.execute("SELECT id FROM users").fetchone()
+        row = ("session", user_id, "192.0.2.1", "curl", 1, 1, 1 << 52)
+        database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+    return "session"
 
 
 def test_before_and_after_tell_what_was_changed(ask: Ask) -> None:

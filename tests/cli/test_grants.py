@@ -81,7 +81,7 @@ def test_grants_go_with_their_group_their_user_and_their_bucket(ask: Ask) -> Non
     ask("group", "delete", "staff")
     assert ask("grant", "list") == []
     ask("grant", "create", "pictures", "--user", "friend", "--permission", "read")
-    ask("user", "delete", "friend")
+    ask("user", "delete", "friend", "--now")
     assert ask("grant", "list") == []
     ask("user", "create", "friend")
     ask("grant", "create", "pictures", "--user", "friend", "--permission", "read")

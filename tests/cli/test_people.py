@@ -55,11 +55,11 @@ def test_who_looks_after_the_store_is_in_nobody_s_account(role: str, ask: Ask, r
 def test_a_root_stays_as_long_as_somebody_is_in_its_account(ask: Ask, run: Command) -> None:
     ask("user", "create", "editor", "--account", "owner")
     ask("group", "create", "staff", "--account", "owner")
-    assert "owner has 1 user in its account: delete them first" in refusal(run("user", "delete", "owner"))
-    ask("user", "delete", "editor")
-    assert "owner has 1 group in its account: delete them first" in refusal(run("user", "delete", "owner"))
+    assert "owner has 1 user in its account: delete them first" in refusal(run("user", "delete", "owner", "--now"))
+    ask("user", "delete", "editor", "--now")
+    assert "owner has 1 group in its account: delete them first" in refusal(run("user", "delete", "owner", "--now"))
     ask("group", "delete", "staff")
-    ask("user", "delete", "owner")
+    ask("user", "delete", "owner", "--now")
 
 
 def test_a_deleted_user_leaves_nothing(ask: Ask, run: Command, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_deleted_user_leaves_nothing(ask: Ask, run: Command, tmp_path: Path) -
     key = ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")["access_key_id"]
     ask("policy", "put", "--user", "editor", str(file))
     ask("policy", "put", "--key", key, str(file))
-    ask("user", "delete", "editor")
+    ask("user", "delete", "editor", "--now")
     assert [group["members"] for group in ask("group", "list")] == [[]]
     ask("user", "create", "editor", "--account", "owner")
     ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
@@ -112,7 +112,7 @@ def test_a_group_has_users_of_its_own_account_only(ask: Ask, run: Command) -> No
 
 def test_the_account_of_a_group_is_named_where_there_are_several(ask: Ask, run: Command) -> None:
     assert "give --account" in refusal(run("group", "create", "staff"))
-    ask("user", "delete", "owner")
+    ask("user", "delete", "owner", "--now")
     assert ask("group", "create", "staff")["account_owner"] == "admin"
 
 
@@ -158,3 +158,33 @@ def test_switches_of_an_account_are_turned_one_by_one(ask: Ask, run: Command) ->
     assert "nothing to change" in refusal(run(*block, "put", "owner"))
     assert "there is no user nobody" in refusal(run(*block, "get", "nobody"))
     assert "BlockPublicPolicy:" in run(*block, "get", "owner").stdout
+
+
+def test_who_is_deleted_is_given_nothing_until_it_is_restored(ask: Ask, run: Command) -> None:
+    ask("user", "create", "editor", "--account", "owner")
+    ask("user", "create", "friend")
+    ask("group", "create", "staff", "--account", "owner")
+    ask("bucket", "create", "pictures", "--owner", "friend")
+    for name in ("editor", "friend"):
+        deleted = ask("user", "delete", name)
+        assert deleted["deleted"] is True and deleted["deleted_at"] is not None
+    for words in (
+        ("group", "add", "staff", "editor"),
+        ("grant", "create", "pictures", "--user", "editor", "--permission", "read"),
+        ("key", "create", "editor"),
+        ("user", "disable", "editor"),
+    ):
+        assert "editor is deleted: restore it first (s3gw user restore editor)" in refusal(run(*words))
+    for words in (
+        ("bucket", "create", "films", "--owner", "friend"),
+        ("user", "create", "writer", "--account", "friend"),
+        ("user", "delete", "owner", "--data-after", "transfer:friend"),
+    ):
+        assert "friend is deleted" in refusal(run(*words))
+    assert "there is no such user" in refusal(run("user", "delete", "friend"))
+    assert "data is keep, delete or transfer:" in refusal(run("user", "delete", "owner", "--data-after", "throw"))
+    assert ask("bucket", "list", "--owner", "friend")[0]["name"] == "pictures"
+    assert ask("user", "restore", "friend")["deleted_at"] is None
+    assert "friend isn't deleted" in refusal(run("user", "restore", "friend"))
+    assert "owns 1 bucket" in refusal(run("user", "delete", "friend", "--now"))
+    assert "admin is the only admin" in refusal(run("user", "delete", "admin"))

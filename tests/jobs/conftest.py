@@ -20,7 +20,7 @@ from s3gw.content.filesystem import FilesystemStore
 from s3gw.content.read_pins import ReadPins
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
-from s3gw.jobs import expire_uploads, forget_client_tokens, reaper, runner, settled_clock
+from s3gw.jobs import expire_uploads, forget_ended, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.settled_clock import SettledClock
 from s3gw.known_rules import KnownRules
@@ -107,7 +107,9 @@ async def process(
     async with open_process_identity(database, tmp_path, "jobs", pins) as alive:
         writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
         reader = ContentReader(database, store)
-        settings, nothing = cast(Any, SimpleNamespace(data=tmp_path, upload_expiry=7)), cast(Any, None)
+        told = SimpleNamespace(data=tmp_path, upload_expiry=7, audit_retention=365, master_key="6b" * 32)
+        told.master_key_file, told.user_retention = None, 30
+        settings, nothing = cast(Any, told), cast(Any, None)
         services = Services(
             settings,
             database,
@@ -149,10 +151,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def moved_now(conn: Connection) -> int:
         return now(conn) + moved.offset
 
-    for module in (client_tokens, expire_uploads, forget_client_tokens, jobs, processes, reaper, runner):
+    for module in (client_tokens, expire_uploads, forget_ended, jobs, processes, reaper, runner):
         monkeypatch.setattr(module, "now", moved_now)
     # In the place of the module: the event loop uses the function too.
     monkeypatch.setattr(settled_clock, "time", SimpleNamespace(monotonic=lambda: monotonic() + moved.elapsed))
-    for module in (expire_uploads, forget_client_tokens):
+    for module in (expire_uploads, forget_ended):
         monkeypatch.setattr(module, "_clock", SettledClock())
     return moved

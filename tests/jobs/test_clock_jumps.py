@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from s3gw import process_identity
 from s3gw.jobs import runner
 from s3gw.jobs.expire_uploads import expire_uploads
-from s3gw.jobs.forget_client_tokens import forget_client_tokens
+from s3gw.jobs.forget_ended import forget_ended
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import Kind
 from s3gw.metadata import buckets, jobs, processes, schema
@@ -125,7 +125,7 @@ async def settle(process: Process, clock: Clock) -> None:
     """An hour passes, in which the jobs run as often as they do."""
     for _ in range(5):
         await expire_uploads(process.services, None, ignore)
-        await forget_client_tokens(process.services, None, ignore)
+        await forget_ended(process.services, None, ignore)
         clock.pass_by(900)
 
 
@@ -175,13 +175,13 @@ async def test_no_client_token_is_forgotten_by_a_clock_that_is_wrong_for_a_momen
     await settle(process, clock)
     await process.database.write(add)
     clock.offset += MONTH
-    await forget_client_tokens(process.services, None, ignore)
+    await forget_ended(process.services, None, ignore)
     clock.offset -= MONTH
     await settle(process, clock)
     assert await process.database.read(tokens) == 1
     clock.pass_by(24 * HOUR / 1_000_000)
     await settle(process, clock)
-    await forget_client_tokens(process.services, None, ignore)
+    await forget_ended(process.services, None, ignore)
     assert await process.database.read(tokens) == 0
 
 

@@ -332,6 +332,16 @@ async def test_the_real_kinds_run(process: Process, monkeypatch: pytest.MonkeyPa
                 and all(job.state == QUEUED and job.run_at > job.created_at for job in found)
             ),
         )
-    kinds = {"reap", "sweep", "expire_uploads", "forget_client_tokens", "prune_audit_log"}
+    kinds = {"reap", "sweep", "expire_uploads", "forget_ended", "purge_users"}
     assert {job.kind for job in found} == periodic == kinds
-    assert [job.error for job in found] == [None] * 5
+    assert [job.error for job in found] == [None] * len(kinds)
+
+
+async def test_work_that_an_earlier_release_queued_ends_without_a_fault(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "POLL", 0.01)
+    monkeypatch.setattr(runner, "KINDS", {"prune_audit_log": KINDS["prune_audit_log"]})
+    await process.database.write(lambda conn: jobs.enqueue(conn, "prune_audit_log", None, singleton="prune_audit_log"))
+    async with running(process):
+        await until(process, lambda job: job.state == DONE)

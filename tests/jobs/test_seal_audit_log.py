@@ -13,9 +13,9 @@ from s3gw.accounts.audit import verify
 from s3gw.auth.audit_key import audit_key
 from s3gw.auth.key_file import load_master_keys
 from s3gw.auth.master_key import Keyring
-from s3gw.jobs import prune_audit_log as pruning
+from s3gw.jobs import forget_ended as pruning
 from s3gw.jobs import seal_audit_log as sealing
-from s3gw.jobs.prune_audit_log import prune_audit_log
+from s3gw.jobs.forget_ended import forget_ended
 from s3gw.jobs.seal_audit_log import keep_sealed, seal_all
 from s3gw.metadata import audit_seals
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
@@ -87,13 +87,13 @@ async def test_lines_are_kept_for_the_retention_and_no_longer(
     reports: list[object] = []
     for days, left in ((29, 3), (31, 0)):
         monkeypatch.setattr(pruning, "_clock", SimpleNamespace(settle=lambda now, days=days: now + days * DAY))
-        await prune_audit_log(process.services, None, reports.append)
+        await forget_ended(process.services, None, reports.append)
         assert (await verify(process.database, audit_key(KEY)))[::2] == (left, [])
-    assert reports == [{"lines": 2}, {"lines": 3}]
+    assert reports == [{"audit_lines": 2}, {"audit_lines": 3}]
 
 
 async def test_a_clock_that_can_not_be_trusted_prunes_nothing(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "_clock", SimpleNamespace(settle=lambda now: None))
-    await prune_audit_log(process.services, None, pytest.fail)
+    await forget_ended(process.services, None, pytest.fail)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from s3gw.metadata import buckets, identities, logins, resolve, schema
+from s3gw.metadata import buckets, deleted_users, identities, logins, resolve, schema
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
 from s3gw.metadata.logins import Login
+from s3gw.problems import Conflict, Invalid, Problem
 
 pytestmark = pytest.mark.anyio
 Run = Callable[..., Awaitable[Any]]
@@ -63,17 +65,23 @@ async def test_a_user_is_found_by_name_id_and_email(run: Run, alice: identities.
 
 @pytest.mark.parametrize("taken", [{"name": "alice"}, {"name": "other", "email": "alice@example.com"}])
 async def test_names_and_emails_are_unique(run: Run, alice: identities.User, taken: dict[str, str]) -> None:
-    with pytest.raises(IdentityError, match="already a user"):
+    with pytest.raises(Problem, match="already a user"):
         await run(identities.create_user, **taken)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": ""}, {"name": "a b"}, {"name": "x" * 65}, {"email": "nowhere"}, {"role": "king"}]
+    "wrong",
+    [
+        *({"name": name} for name in ("", "al", "a b", "x" * 51, "a@b", "a,b", "bob\n", str(uuid.uuid4()))),
+        {"name": uuid.uuid4().hex},  # Python reads that as an id too
+        {"email": "nowhere"},
+        {"role": "king"},
+    ],
 )
 async def test_what_a_user_may_not_be_is_refused(run: Run, alice: identities.User, wrong: dict[str, str]) -> None:
-    with pytest.raises(IdentityError):
+    with pytest.raises(Problem):
         await run(identities.create_user, **({"name": "bob"} | wrong))
-    with pytest.raises(IdentityError):
+    with pytest.raises(Problem):
         await run(identities.update_user, "alice", **wrong)
 
 
@@ -82,24 +90,44 @@ async def test_an_update_changes_what_is_given(run: Run, alice: identities.User)
     assert changed == alice._replace(display_name="Alice", role="auditor", updated_at=changed.updated_at)
     assert changed.updated_at > alice.updated_at
     assert (await run(identities.update_user, "alice", email="")).email is None
-    assert (await run(identities.update_user, "alice", name="al")).name == "al"
+    assert (await run(identities.update_user, "alice", name="ali")).name == "ali"
+
+
+async def test_names_that_differ_by_case_are_one(run: Run, alice: identities.User) -> None:
+    """Who is deleted keeps its name too."""
+    for write in (
+        functools.partial(run, identities.create_user, name="ALICE"),
+        functools.partial(run, identities.update_user, "admin", name="Alice"),
+    ):
+        with pytest.raises(Conflict, match="there is already a user with the name alice"):
+            await write()
+    assert (await run(identities.update_user, "alice", name="Alice")).name == "Alice"
+
+
+async def test_a_name_of_an_earlier_release_stays(run: Run, alice: identities.User) -> None:
+    old = "a+b@c," + "x" * 58
+    await run(lambda conn: conn.execute(update(schema.users).values(name=old).where(schema.users.c.id == alice.id)))
+    changed = await run(identities.update_user, old, name=old, display_name="Alice")
+    assert (changed.name, changed.display_name) == (old, "Alice")
+    with pytest.raises(Invalid):
+        await run(identities.update_user, old, name=old + "x")
 
 
 async def test_an_update_to_a_taken_name_is_refused(run: Run, alice: identities.User) -> None:
-    with pytest.raises(IdentityError, match="already a user"):
+    with pytest.raises(Problem, match="already a user"):
         await run(identities.update_user, "alice", name="admin")
 
 
 async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: identities.User) -> None:
     for refused in (
         functools.partial(run, identities.set_user_enabled, "admin", False),
-        functools.partial(run, identities.delete_user, "admin"),
+        functools.partial(run, deleted_users.delete_now, "admin"),
         functools.partial(run, identities.update_user, "admin", role="user"),
     ):
         with pytest.raises(IdentityError, match="the only admin"):
             await refused()
     await run(identities.update_user, "alice", role="admin")
-    await run(identities.delete_user, "admin")
+    await run(deleted_users.delete_now, "admin")
     assert not [user for user in await run(identities.list_users) if user.name == "admin"]
 
 
@@ -181,9 +209,9 @@ async def test_a_user_that_owns_a_bucket_stays(run: Run, alice: identities.User)
     await run(identities.create_key, user="alice", access_key_id="KEY", sealed_secret=b"1")
     bucket_id = await run(buckets.create, name="hers", owner_id=alice.id, region="us-east-1", defaults="aws", now=1)
     with pytest.raises(IdentityError, match="alice owns 1 bucket:"):
-        await run(identities.delete_user, "alice")
+        await run(deleted_users.delete_now, "alice")
     await run(buckets.delete_bucket, bucket_id)
-    await run(identities.delete_user, "alice")
+    await run(deleted_users.delete_now, "alice")
     assert await run(identities.list_keys) == []
 
 

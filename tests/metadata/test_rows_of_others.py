@@ -13,6 +13,7 @@ from s3gw.metadata import (
     client_tokens,
     configurations,
     contents,
+    deleted_users,
     identities,
     listing,
     objects,
@@ -207,10 +208,10 @@ async def test_a_user_and_a_key_are_changed_and_deleted_by_themselves(database: 
         identities.update_key(conn, "alice1", is_enabled=False)
         assert [key.is_enabled for key in identities.list_keys(conn)] == [False, True, True, True]
         identities.delete_key(conn, "bob1")
-        identities.delete_user(conn, "alice")  # though another owns buckets
+        deleted_users.delete_now(conn, "alice")  # though another owns buckets
         assert [key.access_key_id for key in identities.list_keys(conn)] == ["bob2"]
         assert [user.name for user in identities.list_users(conn)] == ["bob", "owner"]
         with pytest.raises(IdentityError):
-            identities.delete_user(conn, "owner")
+            deleted_users.delete_now(conn, "owner")
 
     await database.write(steps)

@@ -123,13 +123,13 @@ def test_a_bucket_policy_means_the_user_that_was_there_and_no_later_namesake(edi
     assert editor.gets() == "bytes"
     ask("user", "update", editor.name, "--name", f"{editor.name}-x")
     assert editor.gets() == "bytes"
-    ask("user", "delete", f"{editor.name}-x")
+    ask("user", "delete", f"{editor.name}-x", "--now")
     make()
     assert editor.gets() == "AccessDenied"
     assert s3.get_bucket_policy(Bucket=editor.bucket)["Policy"] == policy
     s3.put_bucket_policy(Bucket=editor.bucket, Policy=policy)
     assert editor.gets() == "bytes"
-    ask("user", "delete", editor.name)
+    ask("user", "delete", editor.name, "--now")
     s3.put_bucket_policy(Bucket=editor.bucket, Policy=policy)  # of nobody: meant by name
     make()
     assert editor.gets() == "bytes"
