@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pyotp import TOTP
 
 from s3gw.api.app import ROUTERS
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
 from tests.api.test_links import message_to, token_of
 from tests.api.test_roles import body_for
@@ -160,7 +161,7 @@ def test_a_change_that_is_refused_tells_nothing(person: Person, admin: Person) -
 def elsewhere(server: RunningServer) -> Iterator[httpx.Client]:
     """From an address that no other test is wrong from."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{next(_addresses)}")
-    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport, timeout=60) as client:
+    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport, timeout=60, event_hooks=HELD) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import pytest
 from s3gw.api import rate_limit
 from s3gw.api.rate_limit import MOST_SUBJECTS, Windows
 from s3gw.api.route import LARGEST_BODY
+from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register
 from tests.servers import RunningServer, running_server
 
@@ -45,7 +46,7 @@ def api(server: RunningServer) -> Iterator[httpx.Client]:
 
 def client_from(server: RunningServer, address: str, scheme: str = "http") -> httpx.Client:
     headers = {"X-Forwarded-For": address, "X-Forwarded-Proto": scheme}
-    return httpx.Client(base_url=f"{server.admin}/api/v1", headers=headers, timeout=60)
+    return httpx.Client(base_url=f"{server.admin}/api/v1", headers=headers, timeout=60, event_hooks=HELD)
 
 
 def line_of(server: RunningServer, answer: httpx.Response) -> dict[str, Any]:

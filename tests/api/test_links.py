@@ -14,6 +14,7 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.api.documented import HELD
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person, new_name, refusal
 from tests.servers import RunningServer, running_server
@@ -104,7 +105,7 @@ def strict(inbox: tuple[Inbox, int], tmp_path_factory: pytest.TempPathFactory) -
 def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1") as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
         boss = Person(api, "boss")  # made by the command line, which knows whom it makes
         body = {"username": "newcomer", "email": "new@example.com", "password": PASSWORD}
         assert refusal(api.post("/users/register", json=body)) == (403, "REGISTRATION_CLOSED")
@@ -123,7 +124,7 @@ def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed
 def test_an_invitation_that_was_sent_is_for_that_address_and_confirms_it(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1") as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
         boss = Person(api, "boss")
         assert boss.http.post("/invitations", json={"email": "guest@example.com"}).status_code == 201
         invitation = token_of(inbox[0].last_to("guest@example.com"))

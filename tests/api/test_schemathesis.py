@@ -34,7 +34,7 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from s3gw.api.app import ROUTERS
 from s3gw.api.examples import OF_PARAMETERS
 from s3gw.api.openapi import PREFIX, routes_of
-from tests.api.documented import check, document
+from tests.api.documented import HELD, document
 from tests.api.first_calls import ELSEWHERE, FIRST_CALLS, World, made_real
 from tests.api.people import PASSWORD
 from tests.servers import running_server
@@ -48,7 +48,7 @@ ENDS = {"delete_user", "end_session", "change_password"}
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     data = tmp_path_factory.mktemp("schemathesis") / "data"
     with running_server(data, S3GW_ROOT_PASSWORD=PASSWORD, S3GW_ROOT_EMAIL="root@example.com") as server:
-        client = httpx.Client(base_url=f"{server.admin}{PREFIX}", timeout=60, event_hooks={"response": [check]})
+        client = httpx.Client(base_url=f"{server.admin}{PREFIX}", timeout=60, event_hooks=HELD)
         with client as api:
             yield World(server, api)
 
