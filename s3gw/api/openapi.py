@@ -117,6 +117,8 @@ def _complete(operation: Document, route: APIRoute) -> None:
     operation["operationId"] = route.name
     operation["summary"] = SUMMARIES.get(route.name) or route.name.replace("_", " ").capitalize()
     for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "header":
+            parameter["name"] = parameter["name"].title()  # If-Match, as RFC 9110 writes it
         if parameter["required"]:
             parameter["example"] = OF_PARAMETERS[parameter["name"]]
     if "requestBody" in operation:
