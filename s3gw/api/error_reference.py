@@ -110,19 +110,12 @@ TOLD: dict[str, Told] = {
         "the issuer can't be reached",
     ),
 }
-# What is refused by its form or by accident: errors.py answers these, and no class of problems.py.
-_OTHERS = {
-    "METHOD_NOT_ALLOWED": 405,
-    "TOO_LARGE": 413,
-    "UNSUPPORTED_MEDIA_TYPE": 415,
-    "INTERNAL_ERROR": 500,
-    "NOT_IMPLEMENTED": 501,
-}
 
 
 def _statuses() -> dict[str, int]:
     kinds = [kind for kind in vars(problems).values() if isinstance(kind, type) and issubclass(kind, Problem)]
-    return {kind.error_code: kind.status for kind in kinds if kind is not Problem} | _OTHERS
+    others = {code: status for status, code in problems.OTHER_CODES.items()}
+    return {kind.error_code: kind.status for kind in kinds if kind is not Problem} | others
 
 
 # A code without a row fails here; one of TOLD that nothing raises is told nobody.

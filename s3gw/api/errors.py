@@ -18,7 +18,7 @@ from starlette.routing import Match
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
-from s3gw.problems import Fault, Invalid, NotFound, Problem, problem_of
+from s3gw.problems import OTHER_CODES, Fault, Invalid, NotFound, Problem, problem_of, told_of
 
 _logger = logging.getLogger("s3gw.api")
 
@@ -26,12 +26,9 @@ _logger = logging.getLogger("s3gw.api")
 _BY_STATUS = {
     400: (422, Invalid.error_code),
     404: (404, NotFound.error_code),
-    405: (405, "METHOD_NOT_ALLOWED"),
-    413: (413, "TOO_LARGE"),
-    415: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    501: (501, "NOT_IMPLEMENTED"),
+    **{status: (status, code) for status, code in OTHER_CODES.items()},
 }
-_INTERNAL = (500, "INTERNAL_ERROR")
+_INTERNAL = (500, OTHER_CODES[500])
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -66,8 +63,7 @@ def _refused(request: Request, error: S3Error) -> JSONResponse:
     problem = problem_of(error)
     if problem is not None:
         return problem_response(request.scope["state"], problem)
-    status, code = _BY_STATUS.get(error.status, _INTERNAL)
-    return _answer(request.scope["state"], status, code, error.message)
+    return _answer(request.scope["state"], *told_of(error), error.message)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

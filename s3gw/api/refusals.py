@@ -20,7 +20,6 @@ class Asks(NamedTuple):
     is_open: bool  # it asks nobody who he is
     wants_role: bool
     names_something: bool  # in its path
-    has_input: bool
     has_body: bool
     creates: bool
     writes: bool
@@ -35,7 +34,6 @@ def asks_of(route: APIRoute) -> Asks:
         is_open=not _depends(dependant, caller_of),
         wants_role=_depends(dependant, admin_of) or _depends(dependant, viewer_of),
         names_something="{" in route.path,
-        has_input=has_body or bool(headers) or _has_query(dependant) or "{" in route.path,
         has_body=has_body,
         creates=route.status_code == 201,
         writes=route.methods != {"GET"},
@@ -50,9 +48,9 @@ _COMMON: tuple[tuple[Callable[[Asks], bool], tuple[str, ...]], ...] = (
     (lambda asks: asks.creates, ("CONFLICT", "IDEMPOTENCY_MISMATCH")),
     (lambda asks: asks.takes_if_match, ("PRECONDITION_FAILED",)),
     (lambda asks: asks.has_body, ("TOO_LARGE",)),
-    (lambda asks: asks.has_input, ("VALIDATION_ERROR",)),
     (lambda asks: asks.writes, ("STORAGE_FULL",)),
-    (lambda asks: True, ("RATE_LIMITED", "INTERNAL_ERROR", "STORAGE_UNAVAILABLE")),
+    # VALIDATION_ERROR: at least of headers that are too long.
+    (lambda asks: True, ("VALIDATION_ERROR", "RATE_LIMITED", "INTERNAL_ERROR", "STORAGE_UNAVAILABLE")),
 )
 
 _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
@@ -101,7 +99,3 @@ def _depends(dependant: Dependant, on: Callable[..., object]) -> bool:
 def _headers(dependant: Dependant) -> set[str]:
     own = {field.alias for field in dependant.header_params}
     return own.union(*(_headers(below) for below in dependant.dependencies))
-
-
-def _has_query(dependant: Dependant) -> bool:
-    return bool(dependant.query_params) or any(_has_query(below) for below in dependant.dependencies)

@@ -229,3 +229,19 @@ def test_a_line_break_in_a_path_is_answered_as_any_other(api: httpx.Client, path
     answer = api.get(path)
     assert answer.status_code in (401, 404)
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "told"),
+    [
+        ("/users/me", {"X-Long": "x" * 40_000}, (422, "VALIDATION_ERROR")),
+        (f"/audit?resource={'x' * 40_000}", {}, (422, "VALIDATION_ERROR")),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json_too(
+    api: httpx.Client, path: str, headers: dict[str, str], told: tuple[int, str]
+) -> None:
+    answer = api.get(path, headers=headers)
+    assert refusal(answer) == told
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+    assert answer.headers["Cache-Control"] == "no-store"
