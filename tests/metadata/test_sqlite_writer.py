@@ -202,6 +202,7 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
             for _ in range(2):
                 with pytest.raises(DatabaseUnavailable, match=r"can't be had: No locks available$"):
                     await database.write(_put, "a")
+        await database.write(_put, "between")  # and not what was refused, too
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_writer, "WriterConnection", fail_to_connect)
             database._writer._discard_connection()  # as after a transaction that was lost
@@ -211,7 +212,7 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
                     "the transaction was lost: unable to open database file"
                 ] * 2
         await database.write(_put, "d")
-    assert _stored(path) == ["d"]
+    assert _stored(path) == ["between", "d"]
 
 
 async def test_a_disk_that_fails_between_two_groups_ends_nobodys_wait(
@@ -341,11 +342,11 @@ async def test_a_writer_alone_is_not_delayed(database: SQLiteDatabase) -> None:
 
 
 async def test_what_was_submitted_before_the_end_is_written(path: Path) -> None:
-    opened = SQLiteDatabase(path)
-    writing = asyncio.ensure_future(opened.write(_put, "last"))
-    await asyncio.sleep(0)  # it is gathered, and no turn of the event loop has handed it over
+    opened, count = SQLiteDatabase(path), sqlite_writer.MAX_GROUP + 1
+    writing = [asyncio.ensure_future(opened.write(_put, f"n{n}")) for n in range(count)]
+    await asyncio.sleep(0)  # they are gathered, and no turn of the event loop has handed them over
     opened._writer.stop()
-    assert await asyncio.wait_for(writing, 10) == "last"
+    assert len(await asyncio.wait_for(asyncio.gather(*writing), 10)) == count
     await opened.close()
 
 
