@@ -10,7 +10,7 @@ CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run check lint test coverage soak bench compat image format clean
+.PHONY: help run check lint test coverage soak bench compat openapi docs image format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ bench: .venv/.installed ## the table of the cost budget; PEERS="minio versitygw"
 
 compat: .venv/.installed ## real S3 clients against a running gateway
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python compat/run.py $(ARGS)
+
+openapi: .venv/.installed ## write docs/openapi.json, the document of the JSON API
+	$(BIN)/python -m s3gw.api > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+docs: openapi ## write docs/openapi.json, and the parts of docs/*.md that are made from the code
+	$(BIN)/python -m tests.generated_docs
 
 image: ## build the container image with podman or docker
 	$(CONTAINER) build -f Containerfile -t $(IMAGE) .

@@ -6,7 +6,7 @@ are among them is said here too, so that an operation refuses alike on both door
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from s3gw.errors import Refusal, S3Error
@@ -124,3 +124,22 @@ def problem_of(error: S3Error) -> Problem | None:
     """What an error of S3's is to others; None for what isn't about what was asked for (405, 500, 501)."""
     kind = _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
     return None if kind is None else kind(error.message)
+
+
+# What is refused by its form or by a mistake of ours, and is no problem of somebody's.
+OTHER_CODES: Mapping[int, str] = {
+    405: "METHOD_NOT_ALLOWED",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    500: "INTERNAL_ERROR",
+    501: "NOT_IMPLEMENTED",
+}
+
+
+def told_of(error: S3Error) -> tuple[int, str]:
+    """Status and code with which the JSON API answers it."""
+    problem = problem_of(error)
+    if problem is not None:
+        return problem.status, problem.error_code
+    status = error.status if error.status in OTHER_CODES else 500
+    return status, OTHER_CODES[status]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need beside Python, when it is missing: PostgreSQL, and strace on Linux. Prints PostgreSQL's
+# Installs what the tests need beside Python, when it is missing: PostgreSQL, curl, and strace on Linux. Prints PostgreSQL's
 # folder, for PATH; everything else goes to standard error. Debian and its kin by apt-get, macOS by Homebrew.
 set -eu
 . "$(dirname "$0")/as-root.sh"
@@ -34,5 +34,8 @@ install_postgresql() {
 
 if [ "$(uname)" = Linux ] && ! command -v strace >/dev/null && command -v apt-get >/dev/null; then
     apt_install strace
+fi
+if ! command -v curl >/dev/null && command -v apt-get >/dev/null; then
+    apt_install curl
 fi
 find_postgresql || { install_postgresql && find_postgresql; }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,13 @@ import yaml
 import s3gw
 from tests.certificates import write_certificate
 from tests.gateways import client_of
-from tests.servers import ROOT_KEY, environment, running_server
+from tests.servers import ROOT_KEY, RunningServer, environment, running_server
 
 ROOT = Path(__file__).parent.parent
+ADMIN_PASSWORD = "an admin's long password"
 TARGETS = {
-    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "image", "format", "clean",
+    "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "openapi", "docs", "image", "format",
+    "clean",
 }  # fmt: skip
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -172,6 +176,50 @@ def test_the_containers_health_command_knows_tls(tmp_path: Path) -> None:
             assert done.returncode == outcome, done.stderr
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """For what the README and the documents run."""
+    data = tmp_path_factory.mktemp("documents") / "data"
+    with running_server(data, S3GW_BUCKETS="pictures", S3GW_ROOT_PASSWORD=ADMIN_PASSWORD) as running:
+        yield running
+
+
+def blocks_of(name: str, language: str, server: RunningServer) -> list[str]:
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", read(name), re.DOTALL | re.MULTILINE)
+    addresses = {"http://127.0.0.1:9000": server.s3, "http://127.0.0.1:9001": server.admin}
+    return [re.sub("|".join(addresses), lambda found: addresses[found[0]], block) for block in blocks]
+
+
+def run_with_our_commands(source: str, *command: str, cwd: Path, **variables: str) -> str:
+    """What it prints. Our commands and Python are those of the environment that it is told to make."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    known = environment(PATH=path, **variables)
+    done = subprocess.run(command, input=source, cwd=cwd, env=known, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_examples_run_as_they_stand(server: RunningServer, tmp_path: Path) -> None:
+    name = "docs/EXAMPLES.md"
+    shell = "\n".join(blocks_of(name, "sh", server))
+    variables = {"ADMIN_PASSWORD": ADMIN_PASSWORD, "S3GW_DATA": str(server.data)}
+    printed = run_with_our_commands(shell, "bash", "-e", "-o", "pipefail", cwd=tmp_path, **variables)
+    for told in (
+        "The sea was warm.",
+        '"allowed":true',
+        "it was changed meanwhile",
+        '"error_code":"PRECONDITION_FAILED"',
+    ):
+        assert told in printed
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    keys = [line for line in lines if line["action"] == "key.create" and line["actor"] == "ada"]
+    assert len(keys) == 3  # the repeated create was done once
+    scripts = blocks_of(name, "python", server)
+    assert len(scripts) == 2
+    for script in scripts:
+        run_with_our_commands(script, sys.executable, "-W", "ignore::ResourceWarning", "-", cwd=tmp_path)
+
+
 def lines_of_readme(language: str) -> list[str]:
     blocks = re.findall(rf"```{language}\n(.*?)```", read("README.md"), re.DOTALL)
     return [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
@@ -190,22 +238,20 @@ def test_the_readmes_lines_for_clients_name_versions_that_fit_ours() -> None:
     assert boto3 in PROJECT["optional-dependencies"]["dev"]
 
 
-def test_the_readmes_lines_run_as_they_stand(tmp_path: Path) -> None:
+def test_the_readmes_lines_run_as_they_stand(server: RunningServer, tmp_path: Path) -> None:
     """In their order, from where `make run` has installed. aws and curl are programs of others: boto3 does the same."""
     lines = lines_of_readme("sh")
     assert lines[:2] == ["make run", ". .venv/bin/activate"]
     assert run_make("--dry-run", "run").splitlines()[-1].split()[:3] == ["exec", ".venv/bin/s3gw", "serve"]
-    with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures") as server:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        keys = {"AWS_ACCESS_KEY_ID": ROOT_KEY[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEY[1], "AWS_REGION": "us-east-1"}
-        ours = "\n".join(line for line in lines if line.split()[0] not in ("make", ".", "aws", "curl"))
-        subprocess.run(["bash", "-e"], input=ours.encode(), cwd=tmp_path, env=environment(PATH=path), check=True)
-        source = "\n".join(lines_of_readme("python")).replace("http://127.0.0.1:9000", server.s3)
-        subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=environment(**keys), check=True)
-        s3 = client_of(server)
-        s3.delete_public_access_block(Bucket="pictures")
-        s3.put_bucket_policy(Bucket="pictures", Policy=(tmp_path / "public.json").read_text())
-        assert server.get(f"{server.s3}/pictures/hello") == (200, b"world")
+    keys = {"AWS_ACCESS_KEY_ID": ROOT_KEY[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEY[1], "AWS_REGION": "us-east-1"}
+    ours = "\n".join(line for line in lines if line.split()[0] not in ("make", ".", "aws", "curl"))
+    run_with_our_commands(ours, "bash", "-e", cwd=tmp_path, S3GW_DATA=str(server.data))
+    source = "\n".join(blocks_of("README.md", "python", server))
+    run_with_our_commands(source, sys.executable, "-", cwd=tmp_path, **keys)
+    s3 = client_of(server)
+    s3.delete_public_access_block(Bucket="pictures")
+    s3.put_bucket_policy(Bucket="pictures", Policy=(tmp_path / "public.json").read_text())
+    assert server.get(f"{server.s3}/pictures/hello") == (200, b"world")
 
 
 def test_serving_installs_nothing_that_only_develops() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from s3gw.disks.room import Room
@@ -35,11 +35,7 @@ def build_admin_app(database: Database, blobs: Path, room: Room, api: ASGIApp) -
         return JSONResponse({"writing": state}, 200 if state == OK else 503)
 
     questions = {"/healthz": healthz, "/readyz": readyz, "/readyz/writing": writing}
-    app = Starlette(
-        routes=[
-            *(Route(path, answer, methods=_METHODS) for path, answer in questions.items()),
-            Mount("/", api),
-        ],
-    )
+    app = Starlette(routes=[Route(path, answer, methods=_METHODS) for path, answer in questions.items()])
     app.router.redirect_slashes = False
+    app.router.default = api  # a mount would leave out paths with a line break in them
     return app

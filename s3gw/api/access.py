@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from s3gw.access.grants import Kind
 from s3gw.accounts import explanations, grants
 from s3gw.accounts.etags import etag_of
 from s3gw.accounts.grants import Change, Share
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
-from s3gw.api.models import Body, Id, IfMatch, Page, time_of
+from s3gw.api.models import Body, Id, IfMatch, Moment, Page, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH, Grant
@@ -47,7 +47,7 @@ class ShareBody(Body):
     permission: Permission
     prefix: Path | None = Field(None, description="Only of keys that begin with it.")
     key: Annotated[Path, Field(min_length=1)] | None = Field(None, description="Only of this file.")
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
     @model_validator(mode="after")
     def _names_one(self) -> ShareBody:
@@ -71,7 +71,7 @@ class ChangeBody(Body):
     """What is left out stays."""
 
     permission: Permission | None = None
-    expires_at: AwareDatetime | None = Field(None, description="null: never.")
+    expires_at: Moment | None = Field(None, description="null: never.")
 
 
 class Explained(BaseModel):
@@ -149,7 +149,7 @@ async def explain(
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
-    action: Annotated[str, Query(max_length=128, pattern=_TEXT, examples=["s3:GetObject"])],
+    action: Annotated[str, Query(max_length=128, pattern=_TEXT, description="As in a policy.")],
     user: Annotated[
         str | None, Query(max_length=254, pattern=_TEXT, description="Name or id; without it nobody who is known.")
     ] = None,

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-import s3gw
 from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
@@ -42,13 +43,29 @@ _CORS_TELLS = (
 
 
 def build_api(services: Services) -> Door:
-    app = FastAPI(title="s3gw", version=s3gw.__version__, openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app = build_app()
     app.state.services = services
+    return Door(_with_cors(_limited(app, services), services.settings.api_cors_origins), services.settings)
+
+
+def build_app() -> FastAPI:
+    """The routes alone, and the document of them."""
+    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)
     refuse_in_json(app)
-    return Door(_with_cors(_limited(app, services), services.settings.api_cors_origins), services.settings)
+    return app
+
+
+class Documented(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Made when it is first asked for, as what it needs is loaded then."""
+        if self.openapi_schema is None:
+            from s3gw.api.openapi import document_of
+
+            self.openapi_schema = document_of(self, ROUTERS)
+        return self.openapi_schema
 
 
 def _limited(app: ASGIApp, services: Services) -> ASGIApp:

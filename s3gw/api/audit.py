@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from s3gw.accounts import audit
 from s3gw.api.caller import TheServices, TheViewer
-from s3gw.api.models import Page, Text, time_of
+from s3gw.api.models import WRITTEN, Page, Text, time_of
 from s3gw.api.pages import ThePlace, not_a_cursor
 from s3gw.api.route import Route
 from s3gw.metadata import audit_lines
@@ -22,6 +22,7 @@ from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.database import Connection, Database
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
+Time = Annotated[datetime, WRITTEN]
 Outcome = Literal["done", "refused", "failed"]
 
 
@@ -52,8 +53,8 @@ def wanted_of(
     resource_type: Annotated[Text | None, Query(max_length=254)] = None,
     resource: Annotated[Text | None, Query(max_length=2048, description="The name of what was changed.")] = None,
     outcome: Outcome | None = None,
-    since: datetime | None = None,
-    until: Annotated[datetime | None, Query(description="Exclusive.")] = None,
+    since: Annotated[Time | None, Query(description="Without an offset it is UTC.")] = None,
+    until: Annotated[Time | None, Query(description="Exclusive.")] = None,
 ) -> Wanted:
     return Wanted(actor, action, resource_type, resource, outcome, _microseconds(since), _microseconds(until))
 

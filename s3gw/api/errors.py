@@ -13,11 +13,12 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
-from s3gw.problems import Fault, Invalid, NotFound, Problem, problem_of
+from s3gw.problems import OTHER_CODES, Fault, Invalid, NotFound, Problem, problem_of, told_of
 
 _logger = logging.getLogger("s3gw.api")
 
@@ -25,12 +26,10 @@ _logger = logging.getLogger("s3gw.api")
 _BY_STATUS = {
     400: (422, Invalid.error_code),
     404: (404, NotFound.error_code),
-    405: (405, "METHOD_NOT_ALLOWED"),
-    413: (413, "TOO_LARGE"),
-    415: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    501: (501, "NOT_IMPLEMENTED"),
+    **{status: (status, code) for status, code in OTHER_CODES.items()},
 }
-_INTERNAL = (500, "INTERNAL_ERROR")
+_INTERNAL = (500, OTHER_CODES[500])
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def refuse_in_json(app: FastAPI) -> None:
@@ -64,8 +63,7 @@ def _refused(request: Request, error: S3Error) -> JSONResponse:
     problem = problem_of(error)
     if problem is not None:
         return problem_response(request.scope["state"], problem)
-    status, code = _BY_STATUS.get(error.status, _INTERNAL)
-    return _answer(request.scope["state"], status, code, error.message)
+    return _answer(request.scope["state"], *told_of(error), error.message)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -78,7 +76,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """An unknown path, or another method."""
     assert isinstance(error, HTTPException)
     status, code = _BY_STATUS.get(error.status_code, _INTERNAL)
-    return _answer(request.scope["state"], status, code, str(error.detail), headers=error.headers or {})
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else error.headers or {}
+    return _answer(request.scope["state"], status, code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes of the path: the library names those of the first one alone."""
+    routes = request.app.routes
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] == Match.FULL for route in routes)]
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

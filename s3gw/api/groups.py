@@ -52,6 +52,7 @@ async def list_groups(place: ThePlace, caller: TheCaller, services: TheServices)
 
 @router.get("/{group_id}")
 async def get_group(group_id: Id, caller: TheCaller, services: TheServices, response: Response) -> Group:
+    """With its members. For users of its account, admins and auditors."""
     return _told(await groups.find(services, caller, group_id), response)
 
 
@@ -83,6 +84,7 @@ async def add_member(group_id: Id, user_id: Id, caller: TheCaller, services: The
 
 @router.delete("/{group_id}/members/{user_id}", status_code=204)
 async def remove_member(group_id: Id, user_id: Id, caller: TheCaller, services: TheServices) -> Response:
+    """What the group was given ends for the user with the next request."""
     await groups.remove(services, caller, group_id, user_id)
     return Response(status_code=204)
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from s3gw.accounts import keys
 from s3gw.accounts.keys import KeyWithPolicies, Wanted
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, IfMatch, Page, ShownOnce, time_of
+from s3gw.api.models import Body, Id, IfMatch, Moment, Page, ShownOnce, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.problems import NotFound
@@ -58,7 +58,7 @@ class KeyWithSecret(Key):
 class CreateKey(Body):
     user_id: Id | None = Field(None, description="Of a user of the caller's account; an admin: of any.")
     description: Description = ""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     policy: dict[str, Any] | None = Field(
         None,
         description="An IAM policy that narrows the key: to actions, buckets, prefixes, source addresses.",
@@ -71,7 +71,7 @@ class ChangeKey(Body):
 
     description: Description | None = None
     is_active: bool | None = None
-    expires_at: AwareDatetime | None = Field(None, description="null: never.")
+    expires_at: Moment | None = Field(None, description="null: never.")
 
     def changes(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -126,6 +126,7 @@ async def change_key(
 
 @router.delete("/{access_key_id}", status_code=204)
 async def delete_key(access_key_id: KeyId, caller: TheCaller, services: TheServices) -> Response:
+    """It ends at once, with what was signed by it: presigned URLs too."""
     await keys.delete(services, caller, access_key_id)
     return Response(status_code=204)
 

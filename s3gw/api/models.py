@@ -8,7 +8,16 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from s3gw.metadata import identities, sessions, user_names
 from s3gw.problems import NotFound
@@ -29,8 +38,19 @@ def _id(value: str) -> str:
         raise NotFound("there is nothing with this id") from None
 
 
-Id = Annotated[str, AfterValidator(_id)]  # in a path: what is none is nobody's
+# In a path: what is none is nobody's.
+Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"format": "uuid"})]
 IfMatch = Annotated[str | None, Header(max_length=1024, description="The ETag of what is to be changed; else 412.")]
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, datetime) and (not isinstance(value, str) or "-" not in value[1:]):
+        raise ValueError("should be a time as in 2026-11-27T10:15:00Z")  # pydantic takes seconds since 1970 too
+    return value
+
+
+WRITTEN = BeforeValidator(_written)
+Moment = Annotated[AwareDatetime, WRITTEN]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
 

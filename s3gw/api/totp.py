@@ -51,21 +51,22 @@ class Both(Body):
 
 
 @router.get("/me/totp")
-async def second_factor(caller: TheCaller, services: TheServices) -> State:
+async def show_totp(caller: TheCaller, services: TheServices) -> State:
+    """Whether one has a second factor, and how many recovery codes are left."""
     found = await totp.state(services, caller)
     confirmed_at = found["confirmed_at"]
     return State(**found | {"confirmed_at": None if confirmed_at is None else time_of(confirmed_at)})
 
 
 @router.post("/me/totp", status_code=201)
-async def enrol(body: Enrol, caller: TheCaller, services: TheServices) -> Enrolment:
+async def enrol_totp(body: Enrol, caller: TheCaller, services: TheServices) -> Enrolment:
     """It isn't asked for before it is confirmed by a code."""
     made = await totp.enrol(services, caller, body.password)
     return Enrolment(secret=made.secret, uri=made.uri)
 
 
 @router.post("/me/totp/confirm")
-async def confirm(body: Confirm, caller: TheCaller, services: TheServices) -> RecoveryCodes:
+async def confirm_totp(body: Confirm, caller: TheCaller, services: TheServices) -> RecoveryCodes:
     """From now on each login with the password needs a code."""
     return RecoveryCodes(recovery_codes=await totp.confirm(services, caller, body.totp))
 
@@ -77,13 +78,14 @@ async def renew_recovery_codes(body: Both, caller: TheCaller, services: TheServi
 
 
 @router.delete("/me/totp", status_code=204)
-async def disable(body: Both, caller: TheCaller, services: TheServices) -> Response:
+async def disable_totp(body: Both, caller: TheCaller, services: TheServices) -> Response:
+    """One's own, with the password and a code."""
     await totp.disable(services, caller, body.password, body.totp)
     return Response(status_code=204)
 
 
 @router.delete("/{user_id}/totp", status_code=204)
-async def reset(user_id: Id, caller: TheAdmin, services: TheServices) -> Response:
+async def reset_totp(user_id: Id, caller: TheAdmin, services: TheServices) -> Response:
     """Of another user who has lost both. By an admin."""
     await totp.reset(services, caller, user_id)
     return Response(status_code=204)

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Body as BodyOf
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from s3gw.accounts import links, login, registration, users
 from s3gw.accounts.login import Tokens
@@ -52,9 +52,22 @@ class Login(Body):
     ] = None
 
 
+class LoginForm(Login):
+    """OAuth2's other fields are taken and mean nothing here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    grant_type: str = "password"
+
+
 @router.post("/register", status_code=201)
 async def register(
-    body: Register, request: Request, services: TheServices, origin: TheOrigin, later: BackgroundTasks
+    body: Register,
+    request: Request,
+    response: Response,
+    services: TheServices,
+    origin: TheOrigin,
+    later: BackgroundTasks,
 ) -> User:
     """Make an account of one's own. 403 REGISTRATION_CLOSED where not everybody may."""
     user = await registration.register(
@@ -67,7 +80,7 @@ async def register(
         origin=origin,
     )
     later.add_task(links.send_verification, services, user)
-    return user_model(user)
+    return _told(user, response)
 
 
 @router.post(
@@ -76,8 +89,8 @@ async def register(
         "requestBody": {
             "required": True,
             "content": {
-                kind: {"schema": Login.model_json_schema()}
-                for kind in ("application/json", "application/x-www-form-urlencoded")
+                "application/json": {"schema": {"$ref": "#/components/schemas/Login"}},
+                "application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/LoginForm"}},
             },
         }
     },
@@ -131,6 +144,7 @@ async def log_out(body: RefreshToken, services: TheServices, origin: TheOrigin) 
 
 @router.get("/me")
 async def me(caller: TheCaller, services: TheServices, response: Response) -> User:
+    """Who the token's is."""
     return _told(await users.find(services, caller, caller.principal.user_id), response)
 
 
@@ -223,6 +237,7 @@ async def list_sessions(user_id: Id, caller: TheCaller, services: TheServices) -
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)
 async def end_session(user_id: Id, session_id: Id, caller: TheCaller, services: TheServices) -> Response:
+    """With its tokens, on every worker and node: of oneself, or by an admin."""
     await users.end_session(services, caller, user_id, session_id)
     return Response(status_code=204)
 

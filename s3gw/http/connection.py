@@ -25,8 +25,8 @@ from s3gw.auth.payload import RECEIVE_INTO
 from s3gw.errors import BadRequest, MethodNotAllowed, NotImplemented, RequestHeaderSectionTooLarge, S3Error
 from s3gw.http.body_protocol import WORTH, BodyProtocol
 from s3gw.http.exchange import STATUS_LINES, HttpExchange, standing_lines
+from s3gw.http.refusals import Written, in_xml
 from s3gw.s3.answer import MOST_DISCARDED, Answer
-from s3gw.wire.xml import error_document
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -47,8 +47,10 @@ _logger = logging.getLogger("s3gw.server")
 class Connections:
     """The connections of one listener in this process; `tick` is to be called about once a second."""
 
-    def __init__(self, app: ASGI3Application, settings: Settings) -> None:
+    def __init__(self, app: ASGI3Application, settings: Settings, written: Written = in_xml) -> None:
+        """`written`: how is answered what is no request."""
         self.settings = settings
+        self.written = written
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.default_headers: list[tuple[bytes, bytes]] = []  # exchange.py knows what every answer has
@@ -81,6 +83,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, owner: Connections, on_end: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(owner.config, cast("ServerState", owner), {}, loop)
         self._settings = owner.settings
+        self._written = owner.written
         self._on_end = on_end
         self._answering: RequestResponseCycle | None = None  # the others are in the pipeline
         self._deadline = math.inf  # for the head that we wait for
@@ -364,14 +367,11 @@ class Connection(HttpToolsProtocol):
     def _write_refusal(self, error: S3Error) -> None:
         answer = Answer({"method": "-", "raw_path": b"-", "client": self.client}, _send_nothing)
         request_id = answer.request_id
-        document = error_document(error.code, error.message, request_id, "s3gw", error.details)
-        head = (
-            b"%s%sContent-Type: application/xml\r\nConnection: close\r\n"
-            b"x-amz-request-id: %s\r\nx-amz-id-2: s3gw\r\nContent-Length: %d\r\n\r\n"
-        )
-        values = (STATUS_LINES[error.status], standing_lines(), request_id.encode(), len(document))
-        self.transport.write(head % values + document)
-        answer.status, answer.error_code, answer.bytes_sent = error.status, error.code, len(document)
+        refusal = self._written(error, request_id)
+        head = b"%s%s%sConnection: close\r\nContent-Length: %d\r\n\r\n"
+        values = (STATUS_LINES[refusal.status], standing_lines(), refusal.headers, len(refusal.document))
+        self.transport.write(head % values + refusal.document)
+        answer.status, answer.error_code, answer.bytes_sent = refusal.status, refusal.code, len(refusal.document)
         log.access(answer)
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ import uvloop
 from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
 from s3gw.http.connection import Connection, Connections
+from s3gw.http.refusals import in_json
 from s3gw.processes import child, messages
 from s3gw.processes.certificate import Certificate
 
@@ -38,7 +39,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._listeners = {
             messages.S3: Connections(application.s3, settings),
-            messages.ADMIN: Connections(application.admin, settings),
+            messages.ADMIN: Connections(application.admin, settings, in_json),
         }
         self._certificate: Certificate | None = None
         if settings.tls_cert is not None and settings.tls_key is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, register
 from tests.cli.commands import Ask, beside
 from tests.servers import RunningServer
@@ -14,8 +15,8 @@ from tests.servers import RunningServer
 
 @pytest.fixture(scope="session")
 def api(server: RunningServer) -> Iterator[httpx.Client]:
-    """Without a token."""
-    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60) as client:
+    """Without a token. Every answer is held to the API's document."""
+    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, event_hooks=HELD) as client:
         yield client
 
 

@@ -192,6 +192,8 @@ def test_a_share_that_means_nothing_is_refused(shared: Shared) -> None:
         to | {"prefix": "ü" * 1024},
         to | {"expires_at": "2001-01-01T00:00:00Z"},
         to | {"expires_at": "2099-01-01T00:00:00"},
+        to | {"expires_at": 4_070_908_800},
+        to | {"expires_at": "4070908800"},
         to | {"granted_by": friend.id},
         {"username": shared.owner.name, "permission": "read"},
     ):

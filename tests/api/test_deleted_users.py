@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests import gateways
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, refusal, register
 from tests.gateways import client_of
 from tests.servers import RunningServer
@@ -145,7 +146,7 @@ def test_what_can_not_become_of_data_is_refused(admin: Person, person: Person, d
 def elsewhere(server: RunningServer) -> Iterator[httpx.Client]:
     """From an address that no other test is wrong from."""
     transport = httpx.HTTPTransport(local_address="127.2.0.1")
-    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, transport=transport) as client:
+    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, transport=transport, event_hooks=HELD) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import pytest
 from s3gw.api import rate_limit
 from s3gw.api.rate_limit import MOST_SUBJECTS, Windows
 from s3gw.api.route import LARGEST_BODY
+from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register
 from tests.servers import RunningServer, running_server
 
@@ -45,7 +46,7 @@ def api(server: RunningServer) -> Iterator[httpx.Client]:
 
 def client_from(server: RunningServer, address: str, scheme: str = "http") -> httpx.Client:
     headers = {"X-Forwarded-For": address, "X-Forwarded-Proto": scheme}
-    return httpx.Client(base_url=f"{server.admin}/api/v1", headers=headers, timeout=60)
+    return httpx.Client(base_url=f"{server.admin}/api/v1", headers=headers, timeout=60, event_hooks=HELD)
 
 
 def line_of(server: RunningServer, answer: httpx.Response) -> dict[str, Any]:
@@ -208,3 +209,39 @@ def test_health_tells_of_database_and_disk_and_nothing_else(server: RunningServe
         away.rename(blobs)
     assert (failed.status_code, failed.json()["status"], failed.json()["reading"]) == (503, "failed", "failed")
     assert str(blobs) not in failed.text
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/users", "GET, POST"),
+        ("/keys/AKIAIOSFODNN7EXAMPLE", "DELETE, GET, PUT"),
+        ("/health", "GET"),
+    ],
+)
+def test_a_method_that_a_path_doesn_t_have_is_told_all_that_it_has(api: httpx.Client, path: str, methods: str) -> None:
+    answer = api.request("PATCH", path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
+
+@pytest.mark.parametrize("path", ["/keys/a%0Ab", "/keys/%0A", "/%0A", "/users/%0D%0A/sessions"])
+def test_a_line_break_in_a_path_is_answered_as_any_other(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+    assert answer.status_code in (401, 404)
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "told"),
+    [
+        ("/users/me", {"X-Long": "x" * 40_000}, (422, "VALIDATION_ERROR")),
+        (f"/audit?resource={'x' * 40_000}", {}, (422, "VALIDATION_ERROR")),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json_too(
+    api: httpx.Client, path: str, headers: dict[str, str], told: tuple[int, str]
+) -> None:
+    answer = api.get(path, headers=headers)
+    assert refusal(answer) == told
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+    assert answer.headers["Cache-Control"] == "no-store"

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.api.app import ROUTERS
 from s3gw.problems import PreconditionFailed
+from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register
 from tests.cli.commands import Ask
 
@@ -75,7 +76,7 @@ def test_of_changes_at_once_one_is_done(route: str, api: httpx.Client, ask: Ask,
     headers = {**person.bearer, "If-Match": changed.made.headers["ETag"]}
 
     def change(_: int) -> int:
-        with httpx.Client(base_url=api.base_url, timeout=60) as connection:  # of whichever worker
+        with httpx.Client(base_url=api.base_url, timeout=60, event_hooks=HELD) as connection:  # of whichever worker
             return connection.put(changed.path, json=changed.bodies[0], headers=headers).status_code
 
     with ThreadPoolExecutor(6) as threads:

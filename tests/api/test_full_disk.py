@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, refusal
 from tests.disks.small_disks import small_disk
 from tests.servers import running_server
@@ -17,7 +18,7 @@ def test_below_the_floor_creates_are_refused_and_everything_else_goes_on(tmp_pat
     with (
         small_disk(tmp_path / "data") as disk,
         running_server(disk.folder, "--workers", "1", **settings) as server,
-        httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60) as api,
+        httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, event_hooks=HELD) as api,
     ):
         admin = Person(api, "admin")
         key = admin.http.post("/keys", json={}).json()["access_key_id"]

@@ -20,6 +20,7 @@ from s3gw.api.models import shown_once
 from s3gw.api.route import DEEPEST, Route, refuse_deep
 from s3gw.auth.request_digests import RequestDigests
 from s3gw.problems import Invalid
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
 from tests.cli.commands import Ask
 from tests.servers import RunningServer
@@ -66,7 +67,7 @@ def test_a_create_is_done_once_under_its_key(
     assert (first.status_code, "Idempotent-Replayed" in first.headers) == (201, False), first.text
     secrets = shown_once(CREATES[route].response_model)
     for _ in range(2):
-        with httpx.Client(base_url=api.base_url, timeout=60) as connection:  # of whichever worker
+        with httpx.Client(base_url=api.base_url, timeout=60, event_hooks=HELD) as connection:  # of whichever worker
             again = connection.post(path, json=body, headers={**headers, **admin.bearer})
         assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true"), again.text
         assert again.json() == first.json() | dict.fromkeys(secrets)

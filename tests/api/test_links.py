@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import re
 import socket
 import time
 from collections.abc import Iterator
@@ -15,26 +14,10 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.api.documented import HELD
+from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person, new_name, refusal
 from tests.servers import RunningServer, running_server
-
-
-def token_of(text: str) -> str:
-    (token,) = re.findall(r"(?:token|invitation)=([A-Za-z0-9_-]+)", text)
-    return str(token)
-
-
-def message_to(server: RunningServer, address: str, subject: str) -> str:
-    """The newest one in the folder; it is written after the answer."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for path in sorted((server.data / "mail").glob("*.eml"), key=lambda path: -path.stat().st_mtime_ns):
-            message = email.message_from_bytes(path.read_bytes(), policy=default)
-            if (message["To"], message["Subject"]) == (address, subject):
-                assert path.stat().st_mode & 0o077 == 0
-                return str(message.get_content())
-        time.sleep(0.02)
-    raise AssertionError(f"no message to {address}")
 
 
 def test_a_forgotten_password_is_set_by_a_link_that_works_once(
@@ -122,7 +105,7 @@ def strict(inbox: tuple[Inbox, int], tmp_path_factory: pytest.TempPathFactory) -
 def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1") as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
         boss = Person(api, "boss")  # made by the command line, which knows whom it makes
         body = {"username": "newcomer", "email": "new@example.com", "password": PASSWORD}
         assert refusal(api.post("/users/register", json=body)) == (403, "REGISTRATION_CLOSED")
@@ -141,7 +124,7 @@ def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed
 def test_an_invitation_that_was_sent_is_for_that_address_and_confirms_it(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1") as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
         boss = Person(api, "boss")
         assert boss.http.post("/invitations", json={"email": "guest@example.com"}).status_code == 201
         invitation = token_of(inbox[0].last_to("guest@example.com"))

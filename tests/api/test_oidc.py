@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from s3gw.auth.oidc import Client, Issuer, IssuerUnavailable
+from tests.api.documented import HELD
 from tests.api.oidc_issuer import CLIENT, SECRET, RunningIssuer, query_of, running_issuer
 from tests.api.people import PASSWORD, refusal
 from tests.postgresql import Server
@@ -41,7 +42,7 @@ class Site(NamedTuple):
     def browser(self) -> httpx.Client:
         """From an address of its own: failures of others don't count for it."""
         transport = AsIfByTls(local_address=f"127.0.1.{next(_addresses)}")
-        return httpx.Client(base_url=f"{self.server.admin}/api/v1", transport=transport, timeout=60)
+        return httpx.Client(base_url=f"{self.server.admin}/api/v1", transport=transport, timeout=60, event_hooks=HELD)
 
     def person(self, **claims: Any) -> str:
         subject = f"subject-{next(_numbers)}"
@@ -97,7 +98,7 @@ def _truth(issuer: RunningIssuer) -> Iterator[None]:
 
 
 def test_a_login_sends_to_the_issuer_and_what_it_needs_is_in_a_cookie(site: Site) -> None:
-    with httpx.Client(base_url=f"{site.server.admin}/api/v1", timeout=60) as browser:
+    with httpx.Client(base_url=f"{site.server.admin}/api/v1", timeout=60, event_hooks=HELD) as browser:
         begun = browser.get("/users/oidc/login")
         asked = query_of(begun.headers["Location"])
     assert begun.headers["Location"].startswith(site.issuer.url)

@@ -19,6 +19,7 @@ from s3gw.auth.key_file import load_master_keys
 from s3gw.auth.master_key import Keyring
 from s3gw.metadata import token_keys
 from s3gw.metadata.engines import open_database
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, refusal
 from tests.cli.commands import Ask
 from tests.servers import RunningServer
@@ -33,7 +34,7 @@ def workers(server: RunningServer) -> Callable[[str], set[tuple[int, str]]]:
     def ask(token: str) -> set[tuple[int, str]]:
         answers = set()
         for _ in range(6):
-            with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60) as client:
+            with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, event_hooks=HELD) as client:
                 answer = client.get("/users/me", headers={"Authorization": f"Bearer {token}"})
             answers.add((200, "") if answer.status_code == 200 else refusal(answer))
         return answers

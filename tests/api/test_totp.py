@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pyotp import TOTP
 
+from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, refusal
 from tests.cli.commands import Ask
 from tests.servers import RunningServer
@@ -54,7 +55,7 @@ def enrolled(person: Person) -> Enrolled:
 def elsewhere(server: RunningServer) -> Iterator[httpx.Client]:
     """From an address that no other test is wrong from."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{next(_addresses)}")
-    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport, timeout=60) as client:
+    with httpx.Client(base_url=f"{server.admin}/api/v1", transport=transport, timeout=60, event_hooks=HELD) as client:
         yield client
 
 

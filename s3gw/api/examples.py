@@ -1,0 +1,152 @@
+"""What the API's document shows as examples: one of each model, from which those of every route are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_BUCKET = "7d0c3f3e-9d52-4a53-8f0a-2f1a4b8f6c11"
+_USER = "3f2b8c1e-6a4d-4b7e-9c58-0d9e7a1f5b20"
+_OTHER = "b6a1d0f4-2c3e-4f5a-8b7c-9d8e7f6a5b4c"
+_GROUP = "5e1f7c9a-8d2b-4c3d-a6e4-7f8091a2b3c4"
+_GRANT = "0a9b8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d"
+_SESSION = "c4d5e6f7-0819-4a2b-8c3d-4e5f60718293"
+_INVITATION = "d1c2b3a4-9586-4776-a5b4-c3d2e1f00112"
+_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+_PASSWORD = "correct horse battery"
+_MADE = "2026-11-27T09:30:00Z"
+_CHANGED = "2026-11-27T10:15:00Z"
+_UNTIL = "2027-11-27T09:30:00Z"
+_TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIzZjJiOGMxZSJ9.c2lnbmF0dXJl"
+_REFRESH = "kq3N0u5Zr2Wf8yB1xH7cT4vD6jL9mP0aS"
+_LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
+_CODE = "492039"
+_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pictures/*"}],
+}
+_KEY = {
+    "access_key_id": _KEY_ID,
+    "user_id": _USER,
+    "description": "backup of the laptop",
+    "is_active": True,
+    "expires_at": _UNTIL,
+    "created_at": _MADE,
+    "last_used_at": _CHANGED,
+    "policies": [{"name": "scope", "document": _POLICY}],
+}
+_LOGIN = {"username": "alice", "password": _PASSWORD}
+
+OF_MODELS: dict[str, Any] = {
+    "Access": {
+        "id": _GRANT,
+        "resource_type": "prefix",
+        "resource_id": "2026/",
+        "user_id": _OTHER,
+        "group_id": None,
+        "permission": "read",
+        "expires_at": _UNTIL,
+        "created_at": _MADE,
+    },
+    "Address": {"email": "alice@example.com"},
+    "AuditLine": {
+        "id": 4711,
+        "at": _CHANGED,
+        "actor_id": _USER,
+        "actor": "alice",
+        "door": "api",
+        "address": "192.0.2.7",
+        "request_id": "5F0C2A9B71D3E846",
+        "action": "user.update",
+        "outcome": "done",
+        "resource_type": "user",
+        "resource": "alice",
+        "before": {"email": "alice@example.org"},
+        "after": {"email": "alice@example.com"},
+        "count": 1,
+        "position": 4692,
+        "mac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+    "Both": {"password": _PASSWORD, "totp": _CODE},
+    "ChangeBody": {"permission": "write", "expires_at": None},
+    "ChangeKey": {"description": "backup of the old laptop", "is_active": False},
+    "ChangePassword": {"current_password": _PASSWORD, "new_password": "staple the battery horse"},
+    "Confirm": {"totp": _CODE},
+    "CreateKey": {"description": "backup of the laptop", "expires_at": _UNTIL, "policy": _POLICY},
+    "DeleteUser": {"password": _PASSWORD},
+    "Enrol": {"password": _PASSWORD},
+    "Enrolment": {
+        "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "uri": "otpauth://totp/s3gw:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=s3gw",
+    },
+    "Explained": {
+        "allowed": True,
+        "reason": "granted read on the bucket by alice",
+        "principal": "bob",
+        "action": "s3:GetObject",
+        "resource": "arn:aws:s3:::pictures/2026/1.jpg",
+        "found": None,
+        "facts": {},
+        "notes": [],
+    },
+    "Group": {
+        "id": _GROUP,
+        "name": "editors",
+        "owner_id": _USER,
+        "members": [{"user_id": _OTHER, "username": "bob"}],
+        "created_at": _MADE,
+    },
+    "GroupName": {"name": "editors"},
+    "HealthModel": {"status": "ok", "version": "0.1.0", "database": "ok", "reading": "ok", "writing": "ok"},
+    "Invitation": {"id": _INVITATION, "invitation": _LINK, "email": "bob@example.com", "expires_at": _UNTIL},
+    "Key": _KEY,
+    "KeyWithSecret": _KEY | {"last_used_at": None, "secret_access_key": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"},
+    "LinkToken": {"token": _LINK},
+    "Login": _LOGIN,
+    "LoginForm": _LOGIN | {"grant_type": "password"},
+    "NewInvitation": {"email": "bob@example.com"},
+    "NewPassword": {"token": _LINK, "new_password": _PASSWORD},
+    "NewUser": {"username": "bob", "email": "bob@example.com", "password": _PASSWORD, "role": "user"},
+    "OpenInvitation": {
+        "id": _INVITATION,
+        "email": "bob@example.com",
+        "created_by": "alice",
+        "created_at": _MADE,
+        "expires_at": _UNTIL,
+    },
+    "RecoveryCodes": {"recovery_codes": ["k7m2-q9xd-4wvt", "p3hn-8rzc-6jyf"]},
+    "RefreshToken": {"refresh_token": _REFRESH},
+    "Register": {"username": "alice", "email": "alice@example.com", "password": _PASSWORD},
+    "SessionModel": {
+        "id": _SESSION,
+        "address": "192.0.2.7",
+        "user_agent": "Mozilla/5.0",
+        "created_at": _MADE,
+        "last_used_at": _CHANGED,
+        "expires_at": _UNTIL,
+        "is_current": True,
+    },
+    "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
+    "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
+    "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "UpdateUser": {"email": "alice@example.com"},
+    "User": {
+        "id": _USER,
+        "username": "alice",
+        "email": "alice@example.com",
+        "is_active": True,
+        "role": "user",
+        "created_at": _MADE,
+        "updated_at": _CHANGED,
+    },
+}
+
+# Of what must be given; what may be left out is left out, as the pages send the examples that they show.
+OF_PARAMETERS: dict[str, str] = {
+    "access_key_id": _KEY_ID,
+    "action": "s3:GetObject",
+    "bucket_id": _BUCKET,
+    "group_id": _GROUP,
+    "invitation_id": _INVITATION,
+    "session_id": _SESSION,
+    "user_id": _USER,
+}

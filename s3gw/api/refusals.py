@@ -1,0 +1,101 @@
+"""What each route may refuse: derived from what the route asks for, and a row for those that refuse more than that.
+
+The API's document is made from it, and so is held to what is really answered by every request that the tests make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from s3gw.api.caller import admin_of, caller_of, viewer_of
+
+
+class Asks(NamedTuple):
+    """What a route asks for."""
+
+    is_open: bool  # it asks nobody who he is
+    wants_role: bool
+    names_something: bool  # in its path
+    has_body: bool
+    creates: bool
+    writes: bool
+    takes_if_match: bool
+
+
+def asks_of(route: APIRoute) -> Asks:
+    dependant = route.dependant
+    headers = _headers(dependant)
+    has_body = route.body_field is not None or "requestBody" in (route.openapi_extra or {})
+    return Asks(
+        is_open=not _depends(dependant, caller_of),
+        wants_role=_depends(dependant, admin_of) or _depends(dependant, viewer_of),
+        names_something="{" in route.path,
+        has_body=has_body,
+        creates=route.status_code == 201,
+        writes=route.methods != {"GET"},
+        takes_if_match="if-match" in headers,
+    )
+
+
+_COMMON: tuple[tuple[Callable[[Asks], bool], tuple[str, ...]], ...] = (
+    (lambda asks: not asks.is_open, ("AUTHENTICATION_FAILED",)),
+    (lambda asks: asks.wants_role, ("PERMISSION_DENIED",)),
+    (lambda asks: asks.names_something, ("NOT_FOUND",)),
+    (lambda asks: asks.creates, ("CONFLICT", "IDEMPOTENCY_MISMATCH")),
+    (lambda asks: asks.takes_if_match, ("PRECONDITION_FAILED",)),
+    (lambda asks: asks.has_body, ("TOO_LARGE",)),
+    (lambda asks: asks.writes, ("STORAGE_FULL",)),
+    # VALIDATION_ERROR: at least of headers that are too long.
+    (lambda asks: True, ("VALIDATION_ERROR", "RATE_LIMITED", "INTERNAL_ERROR", "STORAGE_UNAVAILABLE")),
+)
+
+_SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
+_NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
+OWN: dict[str, tuple[str, ...]] = {
+    "register": ("REGISTRATION_CLOSED",),
+    "log_in": (*_SESSION, "TOTP_REQUIRED", "EMAIL_NOT_VERIFIED"),
+    "refresh": _SESSION,
+    "log_out": _SESSION,
+    "update_user": (*_NOT_ALL_MAY, "CONFLICT"),
+    "delete_user": (*_NOT_ALL_MAY, "CONFLICT"),
+    "restore_user": ("CONFLICT",),
+    "end_session": _NOT_ALL_MAY,
+    "change_password": ("CONFLICT",),
+    "share": _NOT_ALL_MAY,
+    "list_access": _NOT_ALL_MAY,
+    "change_access": (*_NOT_ALL_MAY, "CONFLICT"),
+    "revoke_access": _NOT_ALL_MAY,
+    "explain": (*_NOT_ALL_MAY, "NOT_FOUND"),
+    "create_group": _NOT_ALL_MAY,
+    "rename_group": (*_NOT_ALL_MAY, "CONFLICT"),
+    "delete_group": _NOT_ALL_MAY,
+    "add_member": _NOT_ALL_MAY,
+    "remove_member": _NOT_ALL_MAY,
+    "create_key": ("NOT_FOUND",),
+    "list_keys": ("NOT_FOUND",),
+    "confirm_totp": ("CONFLICT",),
+    "renew_recovery_codes": ("CONFLICT",),
+    "disable_totp": ("CONFLICT",),
+    "begin_oidc_login": ("NOT_FOUND", "ISSUER_UNAVAILABLE"),
+    "finish_oidc_login": (*_SESSION, "REGISTRATION_CLOSED", "NOT_FOUND", "CONFLICT", "ISSUER_UNAVAILABLE"),
+}
+
+
+def refusals_of(route: APIRoute) -> frozenset[str]:
+    """The error codes that the route may answer."""
+    asks = asks_of(route)
+    common = (code for applies, codes in _COMMON if applies(asks) for code in codes)
+    return frozenset((*common, *OWN.get(route.name, ())))
+
+
+def _depends(dependant: Dependant, on: Callable[..., object]) -> bool:
+    return dependant.call is on or any(_depends(below, on) for below in dependant.dependencies)
+
+
+def _headers(dependant: Dependant) -> set[str]:
+    own = {field.alias for field in dependant.header_params}
+    return own.union(*(_headers(below) for below in dependant.dependencies))

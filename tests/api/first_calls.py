@@ -1,0 +1,234 @@
+"""What makes the example of each operation of the API's document one that succeeds: who asks, and what is real.
+
+The examples name a user, a bucket and so on that aren't there. Each row makes those that its operation needs, and says
+what stands for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import boto3
+import httpx
+import pyotp
+
+from s3gw.api.examples import OF_MODELS, OF_PARAMETERS
+from tests.api.mail_folder import message_to, token_of
+from tests.api.people import PASSWORD, Person
+from tests.servers import ROOT_KEY, RunningServer
+
+_USER, _BUCKET = OF_PARAMETERS["user_id"], OF_PARAMETERS["bucket_id"]
+_NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["username"]
+_LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
+_CODE = OF_MODELS["Confirm"]["totp"]
+_numbers = itertools.count()
+
+
+# What needs an issuer, and a browser's cookie: test_oidc.py.
+ELSEWHERE = {"begin_oidc_login", "finish_oidc_login"}
+
+
+class Call(NamedTuple):
+    """`real` is what stands for what the example says; without `headers` nobody asks who it is."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    real: Mapping[str, Any] = MappingProxyType({})
+    query: Mapping[str, str] = MappingProxyType({})
+
+
+class World:
+    """A server, its admin, a user and a bucket of that user's."""
+
+    def __init__(self, server: RunningServer, api: httpx.Client) -> None:
+        self.server, self.api = server, api
+        self.admin = Person(api, "admin")
+        self.user = self.person()
+        self.bucket = f"pictures-{next(_numbers)}"
+        server.command("bucket", "create", self.bucket, "--owner", self.user.name)
+        self.bucket_id: str = server.command("bucket", "show", self.bucket)["id"]
+        self.put(f"{self.bucket}", "a")
+
+    def put(self, bucket: str, key: str) -> None:
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.server.s3,
+            aws_access_key_id=ROOT_KEY[0],
+            aws_secret_access_key=ROOT_KEY[1],
+            region_name="us-east-1",
+        )
+        client.put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    def person(self) -> Person:
+        name = new_name()
+        body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        assert self.api.post("/users/register", json=body).status_code == 201
+        return Person(self.api, name)
+
+    def key_id(self) -> str:
+        return str(self.user.http.post("/keys", json={}).json()["access_key_id"])
+
+    def grant(self) -> Person:
+        """To somebody."""
+        friend = self.person()
+        body = {"user_id": friend.id, "permission": "read"}
+        assert self.user.http.post(f"/buckets/{self.bucket_id}/share", json=body).status_code == 201
+        return friend
+
+    def group(self) -> tuple[str, str]:
+        """Of the user's account, with its only other user in it: the ids of both."""
+        name = new_name()
+        member = self.server.command("user", "create", name, "--account", self.user.name)["id"]
+        group = self.user.http.post("/groups", json={"name": name}).json()["id"]
+        assert self.user.http.put(f"/groups/{group}/members/{member}").status_code == 200
+        return group, member
+
+    def invitation_id(self) -> str:
+        return str(self.admin.http.post("/invitations", json={}).json()["id"])
+
+    def deleted(self) -> Person:
+        gone = self.person()
+        assert self.admin.http.delete(f"/users/{gone.id}").status_code == 204
+        return gone
+
+    def enrolled(self) -> tuple[Person, str]:
+        """Somebody who has begun to set up a second factor, and a code of it."""
+        somebody = self.person()
+        made = somebody.http.post("/users/me/totp", json={"password": PASSWORD}).json()
+        return somebody, pyotp.TOTP(made["secret"]).now()
+
+    def two_factors(self) -> tuple[Person, str]:
+        """Somebody who has a second factor, and a recovery code."""
+        somebody, code = self.enrolled()
+        codes = somebody.http.post("/users/me/totp/confirm", json={"totp": code}).json()["recovery_codes"]
+        return somebody, codes[0]
+
+    def link(self, subject: str) -> str:
+        somebody = self.person()
+        address = f"{somebody.name}@example.com"
+        self.api.post("/users/forgot-password", json={"email": address})
+        return token_of(message_to(self.server, address, subject))
+
+    def renaming(self, name: str, of: str = _NAME) -> dict[str, Any]:
+        return {of: name, f"{of}@example.com": f"{name}@example.com"}
+
+
+def new_name() -> str:
+    return f"somebody-{next(_numbers)}"
+
+
+def _as_admin(world: World) -> Call:
+    return Call(world.admin.bearer)
+
+
+def _as_user(world: World) -> Call:
+    return Call(world.user.bearer)
+
+
+def _of_user(world: World) -> Call:
+    somebody = world.person()
+    return Call(world.admin.bearer, {_USER: somebody.id} | world.renaming(new_name()))
+
+
+def _of_oneself(world: World) -> Call:
+    somebody = world.person()
+    return Call(somebody.bearer, {_USER: somebody.id})
+
+
+def _of_session(world: World) -> Call:
+    somebody = world.person()
+    (session,) = somebody.http.get(f"/users/{somebody.id}/sessions").json()
+    return Call(world.admin.bearer, {_USER: somebody.id, OF_PARAMETERS["session_id"]: session["id"]})
+
+
+def _of_refresh_token(world: World) -> Call:
+    return Call(real={_REFRESH: world.person().tokens["refresh_token"]})
+
+
+def _of_bucket(world: World) -> Call:
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _OTHER_NAME: world.person().name})
+
+
+def _of_grant(world: World) -> Call:
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _USER: world.grant().id})
+
+
+def _of_key(world: World) -> Call:
+    return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
+
+
+def _of_group(world: World) -> Call:
+    group, member = world.group()
+    name = OF_MODELS["GroupName"]["name"]
+    return Call(world.user.bearer, {OF_PARAMETERS["group_id"]: group, _USER: member, name: new_name()})
+
+
+def _of_invitation(world: World) -> Call:
+    return Call(world.admin.bearer, {OF_PARAMETERS["invitation_id"]: world.invitation_id()})
+
+
+def _with_code(made: tuple[Person, str]) -> Call:
+    somebody, code = made
+    return Call(somebody.bearer, {_CODE: code})
+
+
+FIRST_CALLS: dict[str, Callable[[World], Call]] = {
+    "register": lambda world: Call(real=world.renaming(new_name())),
+    "log_in": lambda world: Call(real=world.renaming(world.person().name)),
+    "refresh": _of_refresh_token,
+    "log_out": _of_refresh_token,
+    "verify_email": lambda world: Call(real={_LINK: world.link("Confirm your address")}),
+    "send_verification": _as_user,
+    "forgot_password": lambda world: Call(),
+    "reset_password": lambda world: Call(real={_LINK: world.link("Set a new password")}),
+    "invite": _as_admin,
+    "list_invitations": _as_admin,
+    "revoke_invitation": _of_invitation,
+    "me": _as_user,
+    "list_users": _as_admin,
+    "create_user": lambda world: Call(world.admin.bearer, world.renaming(new_name(), _OTHER_NAME)),
+    "get_user": _of_user,
+    "update_user": _of_user,
+    "delete_user": _of_user,
+    "restore_user": lambda world: Call(world.admin.bearer, {_USER: world.deleted().id}),
+    "list_sessions": _of_oneself,
+    "end_session": _of_session,
+    "change_password": _of_oneself,
+    "show_totp": _as_user,
+    "enrol_totp": lambda world: Call(world.person().bearer),
+    "confirm_totp": lambda world: _with_code(world.enrolled()),
+    "renew_recovery_codes": lambda world: _with_code(world.two_factors()),
+    "disable_totp": lambda world: _with_code(world.two_factors()),
+    "reset_totp": lambda world: Call(world.admin.bearer, {_USER: world.two_factors()[0].id}),
+    "create_group": _of_group,
+    "list_groups": _as_user,
+    "get_group": _of_group,
+    "rename_group": _of_group,
+    "delete_group": _of_group,
+    "add_member": _of_group,
+    "remove_member": _of_group,
+    "share": _of_bucket,
+    "list_access": _of_bucket,
+    "change_access": _of_grant,
+    "revoke_access": _of_grant,
+    "explain": lambda world: Call(world.user.bearer, query={"bucket": world.bucket, "key": "a"}),
+    "create_key": _as_user,
+    "list_keys": _as_user,
+    "get_key": _of_key,
+    "change_key": _of_key,
+    "delete_key": _of_key,
+    "list_audit_log": _as_admin,
+    "export_audit_log": _as_admin,
+    "health": lambda world: Call(),
+}
+
+
+def made_real(value: Any, real: Mapping[str, Any]) -> Any:
+    """What an example says, with what is real in its place."""
+    if isinstance(value, dict):
+        return {name: made_real(member, real) for name, member in value.items()}
+    if isinstance(value, list):
+        return [made_real(member, real) for member in value]
+    return real.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,117 @@
+"""The parts of docs/ that are made from the code and from the tests' tables: `make docs` writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from s3gw.api.app import build_app
+from s3gw.api.error_reference import ERROR_CODES
+from tests.api import test_access, test_groups, test_keys, test_roles
+
+DOCS = Path(__file__).parent.parent / "docs"
+# Rows that ask about what isn't there: for these a 404 means no more than that.
+_NOT_THERE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("DELETE", "/users/{user_id}/sessions/{session_id}"): ("self", "admin"),
+    ("DELETE", "/invitations/{invitation_id}"): ("admin",),
+}
+_OF_ACCESS = {
+    "share": "POST /buckets/{bucket_id}/share",
+    "list": "GET /buckets/{bucket_id}/access",
+    "change": "PUT /buckets/{bucket_id}/access/{user_id}",
+    "revoke": "DELETE /buckets/{bucket_id}/access/{user_id}",
+    "explain": "GET /access/explain",
+}
+_OF_KEYS = {
+    "create": "POST /keys",
+    "list": "GET /keys",
+    "show": "GET /keys/{access_key_id}",
+    "change": "PUT /keys/{access_key_id}",
+    "delete": "DELETE /keys/{access_key_id}",
+}
+_WORDS = {401: "log in", 403: "no", 404: "hidden"}
+
+
+def errors() -> Iterable[str]:
+    yield from table("status", "error_code", "when", "what helps")
+    for error in ERROR_CODES:
+        yield row(error.status, f"`{error.code}`", error.told.meaning, error.told.advice)
+
+
+def routes() -> Iterable[str]:
+    document: dict[str, Any] = build_app().openapi()
+    yield from table("route", "what it does", "more")
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            more = operation["description"].replace("\n", " ").partition(". ")[0].rstrip(".")
+            yield row(f"`{method.upper()} {path.removeprefix('/api/v1')}`", operation["summary"], more)
+
+
+def permissions() -> Iterable[str]:
+    yield "About users; *self* is whom it is about, a *stranger* another user:"
+    yield ""
+    yield from table("route", *test_roles.WHO)
+    for (method, path), statuses in test_roles.TABLE.items():
+        may = _NOT_THERE.get((method, path), ())
+        words = [
+            "yes" if who in may or len(set(statuses)) == 1 else word_of(status)
+            for who, status in zip(test_roles.WHO, statuses, strict=True)
+        ]
+        yield row(f"`{method} {path}`", *words)
+    yield ""
+    yield "About a bucket; *reader*, *writer* and *manager* were granted read, write and admin on it:"
+    yield ""
+    yield from matrix(_OF_ACCESS, test_access.OUTCOMES)
+    yield ""
+    yield "About a group of the account of *root*, of which *member* is a user:"
+    yield ""
+    groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in test_groups.OUTCOMES.items()}
+    yield from matrix({route: route for route in groups}, groups)
+    yield ""
+    yield "About the keys of a user whose account is *root*'s; one's own keys are one's own:"
+    yield ""
+    keys = {name: dict(zip(test_keys.ROLES, row, strict=True)) for name, row in test_keys.OUTCOMES.items()}
+    yield from matrix(_OF_KEYS, keys)
+
+
+def matrix(names: Mapping[str, str], outcomes: Mapping[str, Mapping[str, tuple[int, str]]]) -> Iterable[str]:
+    who = [*outcomes[next(iter(names))]]
+    yield from table("route", *("nobody" if one == "none" else one for one in who))
+    for name, route in names.items():
+        yield row(f"`{route}`", *(word_of(outcomes[name][one][0]) for one in who))
+
+
+def word_of(status: int) -> str:
+    return _WORDS.get(status, "yes")
+
+
+def table(*heads: str) -> Sequence[str]:
+    return row(*heads), row(*("---" for _ in heads))
+
+
+def row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+SECTIONS: dict[str, dict[str, Callable[[], Iterable[str]]]] = {
+    "API.md": {"errors": errors, "routes": routes},
+    "AUTHENTICATION.md": {"permissions": permissions},
+}
+
+
+def renewed(name: str) -> str:
+    """The document with its parts as they are to be."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for section, made in SECTIONS[name].items():
+        whole = re.compile(rf"(<!-- {section}: begin .*? -->\n).*?(<!-- {section}: end -->)", re.DOTALL)
+        lines = "".join(f"{line}\n" for line in made())
+        text, count = whole.subn(lambda found, lines=lines: f"{found[1]}\n{lines}\n{found[2]}", text)
+        assert count == 1, f"{name} has no place for {section}"
+    return text
+
+
+if __name__ == "__main__":
+    for document in SECTIONS:
+        (DOCS / document).write_text(renewed(document), encoding="utf-8")
