@@ -341,38 +341,6 @@ async def test_a_writer_alone_is_not_delayed(database: SQLiteDatabase) -> None:
     assert (time.perf_counter() - begin) / 50 < 0.05
 
 
-async def test_what_was_submitted_before_the_end_is_written(path: Path) -> None:
-    opened, count = SQLiteDatabase(path), sqlite_writer.MAX_GROUP + 1
-    writing = [asyncio.ensure_future(opened.write(_put, f"n{n}")) for n in range(count)]
-    await asyncio.sleep(0)  # they are gathered, and no turn of the event loop has handed them over
-    opened._writer.stop()
-    assert len(await asyncio.wait_for(asyncio.gather(*writing), 10)) == count
-    await opened.close()
-
-
-async def test_the_end_waits_for_the_writer(path: Path) -> None:
-    opened, ended = SQLiteDatabase(path), threading.Event()
-
-    def slow(conn: Connection) -> None:
-        time.sleep(0.3)
-        ended.set()
-
-    writing = asyncio.ensure_future(opened.write(slow))
-    await asyncio.sleep(0)
-    opened._writer.stop()
-    opened._writer.join()
-    assert ended.is_set()
-    await writing
-    await opened.close()
-
-
-async def test_a_write_after_closing_is_refused(path: Path) -> None:
-    database = SQLiteDatabase(path)
-    await database.close()
-    with pytest.raises(DatabaseUnavailable):
-        await database.write(_put, "a")
-
-
 _WRITE_FROM_ANOTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
