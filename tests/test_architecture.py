@@ -41,7 +41,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("addresses", "checksums", "names", "pages"),
+    ("addresses", "checksums", "moments", "names", "pages"),
     ("problems",),
     ("errors", "threads", "garbage"),
 )

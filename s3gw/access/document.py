@@ -46,6 +46,7 @@ def read_document(text: str | bytes, limit: int, *, counts_characters: bool = Fa
         raise UnreadableDocument(NOT_JSON)
     try:
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+        json.dumps(document, ensure_ascii=False).encode()  # an escaped half of a pair is no text that can be told
     except ValueError:
         raise UnreadableDocument(NOT_JSON) from None
     assert isinstance(document, dict)

@@ -14,7 +14,7 @@ from s3gw.accounts import explanations, grants
 from s3gw.accounts.etags import etag_of
 from s3gw.accounts.grants import Change, Share
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
-from s3gw.api.models import Body, Id, IfMatch, Moment, Page, time_of
+from s3gw.api.models import Body, Id, IfMatch, Moment, Page, stored_moment, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH, Grant
@@ -63,7 +63,7 @@ class ShareBody(Body):
         )
         kind: Kind = "file" if self.key is not None else "prefix" if self.prefix else "bucket"
         return Share(
-            column, str(grantee), self.permission, kind, self.key or self.prefix or "", _moment(self.expires_at)
+            column, str(grantee), self.permission, kind, self.key or self.prefix or "", stored_moment(self.expires_at)
         )
 
 
@@ -125,7 +125,7 @@ async def change_access(
     if_match: IfMatch = None,
 ) -> Access:
     """Change the grant of a user (or of a group, by its id). 409 where there are several and grant_id is missing."""
-    wanted = Change(body.permission, "expires_at" in body.model_fields_set, _moment(body.expires_at))
+    wanted = Change(body.permission, "expires_at" in body.model_fields_set, stored_moment(body.expires_at))
     which = bucket_id, user_id, _text(grant_id)
     return _told(await grants.change(services, caller, origin, *which, wanted, if_match), response)
 
@@ -182,7 +182,3 @@ def access_model(grant: Grant) -> Access:
 
 def _text(value: UUID | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _moment(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp() * 1_000_000)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from s3gw.accounts import keys
 from s3gw.accounts.keys import KeyWithPolicies, Wanted
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, IfMatch, Moment, Page, ShownOnce, time_of
+from s3gw.api.models import Body, Id, IfMatch, Moment, Page, ShownOnce, stored_moment, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.problems import NotFound
@@ -80,7 +80,7 @@ class ChangeKey(Body):
         if self.is_active is not None:
             found["is_enabled"] = self.is_active
         if "expires_at" in self.model_fields_set:
-            found["expires_at"] = _moment(self.expires_at)
+            found["expires_at"] = stored_moment(self.expires_at)
         return found
 
 
@@ -88,7 +88,9 @@ class ChangeKey(Body):
 async def create_key(body: CreateKey, caller: TheCaller, services: TheServices, response: Response) -> KeyWithSecret:
     """Make an access key. Its secret is shown this once."""
     policy = None if body.policy is None else json.dumps(body.policy)
-    made = await keys.create(services, caller, Wanted(body.user_id, body.description, _moment(body.expires_at), policy))
+    made = await keys.create(
+        services, caller, Wanted(body.user_id, body.description, stored_moment(body.expires_at), policy)
+    )
     response.headers["ETag"] = keys.etag_of_key(made.made)
     return KeyWithSecret(**_members(made.made), secret_access_key=made.secret_access_key)
 
@@ -152,7 +154,3 @@ def _members(found: KeyWithPolicies) -> dict[str, Any]:
 
 def _time(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else time_of(microseconds)
-
-
-def _moment(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp() * 1_000_000)

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from s3gw.metadata import identities, sessions, user_names
+from s3gw.moments import microseconds_of
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
@@ -50,8 +51,19 @@ def _written(value: Any) -> Any:
 
 
 WRITTEN = BeforeValidator(_written)
-Moment = Annotated[AwareDatetime, WRITTEN]
+
+
+def _storable(value: datetime) -> datetime:
+    microseconds_of(value)
+    return value
+
+
+Moment = Annotated[AwareDatetime, WRITTEN, AfterValidator(_storable)]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
+
+
+def stored_moment(value: datetime | None) -> int | None:
+    return None if value is None else microseconds_of(value)
 
 
 class Body(BaseModel):

@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from s3gw.config import PREFIX, ConfigurationError, Settings, load_settings, unknown_variables
+from s3gw.moments import microseconds_of
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -238,4 +239,7 @@ def parse_time(text: str) -> int:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(f"{text} is not a time like 2030-12-31 or 2030-12-31T12:00:00Z") from None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    try:
+        return microseconds_of(time if time.tzinfo else time.replace(tzinfo=UTC))
+    except ValueError as error:
+        raise Refused(f"{text} can't be had: {error}") from None

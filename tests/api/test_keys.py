@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -235,3 +236,25 @@ async def test_a_user_has_100_keys_at_most(database: Database) -> None:
     with pytest.raises(Conflict, match="100 access keys at most"):
         await database.write(make_one_more)
     assert made_before[-1] == 100
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "9999-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+def test_a_time_that_can_not_be_told_again_makes_no_key(people: dict[str, Person], time: str) -> None:
+    root = people["root"]
+    before = root.ask("GET", "/keys").json()["total"]
+    assert root.status("POST", "/keys", json={"expires_at": time}) == INVALID
+    last = made(root, expires_at="9998-12-31T23:59:59Z")
+    listed = root.ask("GET", "/keys", params={"per_page": 1000}).json()
+    assert (listed["total"], last["expires_at"]) == (before + 1, "9998-12-31T23:59:59Z")
+
+
+@pytest.mark.parametrize("where", ["Id", "Resource"])
+def test_half_a_character_in_a_policy_makes_no_key(people: dict[str, Person], where: str) -> None:
+    policy = {**READS, "Statement": {**READS["Statement"]}}
+    (policy if where == "Id" else policy["Statement"])[where] = "arn:aws:s3:::b/\ud800*"
+    root = people["root"]
+    before = root.ask("GET", "/keys").json()["total"]
+    content = json.dumps({"policy": policy})  # escaped, as JSON may have it
+    answer = root.api.post("/keys", content=content, headers={**root.headers, "Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error_code"]) == INVALID
+    assert root.ask("GET", "/keys").json()["total"] == before

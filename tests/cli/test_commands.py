@@ -123,6 +123,7 @@ def test_a_key_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) -
     [
         (("key", "create", "nobody"), "there is no user nobody"),
         (("key", "create", "admin", "--expires", "soon"), "soon is not a time"),
+        (("key", "create", "admin", "--expires", "9999-12-31T23:59:59-23:59"), "a time is from the year 1970 to 9998"),
         (("key", "create", "admin", "--secret-access-key", "short"), "a secret access key has"),
         (("key", "update", "X"), "nothing to change"),
         (("key", "update", "X", "--expires", ""), "--expires '' is no time: give --expires never"),
