@@ -12,7 +12,7 @@ from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.metadata import identities, identity_policies
-from s3gw.metadata.audited import told
+from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
@@ -74,6 +74,7 @@ def _create(
     if wanted.policy is not None:
         holder = Holder("key", access_key_id, access_key_id)
         policies.append(identity_policies.put(conn, holder, _POLICY, wanted.policy))
+        policy_told(conn, caller.actor, holder, None, policies[-1])
     return KeyWithPolicies(key, policies)
 
 

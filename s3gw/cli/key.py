@@ -13,7 +13,7 @@ from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, s
 from s3gw.cli.options import Expires, NewExpiry, new_expiry, time_of
 from s3gw.metadata import identities, identity_policies
 from s3gw.metadata.audit import COMMAND_LINE
-from s3gw.metadata.audited import told
+from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
@@ -156,5 +156,6 @@ def _create(
     key = identities.create_key(conn, sealed_secret=sealed, **fields)
     told(conn, COMMAND_LINE, "key.create", None, key)
     if narrowed is not None:
-        identity_policies.put(conn, Holder("key", key.access_key_id, key.access_key_id), *narrowed)
+        holder = Holder("key", key.access_key_id, key.access_key_id)
+        policy_told(conn, COMMAND_LINE, holder, None, identity_policies.put(conn, holder, *narrowed))
     return _narrowed(conn, [key])[0]

@@ -12,6 +12,7 @@ from s3gw.access.lint import lint as find_faults
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, show, tell, when
 from s3gw.cli.policy_file import actions_of, read, read_checked
 from s3gw.metadata import audit, identities, identity_policies, policy_holders
+from s3gw.metadata.audited import policy_told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 
@@ -139,7 +140,7 @@ def _put(conn: Connection, kind: str, holder_name: str, name: str, text: str) ->
     holder = policy_holders.find(conn, kind, holder_name)
     before = [policy for policy in identity_policies.of_holder(conn, holder) if policy.name == name]
     put = identity_policies.put(conn, holder, name, text)
-    _record(conn, "put", holder, name, before[0] if before else None, put)
+    policy_told(conn, audit.COMMAND_LINE, holder, before[0] if before else None, put)
     return _described(holder, put)
 
 
@@ -160,12 +161,5 @@ def _delete(conn: Connection, kind: str, holder_name: str, name: str | None) -> 
     """What was deleted, and how many the holder still has."""
     holder = policy_holders.find(conn, kind, holder_name)
     removed = identity_policies.remove(conn, holder, name)
-    _record(conn, "delete", holder, removed.name, removed, None)
+    policy_told(conn, audit.COMMAND_LINE, holder, removed, None)
     return _described(holder, removed), len(identity_policies.of_holder(conn, holder))
-
-
-def _record(
-    conn: Connection, verb: str, holder: Holder, name: str, before: IdentityPolicy | None, after: IdentityPolicy | None
-) -> None:
-    told = [None if policy is None else {"holder_id": holder.id, **policy._asdict()} for policy in (before, after)]
-    audit.record(conn, audit.COMMAND_LINE, f"{holder.kind}.policy.{verb}", "policy", f"{holder.name}/{name}", *told)

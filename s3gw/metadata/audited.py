@@ -14,6 +14,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.grants import Grant
 from s3gw.metadata.groups import Group
 from s3gw.metadata.identities import Key, User
+from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 
 P = ParamSpec("P")
 Subject = User | Group | Key | Grant
@@ -73,6 +74,17 @@ def told(conn: Connection, actor: Actor, action: str, before: Subject | None, af
     assert subject is not None, "something was there, before or after"
     name = str(getattr(subject, _KINDS[kind].name))
     audit.record(conn, actor, action, kind, name, _document(kind, before), _document(kind, after))
+
+
+def policy_told(
+    conn: Connection, actor: Actor, holder: Holder, before: IdentityPolicy | None, after: IdentityPolicy | None
+) -> None:
+    """As `told`, of a policy that a user, a group or an access key holds."""
+    policy = before or after
+    assert policy is not None, "something was there, before or after"
+    documents = [None if one is None else {"holder_id": holder.id, **one._asdict()} for one in (before, after)]
+    action = f"{holder.kind}.policy.{'put' if after is not None else 'delete'}"
+    audit.record(conn, actor, action, "policy", f"{holder.name}/{policy.name}", *documents)
 
 
 def _document(kind: str, subject: Subject | None) -> dict[str, Any] | None:

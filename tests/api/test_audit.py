@@ -151,6 +151,15 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
         assert told_once not in json.dumps(told)
 
 
+def test_what_a_key_is_narrowed_to_is_told(admin: Person, person: Person) -> None:
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
+    made = person.http.post("/keys", json={"policy": policy})
+    put, created = lines_of(admin, made)
+    assert (created["action"], put["action"], put["actor"]) == ("key.create", "key.policy.put", person.name)
+    assert json.loads(put["after"]["document"]) == policy
+    assert put["after"]["holder_id"] == made.json()["access_key_id"]
+
+
 def test_a_change_that_is_refused_tells_nothing(person: Person, admin: Person) -> None:
     answer = person.http.put(f"/users/{person.id}", json={"role": "admin"})
     assert answer.status_code == 422

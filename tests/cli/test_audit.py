@@ -134,6 +134,15 @@ def test_before_and_after_tell_what_was_changed(ask: Ask) -> None:
     assert line["after"]["role"] == "auditor"
 
 
+def test_what_a_key_is_narrowed_to_from_the_beginning_is_told(ask: Ask, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(POLICY)
+    name = ask("key", "create", "admin", "--policy", str(file))["access_key_id"]
+    line, before = ask("audit", "list", "--limit", "2")
+    assert (line["action"], line["after"]["document"], before["action"]) == ("key.policy.put", POLICY, "key.create")
+    assert line["after"]["holder_id"] == before["resource"] == name
+
+
 def test_a_change_that_is_refused_tells_nothing(ask: Ask, run: Command) -> None:
     before = ask("audit", "list")
     refusal(run("user", "update", "nobody", "--email", "e@example.com"))
