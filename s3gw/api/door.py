@@ -27,7 +27,22 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),  # CORS, where it is allowed, doesn't ask for it
 ]
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+# What proxies add, beside all that begins with X-Forwarded.
+_FORWARDED = (
+    "cf-connecting-ip",
+    "cf-ray",
+    "fastly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+)
 
 
 class Asker(NamedTuple):
@@ -102,7 +117,7 @@ class Door:
             exchange.extra_headers.append(_OVER_TLS)
         origin = Origin("api", client, headers.get("user-agent", ""), request_id)
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
-        state["was_forwarded"] = any(name in headers for name in _FORWARDED)
+        state["was_forwarded"] = any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)
         scope["state"] = state
         try:
             await self._app(scope, exchange.receive, exchange.send)

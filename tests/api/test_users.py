@@ -56,9 +56,12 @@ def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person)
         assert refusal(api.post("/users/register", json=body)) == (409, "CONFLICT")
 
 
-def test_registration_is_not_open_to_what_came_through_a_proxy(api: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Prefix", "Via", "CF-Connecting-IP", "X-Original-URL"]
+)
+def test_registration_is_not_open_to_what_came_through_a_proxy(api: httpx.Client, header: str) -> None:
     body = {"username": new_name(), "email": "a@example.com", "password": PASSWORD}
-    answer = api.post("/users/register", json=body, headers={"X-Forwarded-For": "192.0.2.1"})
+    answer = api.post("/users/register", json=body, headers={header: "192.0.2.1"})
     assert refusal(answer) == (403, "REGISTRATION_CLOSED")
 
 
