@@ -1,4 +1,5 @@
 """How often somebody may be wrong: ten times a minute for a name, a hundred for an address, over all workers and nodes.
+Of IPv6, a network of 64 bits is one address.
 
 Who guesses somebody's password from elsewhere mustn't lock the owner out, so addresses from which a name has logged in
 lately have a limit of their own. Only failures write. The window is the library's (limits); the rows are ours.
@@ -14,6 +15,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from s3gw.addresses import client_of
 from s3gw.metadata import failed_attempts
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
 from s3gw.metadata.refused_logins import Count
@@ -55,11 +57,12 @@ class Attempts:
 
     async def limits_of(self, name: str, address: str) -> Sequence[Limit]:
         """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
-        is_known = await self._database.read(failed_attempts.is_known_address, name, address, KNOWN_DAYS)
-        of_name = ("name", name.lower(), address) if is_known else ("name", name.lower())
+        client = client_of(address)
+        is_known = await self._database.read(failed_attempts.is_known_address, name, client, KNOWN_DAYS)
+        of_name = ("name", name.lower(), client) if is_known else ("name", name.lower())
         return (
             Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
-            Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", address)),
+            Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", client)),
         )
 
     async def require(self, limits: Sequence[Limit]) -> None:

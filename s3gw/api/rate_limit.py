@@ -21,7 +21,7 @@ from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from s3gw.api.addresses import subject_of
+from s3gw.addresses import client_of
 from s3gw.api.errors import problem_response
 from s3gw.auth.master_key import MasterKeyError
 from s3gw.metadata.database import DatabaseUnavailable
@@ -73,7 +73,7 @@ class RateLimit:
                 return f"user:{(await self._services.token_keys.verify(token)).user_id}"
             except (NotAuthenticated, DatabaseUnavailable, MasterKeyError):
                 pass
-        return subject_of(scope["state"]["origin"].address)
+        return f"address:{client_of(scope['state']['origin'].address)}"
 
 
 class Window(NamedTuple):
