@@ -7,6 +7,8 @@ lately have a limit of their own. Only failures write. The window is the library
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -23,29 +25,37 @@ from s3gw.problems import RateLimited
 
 MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
 KNOWN_DAYS = 30  # since somebody logged in from an address
-
+_AT_KNOWN_ADDRESS = "name at a known address"
 
 T = TypeVar("T")
 
 
 class Limit(NamedTuple):
+    """`subject` begins with its kind. `name` or `address` is what the audit log calls it."""
+
     item: RateLimitItemPerMinute
     subject: tuple[str, ...]
+    name: str = ""
+    address: str = ""
+
+    @property
+    def told(self) -> str:
+        """The subject in one word: another for each, whatever is in its parts, and never long."""
+        return hashlib.sha256(json.dumps(self.subject).encode()).hexdigest()
 
     @property
     def key(self) -> str:
-        return self.item.key_for(*self.subject)
+        return self.item.key_for(self.told)
 
     @property
     def is_known(self) -> bool:
         """Of a name at an address from which it has logged in lately."""
-        return self.subject[0] == "name" and len(self.subject) == 3
+        return self.subject[0] == _AT_KNOWN_ADDRESS
 
     @property
     def counted(self) -> Count:
         """As the audit log counts those that are too many: by the name from wherever, or by the address."""
-        key, (kind, of) = self.key, self.subject[:2]
-        return Count(key, name=of) if kind == "name" else Count(key, address=of)
+        return Count(self.key, self.name, self.address)
 
 
 class Attempts:
@@ -59,30 +69,41 @@ class Attempts:
         """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
         client = client_of(address)
         is_known = await self._database.read(failed_attempts.is_known_address, name, client, KNOWN_DAYS)
-        of_name = ("name", name.lower(), client) if is_known else ("name", name.lower())
-        return (
-            Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
-            Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", client)),
-        )
+        wanted = name.lower()
+        of_name = (_AT_KNOWN_ADDRESS, wanted, client) if is_known else ("name", wanted)
+        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name, name=wanted), _of_address(client))
+
+    def limits_of_nobody(self, address: str) -> Sequence[Limit]:
+        """Of an attempt that says no name."""
+        return (_of_address(client_of(address)),)
+
+    def limits_of_reset(self, email: str, address: str) -> Sequence[Limit]:
+        """Of messages to an address."""
+        limit = Limit(RateLimitItemPerMinute(MOST_OF_NAME), ("reset", email), name=email)
+        return (limit, _of_address(client_of(address)))
 
     async def require(self, limits: Sequence[Limit]) -> None:
         """Raises RateLimited where one of them is used up. To be asked before a password is looked at, and again
         before it is said to be right: others may have used the limit up meanwhile.
         """
         for limit in limits:
-            if not await self._limiter.test(limit.item, *limit.subject):
+            if not await self._limiter.test(limit.item, limit.told):
                 raise await self._refusal(limit)
 
     async def fail(self, limits: Sequence[Limit], answer: T) -> T | RateLimited:
         """Note a failure. Gives `answer`, or RateLimited where this one was too many."""
         for limit in limits:
-            if not await self._limiter.hit(limit.item, *limit.subject):
+            if not await self._limiter.hit(limit.item, limit.told):
                 return await self._refusal(limit)
         return answer
 
     async def _refusal(self, limit: Limit) -> RateLimited:
-        stats = await self._limiter.get_window_stats(limit.item, *limit.subject)
+        stats = await self._limiter.get_window_stats(limit.item, limit.told)
         return RateLimited("too many failed attempts", retry_after=max(1.0, stats.reset_time - time.time()))
+
+
+def _of_address(client: str) -> Limit:
+    return Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", client), address=client)
 
 
 def used_up(conn: Connection, limits: Sequence[Limit]) -> RateLimited | None:

@@ -47,8 +47,7 @@ async def send_verification(services: Services, user: User) -> None:
 async def require_patience(services: Services, email: str, origin: Origin) -> None:
     """Each message counts as a failed attempt of the address that it goes to, and of who asks. Raises RateLimited."""
     attempts = attempts_of(services)
-    normal_email(email)
-    refusal = await attempts.fail(await attempts.limits_of(f"reset {email}", origin.address), None)
+    refusal = await attempts.fail(attempts.limits_of_reset(normal_email(email), origin.address), None)
     if refusal is not None:
         raise refusal
 

@@ -53,3 +53,24 @@ async def test_who_logged_in_from_a_network_of_ipv6_is_known_in_all_of_it(databa
     await known(database, "ann", "2001:db8::1")
     assert await failures(database, "ann", *["192.0.2.1"] * (MOST_OF_NAME + 1)) == MOST_OF_NAME
     assert await failures(database, "ann", "2001:db8::2") == 1
+
+
+async def test_a_name_that_ends_like_an_address_uses_up_no_limit_of_another(database: Database) -> None:
+    await known(database, "ann", "192.0.2.1")
+    assert await failures(database, "ann/192.0.2.1", *["192.0.2.9"] * (MOST_OF_NAME + 1)) == MOST_OF_NAME
+    assert await failures(database, "ann", "192.0.2.1") == 1
+
+
+async def test_a_name_that_begins_with_a_reset_uses_up_no_messages(database: Database) -> None:
+    attempts = Attempts(database)
+    await failures(database, "reset ann@example.com", *["192.0.2.9"] * MOST_OF_NAME)
+    limits = attempts.limits_of_reset("ann@example.com", "192.0.2.1")
+    assert [await attempts.fail(limits, None) for _ in range(MOST_OF_NAME)] == [None] * MOST_OF_NAME
+    assert isinstance(await attempts.fail(limits, None), RateLimited)
+
+
+async def test_the_key_of_a_subject_is_short_and_another_for_other_parts(database: Database) -> None:
+    attempts = Attempts(database)
+    names = ["a/b", "a", "b", 'a", "b', "a" * 100_000]
+    keys = {limit.key for name in names for limit in await attempts.limits_of(name, "192.0.2.1")}
+    assert len(keys) == len(names) + 1 and max(map(len, keys)) < 128
