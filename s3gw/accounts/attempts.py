@@ -25,7 +25,7 @@ from s3gw.problems import RateLimited
 
 MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
 KNOWN_DAYS = 30  # since somebody logged in from an address
-_AT_KNOWN_ADDRESS = "name at a known address"
+_AT_KNOWN_ADDRESS = "user at a known address"
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Limit(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Of a name at an address from which it has logged in lately."""
+        """Of a user at an address from which he has logged in lately."""
         return self.subject[0] == _AT_KNOWN_ADDRESS
 
     @property
@@ -66,12 +66,15 @@ class Attempts:
         self._limiter = MovingWindowRateLimiter(_Rows(database))
 
     async def limits_of(self, name: str, address: str) -> Sequence[Limit]:
-        """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
-        client = client_of(address)
-        is_known = await self._database.read(failed_attempts.is_known_address, name, client, KNOWN_DAYS)
-        wanted = name.lower()
-        of_name = (_AT_KNOWN_ADDRESS, wanted, client) if is_known else ("name", wanted)
-        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name, name=wanted), _of_address(client))
+        """Those that an attempt counts for: of the user, whether he is called by name or by e-mail address. What is
+        nobody's counts as it is written, so nobody learns from them whether there is such a user.
+        """
+        client, wanted = client_of(address), name.lower() if "@" in name else name  # as a login compares them
+        user_id, is_known = await self._database.read(failed_attempts.who, name, client, KNOWN_DAYS)
+        subject: tuple[str, ...] = ("name", wanted) if user_id is None else ("user", user_id)
+        if is_known:
+            subject = (_AT_KNOWN_ADDRESS, *subject, client)
+        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), subject, name=wanted), _of_address(client))
 
     def limits_of_nobody(self, address: str) -> Sequence[Limit]:
         """Of an attempt that says no name."""

@@ -74,3 +74,21 @@ async def test_the_key_of_a_subject_is_short_and_another_for_other_parts(databas
     names = ["a/b", "a", "b", 'a", "b', "a" * 100_000]
     keys = {limit.key for name in names for limit in await attempts.limits_of(name, "192.0.2.1")}
     assert len(keys) == len(names) + 1 and max(map(len, keys)) < 128
+
+
+async def test_a_user_has_one_limit_by_name_and_by_email_address(database: Database) -> None:
+    await known(database, "ann", "192.0.2.1", "ann@example.com")
+    assert await failures(database, "ann", *["192.0.2.9"] * (MOST_OF_NAME - 1)) == MOST_OF_NAME - 1
+    assert await failures(database, "Ann@Example.com", "192.0.2.9", "192.0.2.8") == 1
+    assert await failures(database, "ann@example.com", "192.0.2.1") == 1
+
+
+@pytest.mark.parametrize(("one", "other", "are_one"), [("Bo@example.com", "bo@example.com", True), ("Bo", "bo", False)])
+async def test_spellings_of_nobody_are_counted_as_those_of_somebody(
+    database: Database, one: str, other: str, are_one: bool
+) -> None:
+    """Else they would tell who there is."""
+    await known(database, "eve", "192.0.2.1", "eve@example.com")
+    for first, second in ((one, other), (one.replace("Bo", "Eve"), other.replace("bo", "eve"))):
+        await failures(database, first, *["192.0.2.9"] * MOST_OF_NAME)
+        assert await failures(database, second, "192.0.2.8") == (0 if are_one else 1)
