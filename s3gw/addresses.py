@@ -1,8 +1,11 @@
-"""HOST:PORT and URLs, as settings give them."""
+"""HOST:PORT and URLs, as settings give them, and whom the address of a client stands for."""
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
+
+_IPV6_NETWORK = 64  # bits that one client's addresses have in common: it has as many as it likes below
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -18,3 +21,18 @@ def is_safe_url(url: str) -> bool:
     """https, or http to this machine: what is sent can't be read or changed on its way."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))
+
+
+def client_of(address: str) -> str:
+    """What is counted as one client: the address, or of IPv6 its network of 64 bits. All that is no address (a peer
+    without one) is alike: an empty text.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if found.version == 4:
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found), _IPV6_NETWORK), strict=False).network_address)

@@ -1,4 +1,5 @@
 """How often somebody may be wrong: ten times a minute for a name, a hundred for an address, over all workers and nodes.
+Of IPv6, a network of 64 bits is one address.
 
 Who guesses somebody's password from elsewhere mustn't lock the owner out, so addresses from which a name has logged in
 lately have a limit of their own. Only failures write. The window is the library's (limits); the rows are ours.
@@ -6,6 +7,8 @@ lately have a limit of their own. Only failures write. The window is the library
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -14,6 +17,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from s3gw.addresses import client_of
 from s3gw.metadata import failed_attempts
 from s3gw.metadata.database import Connection, Database, DatabaseUnavailable, now
 from s3gw.metadata.refused_logins import Count
@@ -21,29 +25,37 @@ from s3gw.problems import RateLimited
 
 MOST_OF_NAME, MOST_OF_ADDRESS = 10, 100  # a minute
 KNOWN_DAYS = 30  # since somebody logged in from an address
-
+_AT_KNOWN_ADDRESS = "user at a known address"
 
 T = TypeVar("T")
 
 
 class Limit(NamedTuple):
+    """`subject` begins with its kind. `name` or `address` is what the audit log calls it."""
+
     item: RateLimitItemPerMinute
     subject: tuple[str, ...]
+    name: str = ""
+    address: str = ""
+
+    @property
+    def told(self) -> str:
+        """The subject in one word: another for each, whatever is in its parts, and never long."""
+        return hashlib.sha256(json.dumps(self.subject).encode()).hexdigest()
 
     @property
     def key(self) -> str:
-        return self.item.key_for(*self.subject)
+        return self.item.key_for(self.told)
 
     @property
     def is_known(self) -> bool:
-        """Of a name at an address from which it has logged in lately."""
-        return self.subject[0] == "name" and len(self.subject) == 3
+        """Of a user at an address from which he has logged in lately."""
+        return self.subject[0] == _AT_KNOWN_ADDRESS
 
     @property
     def counted(self) -> Count:
         """As the audit log counts those that are too many: by the name from wherever, or by the address."""
-        key, (kind, of) = self.key, self.subject[:2]
-        return Count(key, name=of) if kind == "name" else Count(key, address=of)
+        return Count(self.key, self.name, self.address)
 
 
 class Attempts:
@@ -54,32 +66,47 @@ class Attempts:
         self._limiter = MovingWindowRateLimiter(_Rows(database))
 
     async def limits_of(self, name: str, address: str) -> Sequence[Limit]:
-        """Those that an attempt counts for. The name exists or not: nobody learns that from them."""
-        is_known = await self._database.read(failed_attempts.is_known_address, name, address, KNOWN_DAYS)
-        of_name = ("name", name.lower(), address) if is_known else ("name", name.lower())
-        return (
-            Limit(RateLimitItemPerMinute(MOST_OF_NAME), of_name),
-            Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", address)),
-        )
+        """Those that an attempt counts for: of the user, whether he is called by name or by e-mail address. What is
+        nobody's counts as it is written, so nobody learns from them whether there is such a user.
+        """
+        client, wanted = client_of(address), name.lower() if "@" in name else name  # as a login compares them
+        user_id, is_known = await self._database.read(failed_attempts.who, name, client, KNOWN_DAYS)
+        subject: tuple[str, ...] = ("name", wanted) if user_id is None else ("user", user_id)
+        if is_known:
+            subject = (_AT_KNOWN_ADDRESS, *subject, client)
+        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), subject, name=wanted), _of_address(client))
+
+    def limits_of_nobody(self, address: str) -> Sequence[Limit]:
+        """Of an attempt that says no name."""
+        return (_of_address(client_of(address)),)
+
+    def limits_of_reset(self, email: str, address: str) -> Sequence[Limit]:
+        """Of messages to an address."""
+        limit = Limit(RateLimitItemPerMinute(MOST_OF_NAME), ("reset", email), name=email)
+        return (limit, _of_address(client_of(address)))
 
     async def require(self, limits: Sequence[Limit]) -> None:
         """Raises RateLimited where one of them is used up. To be asked before a password is looked at, and again
         before it is said to be right: others may have used the limit up meanwhile.
         """
         for limit in limits:
-            if not await self._limiter.test(limit.item, *limit.subject):
+            if not await self._limiter.test(limit.item, limit.told):
                 raise await self._refusal(limit)
 
     async def fail(self, limits: Sequence[Limit], answer: T) -> T | RateLimited:
         """Note a failure. Gives `answer`, or RateLimited where this one was too many."""
         for limit in limits:
-            if not await self._limiter.hit(limit.item, *limit.subject):
+            if not await self._limiter.hit(limit.item, limit.told):
                 return await self._refusal(limit)
         return answer
 
     async def _refusal(self, limit: Limit) -> RateLimited:
-        stats = await self._limiter.get_window_stats(limit.item, *limit.subject)
+        stats = await self._limiter.get_window_stats(limit.item, limit.told)
         return RateLimited("too many failed attempts", retry_after=max(1.0, stats.reset_time - time.time()))
+
+
+def _of_address(client: str) -> Limit:
+    return Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("address", client), address=client)
 
 
 def used_up(conn: Connection, limits: Sequence[Limit]) -> RateLimited | None:

@@ -47,8 +47,7 @@ async def send_verification(services: Services, user: User) -> None:
 async def require_patience(services: Services, email: str, origin: Origin) -> None:
     """Each message counts as a failed attempt of the address that it goes to, and of who asks. Raises RateLimited."""
     attempts = attempts_of(services)
-    normal_email(email)
-    refusal = await attempts.fail(await attempts.limits_of(f"reset {email}", origin.address), None)
+    refusal = await attempts.fail(attempts.limits_of_reset(normal_email(email), origin.address), None)
     if refusal is not None:
         raise refusal
 
@@ -122,7 +121,9 @@ def _verify(conn: Connection, digest: bytes, origin: Origin) -> bool:
 
 async def reset(services: Services, token: str, password: str, origin: Origin) -> None:
     """Set a password and end all sessions. It shows too that the address is the user's. Raises Invalid."""
-    await check_password(password, (), "new_password")
+    if await services.database.read(one_time_tokens.find_good, digest_of(token), "reset") is None:
+        raise _refusal()  # before a stranger's password is estimated and hashed, which takes long
+    await check_password(services.passwords, password, (), "new_password")
     hashed = await services.passwords.hash(password)
     if not await services.database.write(_reset, digest_of(token), hashed, origin):
         raise _refusal()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from s3gw.accounts import second_factor
 from s3gw.accounts.origin import Origin
+from s3gw.addresses import client_of
 from s3gw.auth import access_tokens, passwords
 from s3gw.auth.access_tokens import Claims
 from s3gw.auth.principal import Principal
@@ -163,7 +164,7 @@ def _begin(conn: Connection, credentials: Credentials, begun: _Beginning, digest
         refusal = second_factor.admit(conn, credentials, login.user_id, *factor, actor)
         if refusal is not None:
             return refusal
-    failed_attempts.know_address(conn, login.user_id, origin.address)
+    failed_attempts.know_address(conn, login.user_id, client_of(origin.address))
     return sessions.begin(
         conn,
         session_id,

@@ -96,7 +96,7 @@ async def finish(services: Services, returned: Returned, origin: Origin, *, was_
     issuer is set. What is refused counts as a failed attempt of the address, and the audit log tells of it.
     """
     issuer, attempts = _issuer_of(services), attempts_of(services)
-    limits = (await attempts.limits_of("", origin.address))[1:]
+    limits = attempts.limits_of_nobody(origin.address)
     try:
         await attempts.require(limits)
         try:

@@ -11,6 +11,7 @@ from s3gw.metadata import identities, logins, one_time_tokens, user_names
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identities import User
+from s3gw.metadata.one_time_tokens import OneTimeToken
 from s3gw.problems import Fault, Invalid, RegistrationClosed
 from s3gw.registration_mode import mode_of
 from s3gw.services import Services
@@ -35,11 +36,12 @@ async def register(
         raise RegistrationClosed("registration is closed")
     if mode == "invite" and invitation is None:
         raise RegistrationClosed("registration needs an invitation")
-    address = normal_email(email)
-    await check_password(password, (name, address))
+    address, digest = normal_email(email), None if invitation is None else digest_of(invitation)
+    if digest is not None:  # before a stranger's password is estimated and hashed, which takes long
+        _require_for(await services.database.read(one_time_tokens.find_good, digest, "invite"), address)
+    await check_password(services.passwords, password, (name, address))
     hashed = await services.passwords.hash(password)
     new = NewUser(name, address, hashed, settings.default_user_quota)
-    digest = None if invitation is None else digest_of(invitation)
     return await services.database.write(create, new, digest, origin, keys=(user_names.turn(name),))
 
 
@@ -52,15 +54,21 @@ class NewUser(NamedTuple):
 
 def create(conn: Connection, new: NewUser, invitation: bytes | None, origin: Origin) -> User:
     """The invitation is used in the same transaction, so it makes one user and isn't lost to a name that is taken."""
+    used = None
     if invitation is not None:
-        used = one_time_tokens.use(conn, invitation, "invite")
-        if used is None or used.email not in (None, new.email):
-            raise RegistrationClosed("the invitation isn't valid, or is for another address")
+        used = _require_for(one_time_tokens.use(conn, invitation, "invite"), new.email)
     user = identities.create_user(conn, **new._asdict())
-    if invitation is not None and used is not None and used.email is not None:
+    if used is not None and used.email is not None:
         logins.confirm_address(conn, user.id, new.email)  # it was sent there
     told(conn, origin.actor(user.id, user.name), "user.register", None, user)
     return user
+
+
+def _require_for(invitation: OneTimeToken | None, email: str) -> OneTimeToken:
+    """Raises RegistrationClosed for one that isn't good, or not for this address."""
+    if invitation is None or invitation.email not in (None, email):
+        raise RegistrationClosed("the invitation isn't valid, or is for another address")
+    return invitation
 
 
 def normal_email(address: str) -> str:

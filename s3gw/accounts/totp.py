@@ -6,21 +6,17 @@ It is asked for at logins with a password; who logs in at an OpenID Connect issu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from s3gw.accounts import second_factor
-from s3gw.accounts.login import Caller, attempts_of, turns_of
+from s3gw.accounts.login import Caller, turns_of
+from s3gw.accounts.own_password import limits_of, require_password
 from s3gw.auth import totp as codes
-from s3gw.metadata import identities, logins, totp
+from s3gw.metadata import identities, totp
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.master_keys import name_of_totp
 from s3gw.problems import Conflict, Fault, Invalid, NotAuthenticated, PermissionDenied, Problem
 from s3gw.services import Services
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from s3gw.accounts.attempts import Limit
 
 _ISSUER = "s3gw"  # what the app shows beside the name
 
@@ -38,7 +34,7 @@ async def state(services: Services, caller: Caller) -> dict[str, Any]:
 
 async def enrol(services: Services, caller: Caller, password: str) -> Enrolment:
     """It isn't asked for before it is confirmed. Raises Invalid for a wrong password, Conflict where there is one."""
-    await _require_password(services, caller, password)
+    await require_password(services, caller, password, "password")
     secret, user_id = codes.new_secret(), caller.principal.user_id
 
     def write(conn: Connection) -> None:
@@ -110,7 +106,8 @@ async def _with_both(
     services: Services, caller: Caller, password: str, code: str | None, fn: Callable[[Connection], Any]
 ) -> Any:
     """In one transaction with the code that is used for it."""
-    limits = await _require_password(services, caller, password)
+    await require_password(services, caller, password, "password")
+    limits = await limits_of(services, caller)
     user_id = caller.principal.user_id
 
     def write(conn: Connection) -> Any:
@@ -125,16 +122,6 @@ async def _with_both(
     if isinstance(outcome, Problem):
         raise outcome
     return outcome
-
-
-async def _require_password(services: Services, caller: Caller, password: str) -> Sequence[Limit]:
-    attempts = attempts_of(services)
-    limits = await attempts.limits_of(caller.principal.name, caller.origin.address)
-    await attempts.require(limits)
-    held = await services.database.read(logins.find_by_id, caller.principal.user_id)
-    if held is None or not await services.passwords.verify(held.password_hash, password):
-        raise await attempts.fail(limits, _invalid("password", "the password is wrong"))
-    return limits
 
 
 def _renew(conn: Connection, caller: Caller, action: str, before: object) -> list[str]:

@@ -55,7 +55,7 @@ async def create(
     address = None if email is None else normal_email(email)
     hashed = None
     if password is not None:
-        await check_password(password, (name, address))
+        await check_password(services.passwords, password, (name, address))
         hashed = await services.passwords.hash(password)
     quota = services.settings.default_user_quota
 
@@ -146,7 +146,7 @@ async def change_password(services: Services, caller: Caller, user_id: str, curr
         raise NotFound("there is no such user")
     held = await require_password(services, caller, current, "current_password")
     user = await find(services, caller, user_id)
-    await check_password(new, (user.name, user.email), "new_password")
+    await check_password(services.passwords, new, (user.name, user.email), "new_password")
     hashed = await services.passwords.hash(new)
     if not await services.database.write(_change_password, caller, held, hashed):
         raise Conflict("the password was changed meanwhile")

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from fastapi import Header, Request, Response
 from fastapi.dependencies.models import Dependant
 
-from s3gw.api.addresses import subject_of
+from s3gw.addresses import client_of
 from s3gw.api.caller import caller_of, origin_of, services_of, token_of
 from s3gw.api.models import shown_once
 from s3gw.metadata import idempotency_keys
@@ -51,7 +51,7 @@ def done_once(handler: Handler, path: str, dependant: Dependant, model: Any) -> 
         key = request.headers.get("idempotency-key", "")
         if not re.fullmatch(_FORM, key):
             return await handler(request)
-        user_id = await _user_of(request) if knows_caller else subject_of(origin_of(request).address)
+        user_id = await _user_of(request) if knows_caller else f"address:{client_of(origin_of(request).address)}"
         if user_id is None:
             return await handler(request)  # which refuses
         return await _once(handler, request, Scope(user_id, f"{request.method} {path}", key), hidden)

@@ -21,9 +21,10 @@ from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from s3gw.api.addresses import subject_of
+from s3gw.addresses import client_of
 from s3gw.api.errors import problem_response
 from s3gw.auth.master_key import MasterKeyError
+from s3gw.metadata import sessions
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.problems import NotAuthenticated, RateLimited
 from s3gw.services import Services
@@ -65,15 +66,17 @@ class RateLimit:
             await problem_response(scope["state"], refusal)(scope, receive, answer)
 
     async def _subject(self, scope: Scope) -> str:
-        """Whose token it is, if it is good; whether the session lasts is asked later."""
+        """Whose token it is, if it is good and its session lasts: an ended one uses up nothing of its user's."""
         headers = dict(scope["headers"])
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             try:
-                return f"user:{(await self._services.token_keys.verify(token)).user_id}"
+                user_id, session_id = await self._services.token_keys.verify(token)
+                if await self._services.database.read_shared(sessions.find_user, session_id, user_id) is not None:
+                    return f"user:{user_id}"
             except (NotAuthenticated, DatabaseUnavailable, MasterKeyError):
                 pass
-        return subject_of(scope["state"]["origin"].address)
+        return f"address:{client_of(scope['state']['origin'].address)}"
 
 
 class Window(NamedTuple):

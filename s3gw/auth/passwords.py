@@ -12,8 +12,10 @@ import secrets
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar, cast
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -24,6 +26,8 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = 1
 _MOST_WAITING = 64  # in each of two lines
 _NICE = 10
+
+T = TypeVar("T")
 
 
 @cache
@@ -69,6 +73,10 @@ class Passwords:
     async def verify(self, password_hash: str | None, password: str, *, is_known: bool = False) -> bool:
         """`is_known`: somebody who was here before. Raises RateLimited when too many wait."""
         return bool(await self._run(is_known, verify_password, password_hash, password))
+
+    async def estimate(self, fn: Callable[..., T], *args: object) -> T:
+        """What `fn` says of a new password, as much work as hashing it. Raises RateLimited when too many wait."""
+        return cast("T", await self._run(False, fn, *args))
 
     async def _run(self, is_known: bool, *work: object) -> object:
         await self._turn(self._first if is_known else self._others)

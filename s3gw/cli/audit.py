@@ -11,7 +11,7 @@ from s3gw.accounts import audit
 from s3gw.auth.audit_key import audit_key_now
 from s3gw.auth.key_file import open_keyring
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
-from s3gw.cli.options import Since, Until, time_of
+from s3gw.cli.options import Limit, Since, Until, time_of
 from s3gw.metadata import audit_lines
 from s3gw.metadata.audit_chain import Line, parse_place
 from s3gw.metadata.audit_lines import Wanted
@@ -35,7 +35,7 @@ def list_(
     outcome: Outcome = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 100,
+    limit: Limit = 100,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,

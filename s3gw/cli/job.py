@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
+from s3gw.cli.options import Limit
 from s3gw.metadata import jobs
 
 app = group()
 
-JobId = Annotated[int, typer.Argument(metavar="ID")]
+JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
 _STATES = (jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.DEAD)
 
 _COLUMNS = ("id", "kind", "state", "attempts", "run_at", "progress", "error")  # `job show` tells the rest
@@ -35,7 +36,7 @@ def describe(job: jobs.Job) -> dict[str, Any]:
 @app.command("list")
 def list_(
     state: Annotated[str | None, typer.Option(help="queued, running, done or dead; default: all.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 100,
+    limit: Limit = 100,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,

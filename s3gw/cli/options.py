@@ -15,6 +15,7 @@ Expires = Annotated[str | None, typer.Option("--expires", metavar="TIME", help=_
 NewExpiry = Annotated[str | None, typer.Option("--expires", metavar="TIME", help="A time, or 'never'.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help=_TIME)]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most this many, the newest.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address.")]
 
 

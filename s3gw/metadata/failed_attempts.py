@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, insert, select, update
 
+from s3gw.metadata import logins
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import failed_attempts, known_addresses, users
+from s3gw.metadata.schema import failed_attempts, known_addresses
 
 # Each login asks these on the event loop, some of them twice.
 _window = Prepared(
@@ -19,11 +20,11 @@ _window = Prepared(
     )
 )
 _known = Prepared(
-    select(known_addresses.c.user_id)
-    .join_from(known_addresses, users, known_addresses.c.user_id == users.c.id)
-    .where((users.c.name == bindparam("of_name")) | (users.c.email == bindparam("of_email")))
-    .where(known_addresses.c.address == bindparam("of_address"), known_addresses.c.last_login_at > bindparam("since"))
-    .limit(1)
+    select(known_addresses.c.user_id).where(
+        known_addresses.c.user_id == bindparam("of_user"),
+        known_addresses.c.address == bindparam("of_address"),
+        known_addresses.c.last_login_at > bindparam("since"),
+    )
 )
 
 
@@ -44,10 +45,14 @@ def note(conn: Connection, subject: str, most: int, seconds: int) -> bool:
     return True
 
 
-def is_known_address(conn: Connection, name: str, address: str, days: int) -> bool:
-    """Whether the user of that name, or e-mail address, has logged in from there within so many days."""
-    since = now(conn) - days * 86_400_000_000
-    return bool(_known.all(conn, of_name=name, of_email=name.lower(), of_address=address, since=since))
+def who(conn: Connection, name: str, address: str, days: int) -> tuple[str | None, bool]:
+    """The id of the user whom a login as `name` would be of, and whether he has logged in from there within so many
+    days.
+    """
+    login, since = logins.find_login(conn, name), now(conn) - days * 86_400_000_000
+    user_id = None if login is None else login.user_id
+    is_known = bool(_known.all(conn, of_user=user_id or "", of_address=address, since=since))  # asked of nobody too
+    return user_id, is_known
 
 
 def know_address(conn: Connection, user_id: str, address: str) -> None:

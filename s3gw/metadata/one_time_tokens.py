@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
@@ -98,16 +98,25 @@ def create(
 def use(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | None:
     """None where there is no such token, or it has been used or has expired."""
     at = now(conn)
-    good = (
+    if not conn.execute(update(one_time_tokens).where(*_good(digest, purpose, at)).values(used_at=at)).rowcount:
+        return None
+    row = conn.execute(select(one_time_tokens).where(one_time_tokens.c.digest == digest)).one()
+    return OneTimeToken(row.user_id, row.email)
+
+
+def find_good(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | None:
+    """What `use` would give: to be asked before what takes long, and doesn't stand for it."""
+    row = conn.execute(select(one_time_tokens).where(*_good(digest, purpose, now(conn)))).one_or_none()
+    return None if row is None else OneTimeToken(row.user_id, row.email)
+
+
+def _good(digest: bytes, purpose: Purpose, at: int) -> tuple[ColumnElement[bool], ...]:
+    return (
         one_time_tokens.c.digest == digest,
         one_time_tokens.c.purpose == purpose,
         one_time_tokens.c.used_at.is_(None),
         one_time_tokens.c.expires_at > at,
     )
-    if not conn.execute(update(one_time_tokens).where(*good).values(used_at=at)).rowcount:
-        return None
-    row = conn.execute(select(one_time_tokens).where(one_time_tokens.c.digest == digest)).one()
-    return OneTimeToken(row.user_id, row.email)
 
 
 def use_unseen(conn: Connection, digest: bytes, purpose: Literal["oidc"], *, lifetime: int) -> bool:

@@ -140,7 +140,7 @@ failed_attempts = Table(
     "failed_attempts",
     metadata,
     Column("id", Identifier, primary_key=True, autoincrement=True),
-    Column("subject", Text, nullable=False),  # name:…, address:…
+    Column("subject", Text, nullable=False),  # a digest of whom it counts for
     Column("at", BigInteger, nullable=False, index=True),
     Index("ix_failed_attempts_subject_at", "subject", "at"),
     sqlite_autoincrement=True,

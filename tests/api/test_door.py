@@ -169,6 +169,18 @@ def test_a_user_has_a_limit_of_his_own_wherever_he_asks_from(server: RunningServ
     assert others[0].http.get("/users/me").status_code == 200
 
 
+def test_an_ended_session_uses_up_nothing_of_its_user_s(server: RunningServer) -> None:
+    """Whoever has a copy of its token could lock the user out."""
+    with client_from(server, next(_addresses)) as api:
+        person = register(api)
+        again = Person(api, person.name)
+        assert api.post("/users/logout", json={"refresh_token": person.tokens["refresh_token"]}).status_code == 204
+    with client_from(server, next(_addresses)) as elsewhere:
+        answers = [elsewhere.get("/users/me", headers=person.bearer).status_code for _ in range(RATE + 1)]
+        assert answers == [401] * RATE + [429]
+        assert elsewhere.get("/users/me", headers=again.bearer).status_code == 200
+
+
 def test_addresses_of_one_ipv6_network_are_one(server: RunningServer) -> None:
     for number in range(RATE + 1):
         with client_from(server, f"2001:db8:1:1::{number:x}") as api:

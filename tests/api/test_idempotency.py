@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
+from s3gw.addresses import client_of
 from s3gw.api import idempotency
-from s3gw.api.addresses import subject_of
 from s3gw.api.app import ROUTERS
 from s3gw.api.models import shown_once
 from s3gw.api.route import DEEPEST, Route, refuse_deep
@@ -152,7 +152,7 @@ def test_bodies_that_say_the_same_are_the_same_and_their_digest_is_keyed() -> No
     ],
 )
 def test_whoever_is_not_known_is_his_address(address: str, subject: str) -> None:
-    assert subject_of(address) == f"address:{subject}"
+    assert client_of(address) == subject
 
 
 def test_arrays_and_objects_may_be_in_each_other_64_times_and_no_more() -> None:

@@ -351,3 +351,24 @@ def test_a_policy_is_put_for_somebody_and_is_somebody_s() -> None:
     for verb in ("get", "list", "delete"):
         assert "Of this access key." in told(verb)
         assert "narrow" not in told(verb)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("audit", "list", "--limit", "1000001"),
+        ("audit", "list", "--limit", "99999999999999999999"),
+        ("job", "list", "--limit", "99999999999999999999"),
+        ("job", "show", "9223372036854775808"),
+        ("job", "retry", "99999999999999999999999"),
+        ("job", "retry", "0"),
+    ],
+)
+def test_a_number_that_the_database_has_not_is_refused_as_usage(run: Command, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2 and "Invalid value for" in result.stderr
+
+
+def test_the_largest_numbers_are_taken(run: Command, ask: Ask) -> None:
+    assert ask("audit", "list", "--limit", "1000000")
+    assert "there is no job" in refusal(run("job", "retry", str(2**63 - 1)))
