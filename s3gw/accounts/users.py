@@ -30,6 +30,13 @@ class Changes(NamedTuple):
     is_active: bool | None = None
 
 
+class Changed(NamedTuple):
+    """What a user is now; `must_confirm`: the address is another one, which nobody has confirmed."""
+
+    user: User
+    must_confirm: bool
+
+
 async def find(services: Services, caller: Caller, user_id: str) -> User:
     """Oneself, or whoever an admin or auditor asks for. Raises NotFound."""
     _require_sight(caller, user_id)
@@ -69,7 +76,7 @@ async def create(
     return await services.database.write(write, keys=(user_names.turn(name),))
 
 
-async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> User:
+async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> Changed:
     """Raises NotFound, PermissionDenied, Invalid for what only an admin may change, Conflict (a name that is taken, the
     last admin), and PreconditionFailed where the user isn't any more what `if_match` says.
     """
@@ -83,7 +90,7 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
     return await services.database.write(_change, caller.actor, user_id, changes, if_match, keys=turns)
 
 
-def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> User:
+def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> Changed:
     user = identities.find_user_by_id(conn, user_id)
     identities.lock_user(conn, user)
     before = user = identities.find_user_by_id(conn, user_id)
@@ -98,7 +105,7 @@ def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_m
             sessions.end_all(conn, user.id, "revoked")
     if user != before:
         told(conn, actor, "user.update", before, user)
-    return user
+    return Changed(user, identities.has_another_address(before, {"email": user.email}))
 
 
 def etag_of(user: User) -> str:

@@ -106,7 +106,7 @@ def update(
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Change what is given; the rest stays."""
+    """Change what is given; the rest stays. Nobody has confirmed a new address yet: its user asks for a link to it."""
     given = {"name": new_name, "email": email, "display_name": display_name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
     with session(data, database_url, as_json) as metadata:

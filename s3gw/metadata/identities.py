@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -313,11 +313,17 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
         _check_role_in_account(user.name, changes.get("role"))
     if not changes:
         return user
+    unconfirmed = {"email_verified_at": None} if has_another_address(user, changes) else {}
     try:
-        conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes))
+        conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes, **unconfirmed))
     except IntegrityError:
         raise AlreadyThere("there is already a user with that name or e-mail address") from None
     return find_user_by_id(conn, user.id)
+
+
+def has_another_address(user: User, changes: Mapping[str, str | None]) -> bool:
+    """Than before: nobody has confirmed it yet, whoever changes it."""
+    return "email" in changes and (changes["email"] or "").lower() != (user.email or "").lower()
 
 
 def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
