@@ -194,9 +194,9 @@ async def update_user(
     if_match: IfMatch = None,
 ) -> User:
     """Fields that aren't given stay as they are. Roles and activity are an admin's to change. A new address is sent a
-    link that confirms it.
+    link that confirms it; who changes his own says his password.
     """
-    changes = Changes(body.username, body.email, body.role, body.is_active)
+    changes = Changes(body.username, body.email, body.role, body.is_active, body.current_password)
     changed = await users.change(services, caller, user_id, changes, if_match)
     if changed.must_confirm:
         later.add_task(links.send_verification, services, changed.user)

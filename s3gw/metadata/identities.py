@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import identity_policies, user_names
+from s3gw.metadata import identity_policies, one_time_tokens, user_names
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import access_keys, users
@@ -298,7 +298,9 @@ def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
 
 
 def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
-    """As `update_user`, of a user that was found in this transaction."""
+    """As `update_user`, of a user that was found in this transaction. Links end that were sent to another address, or
+    were to set another password.
+    """
     email, name = changes.get("email"), changes.get("name")
     if name == user.name:  # an older one may be what no new one can be
         name = None
@@ -318,6 +320,10 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
         conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes, **unconfirmed))
     except IntegrityError:
         raise AlreadyThere("there is already a user with that name or e-mail address") from None
+    if unconfirmed:
+        one_time_tokens.end_links(conn, user.id, "verify", "reset")
+    elif "password_hash" in changes:
+        one_time_tokens.end_links(conn, user.id, "reset")
     return find_user_by_id(conn, user.id)
 
 
