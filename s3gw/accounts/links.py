@@ -10,7 +10,7 @@ from s3gw.accounts.login import attempts_of, digest_of
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import audit, identities, logins, one_time_tokens, sessions
+from s3gw.metadata import audit, identities, logins, one_time_tokens
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database
@@ -139,9 +139,8 @@ async def reset(services: Services, token: str, password: str, origin: Origin) -
 
 def _reset(conn: Connection, digest: bytes, password_hash: str, origin: Origin) -> None:
     before = _followed(conn, digest, "reset")
-    user = identities.change_user(conn, before, password_hash=password_hash)
+    user = identities.set_password(conn, before.id, password_hash)
     told(conn, origin.actor(user.id, user.name), "user.password", before, user)
-    sessions.end_all(conn, user.id, "password")
 
 
 def _of_user(token: OneTimeToken) -> tuple[str, str]:

@@ -115,11 +115,7 @@ def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_m
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
     user = identities.change_user(conn, user, **{name: value for name, value in given.items() if value is not None})
     if changes.is_active is not None and changes.is_active != user.is_enabled:
-        if user.deleted_at is not None:
-            raise Conflict(f"{user.name} is deleted: restore it")
         user = identities.enable_user(conn, user, changes.is_active)
-        if not changes.is_active:
-            sessions.end_all(conn, user.id, "revoked")
     if user != before:
         told(conn, actor, "user.update", before, user)
     return Changed(user, identities.has_another_address(before, {"email": user.email}))
