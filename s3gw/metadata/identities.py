@@ -301,6 +301,8 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
     """As `update_user`, of a user that was found in this transaction. Links end that were sent to another address, or
     were to set another password.
     """
+    if user.deleted_at is not None:
+        raise Deleted(user.name)
     email, name = changes.get("email"), changes.get("name")
     if name == user.name:  # an older one may be what no new one can be
         name = None
