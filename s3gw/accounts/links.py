@@ -10,7 +10,7 @@ from s3gw.accounts.login import attempts_of, digest_of
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import audit, identities, logins, one_time_tokens, sessions
+from s3gw.metadata import audit, identities, logins, one_time_tokens
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database
@@ -105,18 +105,28 @@ def revoke_invitation(conn: Connection, actor: Actor, invitation_id: str) -> one
 
 async def verify(services: Services, token: str, origin: Origin) -> None:
     """Raises Invalid."""
-    if not await services.database.write(_verify, digest_of(token), origin):
-        raise _refusal()
+    await services.database.write(_verify, digest_of(token), origin)
 
 
-def _verify(conn: Connection, digest: bytes, origin: Origin) -> bool:
-    used = one_time_tokens.use(conn, digest, "verify")
+def _verify(conn: Connection, digest: bytes, origin: Origin) -> None:
+    user = _followed(conn, digest, "verify")
+    told = {"email": user.email}
+    audit.record(conn, origin.actor(user.id, user.name), "user.verify", "user", user.name, None, told)
+
+
+def _followed(conn: Connection, digest: bytes, purpose: Purpose) -> User:
+    """Whose link it is; the address it went to is confirmed. Raises Invalid, and changes nothing, where the user
+    is disabled or has another address by now.
+    """
+    used = one_time_tokens.use(conn, digest, purpose)
     if used is None:
-        return False
+        raise _refusal()
     user_id, email = _of_user(used)
-    name = identities.find_user_by_id(conn, user_id).name
-    audit.record(conn, origin.actor(user_id, name), "user.verify", "user", name, None, {"email": email})
-    return logins.confirm_address(conn, user_id, email)
+    user = identities.find_user_by_id(conn, user_id)
+    identities.lock_user(conn, user)
+    if logins.find_by_id(conn, user_id) is None or not logins.confirm_address(conn, user_id, email):
+        raise _refusal()
+    return identities.find_user_by_id(conn, user_id)
 
 
 async def reset(services: Services, token: str, password: str, origin: Origin) -> None:
@@ -125,21 +135,13 @@ async def reset(services: Services, token: str, password: str, origin: Origin) -
         raise _refusal()  # before a stranger's password is estimated and hashed, which takes long
     await check_password(services.passwords, password, (), "new_password")
     hashed = await services.passwords.hash(password)
-    if not await services.database.write(_reset, digest_of(token), hashed, origin):
-        raise _refusal()
+    await services.database.write(_reset, digest_of(token), hashed, origin)
 
 
-def _reset(conn: Connection, digest: bytes, password_hash: str, origin: Origin) -> bool:
-    used = one_time_tokens.use(conn, digest, "reset")
-    if used is None:
-        return False
-    user_id, email = _of_user(used)
-    before = identities.find_user_by_id(conn, user_id)
-    user = identities.change_user(conn, before, password_hash=password_hash)
-    told(conn, origin.actor(user_id, user.name), "user.password", before, user)
-    sessions.end_all(conn, user.id, "password")
-    logins.confirm_address(conn, user_id, email)
-    return user.is_enabled
+def _reset(conn: Connection, digest: bytes, password_hash: str, origin: Origin) -> None:
+    before = _followed(conn, digest, "reset")
+    user = identities.set_password(conn, before.id, password_hash)
+    told(conn, origin.actor(user.id, user.name), "user.password", before, user)
 
 
 def _of_user(token: OneTimeToken) -> tuple[str, str]:

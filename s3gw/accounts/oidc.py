@@ -163,8 +163,7 @@ def _with_the_same_address(conn: Connection, identity: Identity) -> User | None:
     """Confirmed by the issuer and by us: whoever registered with another's address hasn't confirmed it."""
     if identity.email is None or not identity.email_verified:
         return None
-    user = logins.find_by_email(conn, normal_email(identity.email))
-    return user if user is not None and logins.is_verified(conn, user.id) else None
+    return logins.find_by_email(conn, normal_email(identity.email), confirmed=True)
 
 
 def _new_user(conn: Connection, arrival: _Arrival) -> User:

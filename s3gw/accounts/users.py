@@ -9,7 +9,7 @@ from s3gw.accounts.login import Caller
 from s3gw.accounts.own_password import require_password
 from s3gw.accounts.passwords import check_password
 from s3gw.accounts.registration import normal_email
-from s3gw.metadata import audit, deleted_users, identities, logins, sessions, user_names
+from s3gw.metadata import audit, deleted_users, identities, logins, one_time_tokens, sessions, user_names
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
@@ -22,12 +22,20 @@ from s3gw.services import Services
 
 
 class Changes(NamedTuple):
-    """None: as it is. `role` and `is_active` are an admin's to change."""
+    """None: as it is. `role` and `is_active` are an admin's to change; one's own address needs the password."""
 
     name: str | None = None
     email: str | None = None
     role: str | None = None
     is_active: bool | None = None
+    current_password: str | None = None
+
+
+class Changed(NamedTuple):
+    """What a user is now; `must_confirm`: the address is another one, which nobody has confirmed."""
+
+    user: User
+    must_confirm: bool
 
 
 async def find(services: Services, caller: Caller, user_id: str) -> User:
@@ -69,7 +77,7 @@ async def create(
     return await services.database.write(write, keys=(user_names.turn(name),))
 
 
-async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> User:
+async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> Changed:
     """Raises NotFound, PermissionDenied, Invalid for what only an admin may change, Conflict (a name that is taken, the
     last admin), and PreconditionFailed where the user isn't any more what `if_match` says.
     """
@@ -78,12 +86,28 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
     if reserved and caller.principal.role != "admin":
         raise Invalid("only an admin may change this", faults=[Fault(name, "only by an admin") for name in reserved])
     if changes.email is not None:
-        changes = changes._replace(email=normal_email(changes.email))
+        changes = await _admitted(services, caller, user_id, changes._replace(email=normal_email(changes.email)))
     turns = () if changes.name is None else (user_names.turn(changes.name),)
     return await services.database.write(_change, caller.actor, user_id, changes, if_match, keys=turns)
 
 
-def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> User:
+async def _admitted(services: Services, caller: Caller, user_id: str, changes: Changes) -> Changes:
+    """An address of one's own needs the password: whoever has it is sent the links that set another one. The address
+    that the user has needs none, and isn't written again, since it may be another one by then. Raises Invalid.
+    """
+    if user_id != caller.principal.user_id:
+        return changes
+    user = await services.database.read(identities.find_user_by_id, user_id)
+    if not identities.has_another_address(user, {"email": changes.email}):
+        return changes._replace(email=None)
+    if changes.current_password is None:
+        faults = (Fault("current_password", "is missing"),)
+        raise Invalid("changing one's own e-mail address needs the password", faults=faults)
+    await require_password(services, caller, changes.current_password, "current_password")
+    return changes
+
+
+def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> Changed:
     user = identities.find_user_by_id(conn, user_id)
     identities.lock_user(conn, user)
     before = user = identities.find_user_by_id(conn, user_id)
@@ -91,14 +115,10 @@ def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_m
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
     user = identities.change_user(conn, user, **{name: value for name, value in given.items() if value is not None})
     if changes.is_active is not None and changes.is_active != user.is_enabled:
-        if user.deleted_at is not None:
-            raise Conflict(f"{user.name} is deleted: restore it")
         user = identities.enable_user(conn, user, changes.is_active)
-        if not changes.is_active:
-            sessions.end_all(conn, user.id, "revoked")
     if user != before:
         told(conn, actor, "user.update", before, user)
-    return user
+    return Changed(user, identities.has_another_address(before, {"email": user.email}))
 
 
 def etag_of(user: User) -> str:
@@ -156,6 +176,7 @@ def _change_password(conn: Connection, caller: Caller, held: Login, password_has
     if not logins.renew_hash(conn, held, password_hash):
         return False
     sessions.end_all(conn, held.user_id, "password", but=caller.session_id)
+    one_time_tokens.end_links(conn, held.user_id, "reset")
     user = identities.find_user_by_id(conn, held.user_id)
     told(conn, caller.actor, "user.password", user, user)
     return True

@@ -120,6 +120,7 @@ class UpdateUser(Body):
     email: Annotated[str, Field(max_length=254)] | None = None
     role: Role | None = None
     is_active: bool | None = None
+    current_password: Annotated[str, Field(description="Of who changes his own e-mail address.")] | None = None
 
 
 class DeleteUser(Body):

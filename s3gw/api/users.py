@@ -190,11 +190,17 @@ async def update_user(
     caller: TheCaller,
     services: TheServices,
     response: Response,
+    later: BackgroundTasks,
     if_match: IfMatch = None,
 ) -> User:
-    """Fields that aren't given stay as they are. Roles and activity are an admin's to change."""
-    changes = Changes(body.username, body.email, body.role, body.is_active)
-    return _told(await users.change(services, caller, user_id, changes, if_match), response)
+    """Fields that aren't given stay as they are. Roles and activity are an admin's to change. A new address is sent a
+    link that confirms it; who changes his own says his password.
+    """
+    changes = Changes(body.username, body.email, body.role, body.is_active, body.current_password)
+    changed = await users.change(services, caller, user_id, changes, if_match)
+    if changed.must_confirm:
+        later.add_task(links.send_verification, services, changed.user)
+    return _told(changed.user, response)
 
 
 @router.delete("/{user_id}", status_code=204)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Annotated, Any
 
@@ -60,14 +61,15 @@ def create(
 ) -> None:
     """Create a user. `s3gw key create NAME` gives it an access key."""
     with session(data, database_url, as_json) as metadata:
+        address = None if email is None else _address(email)
         user = metadata.change(
             "user.create",
             identities.create_user,
             name=name,
-            email=None if email is None else _address(email),
+            email=address,
             display_name=display_name,
             role=role,
-            password_hash=None if password is None else _hash(password),
+            password_hash=None if password is None else _hash(password, name, address),
             account=account,
         )
         show(describe(user), as_json)
@@ -106,7 +108,7 @@ def update(
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Change what is given; the rest stays."""
+    """Change what is given; the rest stays. Nobody has confirmed a new address yet: its user asks for a link to it."""
     given = {"name": new_name, "email": email, "display_name": display_name, "role": role}
     changes = {field: value for field, value in given.items() if value is not None}
     with session(data, database_url, as_json) as metadata:
@@ -123,16 +125,18 @@ def password(
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Set a user's password: from --password, the terminal, or the first line of standard input."""
+    """Set a user's password: from --password, the terminal, or the first line of standard input. Its sessions end."""
     with session(data, database_url, as_json) as metadata:
         password = _ask() if password is None else password
-        user = metadata.change("user.password", _update, name, {"password_hash": _hash(password)})
+        user = metadata.read(identities.find_user, name)
+        hashed = _hash(password, user.name, user.email)
+        user = metadata.change("user.password", identities.set_password, user.id, hashed)
         show(describe(user), as_json)
 
 
 @app.command()
 def disable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Refuse whatever is asked with the user's keys or password."""
+    """Refuse whatever is asked with the user's keys or password, and end its sessions."""
     with session(data, database_url, as_json) as metadata:
         show(describe(metadata.change("user.disable", identities.set_user_enabled, name, False)), as_json)
 
@@ -216,7 +220,10 @@ def _ask() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _hash(password: str) -> str:
+def _hash(password: str, *about: str | None) -> str:
+    from s3gw.accounts.passwords import check_password
+
     if not password:
         raise Refused("a password can't be empty")
+    asyncio.run(check_password(password, about))
     return hash_password(password)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import identity_policies, user_names
+from s3gw.metadata import identity_policies, one_time_tokens, sessions, user_names
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import access_keys, users
@@ -298,7 +298,11 @@ def update_user(conn: Connection, name: str, /, **changes: str | None) -> User:
 
 
 def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
-    """As `update_user`, of a user that was found in this transaction."""
+    """As `update_user`, of a user that was found in this transaction. Links end that were sent to another address, or
+    were to set another password.
+    """
+    if user.deleted_at is not None:
+        raise Deleted(user.name)
     email, name = changes.get("email"), changes.get("name")
     if name == user.name:  # an older one may be what no new one can be
         name = None
@@ -313,24 +317,42 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
         _check_role_in_account(user.name, changes.get("role"))
     if not changes:
         return user
+    unconfirmed = {"email_verified_at": None} if has_another_address(user, changes) else {}
     try:
-        conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes))
+        conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes, **unconfirmed))
     except IntegrityError:
         raise AlreadyThere("there is already a user with that name or e-mail address") from None
+    if unconfirmed:
+        one_time_tokens.end_links(conn, user.id, "verify", "reset")
+    elif "password_hash" in changes:
+        one_time_tokens.end_links(conn, user.id, "reset")
     return find_user_by_id(conn, user.id)
 
 
+def set_password(conn: Connection, name: str, password_hash: str) -> User:
+    """Of a user by name, id or e-mail address, by somebody who needn't know the old one: all its sessions end."""
+    user = change_user(conn, find_user(conn, name), password_hash=password_hash)
+    sessions.end_all(conn, user.id, "password")
+    return user
+
+
+def has_another_address(user: User, changes: Mapping[str, str | None]) -> bool:
+    """Than before: nobody has confirmed it yet, whoever changes it."""
+    return "email" in changes and (changes["email"] or "").lower() != (user.email or "").lower()
+
+
 def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
-    """The keys of a disabled user are of no use; they work again when the user is enabled."""
-    user = find_user(conn, name)
-    if user.deleted_at is not None:
-        raise Deleted(user.name)
-    return enable_user(conn, user, is_enabled)
+    """By name, id or e-mail address, as `enable_user`."""
+    return enable_user(conn, find_user(conn, name), is_enabled)
 
 
 def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
+    """The keys of a disabled user are of no use; they work again when it is enabled. Its sessions end."""
+    if user.deleted_at is not None:
+        raise Deleted(user.name)
     if not is_enabled:
         keep_an_admin(conn, user)
+        sessions.end_all(conn, user.id, "revoked")
     conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled), updated_at=now(conn)))
     return find_user_by_id(conn, user.id)
 

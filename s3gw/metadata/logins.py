@@ -40,10 +40,12 @@ def find_by_id(conn: Connection, user_id: str) -> Login | None:
     return None if row is None else Login(row.id, row.password_hash)
 
 
-def find_by_email(conn: Connection, email: str) -> User | None:
-    """Whoever is active and has this address."""
-    active = (users.c.email == email, users.c.is_enabled == 1, users.c.deleted_at.is_(None))
-    row = conn.execute(select(users.c.id).where(*active)).one_or_none()
+def find_by_email(conn: Connection, email: str, *, confirmed: bool = False) -> User | None:
+    """Whoever is active and has this address, and where asked has confirmed it."""
+    wanted = [users.c.email == email, users.c.is_enabled == 1, users.c.deleted_at.is_(None)]
+    if confirmed:
+        wanted.append(users.c.email_verified_at.is_not(None))
+    row = conn.execute(select(users.c.id).where(*wanted)).one_or_none()
     return None if row is None else identities.find_user_by_id(conn, row.id)
 
 

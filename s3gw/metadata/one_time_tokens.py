@@ -95,6 +95,12 @@ def create(
     return expires_at
 
 
+def end_links(conn: Connection, user_id: str, *purposes: Purpose) -> None:
+    """Those of the user for these purposes, used or not."""
+    token = one_time_tokens.c
+    conn.execute(delete(one_time_tokens).where(token.user_id == user_id, token.purpose.in_(purposes)))
+
+
 def use(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | None:
     """None where there is no such token, or it has been used or has expired."""
     at = now(conn)

@@ -197,7 +197,8 @@ def test_a_stolen_refresh_token_is_told_once(api: httpx.Client, person: Person, 
 def test_pages_filters_and_cursors_find_the_same_lines(person: Person, admin: Person, auditor: Person) -> None:
     path = f"/users/{person.id}"
     for number in range(3):
-        assert person.http.put(path, json={"email": f"{person.name}-{number}@example.com"}).status_code == 200
+        body = {"email": f"{person.name}-{number}@example.com", "current_password": PASSWORD}
+        assert person.http.put(path, json=body).status_code == 200
     mine = {"actor": person.name, "action": "user.update"}
     page = auditor.http.get("/audit", params=mine).json()
     assert (page["total"], len(page["items"])) == (3, 3)
@@ -226,7 +227,8 @@ def test_pages_filters_and_cursors_find_the_same_lines(person: Person, admin: Pe
 
 
 def test_a_line_is_sealed_and_the_log_is_whole(person: Person, admin: Person, server: RunningServer) -> None:
-    answer = person.http.put(f"/users/{person.id}", json={"email": f"{person.name}-2@example.com"})
+    body = {"email": f"{person.name}-2@example.com", "current_password": PASSWORD}
+    answer = person.http.put(f"/users/{person.id}", json=body)
     deadline = time.monotonic() + 20  # of a machine that is busy
     while lines_of(admin, answer)[0]["position"] is None:
         assert time.monotonic() < deadline

@@ -169,6 +169,8 @@ def test_who_is_deleted_is_out_at_once_and_can_be_restored(
     assert person.id in [user["id"] for user in admin.http.get("/users", params={"deleted": True}).json()["items"]]
     taken = {"username": person.name, "email": "other@example.com", "password": PASSWORD}
     assert refusal(api.post("/users/register", json=taken)) == (409, "CONFLICT")
+    for change in ({"username": new_name()}, {"email": taken["email"]}, {"role": "admin"}, {"is_active": False}):
+        assert refusal(admin.http.put(path, json=change)) == (409, "CONFLICT")
     assert admin.http.post(f"{path}/restore").json()["is_active"] is True
     assert Person(api, person.name).id == person.id
     assert refusal(admin.http.post(f"{path}/restore")) == (409, "CONFLICT")

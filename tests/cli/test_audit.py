@@ -29,10 +29,10 @@ UNAUDITED = {
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.
 CHANGES: list[tuple[list[str], str, str]] = [
-    (["user", "create", "owner", "--password", "pass-word-1"], "user.create", "owner"),
+    (["user", "create", "owner", "--password", "a-pass-word-1"], "user.create", "owner"),
     (["user", "create", "editor", "--account", "owner"], "user.create", "editor"),
     (["user", "update", "editor", "--email", "e@example.com"], "user.update", "editor"),
-    (["user", "password", "editor", "--password", "pass-word-2"], "user.password", "editor"),
+    (["user", "password", "editor", "--password", "a-pass-word-2"], "user.password", "editor"),
     (["user", "disable", "editor"], "user.disable", "editor"),
     (["user", "enable", "editor"], "user.enable", "editor"),
     (["user", "totp", "reset", "editor"], "user.totp.reset", "editor"),

@@ -68,12 +68,12 @@ def test_a_password_comes_from_an_option_or_standard_input(run: Command, data: P
         finally:
             await database.close()
 
-    assert run("user", "password", "admin", "--password", "first").exit_code == 0
-    assert verify_password(asyncio.run(password_hash()), "first")
-    result = run("user", "password", "admin", input="second\n")
+    assert run("user", "password", "admin", "--password", "the first one").exit_code == 0
+    assert verify_password(asyncio.run(password_hash()), "the first one")
+    result = run("user", "password", "admin", input="the second one\n")
     assert result.exit_code == 0
-    assert "second" not in result.output
-    assert verify_password(asyncio.run(password_hash()), "second")
+    assert "the second one" not in result.output
+    assert verify_password(asyncio.run(password_hash()), "the second one")
     assert refusal(run("user", "password", "admin", input="\n")) == "s3gw: a password can't be empty\n"
 
 

@@ -46,6 +46,24 @@ def test_a_session_is_ended_once_or_all_of_a_user(ask: Ask, run: Command, sessio
     assert "give the ID of a session" in refusal(run("session", "end", "x", "--user", "admin"))
 
 
+@pytest.mark.parametrize(
+    "command", [("user", "password", "admin", "--password", "correct horse battery"), ("user", "disable", "admin")]
+)
+def test_a_password_that_is_set_and_disabling_end_the_sessions_of_the_user(
+    ask: Ask, sessions: list[str], command: tuple[str, ...]
+) -> None:
+    ask("user", "create", "second", "--role", "admin")
+    ask(*command)
+    assert [one["id"] for one in ask("session", "list")] == [sessions[2]]
+
+
+@pytest.mark.parametrize("weak", ["short", "password1", "x" * 1025, "alice-accounts"])
+def test_a_password_that_the_api_refuses_is_refused(ask: Ask, run: Command, weak: str) -> None:
+    assert "the password " in refusal(run("user", "create", "alice-accounts", "--password", weak))
+    ask("user", "create", "alice-accounts")
+    assert "the password " in refusal(run("user", "password", "alice-accounts", "--password", weak))
+
+
 def test_an_invitation_is_made_sent_listed_and_taken_back(ask: Ask, run: Command, data: Path) -> None:
     made = ask("invite", "create", "--email", "Guest@Example.com")
     assert made["email"] == "guest@example.com"

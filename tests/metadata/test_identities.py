@@ -56,6 +56,19 @@ async def test_a_user_is_an_account_of_its_own(run: Run, admin: identities.User,
     assert await run(identities.list_users) == [admin, alice]
 
 
+async def test_another_address_is_not_confirmed_and_the_same_one_stays_so(run: Run, alice: identities.User) -> None:
+    await run(logins.confirm_address, alice.id, "alice@example.com")
+    await run(identities.update_user, "alice", email="Alice@example.com", display_name="Alice")
+    assert await run(logins.is_verified, alice.id)
+    await run(identities.update_user, "alice", email="alice@example.com")
+    assert await run(logins.find_by_email, "alice@example.com", confirmed=True) is not None
+    await run(identities.update_user, "alice", email="bob@example.com")
+    assert not await run(logins.is_verified, alice.id)
+    assert await run(logins.find_by_email, "bob@example.com", confirmed=True) is None
+    await run(identities.update_user, "alice", email="alice@example.com")
+    assert not await run(logins.is_verified, alice.id)
+
+
 async def test_a_user_is_found_by_name_id_and_email(run: Run, alice: identities.User) -> None:
     for name in ("alice", alice.id, "alice@example.com"):
         assert await run(identities.find_user, name) == alice

@@ -96,6 +96,7 @@ def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
         ((), {"S3GW_MASTER_KEY_FILE": "folder"}, "S3GW_MASTER_KEY_FILE"),
         ((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER"),
         ((), {"S3GW_ROOT_EMAIL": "nowhere"}, "S3GW_ROOT_EMAIL"),
+        ((), {"S3GW_ROOT_PASSWORD": "password1"}, "S3GW_ROOT_PASSWORD: the password is one of those"),
         ((), {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"}, "S3GW_ROOT_SECRET_ACCESS_KEY"),
         ((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS"),
     ],
