@@ -23,11 +23,25 @@ async def check_password(
     """Raises Invalid, and RateLimited when too many wait. `about` is what everybody would try first: the name, the
     address.
     """
+    _require_length(password, field)
+    _require_strength(await passwords.estimate(_is_strong, password, [word for word in about if word]), field)
+
+
+def check_password_now(password: str, about: Sequence[str | None]) -> None:
+    """As `check_password`, where nobody else is kept waiting: at a start and on the command line."""
+    _require_length(password, "password")
+    _require_strength(_is_strong(password, [word for word in about if word]), "password")
+
+
+def _require_length(password: str, field: str) -> None:
     if len(password) < SHORTEST:
         raise _refuse(field, f"must have at least {SHORTEST} characters")
     if len(password.encode(errors="replace")) > LONGEST:
         raise _refuse(field, f"must have at most {LONGEST} bytes")
-    if not await passwords.estimate(_is_strong, password, [word for word in about if word]):
+
+
+def _require_strength(is_strong: bool, field: str) -> None:
+    if not is_strong:
         raise _refuse(field, "is one of those that are guessed first")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Annotated, Any
 
@@ -221,9 +220,9 @@ def _ask() -> str:
 
 
 def _hash(password: str, *about: str | None) -> str:
-    from s3gw.accounts.passwords import check_password
+    from s3gw.accounts.passwords import check_password_now
 
     if not password:
         raise Refused("a password can't be empty")
-    asyncio.run(check_password(password, about))
+    check_password_now(password, about)
     return hash_password(password)

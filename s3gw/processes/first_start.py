@@ -105,7 +105,7 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         has_users = await database.read(identities.has_users)
         if not has_users:
             check_root(settings)
-            await _check_root_password(settings)
+            _check_root_password(settings)
         # A database elsewhere knows the folder from here on, and its other half must not be removed.
         is_here = database_folder(settings.database_url, settings.data) == settings.data.absolute()
         progress.is_untouched = is_here and not has_users
@@ -160,13 +160,13 @@ def _root_email(settings: Settings) -> str | None:
         raise ValueError(f"S3GW_ROOT_EMAIL: {error}") from None
 
 
-async def _check_root_password(settings: Settings) -> None:
+def _check_root_password(settings: Settings) -> None:
     if settings.root_password is None:
         return
-    from s3gw.accounts.passwords import check_password
+    from s3gw.accounts.passwords import check_password_now
 
     try:
-        await check_password(settings.root_password, (settings.root_user, settings.root_email))
+        check_password_now(settings.root_password, (settings.root_user, settings.root_email))
     except Problem as error:
         raise ValueError(f"S3GW_ROOT_PASSWORD: {error}") from None
 
