@@ -16,7 +16,7 @@ from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import User
 from s3gw.metadata.one_time_tokens import OneTimeToken, Purpose
-from s3gw.problems import Fault, Invalid, NotFound
+from s3gw.problems import Fault, Invalid, NotFound, RateLimited
 from s3gw.services import Services
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOUR = 3600
 LIFETIMES: dict[Purpose, int] = {"verify": 48 * _HOUR, "reset": _HOUR, "invite": 7 * 24 * _HOUR}  # seconds
+_MOST_MESSAGES = 3  # an hour that confirm an address: of one user, and to one address
 
 
 class Invitation(NamedTuple):
@@ -42,6 +43,30 @@ async def send_verification(services: Services, user: User) -> None:
     link = await _link(services, "verify", user)
     text = f"Hello {user.name},\n\nthis link confirms that the address is yours, once, within two days:\n\n{link}\n"
     await mail.send(services.settings, user.email, "Confirm your address", text)
+
+
+async def require_few_verifications(services: Services, user: User) -> None:
+    """Counts one more. Raises RateLimited: whoever gives a stranger's address mustn't fill that one's mailbox."""
+    if user.email is None:
+        return
+    from limits import RateLimitItemPerMinute
+
+    from s3gw.accounts.attempts import Limit
+
+    an_hour = RateLimitItemPerMinute(_MOST_MESSAGES, 60)
+    limits = [Limit(an_hour, ("verify", subject)) for subject in (user.id, user.email)]
+    refusal = await attempts_of(services).fail(limits, None)
+    if refusal is not None:
+        raise refusal
+
+
+async def send_few_verifications(services: Services, user: User) -> None:
+    """As part of another change, which isn't refused: one message too many isn't sent, and can be asked for later."""
+    try:
+        await require_few_verifications(services, user)
+    except RateLimited:
+        return
+    await send_verification(services, user)
 
 
 async def require_patience(services: Services, email: str, origin: Origin) -> None:

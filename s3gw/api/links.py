@@ -31,8 +31,9 @@ async def verify_email(body: LinkToken, services: TheServices, origin: TheOrigin
 
 @router.post("/users/me/verification", status_code=202)
 async def send_verification(caller: TheCaller, services: TheServices, later: BackgroundTasks) -> Response:
-    """Send the link again. Earlier ones end."""
+    """Send the link again, three times an hour. Earlier ones end."""
     user = await users.find(services, caller, caller.principal.user_id)
+    await links.require_few_verifications(services, user)
     later.add_task(links.send_verification, services, user)
     return Response(status_code=202)
 

@@ -79,7 +79,7 @@ async def register(
         was_forwarded=request.state.was_forwarded,
         origin=origin,
     )
-    later.add_task(links.send_verification, services, user)
+    later.add_task(links.send_few_verifications, services, user)
     return _told(user, response)
 
 
@@ -199,7 +199,7 @@ async def update_user(
     changes = Changes(body.username, body.email, body.role, body.is_active, body.current_password)
     changed = await users.change(services, caller, user_id, changes, if_match)
     if changed.must_confirm:
-        later.add_task(links.send_verification, services, changed.user)
+        later.add_task(links.send_few_verifications, services, changed.user)
     return _told(changed.user, response)
 
 

@@ -52,7 +52,7 @@ TABLE: dict[str, Ended] = {
     "idempotency_keys": Ended(DAY, _before(idempotency_keys.c.created_at)),
     "sessions": Ended(0, sessions.forget),  # they expire when nobody goes on with them for a month
     "one_time_tokens": Ended(DAY, _before(one_time_tokens.c.expires_at)),
-    "failed_attempts": Ended(HOUR, _before(failed_attempts.c.at)),  # limits count those of a minute
+    "failed_attempts": Ended(HOUR, _before(failed_attempts.c.at)),  # no limit counts older ones
     "known_addresses": Ended(30 * DAY, _before(known_addresses.c.last_login_at)),  # as accounts/attempts.py says
     "grants": Ended(30 * DAY, _before(grants.c.expires_at)),  # whoever lists them sees for a while what has expired
 }

@@ -55,6 +55,19 @@ def test_an_address_is_confirmed_by_the_newest_link_alone(
     assert refusal(api.post("/users/verify-email", json={"token": second})) == (422, "VALIDATION_ERROR")
 
 
+def test_three_links_an_hour_confirm_an_address(server: RunningServer, person: Person) -> None:
+    message_to(server, f"{person.name}@example.com", "Confirm your address")  # since the person registered
+    answers = [person.http.post("/users/me/verification").status_code for _ in range(3)]
+    assert answers == [202, 202, 429]
+
+
+def test_an_address_is_counted_however_it_is_written(api: httpx.Client) -> None:
+    name = new_name()
+    written = [f"{name}@example.com", f"{name}@EXAMPLE.com", f"{name.upper()}@example\u3002com"]
+    answers = [api.post("/users/forgot-password", json={"email": written[n % 3]}) for n in range(11)]
+    assert [answer.status_code for answer in answers] == [202] * 10 + [429]
+
+
 class Inbox:
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
