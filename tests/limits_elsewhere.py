@@ -11,7 +11,6 @@ from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
-from tests.api import test_links as links
 from tests.api import test_oidc as oidc
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
@@ -37,7 +36,6 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
-    "accounts.links._MOST_MESSAGES": links.test_three_links_an_hour_confirm_an_address,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
     "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,
     "auth.oidc._LARGEST": oidc.test_an_issuer_that_answers_otherwise_is_not_waited_for,
