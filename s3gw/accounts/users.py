@@ -22,7 +22,7 @@ from s3gw.services import Services
 
 
 class Changes(NamedTuple):
-    """None: as it is. `role` and `is_active` are an admin's to change; one's own address needs the password."""
+    """None: as it is. `role` and `is_active` are an admin's to change, `current_password` is checked where given."""
 
     name: str | None = None
     email: str | None = None
@@ -92,18 +92,16 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
 
 
 async def _admitted(services: Services, caller: Caller, user_id: str, changes: Changes) -> Changes:
-    """An address of one's own needs the password: whoever has it is sent the links that set another one. The address
-    that the user has needs none, and isn't written again, since it may be another one by then. Raises Invalid.
+    """Of an address of one's own the password is checked where it is given. The address that the user has isn't
+    written again, since it may be another one by then. Raises Invalid.
     """
     if user_id != caller.principal.user_id:
         return changes
     user = await services.database.read(identities.find_user_by_id, user_id)
     if not identities.has_another_address(user, {"email": changes.email}):
         return changes._replace(email=None)
-    if changes.current_password is None:
-        faults = (Fault("current_password", "is missing"),)
-        raise Invalid("changing one's own e-mail address needs the password", faults=faults)
-    await require_password(services, caller, changes.current_password, "current_password")
+    if changes.current_password is not None:
+        await require_password(services, caller, changes.current_password, "current_password")
     return changes
 
 

@@ -120,7 +120,10 @@ class UpdateUser(Body):
     email: Annotated[str, Field(max_length=254)] | None = None
     role: Role | None = None
     is_active: bool | None = None
-    current_password: Annotated[str, Field(description="Of who changes his own e-mail address.")] | None = None
+    current_password: (
+        Annotated[str, Field(description="Checked, where it is given, before one's own e-mail address is changed.")]
+        | None
+    ) = None
 
 
 class DeleteUser(Body):

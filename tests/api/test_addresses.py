@@ -29,19 +29,13 @@ def reset(api: httpx.Client, token: str) -> httpx.Response:
     return api.post("/users/reset-password", json={"token": token, "new_password": "another good one"})
 
 
-def test_ones_own_address_is_changed_with_the_password_and_wrong_ones_are_counted(
-    person: Person, admin: Person
-) -> None:
+def test_a_password_beside_an_address_of_ones_own_is_checked_and_counted(person: Person, admin: Person) -> None:
     path, body = f"/users/{person.id}", {"email": f"{new_name()}@example.com"}
-    missing = person.http.put(path, json=body)
-    assert refusal(missing) == (422, "VALIDATION_ERROR")
-    assert missing.json()["errors"][0]["field"] == "current_password"
     answers = [person.http.put(path, json={**body, "current_password": "wrong"}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]
     assert person.http.get(path).json()["email"] == f"{person.name}@example.com"
     same = {"email": f"{person.name}@Example.com", "username": f"{person.name}-2"}
     assert person.http.put(path, json=same).status_code == 200
-    assert refusal(admin.http.put(f"/users/{admin.id}", json=body))[0] == 422
     assert admin.http.put(path, json=body).json()["email"] == body["email"]
 
 
