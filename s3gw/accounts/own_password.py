@@ -1,5 +1,5 @@
-"""The password that somebody who is logged in has to say again: to change it, to delete
-himself, and for what is about his second factor.
+"""The password that somebody who is logged in says again: to change it, to delete himself, and for what is about his
+second factor.
 
 A wrong one counts as a failed login does, for the same limits, and the audit log tells it alike: a session that was
 stolen is no way to guess the password.
