@@ -33,6 +33,7 @@ from tests.wire import test_form as form
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.close_names._LONGEST": lint.test_a_name_of_64_characters_is_compared_and_no_longer_one,
     "access.document.LONGEST_TEXT": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
+    "access.conditions._REMEMBERED": evaluate.test_values_of_256_characters_at_most_are_remembered,
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,

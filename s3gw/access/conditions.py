@@ -13,6 +13,8 @@ from s3gw.access.operators import OPERATORS, name_operator, read_network
 from s3gw.access.policy import Condition
 from s3gw.access.templates import Facts, read_template
 
+_REMEMBERED = 256  # characters of values: a header may be long, and there are many conditions
+
 
 class MalformedCondition(Exception):
     """Its message is AWS's."""
@@ -71,17 +73,21 @@ def compile_condition(condition: Condition, is_allow: bool) -> Callable[[Facts],
         return partial(_holds_for_all_values, condition, is_allow)
     # A variable without a value makes no Allow apply, and keeps no Deny of a negated operator from applying.
     tests, unresolved, without = condition.tests, is_negated and is_allow, named.if_exists or is_negated
+    is_fixed = not any("${" in value for value in condition.written)
+    # Values, and what they came to: most requests say the same. Replaced by one atomic step, for threads ask too.
+    last: tuple[Sequence[str], bool] = (), without
 
     def holds(facts: Facts) -> bool:
+        nonlocal last
         values = facts(name)
-        if not values:
-            return without
+        if values == last[0]:
+            return last[1]
         # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.
-        for value in values:
-            for test in tests:
-                if test(value, facts, unresolved):
-                    return not is_negated
-        return is_negated
+        is_named = any(test(value, facts, unresolved) for value in values for test in tests)
+        found = (is_named is not is_negated) if values else without
+        if is_fixed and sum(map(len, values)) <= _REMEMBERED:
+            last = values, found
+        return found
 
     return holds
 

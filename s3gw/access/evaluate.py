@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -36,11 +36,21 @@ class Verdict(NamedTuple):
 Applies = Callable[[str, Facts], bool]
 
 
-class _Concerning(NamedTuple):
+class _Found(NamedTuple):
     """`allows` come with how the statement names who asks."""
 
     denies: tuple[tuple[Applies, Statement], ...]
     allows: tuple[tuple[Applies, Statement, How | None], ...]
+
+
+class _Concerning(NamedTuple):
+    """Many statements are for some keys only, so where the resource begins with none of `beginnings`, those `elsewhere`
+    are all that can apply.
+    """
+
+    everywhere: _Found
+    beginnings: tuple[str, ...]
+    elsewhere: _Found
 
 
 _NOTHING = Verdict(None)
@@ -57,11 +67,12 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
         raise KeyError(action)
     resource = resource_arn.removeprefix(_S3)
     concerning = policy.concerning.get((action, who)) or _find_concerning(policy, who, action)
-    for applies, statement in concerning.denies:
+    denies, allows = concerning.everywhere if resource.startswith(concerning.beginnings) else concerning.elsewhere
+    for applies, statement in denies:
         if applies(resource, facts):
             return Verdict("Deny", statement.name, None, policy.title)
     best = _NOTHING
-    for applies, statement, named in concerning.allows:
+    for applies, statement, named in allows:
         if applies(resource, facts):
             if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
                 best = Verdict("Allow", statement.name, named, policy.title)
@@ -90,18 +101,38 @@ def _find_concerning(policy: Policy, who: Who, action: str) -> _Concerning:
 
     Threads need no lock: each step on the dict is atomic, and what one of them loses it finds again.
     """
+    able = [one for one in (*policy.denies, *policy.allows) if action in one.actions and _names(one.principals, who)]
+    of_some_keys = [one for one in able if (begins := _beginnings(one)) and all(map(_is_of_keys, begins))]
     found = _Concerning(
-        tuple((_compile(one), one) for one in policy.denies if action in one.actions and _names(one.principals, who)),
-        tuple(
-            (_compile(one), one, None if one.principals is None else one.principals.naming(who))
-            for one in policy.allows
-            if action in one.actions and _names(one.principals, who)
-        ),
+        _find(able, who),
+        tuple({beginning for one in of_some_keys for beginning in _beginnings(one)}),
+        _find([one for one in able if one not in of_some_keys], who),
     )
     if len(policy.concerning) >= _MOST_REMEMBERED:
         policy.concerning.clear()
     policy.concerning[action, who] = found
     return found
+
+
+def _find(statements: Sequence[Statement], who: Who) -> _Found:
+    compiled = [(_compile(one), one) for one in statements]
+    return _Found(
+        tuple(pair for pair in compiled if pair[1].effect == "Deny"),
+        tuple(
+            (applies, one, None if one.principals is None else one.principals.naming(who))
+            for applies, one in compiled
+            if one.effect == "Allow"
+        ),
+    )
+
+
+def _beginnings(statement: Statement) -> set[str]:
+    """With one of which each resource begins that it applies to; none where that can't be told."""
+    return set() if statement.is_not_resource else {template.beginning for template in statement.resources}
+
+
+def _is_of_keys(beginning: str) -> bool:
+    return beginning.partition("/")[2] != ""
 
 
 def _names(principals: Principals | None, who: Who) -> bool:

@@ -55,6 +55,12 @@ class Template(NamedTuple):
     def is_costly(self) -> bool:
         return any(isinstance(token, Variable) and token.key and token.key.is_costly for token in self.tokens)
 
+    @property
+    def beginning(self) -> str:
+        """What each text that matches begins with; it may begin with more."""
+        first = self.tokens[0] if self.tokens else ""
+        return first if isinstance(first, str) else ""
+
     def matches(self, text: str, facts: Facts, unresolved_fits: bool = False) -> bool:
         """`unresolved_fits` is the answer where a variable has neither a value nor a default."""
         if self.fits is not None:

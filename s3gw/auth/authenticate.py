@@ -119,6 +119,7 @@ class _SigV4(NamedTuple):
     payload_hash: str
     payload: PayloadSpec
     is_presigned: bool
+    signed_at: int | None
 
     @property
     def access_key_id(self) -> str:
@@ -127,10 +128,6 @@ class _SigV4(NamedTuple):
     @property
     def algorithm(self) -> str:
         return sigv4.ALGORITHM
-
-    @property
-    def signed_at(self) -> int | None:
-        return parse_amz_date(self.timestamp)
 
     @property
     def auth_type(self) -> str:
@@ -272,7 +269,7 @@ def _header_v4(request: Request, authorization: str, settings: AuthSettings, now
         raise InvalidRequest("Missing required header for this request: x-amz-content-sha256")
     refuse_token(headers.get("x-amz-security-token"))
     sigv4.require_signed(headers, claim.signed_headers.set)
-    return _SigV4(request, claim, timestamp, payload_hash, _required_payload(payload_hash), False)
+    return _SigV4(request, claim, timestamp, payload_hash, _required_payload(payload_hash), False, seconds)
 
 
 def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV4:
@@ -309,7 +306,7 @@ def _presigned_v4(request: Request, settings: AuthSettings, now: float) -> _SigV
     payload = _required_payload(payload_hash)
     if payload.kind == "chunked-signed":
         raise _invalid_payload(payload_hash)  # there is no seed signature in a query
-    return _SigV4(request, sigv4.Claim(scope, signed, signature), timestamp, payload_hash, payload, True)
+    return _SigV4(request, sigv4.Claim(scope, signed, signature), timestamp, payload_hash, payload, True, seconds)
 
 
 def _malformed_query(message: str, **details: Any) -> S3Error:

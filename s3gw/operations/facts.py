@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -44,7 +45,7 @@ def _of_principal(name: str) -> Fact:
 
 
 def _of_context(name: str) -> Fact:
-    return lambda call: getattr(call.context, name)
+    return attrgetter(f"context.{name}")
 
 
 @lru_cache(maxsize=1)

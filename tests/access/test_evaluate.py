@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from sys import getrefcount
 from time import process_time
 from typing import Any
 
@@ -206,6 +207,24 @@ def test_a_policy_is_the_sum_of_its_statements_and_deny_wins(statements: list[di
     alone = {effect_of(document(item), *request_) for item in statements}
     expected = "Deny" if "Deny" in alone else "Allow" if "Allow" in alone else None
     assert effect_of(document(*statements), *request_) == expected
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=6), st.lists(REQUESTS, max_size=20))
+def test_what_a_policy_remembers_changes_no_answer(statements: list[dict[str, Any]], requests: list[Any]) -> None:
+    text = document(*statements)
+    policy = parse_bucket_policy(text, BUCKET)
+    for who, action, resource, facts in requests:
+        effect = decide_policy(policy, who, action, resource, facts_of(facts)).effect
+        assert effect == effect_of(text, who, action, resource, facts)
+
+
+def test_values_of_256_characters_at_most_are_remembered() -> None:
+    policy = parse_bucket_policy(document(statement(Condition=BY_AGENT)), BUCKET)
+    for length, is_remembered in ((257, False), (256, True)):
+        agent = "x" * length
+        before = getrefcount(agent)
+        decide_policy(policy, STRANGER, "s3:GetObject", KEY_ARN, facts_of({"aws:UserAgent": agent}))
+        assert getrefcount(agent) - before == is_remembered
 
 
 def test_twenty_statements_that_do_not_apply_cost_microseconds() -> None:
