@@ -168,7 +168,7 @@ def _delete_step(conn: Connection, bucket_id: int) -> bool:
 
 def _change(conn: Connection, bucket_id: int) -> Change:
     """Of whoever may run commands beside the database: no user and no request."""
-    return Change(conn, ChangeFacts(bucket_id, lambda: COMMAND_LINE, "", now(conn)), ())
+    return Change(conn, ChangeFacts(bucket_id, COMMAND_LINE, "", now(conn)), ())
 
 
 def _state(text: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
-from s3gw.metadata import access_rules
+from s3gw.metadata import access_rules, usage
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, grants, objects, users
@@ -170,6 +170,7 @@ def create(
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked
         raise BucketAlreadyExists(BucketName=name) from None
+    usage.begin(conn, bucket_id)
     for kind, document in {**DEFAULTS[defaults], **given}.items():
         insert_configuration(conn, bucket_id, kind, document)
     return int(bucket_id)
@@ -200,6 +201,7 @@ def refuse_objects(conn: Connection, bucket_id: int) -> None:
 def delete_bucket(conn: Connection, bucket_id: int) -> None:
     """Delete a locked bucket without versions, delete markers and uploads, which uploads.py looks after."""
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
+    usage.forget(conn, bucket_id)
     for table in (client_tokens, grants):
         conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))

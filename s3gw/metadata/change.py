@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, buckets
+from s3gw.metadata import audit, buckets, outbox
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.outbox import ChangedObject
+from s3gw.metadata.usage import Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,17 +69,17 @@ Check = Callable[[Any], None]
 
 
 class ChangeFacts(NamedTuple):
-    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects aren't.
-    `owner_id` is the user that will own what is written; `now` is the time of the request, in microseconds. `checks`
-    have to be made before the end: they ask whether the version that is changed (object) or copied from (source) may
-    be.
+    """`actor` tells on whose behalf it is done. `owner_id` is the user that will own what is written; `now` is the time
+    of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
+    changed (object) or copied from (source) may be. `operation` is AWS's name of what is done, or the kind of a job.
     """
 
     bucket_id: int
-    actor: Callable[[], Actor]
+    actor: Actor
     owner_id: str
     now: int
     checks: Mapping[str, Check] = MappingProxyType({})
+    operation: str = ""
 
 
 class NotLocked(Exception):
@@ -93,10 +95,17 @@ class Change:
 
     __slots__ = (
         "_actor",
+        "_bytes",
+        "_changed",
         "_checks",
         "_locks",
+        "_markers",
+        "_objects",
+        "_operation",
+        "_part_bytes",
         "_unchecked",
         "_versioning",
+        "_versions",
         "bucket_id",
         "conn",
         "now",
@@ -105,10 +114,32 @@ class Change:
 
     def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
-        self.bucket_id, self._actor, self.owner_id, self.now, self._checks = facts
+        self.bucket_id, self._actor, self.owner_id, self.now, self._checks, self._operation = facts
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
         self._versioning: str | None = None
+        self._changed: list[ChangedObject] = []
+        self._bytes = self._part_bytes = self._objects = self._versions = self._markers = 0
+
+    def note(self, changed: ChangedObject) -> None:
+        """What became of an object, for the outbox."""
+        self._changed.append(changed)
+
+    def count(self, bytes: int = 0, part_bytes: int = 0, objects: int = 0, versions: int = 0, markers: int = 0) -> None:
+        """What is added to the bucket's usage, or taken from it (usage.Usage)."""
+        self._bytes += bytes
+        self._part_bytes += part_bytes
+        self._objects += objects
+        self._versions += versions
+        self._markers += markers
+
+    def finish(self) -> None:
+        """Write what was noted and counted. Raises NotChecked."""
+        if self._unchecked:
+            raise NotChecked(", ".join(sorted(self._unchecked)))
+        more = Usage(self._bytes, self._part_bytes, self._objects, self._versions, self._markers)
+        if self._changed or any(more):
+            outbox.write(self.conn, self.bucket_id, self.now, self._operation, self._actor, self._changed, more)
 
     def check(self, on: str, version: Any) -> None:
         """Whether this version may be changed ("object") or copied from ("source"), its entity tag compared with one
@@ -118,15 +149,11 @@ class Change:
             self._checks[on](version)
             self._unchecked.discard(on)
 
-    def require_checks(self) -> None:
-        if self._unchecked:
-            raise NotChecked(", ".join(sorted(self._unchecked)))
-
     def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
         """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
         bucket = buckets.name_of(self.conn, self.bucket_id)
         kind, resource = ("bucket", bucket) if key is None else ("object", f"{bucket}/{key}")
-        audit.record(self.conn, self._actor(), action, kind, resource, before, after)
+        audit.record(self.conn, self._actor, action, kind, resource, before, after)
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
@@ -173,5 +200,5 @@ def _run(
 ) -> T:
     change = Change(conn, facts, locks)
     outcome = fn(change, *args, **kwargs)
-    change.require_checks()
+    change.finish()
     return outcome

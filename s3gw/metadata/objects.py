@@ -21,6 +21,7 @@ from s3gw.metadata import contents, uploads
 from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
@@ -52,6 +53,7 @@ class ObjectVersion(NamedTuple):
     tags: str | None
     upload_id: str | None
     acl: str | None
+    file_id: bytes | None = None
 
 
 class NewObject(NamedTuple):
@@ -71,6 +73,7 @@ class NewObject(NamedTuple):
     tags: str | None = None
     upload_id: str | None = None
     acl: str | None = None
+    file_id: bytes | None = None  # None: that of the version on top, or a new one
 
 
 class Stored(NamedTuple):
@@ -183,10 +186,14 @@ def put(
         precondition(top)
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
     moment = _moment(conn, top, clock)
-    sequence, version_id = _make_room(conn, bucket_id, new.key, versioning, top, moment)
+    sequence, version_id = _make_room(change, new.key, versioning, top, moment)
+    if new.file_id is None:
+        new = new._replace(file_id=new_file_id(moment) if top is None else top.file_id)
     _insert_version(
         conn, new, content_id, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
+    change.count(bytes=new.size, objects=1, versions=1)
+    change.note(ChangedObject("created", new.key, version_id, new.file_id, new.size, new.etag))
     return Stored(version_id if versioning == "Enabled" else None, moment)
 
 
@@ -208,14 +215,18 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
     if not versioning:
         if top is not None:
             uploads.note_removal(conn, bucket_id, key, top.sequence)
-            _remove(conn, top)
+            _remove(change, top)
+            _note(change, "removed", top)
         return Stored(None)
     moment = _moment(conn, top, clock)
-    sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
-    marker = NewObject(key, size=0, etag="", owner_id=change.owner_id)
+    sequence, version_id = _make_room(change, key, versioning, top, moment)
+    file_id = new_file_id(moment) if top is None else top.file_id
+    marker = NewObject(key, size=0, etag="", owner_id=change.owner_id, file_id=file_id)
     _insert_version(
         conn, marker, None, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
+    change.count(markers=1)
+    change.note(ChangedObject("hidden", key, version_id, file_id))
     return Stored(version_id, moment, True)
 
 
@@ -230,9 +241,10 @@ def delete_version(change: Change, key: str, version_id: str, precondition: Prec
     if found is None:
         return Stored(version_id)
     uploads.note_removal(conn, bucket_id, key, found.sequence)
-    _remove(conn, found)
+    _remove(change, found)
     if versioning or version_id != NULL_VERSION:
-        _promote(conn, bucket_id, key)
+        _promote(change, key)
+    _note(change, "removed", found)
     return Stored(version_id, found.last_modified, bool(found.is_delete_marker))
 
 
@@ -244,6 +256,7 @@ def set_tags(change: Change, key: str, version_id: str | None, tags: str | None)
     change.check("object", found)
     if found is not None and not found.is_delete_marker:
         _set_tags.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_tags=tags)
+        _note(change, "tagged", found)
     return found
 
 
@@ -257,6 +270,7 @@ def set_acl(change: Change, key: str, version_id: str | None, acl: str | None) -
         _set_acl.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_acl=acl)
         before, after = ({"version_id": found.version_id, "acl": _read(text)} for text in (found.acl, acl))
         change.record("object.acl.put", before, after, key)
+        _note(change, "acl", found)
     return found
 
 
@@ -279,34 +293,64 @@ def _moment(conn: Connection, top: ObjectVersion | None, clock: Clock) -> int:
     return moment if top is None else max(moment, top.last_modified)
 
 
-def _make_room(
-    conn: Connection, bucket_id: int, key: str, versioning: str, top: ObjectVersion | None, moment: int
-) -> tuple[int, str]:
+def _make_room(change: Change, key: str, versioning: str, top: ObjectVersion | None, moment: int) -> tuple[int, str]:
     """Take the key's present top out of the way; give the sequence and id of the version to be put there."""
     sequence = -moment if top is None else min(-moment, top.sequence - 1)
     if versioning == "Enabled":
         if top is not None and top.is_current:
-            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+            _make_current(change, top, 0)
         return sequence, new_version_id(sequence)
     if top is not None:
-        replaced = top if top.version_id == NULL_VERSION else _find_null(conn, bucket_id, key)
+        replaced = top if top.version_id == NULL_VERSION else _find_null(change.conn, change.bucket_id, key)
         if replaced is not None:
-            _remove(conn, replaced)
+            _remove(change, replaced)
         if top.is_current and top is not replaced:
-            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+            _make_current(change, top, 0)
     return sequence, NULL_VERSION
 
 
-def _remove(conn: Connection, version: ObjectVersion) -> None:
+def _make_current(change: Change, version: ObjectVersion, is_current: int) -> None:
+    _set_current.run(
+        change.conn,
+        bucket_id=version.bucket_id,
+        key=version.key,
+        sequence=version.sequence,
+        current=is_current,
+    )
+    change.count(objects=1 if is_current else -1)
+
+
+def _remove(change: Change, version: ObjectVersion) -> None:
+    conn = change.conn
     _delete.run(conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
     if version.content_id is not None:
         contents.release(conn, version.content_id)
+    if version.is_delete_marker:
+        change.count(markers=-1)
+    else:
+        change.count(bytes=-version.size, objects=-version.is_current, versions=-1)
 
 
-def _promote(conn: Connection, bucket_id: int, key: str) -> None:
-    top = latest(conn, bucket_id, key)
+def _promote(change: Change, key: str) -> None:
+    top = latest(change.conn, change.bucket_id, key)
     if top is not None and not top.is_delete_marker and not top.is_current:
-        _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=1)
+        _make_current(change, top, 1)
+
+
+def _note(change: Change, kind: Kind, version: ObjectVersion) -> None:
+    change.note(ChangedObject(kind, version.key, version.version_id, version.file_id, version.size, version.etag))
+
+
+def new_file_id(moment: int) -> bytes:
+    """UUIDv7 (RFC 9562 section 5.7): ascends with time, so that new ones are neighbours in their index."""
+    random = os.urandom(10)
+    return b"%s%c%c%c%s" % (
+        (moment // 1000).to_bytes(6, "big"),
+        0x70 | random[0] & 0x0F,
+        random[1],
+        0x80 | random[2] & 0x3F,
+        random[3:],
+    )
 
 
 def new_version_id(sequence: int) -> str:

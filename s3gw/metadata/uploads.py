@@ -13,11 +13,12 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import buckets, contents
+from s3gw.metadata import buckets, contents, outbox
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import parts, uploads
+from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
 # What `key_sequence` says beside the sequence of a version, which is negative.
@@ -142,8 +143,11 @@ def put_part(change: Change, part: UploadedPart) -> None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
+        replaced = UploadedPart._make(before)
         _delete_part.run(conn, upload_id=part.upload_id, part_number=part.part_number)
-        contents.release(conn, UploadedPart._make(before).content_id)
+        contents.release(conn, replaced.content_id)
+        change.count(part_bytes=-replaced.size)
+    change.count(part_bytes=part.size)
     _insert_part.run(conn, **part._asdict())
 
 
@@ -159,18 +163,27 @@ def lock_exclusive(conn: Connection, bucket_id: int, key: str, upload_id: str) -
     return find(conn, bucket_id, key, upload_id)
 
 
-def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
-    """Delete a locked upload and say how many parts it had.
+class Removed(NamedTuple):
+    parts: int
+    bytes: int
+
+
+def remove(change: Change, upload_id: str, kept: frozenset[int]) -> None:
+    """Delete a locked upload of the change's bucket.
 
     The counts of the `kept` part numbers pass on to the object's part list.
     """
+    change.count(part_bytes=-_remove(change.conn, upload_id, kept).bytes)
+
+
+def _remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> Removed:
     removed = list_parts(conn, upload_id)
     for part in removed:
         if part.part_number not in kept:
             contents.release(conn, part.content_id)
     _delete_parts.run(conn, upload_id=upload_id)
     _delete_upload.run(conn, upload_id=upload_id)
-    return len(removed)
+    return Removed(len(removed), sum(part.size for part in removed))
 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
@@ -182,7 +195,10 @@ def abort(conn: Connection, upload_id: str) -> int:
     """Delete an upload with all its parts and say how many; nothing happens when it is gone already."""
     if _lock_exclusive.one_or_none(conn, upload_id=upload_id) is None:
         return 0
-    return remove(conn, upload_id, frozenset())
+    upload = Upload._make(_find.one_or_none(conn, upload_id=upload_id) or ())
+    removed = _remove(conn, upload_id, frozenset())
+    outbox.count(conn, upload.bucket_id, Usage(part_bytes=-removed.bytes))
+    return removed.parts
 
 
 def delete_bucket(change: Change) -> bool:

@@ -77,7 +77,8 @@ async def _signed_call(services: Services, answer: Answer, request: Request, fie
         bucket = found.bucket
     answer.principal = principal
     call = Call(services, principal, _target(request, fields), answer.request_id, int(now * 1_000_000))
-    call.bucket, call.context = bucket, RequestContext(request, proof, now)
+    call.operation = "PostObject"
+    call.bucket, call.context = bucket, RequestContext(request, proof, now, request.client or None)
     return call
 
 

@@ -19,7 +19,7 @@ from s3gw.config import load_settings
 from s3gw.content.stored_chunk import is_intact
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
-from s3gw.metadata import contents, jobs, schema
+from s3gw.metadata import contents, jobs, schema, usage
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import MANIFEST, PARTS, Content
 from s3gw.metadata.database import Connection
@@ -90,7 +90,21 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
     ]
     wrong = _differences("content", refs, expected)
     wrong += _differences("blob", {blob.digest: blob.refs for blob in rows}, blob_refs)
-    return rows, wrong
+    return rows, wrong + _miscounted(conn) + _misnamed(conn)
+
+
+def _miscounted(conn: Connection) -> list[str]:
+    ids = conn.execute(select(schema.buckets.c.id)).scalars().all()
+    counts = {bucket_id: (usage.of_bucket(conn, bucket_id), usage.count(conn, bucket_id)) for bucket_id in ids}
+    return [f"bucket {id_}: {told}, but there is {is_}" for id_, (told, is_) in counts.items() if told != is_]
+
+
+def _misnamed(conn: Connection) -> list[str]:
+    """The versions of a key are one file, and no other key's are."""
+    columns = schema.objects.c
+    named = {tuple(row) for row in conn.execute(select(columns.bucket_id, columns.key, columns.file_id)).all()}
+    files, keys = {row[2] for row in named}, {row[:2] for row in named}
+    return [] if len(files) == len(keys) == len(named) and None not in files else [f"ids of files: {sorted(named)}"]
 
 
 def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> list[str]:
