@@ -14,8 +14,8 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from s3gw.metadata import audit, buckets, outbox
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, Database
-from s3gw.metadata.outbox import ChangedObject
-from s3gw.metadata.usage import Usage
+from s3gw.metadata.outbox import ChangedObject, Noted
+from s3gw.metadata.usage import NOTHING, Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,17 +95,13 @@ class Change:
 
     __slots__ = (
         "_actor",
-        "_bytes",
-        "_changed",
         "_checks",
         "_locks",
-        "_markers",
-        "_objects",
+        "_more",
+        "_noted",
         "_operation",
-        "_part_bytes",
         "_unchecked",
         "_versioning",
-        "_versions",
         "bucket_id",
         "conn",
         "now",
@@ -118,28 +114,32 @@ class Change:
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
         self._versioning: str | None = None
-        self._changed: list[ChangedObject] = []
-        self._bytes = self._part_bytes = self._objects = self._versions = self._markers = 0
-
-    def note(self, changed: ChangedObject) -> None:
-        """What became of an object, for the outbox."""
-        self._changed.append(changed)
+        self._noted: list[Noted] = []
+        self._more = NOTHING
 
     def count(self, bytes: int = 0, part_bytes: int = 0, objects: int = 0, versions: int = 0, markers: int = 0) -> None:
-        """What is added to the bucket's usage, or taken from it (usage.Usage)."""
-        self._bytes += bytes
-        self._part_bytes += part_bytes
-        self._objects += objects
-        self._versions += versions
-        self._markers += markers
+        """What is added to usage by the change of the object that is noted next, or taken from it."""
+        of = self._more
+        self._more = Usage(
+            of.bytes + bytes,
+            of.part_bytes + part_bytes,
+            of.objects + objects,
+            of.versions + versions,
+            of.markers + markers,
+        )
+
+    def note(self, changed: ChangedObject) -> None:
+        """What became of an object, for the outbox, with what was counted since the note before."""
+        self._noted.append(Noted(changed, self._more))
+        self._more = NOTHING
 
     def finish(self) -> None:
-        """Write what was noted and counted. Raises NotChecked."""
+        """Write what was noted. Raises NotChecked."""
         if self._unchecked:
             raise NotChecked(", ".join(sorted(self._unchecked)))
-        more = Usage(self._bytes, self._part_bytes, self._objects, self._versions, self._markers)
-        if self._changed or any(more):
-            outbox.write(self.conn, self.bucket_id, self.now, self._operation, self._actor, self._changed, more)
+        assert self._more == NOTHING, "what is counted belongs to a key"
+        if self._noted:
+            outbox.write(self.conn, self.bucket_id, self.now, self._operation, self._actor, self._noted)
 
     def check(self, on: str, version: Any) -> None:
         """Whether this version may be changed ("object") or copied from ("source"), its entity tag compared with one

@@ -19,13 +19,13 @@ from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import change_readers, changes
-from s3gw.metadata.usage import Usage
+from s3gw.metadata.usage import NOTHING, Usage
 
 Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted"]
 
 
 class ChangedObject(NamedTuple):
-    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing but what is added to usage."""
+    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were."""
 
     kind: Kind
     key: str = ""
@@ -35,7 +35,11 @@ class ChangedObject(NamedTuple):
     etag: str = ""
 
 
-_COUNTED = ChangedObject("counted")
+class Noted(NamedTuple):
+    """A change of an object, and what it adds to usage."""
+
+    changed: ChangedObject
+    more: Usage = NOTHING
 
 
 class _Transaction(ColumnElement[int]):
@@ -61,26 +65,19 @@ _insert = Prepared(
 )
 
 
-def count(conn: Connection, bucket_id: int, more: Usage) -> None:
-    """What is added to a bucket's usage by what is no change of an object."""
-    write(conn, bucket_id, now(conn), "", Actor("", "", "job"), (), more)
+def count(conn: Connection, bucket_id: int, key: str, more: Usage) -> None:
+    """What is added to usage by what is no change of an object, and nobody's Change."""
+    write(conn, bucket_id, now(conn), "", Actor("", "", "job"), [Noted(ChangedObject("counted", key), more)])
 
 
-def write(
-    conn: Connection,
-    bucket_id: int,
-    at: int,
-    operation: str,
-    actor: Actor,
-    changed: Sequence[ChangedObject],
-    more: Usage = usage.NONE,
-) -> None:
-    """Note what became of objects, and what is added to the bucket's usage by all of it."""
-    if conn.dialect == "sqlite":
-        usage.add(conn, bucket_id, more)
-    elif not changed:
-        changed = (_COUNTED,)
-    for kind, key, version_id, file_id, size, etag in changed:
+def write(conn: Connection, bucket_id: int, at: int, operation: str, actor: Actor, noted: Sequence[Noted]) -> None:
+    """Note what became of objects of a bucket; on SQLite what they add to usage is added."""
+    is_sqlite = conn.dialect == "sqlite"
+    if is_sqlite:
+        usage.add(conn, bucket_id, noted[0].more if len(noted) == 1 else usage.sum_of(each.more for each in noted))
+    for (kind, key, version_id, file_id, size, etag), more in noted:
+        if is_sqlite and kind == "counted":
+            continue
         _insert.run(
             conn,
             at=at,
@@ -101,7 +98,6 @@ def write(
             more_versions=more.versions,
             more_markers=more.markers,
         )
-        more = usage.NONE
 
 
 class ChangeRow(NamedTuple):

@@ -16,6 +16,7 @@ from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, contents, outbox
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
+from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import parts, uploads
 from s3gw.metadata.usage import Usage
@@ -60,7 +61,7 @@ class UploadedPart(NamedTuple):
 
 _this_upload = uploads.c.upload_id == bindparam("upload_id")
 _find = Prepared(select(*uploads.c).where(_this_upload))
-_lock_shared = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update(read=True))
+_lock_shared = Prepared(select(uploads.c.key).where(_this_upload).with_for_update(read=True))
 _lock_exclusive = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update())
 _insert = Prepared(insert(uploads).values({column.name: bindparam(column.name) for column in uploads.c}))
 _find_part = Prepared(
@@ -139,7 +140,8 @@ def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     change.require_part(part.upload_id, part.part_number)
     conn = change.conn
-    if _lock_shared.one_or_none(conn, upload_id=part.upload_id) is None:
+    key = _lock_shared.value(conn, upload_id=part.upload_id)
+    if key is None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
@@ -149,6 +151,7 @@ def put_part(change: Change, part: UploadedPart) -> None:
         change.count(part_bytes=-replaced.size)
     change.count(part_bytes=part.size)
     _insert_part.run(conn, **part._asdict())
+    change.note(ChangedObject("counted", key))
 
 
 def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int = 10_000) -> list[UploadedPart]:
@@ -168,12 +171,13 @@ class Removed(NamedTuple):
     bytes: int
 
 
-def remove(change: Change, upload_id: str, kept: frozenset[int]) -> None:
+def remove(change: Change, upload: Upload, kept: frozenset[int]) -> None:
     """Delete a locked upload of the change's bucket.
 
     The counts of the `kept` part numbers pass on to the object's part list.
     """
-    change.count(part_bytes=-_remove(change.conn, upload_id, kept).bytes)
+    change.count(part_bytes=-_remove(change.conn, upload.upload_id, kept).bytes)
+    change.note(ChangedObject("counted", upload.key))
 
 
 def _remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> Removed:
@@ -197,7 +201,7 @@ def abort(conn: Connection, upload_id: str) -> int:
         return 0
     upload = Upload._make(_find.one_or_none(conn, upload_id=upload_id) or ())
     removed = _remove(conn, upload_id, frozenset())
-    outbox.count(conn, upload.bucket_id, Usage(part_bytes=-removed.bytes))
+    outbox.count(conn, upload.bucket_id, upload.key, Usage(part_bytes=-removed.bytes))
     return removed.parts
 
 

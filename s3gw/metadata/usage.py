@@ -7,7 +7,6 @@ job adds it to `usage` afterwards (jobs/follow_changes.py); until then both toge
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ class Usage(NamedTuple):
     markers: int = 0
 
 
-NONE = Usage()
+NOTHING = Usage()
 READER = "usage"  # of the outbox, on PostgreSQL; there from the beginning
 
 _begin = Prepared(insert(usage).values({"bucket_id": bindparam("bucket_id"), **dict.fromkeys(Usage._fields, 0)}))
@@ -80,11 +79,15 @@ def add(conn: Connection, bucket_id: int, more: Usage) -> None:
         )
 
 
+def sum_of(usages: Iterable[Usage]) -> Usage:
+    return Usage(*map(sum, zip(NOTHING, *usages, strict=True)))
+
+
 def add_all(conn: Connection, of_buckets: Iterable[tuple[int, Usage]]) -> None:
     """Of many changes. In the order of the buckets' ids, so that two transactions never wait for each other."""
     sums: dict[int, Usage] = {}
     for bucket_id, more in of_buckets:
-        sums[bucket_id] = Usage(*map(operator.add, sums.get(bucket_id, NONE), more))
+        sums[bucket_id] = sum_of((sums.get(bucket_id, NOTHING), more))
     for bucket_id in sorted(sums):
         add(conn, bucket_id, sums[bucket_id])
 
@@ -92,7 +95,7 @@ def add_all(conn: Connection, of_buckets: Iterable[tuple[int, Usage]]) -> None:
 def of_bucket(conn: Connection, bucket_id: int) -> Usage:
     """What is in it now, as this transaction sees it."""
     row = _of_bucket[conn.dialect].one_or_none(conn, bucket_id=bucket_id)
-    return NONE if row is None else Usage(*map(int, row))
+    return NOTHING if row is None else Usage(*map(int, row))
 
 
 def count(conn: Connection, bucket_id: int) -> Usage:

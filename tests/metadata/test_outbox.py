@@ -15,7 +15,7 @@ from s3gw.metadata.change import Change, ChangeFacts, KeyLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject
-from s3gw.metadata.outbox import ChangedObject, ChangeRow
+from s3gw.metadata.outbox import ChangedObject, ChangeRow, Noted
 from s3gw.metadata.usage import Usage
 from tests.metadata.changes import ACTOR, of_bucket
 from tests.metadata.test_listing import fill
@@ -136,7 +136,7 @@ async def test_of_a_transaction_that_is_at_work_nothing_behind_it_is_read(files:
     begun, go = threading.Event(), threading.Event()
 
     def slowly(change: Change) -> None:
-        outbox.write(change.conn, 1, 5, "", ACTOR, [ChangedObject("acl", "early")])
+        outbox.write(change.conn, 1, 5, "", ACTOR, [Noted(ChangedObject("acl", "early"))])
         begun.set()
         assert go.wait(20)
         objects.put(change, NewObject("late", 1, "", "u"), partial(contents.insert, new=inline(b"x")))

@@ -87,7 +87,7 @@ async def test_the_contents_of_parts_go_with_them_but_for_those_that_pass_on(dat
         ids = select(schema.contents.c.id)
         assert len(conn.execute(ids).all()) == 3  # not that of the first part 1
         kept = [part.content_id for part in uploads.list_parts(conn, upload_id) if part.part_number != 2]
-        uploads.remove(of_bucket(conn, one), upload_id, frozenset({1, 3}))
+        uploads.remove(of_bucket(conn, one), uploads.find(conn, one, "key", upload_id), frozenset({1, 3}))
         assert sorted(row[0] for row in conn.execute(ids).all()) == sorted(kept)
 
     await database.write(steps)

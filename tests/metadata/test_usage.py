@@ -73,7 +73,7 @@ class Bucket:
             if self.chance.random() < 0.5:
                 await self.database.write(uploads.abort, upload_id)
             else:
-                await self.do(key, uploads.remove, upload_id, frozenset())
+                await self.do(key, _end, upload_id)
 
     async def read_outbox(self) -> None:
         for name, reader in readers_of(self.database.dialect).items():
@@ -83,6 +83,10 @@ class Bucket:
 def _put_part(change: Any, upload_id: str, number: int) -> None:
     content = contents.insert(change.conn, inline(b"p" * number))
     uploads.put_part(change, UploadedPart(upload_id, number, number, "", 1, content, None, None))
+
+
+def _end(change: Any, upload_id: str) -> None:
+    uploads.remove(change, uploads.lock_exclusive(change.conn, 1, "a", upload_id), frozenset())
 
 
 def _read(conn: Connection, name: str, reader: Any, limit: int) -> None:
@@ -114,12 +118,12 @@ async def test_a_new_bucket_has_nothing_and_one_that_is_deleted_is_forgotten(dat
             buckets.create(conn, name=name, owner_id=owner_id, region="r", defaults="aws", now=1)
             for name in ("one", "other")
         )
-        assert usage.of_bucket(conn, one) == usage.NONE
+        assert usage.of_bucket(conn, one) == usage.NOTHING
         usage.add(conn, one, Usage(5, 4, 3, 2, 1))
         assert usage.of_bucket(conn, one) == Usage(5, 4, 3, 2, 1)
         buckets.delete_bucket(conn, one)
         usage.add_all(conn, [(one, Usage(1)), (other, Usage(2)), (other, Usage(3, 0, 1))])
-        assert usage.of_bucket(conn, one) == usage.NONE
+        assert usage.of_bucket(conn, one) == usage.NOTHING
         assert usage.of_bucket(conn, other) == Usage(5, 0, 1)
 
     await database.write(steps)
