@@ -440,6 +440,13 @@ class RequestHeaderSectionTooLarge(S3Error):
     default_message = "Your request header section exceeds the maximum allowed request header section size."
 
 
+class QuotaExceeded(S3Error):
+    """Not AWS's, which has no quotas: the code that other servers answer."""
+
+    status = 403
+    default_message = "The quota is used up."
+
+
 class RequestTimeTooSkewed(S3Error):
     status = 403
     default_message = "The difference between the request time and the current time is too large."

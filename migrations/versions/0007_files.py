@@ -24,6 +24,7 @@ _COUNTS = ("bytes", "part_bytes", "objects", "versions", "markers")
 def upgrade() -> None:
     _give_objects_ids()
     _create_usage()
+    _create_quotas()
     _create_changes()
 
 
@@ -68,6 +69,27 @@ def _create_usage() -> None:
         " FROM objects GROUP BY bucket_id) AS o ON o.bucket_id = buckets.id LEFT JOIN (SELECT bucket_id,"
         " sum(size) AS bytes FROM parts JOIN uploads ON uploads.upload_id = parts.upload_id GROUP BY bucket_id) AS p"
         " ON p.bucket_id = buckets.id"
+    )
+
+
+def _create_quotas() -> None:
+    op.add_column("users", sa.Column("object_quota", sa.BigInteger()))
+    for name in ("max_bytes", "max_objects"):
+        op.add_column("buckets", sa.Column(name, sa.BigInteger()))
+    op.add_column("buckets", sa.Column("has_prefix_quotas", sa.SmallInteger(), nullable=False, server_default="0"))
+    bucket = sa.ForeignKeyConstraint(
+        ["bucket_id"], ["buckets.id"], name=op.f("fk_prefix_quotas_bucket_id_buckets"), ondelete="RESTRICT"
+    )
+    op.create_table(
+        "prefix_quotas",
+        sa.Column("bucket_id", _IDENTIFIER, nullable=False),
+        sa.Column("prefix", _BYTEWISE, nullable=False),
+        sa.Column("max_bytes", sa.BigInteger()),
+        sa.Column("max_objects", sa.BigInteger()),
+        sa.Column("used_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("used_objects", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket_id", "prefix", name=op.f("pk_prefix_quotas")),
+        bucket,
     )
 
 

@@ -28,6 +28,10 @@ _logger = logging.getLogger("s3gw.jobs")
 
 def _count(conn: Connection, changes: Sequence[ChangeRow]) -> None:
     usage.add_all(conn, [(change.bucket_id, change.more) for change in changes])
+    limited = usage.with_prefixes(conn)
+    for change in sorted(changes, key=lambda change: change.bucket_id):  # one order, as there
+        if change.bucket_id in limited:
+            usage.add_below(conn, change.bucket_id, change.key, change.more)
 
 
 def readers_of(dialect: DialectName) -> dict[str, Reader]:

@@ -38,6 +38,31 @@ class Bucket(NamedTuple):
     account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
 
 
+class State(NamedTuple):
+    """What whoever writes into a bucket has to know of it: its versioning and its quotas, None where there is none."""
+
+    versioning: str
+    owner_id: str
+    max_bytes: int | None = None
+    max_objects: int | None = None
+    has_prefix_quotas: int = 0
+    owner_max_bytes: int | None = None
+    owner_max_objects: int | None = None
+
+    @property
+    def has_quotas(self) -> bool:
+        return self[2:] != _NO_QUOTAS
+
+    @property
+    def is_limited(self) -> bool:
+        return self.max_bytes is not None or self.max_objects is not None
+
+    @property
+    def is_owner_limited(self) -> bool:
+        return self.owner_max_bytes is not None or self.owner_max_objects is not None
+
+
+_NO_QUOTAS = (None, None, 0, None, None)
 owners = users.alias("owners")
 bucket_columns = (
     buckets.c.id,
@@ -54,9 +79,21 @@ bucket_columns = (
 )
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
-_lock_shared = Prepared(
-    select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True)
+_state = (
+    select(
+        buckets.c.versioning,
+        buckets.c.owner_id,
+        buckets.c.max_bytes,
+        buckets.c.max_objects,
+        buckets.c.has_prefix_quotas,
+        users.c.storage_quota,
+        users.c.object_quota,
+    )
+    .join_from(buckets, users, users.c.id == buckets.c.owner_id)
+    .where(buckets.c.id == bindparam("bucket_id"))
 )
+_lock_shared = Prepared(_state.with_for_update(read=True, of=buckets))
+_find_state = Prepared(_state)
 _lock_exclusive = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
 _owner_by_controls = Prepared(
     select(users.c.canonical_id, users.c.display_name, bucket_configurations.c.document)
@@ -93,12 +130,17 @@ def told(conn: Connection, name: str) -> dict[str, Any]:
     return {**fields, "configurations": configurations}
 
 
-def lock_shared(conn: Connection, bucket_id: int) -> str:
-    """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
-    versioning: str | None = _lock_shared.value(conn, bucket_id=bucket_id)
-    if versioning is None:
+def lock_shared(conn: Connection, bucket_id: int) -> State:
+    """Keep the bucket from being deleted or configured until the end of the transaction; give its state."""
+    row = _lock_shared.one_or_none(conn, bucket_id=bucket_id)
+    if row is None:
         raise NoSuchBucket()
-    return versioning
+    return State._make(row)
+
+
+def state_of(conn: Connection, bucket_id: int) -> State | None:
+    row = _find_state.one_or_none(conn, bucket_id=bucket_id)
+    return None if row is None else State._make(row)
 
 
 def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, buckets, outbox
+from s3gw.metadata import audit, buckets, outbox, quotas
 from s3gw.metadata.audit import Actor
+from s3gw.metadata.buckets import State
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.outbox import ChangedObject, Noted
+from s3gw.metadata.quotas import NearLimit
 from s3gw.metadata.usage import NOTHING, Usage
 
 P = ParamSpec("P")
@@ -100,8 +102,8 @@ class Change:
         "_more",
         "_noted",
         "_operation",
+        "_state",
         "_unchecked",
-        "_versioning",
         "bucket_id",
         "conn",
         "now",
@@ -113,7 +115,7 @@ class Change:
         self.bucket_id, self._actor, self.owner_id, self.now, self._checks, self._operation = facts
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
-        self._versioning: str | None = None
+        self._state: State | None = None
         self._noted: list[Noted] = []
         self._more = NOTHING
 
@@ -133,13 +135,24 @@ class Change:
         self._noted.append(Noted(changed, self._more))
         self._more = NOTHING
 
-    def finish(self) -> None:
-        """Write what was noted. Raises NotChecked."""
+    def finish(self, is_alone: bool = True) -> None:
+        """Write what was noted. Raises NotChecked, QuotaExceeded, and NearLimit where it has to be done `is_alone`."""
         if self._unchecked:
             raise NotChecked(", ".join(sorted(self._unchecked)))
         assert self._more == NOTHING, "what is counted belongs to a key"
         if self._noted:
-            outbox.write(self.conn, self.bucket_id, self.now, self._operation, self._actor, self._noted)
+            state = self._state or buckets.lock_shared(self.conn, self.bucket_id)
+            if state.has_quotas:
+                quotas.require_room(self.conn, self.bucket_id, state, self._noted, self._actor.id, is_alone)
+            outbox.write(
+                self.conn,
+                self.bucket_id,
+                self.now,
+                self._operation,
+                self._actor,
+                self._noted,
+                bool(state.has_prefix_quotas),
+            )
 
     def check(self, on: str, version: Any) -> None:
         """Whether this version may be changed ("object") or copied from ("source"), its entity tag compared with one
@@ -157,9 +170,9 @@ class Change:
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
-        if self._versioning is None:
-            self._versioning = buckets.lock_shared(self.conn, self.bucket_id)
-        return self._versioning
+        if self._state is None:
+            self._state = buckets.lock_shared(self.conn, self.bucket_id)
+        return self._state.versioning
 
     def lock_bucket_exclusively(self) -> None:
         """Before it is configured or deleted: nobody writes into it until the end."""
@@ -187,11 +200,15 @@ async def change(
 ) -> T:
     """Run `fn` as one transaction, under the locks; what it returns or raises arrives when that is durable."""
     names = tuple(dict.fromkeys(lock.name() for lock in locks))
-    return await database.write(_run, facts, locks, fn, args, kwargs, keys=names)
+    try:
+        return await database.write(_run, False, facts, locks, fn, args, kwargs, keys=names)
+    except NearLimit:
+        return await database.write(_run, True, facts, locks, fn, args, kwargs, keys=names)
 
 
 def _run(
     conn: Connection,
+    is_alone: bool,
     facts: ChangeFacts,
     locks: Collection[Lock],
     fn: Callable[..., T],
@@ -200,5 +217,5 @@ def _run(
 ) -> T:
     change = Change(conn, facts, locks)
     outcome = fn(change, *args, **kwargs)
-    change.finish()
+    change.finish(is_alone)
     return outcome

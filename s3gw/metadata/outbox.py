@@ -67,14 +67,24 @@ _insert = Prepared(
 
 def count(conn: Connection, bucket_id: int, key: str, more: Usage) -> None:
     """What is added to usage by what is no change of an object, and nobody's Change."""
-    write(conn, bucket_id, now(conn), "", Actor("", "", "job"), [Noted(ChangedObject("counted", key), more)])
+    write(conn, bucket_id, now(conn), "", Actor("", "", "job"), [Noted(ChangedObject("counted", key), more)], True)
 
 
-def write(conn: Connection, bucket_id: int, at: int, operation: str, actor: Actor, noted: Sequence[Noted]) -> None:
+def write(
+    conn: Connection,
+    bucket_id: int,
+    at: int,
+    operation: str,
+    actor: Actor,
+    noted: Sequence[Noted],
+    has_prefix_quotas: bool,
+) -> None:
     """Note what became of objects of a bucket; on SQLite what they add to usage is added."""
     is_sqlite = conn.dialect == "sqlite"
     if is_sqlite:
         usage.add(conn, bucket_id, noted[0].more if len(noted) == 1 else usage.sum_of(each.more for each in noted))
+        for changed, more in noted if has_prefix_quotas else ():
+            usage.add_below(conn, bucket_id, changed.key, more)
     for (kind, key, version_id, file_id, size, etag), more in noted:
         if is_sqlite and kind == "counted":
             continue
@@ -191,6 +201,11 @@ def take(conn: Connection, name: str, limit: int) -> list[ChangeRow]:
     if found:
         _advance.run(conn, name=name, to_transaction=found[-1].transaction, to_id=found[-1].id)
     return found
+
+
+def lock_reader(conn: Connection, name: str) -> None:
+    """Keep it from reading on until the end of the transaction."""
+    conn.execute(select(change_readers.c.id).where(change_readers.c.name == name).with_for_update()).all()
 
 
 def trim(conn: Connection, limit: int) -> int:

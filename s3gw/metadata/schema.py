@@ -54,6 +54,7 @@ __all__ = [
     "oidc_identities",
     "one_time_tokens",
     "parts",
+    "prefix_quotas",
     "processes",
     "recovery_codes",
     "refresh_tokens",
@@ -80,6 +81,9 @@ buckets = Table(
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
     # What the JSON API calls it; never NULL, which SQLite couldn't say of a column that came later.
     Column("uuid", Text),
+    Column("max_bytes", BigInteger),  # NULL: no quota
+    Column("max_objects", BigInteger),
+    Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -204,6 +208,18 @@ usage = Table(
     Column("objects", BigInteger, nullable=False),  # current versions
     Column("versions", BigInteger, nullable=False),  # current or not, without delete markers
     Column("markers", BigInteger, nullable=False),
+)
+
+# Quotas of what is below a prefix of a bucket, and how much of each is used.
+prefix_quotas = Table(
+    "prefix_quotas",
+    metadata,
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
+    Column("prefix", BytewiseText, primary_key=True),
+    Column("max_bytes", BigInteger),
+    Column("max_objects", BigInteger),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_objects", BigInteger, nullable=False),
 )
 
 # The outbox: what became of objects, in order (metadata/outbox.py). `transaction` is PostgreSQL's number of it, 0 on

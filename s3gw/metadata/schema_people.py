@@ -25,13 +25,14 @@ users = Table(
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
     Column("updated_at", BigInteger, nullable=False, server_default="0"),
     Column("email_verified_at", BigInteger),
-    Column("storage_quota", BigInteger),  # bytes; NULL: none
+    Column("storage_quota", BigInteger),  # bytes of its buckets; NULL: none
     Column("deleted_at", BigInteger),  # it can be restored for some time, and keeps its name and e-mail address
     Column("deleted_by", Text),  # users.id
     Column("data_after", Text),  # of what it owns: keep | delete | transfer:<users.id>; purged:… when that has begun
     Column("sealed_totp", LargeBinary),  # AES-GCM under the master key
     Column("totp_confirmed_at", BigInteger),
     Column("totp_last_step", BigInteger),  # of the newest code that was used: older ones are good no more
+    Column("object_quota", BigInteger),  # objects of its buckets; NULL: none
 )
 
 # Whom an OpenID Connect issuer knows by `subject`.

@@ -139,6 +139,7 @@ def is_marker(conn: Connection, bucket_id: int, key: str, upload_id: str) -> boo
 def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     change.require_part(part.upload_id, part.part_number)
+    change.lock_bucket()
     conn = change.conn
     key = _lock_shared.value(conn, upload_id=part.upload_id)
     if key is None:

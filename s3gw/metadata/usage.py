@@ -7,14 +7,15 @@ job adds it to `usage` afterwards (jobs/follow_changes.py); until then both toge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, true, tuple_, update
+from sqlalchemy import BindParameter, Select, Text, bindparam, delete, func, insert, select, true, tuple_, update
 
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import change_readers, changes, objects, parts, uploads, usage
+from s3gw.metadata.schema import buckets, change_readers, changes, objects, parts, prefix_quotas, uploads, usage
 
 
 class Usage(NamedTuple):
@@ -28,6 +29,10 @@ class Usage(NamedTuple):
     versions: int = 0
     markers: int = 0
 
+    @property
+    def all_bytes(self) -> int:
+        return self.bytes + self.part_bytes
+
 
 NOTHING = Usage()
 READER = "usage"  # of the outbox, on PostgreSQL; there from the beginning
@@ -40,26 +45,39 @@ _add = Prepared(
 )
 
 
-_of_this: BindParameter[int] = bindparam("bucket_id")
-_tail = (
-    select(*(func.coalesce(func.sum(changes.c[f"more_{name}"]), 0).label(name) for name in Usage._fields))
-    .where(
-        changes.c.bucket_id == _of_this,
-        tuple_(changes.c.transaction, changes.c.id)
-        > select(change_readers.c.transaction, change_readers.c.id)
-        .where(change_readers.c.name == READER)
-        .scalar_subquery(),
-    )
-    .subquery()
+_place = tuple_(changes.c.transaction, changes.c.id)
+_read_up_to = (
+    select(change_readers.c.transaction, change_readers.c.id).where(change_readers.c.name == READER).scalar_subquery()
 )
-_of_bucket = {
-    "sqlite": Prepared(select(*(usage.c[name] for name in Usage._fields)).where(usage.c.bucket_id == _of_this)),
-    "postgresql": Prepared(
-        select(*(usage.c[name] + _tail.c[name] for name in Usage._fields))
-        .join_from(usage, _tail, true())
-        .where(usage.c.bucket_id == _of_this)
-    ),
-}
+_more = tuple(func.coalesce(func.sum(changes.c[f"more_{name}"]), 0).label(name) for name in Usage._fields)
+_unread = select(*_more).where(_place > _read_up_to)  # on PostgreSQL: what isn't in `usage` yet
+_of_this: BindParameter[int] = bindparam("bucket_id")
+_own = select(*(func.coalesce(func.sum(usage.c[name]), 0).label(name) for name in Usage._fields))
+_owned = select(buckets.c.id).where(buckets.c.owner_id == bindparam("owner_id"))
+_below = func.substr(changes.c.key, 1, func.length(bindparam("prefix", type_=Text))) == bindparam("prefix", type_=Text)
+
+
+def _together(counted: Select[Any], unread: Select[Any]) -> dict[str, Prepared]:
+    """The two are one statement, so that a row that is read meanwhile is in one of them."""
+    one, other = counted.subquery(), unread.subquery()
+    both = select(*(one.c[name] + other.c[name] for name in Usage._fields)).join_from(one, other, true())
+    return {"sqlite": Prepared(counted), "postgresql": Prepared(both)}
+
+
+_of_bucket = _together(_own.where(usage.c.bucket_id == _of_this), _unread.where(changes.c.bucket_id == _of_this))
+_of_owner = _together(_own.where(usage.c.bucket_id.in_(_owned)), _unread.where(changes.c.bucket_id.in_(_owned)))
+_unread_below = Prepared(_unread.where(changes.c.bucket_id == _of_this, _below))
+_add_below = Prepared(
+    update(prefix_quotas)
+    .where(
+        prefix_quotas.c.bucket_id == bindparam("of_bucket"),
+        func.substr(bindparam("of_key", type_=Text), 1, func.length(prefix_quotas.c.prefix)) == prefix_quotas.c.prefix,
+    )
+    .values(
+        used_bytes=prefix_quotas.c.used_bytes + bindparam("more_bytes"),
+        used_objects=prefix_quotas.c.used_objects + bindparam("more_objects"),
+    )
+)
 
 
 def begin(conn: Connection, bucket_id: int) -> None:
@@ -69,7 +87,8 @@ def begin(conn: Connection, bucket_id: int) -> None:
 
 def forget(conn: Connection, bucket_id: int) -> None:
     """Of a bucket that is deleted."""
-    conn.execute(delete(usage).where(usage.c.bucket_id == bucket_id))
+    for table in (usage, prefix_quotas):
+        conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
 
 
 def add(conn: Connection, bucket_id: int, more: Usage) -> None:
@@ -83,6 +102,21 @@ def sum_of(usages: Iterable[Usage]) -> Usage:
     return Usage(*map(sum, zip(NOTHING, *usages, strict=True)))
 
 
+def difference(whole: Usage, part: Usage) -> Usage:
+    return Usage(*map(operator.sub, whole, part))
+
+
+def add_below(conn: Connection, bucket_id: int, key: str, more: Usage) -> None:
+    """To the counts of the prefixes of a key that have a quota."""
+    if more.all_bytes or more.versions:
+        _add_below.run(conn, of_bucket=bucket_id, of_key=key, more_bytes=more.all_bytes, more_objects=more.versions)
+
+
+def with_prefixes(conn: Connection) -> set[int]:
+    """The buckets that count below prefixes."""
+    return set(conn.execute(select(prefix_quotas.c.bucket_id).distinct()).scalars().all())
+
+
 def add_all(conn: Connection, of_buckets: Iterable[tuple[int, Usage]]) -> None:
     """Of many changes. In the order of the buckets' ids, so that two transactions never wait for each other."""
     sums: dict[int, Usage] = {}
@@ -94,21 +128,36 @@ def add_all(conn: Connection, of_buckets: Iterable[tuple[int, Usage]]) -> None:
 
 def of_bucket(conn: Connection, bucket_id: int) -> Usage:
     """What is in it now, as this transaction sees it."""
-    row = _of_bucket[conn.dialect].one_or_none(conn, bucket_id=bucket_id)
+    return _usage(_of_bucket[conn.dialect].one_or_none(conn, bucket_id=bucket_id))
+
+
+def of_owner(conn: Connection, owner_id: str) -> Usage:
+    """What is in all buckets of a user."""
+    return _usage(_of_owner[conn.dialect].one_or_none(conn, owner_id=owner_id))
+
+
+def unread_below(conn: Connection, bucket_id: int, prefix: str) -> Usage:
+    """On PostgreSQL: what was added below a prefix and isn't in the counts of prefixes yet."""
+    return _usage(_unread_below.one_or_none(conn, bucket_id=bucket_id, prefix=prefix))
+
+
+def _usage(row: Sequence[Any] | None) -> Usage:
     return NOTHING if row is None else Usage(*map(int, row))
 
 
-def count(conn: Connection, bucket_id: int) -> Usage:
-    """As `of_bucket`, counted from the objects and parts themselves."""
+def count(conn: Connection, bucket_id: int, prefix: str = "") -> Usage:
+    """As `of_bucket`, counted from the objects and parts themselves; of those below a prefix."""
     of_objects = select(
         func.coalesce(func.sum(objects.c.size), 0),
         func.coalesce(func.sum(objects.c.is_current), 0),
         func.coalesce(func.sum(1 - objects.c.is_delete_marker), 0),
         func.coalesce(func.sum(objects.c.is_delete_marker), 0),
-    ).where(objects.c.bucket_id == bucket_id)
-    of_parts = select(func.coalesce(func.sum(parts.c.size), 0)).select_from(
-        parts.join(uploads, uploads.c.upload_id == parts.c.upload_id)
+    ).where(objects.c.bucket_id == bucket_id, func.substr(objects.c.key, 1, len(prefix)) == prefix)
+    of_parts = (
+        select(func.coalesce(func.sum(parts.c.size), 0))
+        .select_from(parts.join(uploads, uploads.c.upload_id == parts.c.upload_id))
+        .where(uploads.c.bucket_id == bucket_id, func.substr(uploads.c.key, 1, len(prefix)) == prefix)
     )
     bytes_, current, versions, markers = map(int, conn.execute(of_objects).one())
-    part_bytes = conn.execute(of_parts.where(uploads.c.bucket_id == bucket_id)).scalar_one()
+    part_bytes = conn.execute(of_parts).scalar_one()
     return Usage(bytes_, int(part_bytes), current, versions, markers)

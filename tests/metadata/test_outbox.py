@@ -136,7 +136,7 @@ async def test_of_a_transaction_that_is_at_work_nothing_behind_it_is_read(files:
     begun, go = threading.Event(), threading.Event()
 
     def slowly(change: Change) -> None:
-        outbox.write(change.conn, 1, 5, "", ACTOR, [Noted(ChangedObject("acl", "early"))])
+        outbox.write(change.conn, 1, 5, "", ACTOR, [Noted(ChangedObject("acl", "early"))], False)
         begun.set()
         assert go.wait(20)
         objects.put(change, NewObject("late", 1, "", "u"), partial(contents.insert, new=inline(b"x")))
