@@ -435,16 +435,14 @@ class PreconditionFailed(S3Error):
     default_message = "At least one of the pre-conditions you specified did not hold"
 
 
+class QuotaExceeded(S3Error):  # not AWS's, which has no quotas: what other servers answer
+    status = 403
+    default_message = "The quota is used up."
+
+
 class RequestHeaderSectionTooLarge(S3Error):
     status = 400
     default_message = "Your request header section exceeds the maximum allowed request header section size."
-
-
-class QuotaExceeded(S3Error):
-    """Not AWS's, which has no quotas: the code that other servers answer."""
-
-    status = 403
-    default_message = "The quota is used up."
 
 
 class RequestTimeTooSkewed(S3Error):

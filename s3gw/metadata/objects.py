@@ -118,7 +118,9 @@ _insert = Prepared(insert(objects).values({column.name: bindparam(column.name) f
 _set_current = Prepared(update(objects).where(*_this_version).values(is_current=bindparam("current")))
 _set_tags = Prepared(update(objects).where(*_this_version).values(tags=bindparam("new_tags")))
 _set_acl = Prepared(update(objects).where(*_this_version).values(acl=bindparam("new_acl")))
+_set_file_id = Prepared(update(objects).where(*_this_version).values(file_id=bindparam("new_file_id")))
 _delete = Prepared(delete(objects).where(*_this_version))
+_of_file = Prepared(select(*_columns).where(objects.c.file_id == bindparam("file_id"), objects.c.is_current == 1))
 
 
 def find(conn: Connection, bucket_id: int, key: str, version_id: str | None = None) -> ObjectVersion | None:
@@ -154,6 +156,12 @@ def find_with_content(
     if not any(content):  # every column of the outer join is NULL
         raise contents.CorruptContent(f"content {version.content_id} is missing")
     return version, contents.from_row(content, version.size)
+
+
+def find_file(conn: Connection, file_id: bytes | None) -> ObjectVersion | None:
+    """Its current version, wherever it is."""
+    row = None if file_id is None else _of_file.one_or_none(conn, file_id=file_id)
+    return None if row is None else ObjectVersion._make(row)
 
 
 def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
@@ -204,8 +212,13 @@ def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **
     _insert.run(conn, **new._asdict(), **flags, **place, content_id=content_id)
 
 
-def delete_latest(change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now) -> Stored:
-    """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
+def delete_latest(
+    change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now, *, is_renamed: bool = False
+) -> Stored:
+    """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker.
+
+    `is_renamed`: it has gone to another key, so what is put here next is another file.
+    """
     change.require_key(key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, key)
@@ -220,7 +233,7 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
         return Stored(None)
     moment = _moment(conn, top, clock)
     sequence, version_id = _make_room(change, key, versioning, top, moment)
-    file_id = new_file_id(moment) if top is None else top.file_id
+    file_id = new_file_id(moment) if top is None or is_renamed else top.file_id
     marker = NewObject(key, size=0, etag="", owner_id=change.owner_id, file_id=file_id)
     _insert_version(
         conn, marker, None, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
@@ -333,8 +346,12 @@ def _remove(change: Change, version: ObjectVersion) -> None:
 
 def _promote(change: Change, key: str) -> None:
     top = latest(change.conn, change.bucket_id, key)
-    if top is not None and not top.is_delete_marker and not top.is_current:
-        _make_current(change, top, 1)
+    if top is None or top.is_delete_marker or top.is_current:
+        return
+    if find_file(change.conn, top.file_id) is not None:  # renamed since, so this is another file now
+        this = {"bucket_id": top.bucket_id, "key": key, "sequence": top.sequence}
+        _set_file_id.run(change.conn, **this, new_file_id=new_file_id(change.now))
+    _make_current(change, top, 1)
 
 
 def _note(change: Change, kind: Kind, version: ObjectVersion) -> None:

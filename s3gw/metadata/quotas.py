@@ -20,7 +20,7 @@ from s3gw.errors import QuotaExceeded
 from s3gw.metadata import buckets, outbox, usage
 from s3gw.metadata.buckets import State
 from s3gw.metadata.database import Connection
-from s3gw.metadata.outbox import Noted
+from s3gw.metadata.outbox import ChangedObject, Noted
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import buckets as buckets_table
 from s3gw.metadata.schema import prefix_quotas
@@ -52,6 +52,13 @@ class Quota(NamedTuple):
         if self.max_objects is not None and self.more.versions > 0:
             yield "objects", self.max_objects, self.used_objects, self.more.versions
 
+    def require(self, is_owner: bool) -> None:
+        """How much is left of a user's quota is told to that user only. Raises QuotaExceeded."""
+        for unit, most, used, more in self.limits():
+            if used + more > most:
+                left = f" It leaves {max(most - used, 0)} {unit}." if is_owner or self.what != _OF_OWNER else ""
+                raise QuotaExceeded(f"The quota of {self.what} doesn't allow it.{left}")
+
 
 class PrefixQuota(NamedTuple):
     prefix: str
@@ -64,31 +71,36 @@ class PrefixQuota(NamedTuple):
 def require_room(
     conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], actor_id: str, is_alone: bool
 ) -> None:
-    """Before what was noted is written to the outbox. Raises QuotaExceeded and NearLimit.
-
-    How much is left of a user's quota is told to that user only.
-    """
+    """Before what was noted is written to the outbox. Raises QuotaExceeded and NearLimit."""
     more = usage.sum_of(each.more for each in noted)
     if more.all_bytes <= 0 and more.versions <= 0:
         return
     if conn.dialect == "postgresql":
         _take_turns(conn, bucket_id, state, is_alone)
     for quota in _quotas(conn, bucket_id, state, noted, more):
-        for unit, most, used, added in quota.limits():
-            if used + added > most:
-                is_told = quota.what != _OF_OWNER or actor_id == state.owner_id
-                left = f" It leaves {max(most - used, 0)} {unit}." if is_told else ""
-                raise QuotaExceeded(f"The quota of {quota.what} doesn't allow it.{left}")
-            if conn.dialect == "postgresql" and not is_alone and _is_near(conn, most, used, added):
-                raise NearLimit
+        quota.require(state.owner_id == actor_id)
+        if conn.dialect == "postgresql" and not is_alone and _is_near(conn, quota):
+            raise NearLimit
+
+
+def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, actor_id: str) -> None:
+    """As `require_room` of a write that hasn't begun, so that no long body is read for nothing. Only reads."""
+    state = buckets.state_of(conn, bucket_id)
+    if state is not None and state.has_quotas and (more.all_bytes > 0 or more.versions > 0):
+        for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
+            quota.require(state.owner_id == actor_id)
 
 
 _OF_OWNER = "the bucket's owner"
 _connections = Prepared(select(cast(func.current_setting("max_connections"), Integer)))
 
 
-def _is_near(conn: Connection, most: int, used: int, more: int) -> bool:
-    return (used + more) * _PARTS > most * (_PARTS - 1) or more * int(_connections.value(conn)) * _PARTS > most
+def _is_near(conn: Connection, quota: Quota) -> bool:
+    others = int(_connections.value(conn))
+    return any(
+        (used + more) * _PARTS > most * (_PARTS - 1) or more * others * _PARTS > most
+        for _, most, used, more in quota.limits()
+    )
 
 
 def _take_turns(conn: Connection, bucket_id: int, state: State, is_alone: bool) -> None:

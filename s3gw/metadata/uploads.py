@@ -155,6 +155,12 @@ def put_part(change: Change, part: UploadedPart) -> None:
     change.note(ChangedObject("counted", key))
 
 
+def size_of_part(conn: Connection, upload_id: str, part_number: int) -> int:
+    """0 where there is none."""
+    row = _find_part.one_or_none(conn, upload_id=upload_id, part_number=part_number)
+    return 0 if row is None else UploadedPart._make(row).size
+
+
 def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int = 10_000) -> list[UploadedPart]:
     rows = _list_parts.all(conn, upload_id=upload_id, after=after, batch=limit)
     return [UploadedPart._make(row) for row in rows]

@@ -100,11 +100,12 @@ def _miscounted(conn: Connection) -> list[str]:
 
 
 def _misnamed(conn: Connection) -> list[str]:
-    """The versions of a key are one file, and no other key's are."""
-    columns = schema.objects.c
-    named = {tuple(row) for row in conn.execute(select(columns.bucket_id, columns.key, columns.file_id)).all()}
-    files, keys = {row[2] for row in named}, {row[:2] for row in named}
-    return [] if len(files) == len(keys) == len(named) and None not in files else [f"ids of files: {sorted(named)}"]
+    """No two keys are the same file now."""
+    table = schema.objects.c
+    rows = conn.execute(select(table.file_id, table.is_current)).all()
+    current = [row.file_id for row in rows if row.is_current]
+    has_each = all(row.file_id is not None for row in rows)
+    return [] if has_each and len(current) == len(set(current)) else ["two objects have the same file id, or none"]
 
 
 def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> list[str]:

@@ -153,6 +153,35 @@ async def test_of_a_transaction_that_is_at_work_nothing_behind_it_is_read(files:
     assert await files.read(usage.of_bucket, 1) == Usage(4, 0, 2, 2, 0)
 
 
+async def test_a_renamed_file_takes_its_id_along_and_what_comes_in_its_place_is_another(files: Database) -> None:
+    def rename(change: Change) -> None:
+        found = objects.find(change.conn, 1, "old")
+        assert found is not None and found.content_id is not None
+        contents.retain(change.conn, found.content_id)
+        new = NewObject("new", found.size, "", "u", file_id=found.file_id)
+        objects.put(change, new, lambda conn: found.content_id or 0)
+        objects.delete_latest(change, "old", is_renamed=True)
+
+    async def ids() -> dict[str, Any]:
+        found = [await files.read(objects.find, 1, key) for key in ("old", "new")]
+        return {each.key: each.file_id for each in found if each is not None and not each.is_delete_marker}
+
+    await files.write(lambda conn: configurations.set_versioning(of_bucket(conn, 1), "Enabled"))
+    await put(files, "old")
+    first = (await ids())["old"]
+    locks = [KeyLock(1, "old"), KeyLock(1, "new")]
+    await change(files, ChangeFacts(1, ACTOR, "u", 5), locks, rename)
+    assert await ids() == {"new": first}
+    found = await files.read(objects.find_file, first)
+    assert found is not None and found.key == "new"
+    marker = await files.read(objects.latest, 1, "old")
+    assert marker is not None and marker.is_delete_marker
+    await do(files, "old", objects.delete_version, "old", marker.version_id)  # what was renamed is there again
+    both = await ids()
+    assert both["new"] == first
+    assert both["old"] not in (None, first)
+
+
 async def test_a_file_keeps_its_id_when_it_is_overwritten_and_gets_another_after_it_was_deleted(
     files: Database,
 ) -> None:
