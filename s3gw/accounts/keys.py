@@ -11,7 +11,7 @@ from s3gw.access.parse import parse_identity_policy
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
-from s3gw.metadata import identities, identity_policies
+from s3gw.metadata import audited_removals, identities, identity_policies
 from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
@@ -135,9 +135,8 @@ async def delete(services: Services, caller: Caller, access_key_id: str) -> None
 
 
 def _delete(conn: Connection, caller: Caller, access_key_id: str) -> None:
-    key = _own_key(conn, caller, access_key_id)
-    identities.delete_key(conn, access_key_id)
-    told(conn, caller.actor, "key.delete", key, None)
+    _own_key(conn, caller, access_key_id)
+    audited_removals.delete_key(conn, caller.actor, access_key_id)
 
 
 def _own_key(conn: Connection, caller: Caller, access_key_id: str) -> Key:

@@ -122,11 +122,16 @@ class Change:
         if self._unchecked:
             raise NotChecked(", ".join(sorted(self._unchecked)))
 
+    @property
+    def actor(self) -> Actor:
+        """For lines about something else that changes with the bucket."""
+        return self._actor()
+
     def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
         """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
         bucket = buckets.name_of(self.conn, self.bucket_id)
         kind, resource = ("bucket", bucket) if key is None else ("object", f"{bucket}/{key}")
-        audit.record(self.conn, self._actor(), action, kind, resource, before, after)
+        audit.record(self.conn, self.actor, action, kind, resource, before, after)
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""

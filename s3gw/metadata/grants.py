@@ -157,6 +157,23 @@ def of_user(conn: Connection, user_id: str) -> list[Grant]:
     return [Grant._make(row) for row in conn.execute(statement).all()]
 
 
+def of_group(conn: Connection, group_id: str) -> list[Grant]:
+    """In all buckets."""
+    statement = _select.where(table.c.group_id == group_id).order_by(table.c.created_at, table.c.id)
+    return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
+def of_bucket(conn: Connection, bucket_id: int) -> list[Grant]:
+    """To whomever."""
+    statement = _select.where(table.c.bucket_id == bucket_id).order_by(table.c.created_at, table.c.id)
+    return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
+def forget_user(conn: Connection, user_id: str) -> None:
+    """All that a user was granted who is about to be deleted."""
+    conn.execute(delete(table).where(table.c.user_id == user_id))
+
+
 def page(
     conn: Connection, bucket_id: int | None, below: Sequence[tuple[str, str]] | None, offset: int, limit: int
 ) -> Page:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import buckets, contents
+from s3gw.metadata import audited_removals, buckets, contents
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
@@ -199,6 +199,7 @@ def delete_bucket(change: Change) -> bool:
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False
+    audited_removals.end_grants_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
     buckets.delete_bucket(conn, bucket_id)
     return True

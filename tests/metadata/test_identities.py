@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from s3gw.metadata import buckets, deleted_users, identities, logins, resolve, schema
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
 from s3gw.metadata.logins import Login
@@ -134,13 +135,13 @@ async def test_an_update_to_a_taken_name_is_refused(run: Run, alice: identities.
 async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: identities.User) -> None:
     for refused in (
         functools.partial(run, identities.set_user_enabled, "admin", False),
-        functools.partial(run, deleted_users.delete_now, "admin"),
+        functools.partial(run, deleted_users.delete_now, COMMAND_LINE, "admin"),
         functools.partial(run, identities.update_user, "admin", role="user"),
     ):
         with pytest.raises(IdentityError, match="the only admin"):
             await refused()
     await run(identities.update_user, "alice", role="admin")
-    await run(deleted_users.delete_now, "admin")
+    await run(deleted_users.delete_now, COMMAND_LINE, "admin")
     assert not [user for user in await run(identities.list_users) if user.name == "admin"]
 
 
@@ -222,9 +223,9 @@ async def test_a_user_that_owns_a_bucket_stays(run: Run, alice: identities.User)
     await run(identities.create_key, user="alice", access_key_id="KEY", sealed_secret=b"1")
     bucket_id = await run(buckets.create, name="hers", owner_id=alice.id, region="us-east-1", defaults="aws", now=1)
     with pytest.raises(IdentityError, match="alice owns 1 bucket:"):
-        await run(deleted_users.delete_now, "alice")
+        await run(deleted_users.delete_now, COMMAND_LINE, "alice")
     await run(buckets.delete_bucket, bucket_id)
-    await run(deleted_users.delete_now, "alice")
+    await run(deleted_users.delete_now, COMMAND_LINE, "alice")
     assert await run(identities.list_keys) == []
 
 
