@@ -67,10 +67,10 @@ Check = Callable[[Any], None]
 
 
 class ChangeFacts(NamedTuple):
-    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects aren't.
-    `owner_id` is the user that will own what is written; `now` is the time of the request, in microseconds. `checks`
-    have to be made before the end: they ask whether the version that is changed (object) or copied from (source) may
-    be.
+    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects
+    aren't that have no ACL. `owner_id` is the user that will own what is written; `now` is the time of the request, in
+    microseconds. `checks` have to be made before the end: they ask whether the version that is changed (object) or
+    copied from (source) may be.
     """
 
     bucket_id: int

@@ -6,6 +6,7 @@ into one part list and the upload into an object, in one transaction (metadata/o
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from typing import NamedTuple
@@ -109,6 +110,9 @@ def begin(change: Change, upload: Upload) -> None:
     change.require_key(upload.key)
     change.lock_bucket()
     _insert.run(change.conn, **upload._asdict())
+    if upload.acl is not None:  # who completes it may be another
+        after = {"upload_id": upload.upload_id, "acl": json.loads(upload.acl)}
+        change.record("upload.acl.put", None, after, upload.key)
 
 
 def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> None:
