@@ -50,7 +50,8 @@ def build_api(services: Services) -> Door:
 
 def build_app() -> FastAPI:
     """The routes alone, and the document of them."""
-    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    # A redirect to a path without its slash would lead to whatever host the client has named.
+    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)

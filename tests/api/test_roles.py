@@ -112,7 +112,7 @@ def body_of_nothing(method: str, path: str) -> Any:
 
 def routes() -> set[tuple[str, str]]:
     found = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    return {(method, route.path) for route in found for method in route.methods}
+    return {(method, route.path) for route in found for method in route.methods if method != "HEAD"}  # is GET
 
 
 def test_every_route_has_its_row() -> None:
