@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from s3gw.config import Settings
 
 FILE = "audit.head"
-_LARGEST = 1000  # bytes
 _NONE = "-"
 _TEXT = re.compile(r"(?P<place>\S+) (?P<key_id>[0-9a-f]+|-) (?P<seal>[0-9a-f]{64})\n?", re.ASCII)
 
@@ -49,8 +48,7 @@ def file_of(settings: Settings) -> Path:
 def read(file: Path) -> Kept | None:
     """None where there is none. Raises Tampered for what no server wrote, and OSError."""
     try:
-        with file.open(encoding="ascii", errors="replace") as opened:
-            text = opened.read(_LARGEST)
+        text = file.read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
         return None
     found = _TEXT.fullmatch(text)
