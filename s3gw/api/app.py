@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, totp, users
+from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, service_accounts, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
@@ -24,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     groups.router,
     access.router,
+    service_accounts.router,
     keys.router,
     audit.router,
     health.router,

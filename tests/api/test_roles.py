@@ -68,6 +68,13 @@ _OF_GROUPS = {  # test_groups.py
     ("PUT", "/groups/{group_id}/members/{user_id}"),
     ("DELETE", "/groups/{group_id}/members/{user_id}"),
 }
+_OF_SERVICE_ACCOUNTS = {  # test_service_accounts.py
+    ("POST", "/service-accounts"),
+    ("GET", "/service-accounts"),
+    ("GET", "/service-accounts/{user_id}"),
+    ("PUT", "/service-accounts/{user_id}"),
+    ("DELETE", "/service-accounts/{user_id}"),
+}
 _OF_KEYS = {  # test_keys.py
     ("POST", "/keys"),
     ("GET", "/keys"),
@@ -116,7 +123,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS
+    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
 
 
 @pytest.mark.parametrize("who", WHO)
