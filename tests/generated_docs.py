@@ -9,7 +9,7 @@ from typing import Any
 
 from s3gw.api.app import build_app
 from s3gw.api.error_reference import ERROR_CODES
-from tests.api import test_access, test_groups, test_keys, test_roles
+from tests.api import test_access, test_groups, test_keys, test_roles, test_service_accounts
 
 DOCS = Path(__file__).parent.parent / "docs"
 # Rows that ask about what isn't there: for these a 404 means no more than that.
@@ -69,6 +69,12 @@ def permissions() -> Iterable[str]:
     yield ""
     groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in test_groups.OUTCOMES.items()}
     yield from matrix({route: route for route in groups}, groups)
+    yield ""
+    yield "About a service account under *root*; *member* is another user of that account:"
+    yield ""
+    services = test_service_accounts.OUTCOMES
+    of_services = {name: dict(zip(test_service_accounts.ROLES, row, strict=True)) for name, row in services.items()}
+    yield from matrix({route: route for route in of_services}, of_services)
     yield ""
     yield "About the keys of a user whose account is *root*'s; one's own keys are one's own:"
     yield ""

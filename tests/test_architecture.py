@@ -35,7 +35,7 @@ ORDER = (
     ("services",),
     ("storage", "known_rules", "token_keys", "key_uses", "health", "master_key_rotation"),
     ("access", "process_identity"),
-    ("folders", "registration_mode"),
+    ("folders", "kept_head", "registration_mode"),
     ("config",),
     ("content",),
     ("auth",),

@@ -194,12 +194,15 @@ async def update_user(
     if_match: IfMatch = None,
 ) -> User:
     """Fields that aren't given stay as they are. Roles and activity are an admin's to change. A new address is sent a
-    link that confirms it; who changes his own says his password.
+    link that confirms it, and the old one a message that it was changed. Who changes his own says his password: without
+    it, no link that sets a password is sent to the new address for a day.
     """
     changes = Changes(body.username, body.email, body.role, body.is_active, body.current_password)
     changed = await users.change(services, caller, user_id, changes, if_match)
     if changed.must_confirm:
         later.add_task(links.send_few_verifications, services, changed.user)
+    if changed.old_email is not None:
+        later.add_task(links.tell_old_address, services, changed.user, changed.old_email)
     return _told(changed.user, response)
 
 

@@ -169,7 +169,7 @@ def delete(
     """Delete a user. Its access keys, sessions and grants end at once; for a while it can be restored."""
     with session(data, database_url, as_json) as metadata:
         if at_once:
-            show(describe(metadata.change("user.delete", deleted_users.delete_now, name)) | {"deleted": True}, as_json)
+            show(describe(metadata.write(deleted_users.delete_now, COMMAND_LINE, name)) | {"deleted": True}, as_json)
         else:
             show(describe(metadata.write(_delete, name, data_after)) | {"deleted": True}, as_json)
 

@@ -67,10 +67,10 @@ Check = Callable[[Any], None]
 
 
 class ChangeFacts(NamedTuple):
-    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects aren't.
-    `owner_id` is the user that will own what is written; `now` is the time of the request, in microseconds. `checks`
-    have to be made before the end: they ask whether the version that is changed (object) or copied from (source) may
-    be.
+    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects
+    aren't that have no ACL. `owner_id` is the user that will own what is written; `now` is the time of the request, in
+    microseconds. `checks` have to be made before the end: they ask whether the version that is changed (object) or
+    copied from (source) may be.
     """
 
     bucket_id: int
@@ -122,11 +122,16 @@ class Change:
         if self._unchecked:
             raise NotChecked(", ".join(sorted(self._unchecked)))
 
+    @property
+    def actor(self) -> Actor:
+        """For lines about something else that changes with the bucket."""
+        return self._actor()
+
     def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
         """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
         bucket = buckets.name_of(self.conn, self.bucket_id)
         kind, resource = ("bucket", bucket) if key is None else ("object", f"{bucket}/{key}")
-        audit.record(self.conn, self._actor(), action, kind, resource, before, after)
+        audit.record(self.conn, self.actor, action, kind, resource, before, after)
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""

@@ -324,6 +324,7 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
         raise AlreadyThere("there is already a user with that name or e-mail address") from None
     if unconfirmed:
         one_time_tokens.end_links(conn, user.id, "verify", "reset")
+        one_time_tokens.trust_address(conn, user.id)
     elif "password_hash" in changes:
         one_time_tokens.end_links(conn, user.id, "reset")
     return find_user_by_id(conn, user.id)

@@ -187,6 +187,8 @@ def put(
     _insert_version(
         conn, new, content_id, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
+    if new.acl is not None:  # most have none, and then a put writes nothing about who made it
+        change.record("object.acl.put", None, {"version_id": version_id, "acl": _read(new.acl)}, new.key)
     return Stored(version_id if versioning == "Enabled" else None, moment)
 
 

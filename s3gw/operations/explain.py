@@ -40,7 +40,9 @@ class Unexplainable(ValueError):
 
 
 class Asked(NamedTuple):
-    """Neither user nor access key: anonymous. `facts`: condition keys in their canonical spelling."""
+    """Neither user nor access key: anonymous. `facts`: condition keys in their canonical spelling. `stranger`: asked as
+    of this principal, who isn't a user.
+    """
 
     action: str
     user: str | None = None
@@ -49,6 +51,7 @@ class Asked(NamedTuple):
     key: str | None = None
     version_id: str | None = None
     facts: Mapping[str, Sequence[str]] = {}
+    stranger: Principal | None = None
 
 
 class Explanation(NamedTuple):
@@ -147,6 +150,8 @@ def _input(asked: Asked) -> dict[str, str]:
 
 def _principal(conn: Connection, asked: Asked) -> tuple[Principal, str | None]:
     """Who asks, and why whatever it asks would be refused before any rule is looked at."""
+    if asked.stranger is not None:
+        return asked.stranger, None
     key = None if asked.access_key is None else identities.find_key(conn, asked.access_key)
     name = asked.user if key is None else key.user
     if name is None:
