@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
 from s3gw.content import filesystem
+from tests.places import folder_on_disk, memory_folder
 
 pytest_plugins = ["tests.postgresql", "tests.gateways"]
 
@@ -14,9 +19,23 @@ settings.register_profile("s3gw", deadline=None)
 settings.load_profile("s3gw")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """`tmp_path` is below the folder for temporary files, and in a worker of xdist below its controller's."""
+    folder = memory_folder()
+    if folder is not None and config.option.markexpr == "not soak":
+        tempfile.tempdir = str(folder)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """As tmp_path, and never in memory."""
+    with folder_on_disk() as folder:
+        yield folder
 
 
 @pytest.fixture
