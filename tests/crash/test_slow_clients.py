@@ -35,7 +35,9 @@ class SlowClients:
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowClients]:
     settings = {f"S3GW_{name}": "1" for name in _TIMEOUTS}
-    with running_server(tmp_path_factory.mktemp("slow") / "data", S3GW_BUCKETS=BUCKET, **settings) as server:
+    with running_server(
+        tmp_path_factory.mktemp("slow") / "data", "--workers", "1", S3GW_BUCKETS=BUCKET, **settings
+    ) as server:
         with Client(server.s3) as writer:
             assert writer.request("PUT", f"{BUCKET}/large", _LARGE).status == 200
         before = stored(Path(server.facts["data"]))
