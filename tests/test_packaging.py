@@ -180,7 +180,7 @@ def test_the_containers_health_command_knows_tls(tmp_path: Path) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """For what the README and the documents run."""
     data = tmp_path_factory.mktemp("documents") / "data"
-    with running_server(data, S3GW_BUCKETS="pictures", S3GW_ROOT_PASSWORD=ADMIN_PASSWORD) as running:
+    with running_server(data, "--workers", "1", S3GW_BUCKETS="pictures", S3GW_ROOT_PASSWORD=ADMIN_PASSWORD) as running:
         yield running
 
 

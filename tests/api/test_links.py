@@ -110,7 +110,7 @@ def strict(inbox: tuple[Inbox, int], tmp_path_factory: pytest.TempPathFactory) -
         "S3GW_SMTP_SECURITY": "none",
         "S3GW_PUBLIC_URL": "https://files.example.com",
     }
-    with running_server(Path(tmp_path_factory.mktemp("strict")) / "data", **settings) as server:
+    with running_server(Path(tmp_path_factory.mktemp("strict")) / "data", "--workers", "1", **settings) as server:
         server.command("user", "create", "boss", "--role", "admin", "--password", PASSWORD)
         yield server
 
