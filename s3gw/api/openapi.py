@@ -230,7 +230,7 @@ def _refusal(errors: list[Any]) -> Document:
 
 
 def _refusal_example(error: Any) -> Document:
-    faults = {"errors": [{"field": "body.username", "message": "Field required"}]}
+    faults = {"errors": [{"field": "username", "message": "Field required"}]}
     return {
         "detail": error.told.detail,
         "error_code": error.code,
