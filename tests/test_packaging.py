@@ -206,6 +206,7 @@ def test_the_examples_run_as_they_stand(server: RunningServer, tmp_path: Path) -
     printed = run_with_our_commands(shell, "bash", "-e", "-o", "pipefail", cwd=tmp_path, **variables)
     for told in (
         "The sea was warm.",
+        "a code is needed",
         '"allowed":true',
         "it was changed meanwhile",
         '"error_code":"PRECONDITION_FAILED"',
