@@ -68,7 +68,9 @@ def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person)
     ):
         name = new_name()
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
-        assert refusal(api.post("/users/register", json=body)) == (409, "CONFLICT")
+        answer = api.post("/users/register", json=body)
+        assert refusal(answer) == (409, "CONFLICT")
+        assert [fault["field"] for fault in answer.json()["errors"]] == list(changes)
 
 
 @pytest.mark.parametrize(
