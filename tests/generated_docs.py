@@ -42,11 +42,14 @@ def errors() -> Iterable[str]:
 
 def routes() -> Iterable[str]:
     document: dict[str, Any] = build_app().openapi()
-    yield from table("route", "what it does", "more")
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            more = operation["description"].replace("\n", " ").partition(". ")[0].rstrip(".")
-            yield row(f"`{method.upper()} {path.removeprefix('/api/v1')}`", operation["summary"], more)
+    for tag in document["tags"]:
+        yield from ("", f"**{tag['name'].capitalize()}.** {tag['description']}", "")
+        yield from table("route", "what it does", "more")
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                if operation["tags"] == [tag["name"]]:
+                    more = operation["description"].replace("\n", " ").partition(". ")[0].rstrip(".")
+                    yield row(f"`{method.upper()} {path.removeprefix('/api/v1')}`", operation["summary"], more)
 
 
 def permissions() -> Iterable[str]:
@@ -112,7 +115,7 @@ def renewed(name: str) -> str:
     text = (DOCS / name).read_text(encoding="utf-8")
     for section, made in SECTIONS[name].items():
         whole = re.compile(rf"(<!-- {section}: begin .*? -->\n).*?(<!-- {section}: end -->)", re.DOTALL)
-        lines = "".join(f"{line}\n" for line in made())
+        lines = "".join(f"{line}\n" for line in made()).lstrip("\n")
         text, count = whole.subn(lambda found, lines=lines: f"{found[1]}\n{lines}\n{found[2]}", text)
         assert count == 1, f"{name} has no place for {section}"
     return text

@@ -122,10 +122,14 @@ def _require_sight(conn: Connection, caller: Caller, group: Group, user_id: str)
     try:
         user = identities.find_user_by_id(conn, user_id)
     except identities.NoSuchUser:
-        raise NotFound("there is no such user") from None
+        raise _no_such_user() from None
     in_account = group.account_owner_id in (user.id, user.account_owner_id)
     if user.deleted_at is not None or not (in_account or caller.principal.role == "admin"):
-        raise NotFound("there is no such user")
+        raise _no_such_user()
+
+
+def _no_such_user() -> NotFound:
+    return NotFound("there is no such user in the group's account")
 
 
 async def remove(services: Services, caller: Caller, group_id: str, user_id: str) -> None:

@@ -17,11 +17,12 @@ from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
 
+# In the order in which /docs and docs/API.md tell them. No path of one is another's.
 ROUTERS: tuple[APIRouter, ...] = (
-    links.router,
-    oidc.router,
-    totp.router,
     users.router,
+    links.router,
+    totp.router,
+    oidc.router,
     groups.router,
     access.router,
     service_accounts.router,

@@ -46,6 +46,12 @@ TAGS = {
 SUMMARIES = {
     "refresh": "Get the next tokens",
     "me": "Show who one is",
+    "verify_email": "Confirm an address",
+    "send_verification": "Ask for another link that confirms it",
+    "forgot_password": "Ask for a link that sets a password",
+    "reset_password": "Set a forgotten password",
+    "begin_oidc_login": "Log in at an OpenID Connect issuer",
+    "finish_oidc_login": "Come back from the issuer",
     "invite": "Invite somebody",
     "add_member": "Add a member to a group",
     "remove_member": "Remove a member of a group",
@@ -230,7 +236,7 @@ def _refusal(errors: list[Any]) -> Document:
 
 
 def _refusal_example(error: Any) -> Document:
-    faults = {"errors": [{"field": "body.username", "message": "Field required"}]}
+    faults = {"errors": [{"field": "username", "message": "Field required"}]}
     return {
         "detail": error.told.detail,
         "error_code": error.code,

@@ -125,14 +125,14 @@ def _need(asked: Asked) -> Need:
     known = [need for row in OPERATIONS.values() for need in row.needs if need.action == action]
     if action in ON_OBJECTS:
         if asked.bucket is None or asked.key is None:
-            raise Unexplainable(f"{action} is about an object: give --bucket and --key")
+            raise Unexplainable(f"{action} is about an object: its bucket and key are needed too")
         return Need(action, "object", next((need.versioned for need in known if need.versioned), None))
     if asked.key is not None:
-        raise Unexplainable(f"{action} isn't about an object: leave out --key")
+        raise Unexplainable(f"{action} isn't about an object: leave the key out")
     if action not in ON_BUCKETS:
         return Need(action, "service")
     if asked.bucket is None:
-        raise Unexplainable(f"{action} is about a bucket: give --bucket")
+        raise Unexplainable(f"{action} is about a bucket: its name is needed too")
     return Need(action, "new bucket" if known and all(need.on == "new bucket" for need in known) else "bucket")
 
 
