@@ -37,6 +37,7 @@ _OF_KUBERNETES = ("PORT", "SERVICE_")
 List = Annotated[list[str], NoDecode]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+MOST_WORKERS = 256  # more than the cores of most machines; a digit too many would take all memory
 Bytes = Annotated[int, Field(ge=0)]
 # Those that are options of commands too.
 _OPTIONS = frozenset(("data", "database_url", "listen", "admin_listen", "workers", "tls_cert", "tls_key"))
@@ -48,7 +49,7 @@ class ConfigurationError(Exception):
 
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # what a container may use; macOS has no such call
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return min(len(affinity(0)) if affinity is not None else os.cpu_count() or 1, MOST_WORKERS)
 
 
 def _secret(meaning: str) -> Any:
@@ -79,7 +80,10 @@ class Settings(BaseSettings):
         "127.0.0.1:9001",
         description="HOST:PORT of the JSON API (/api/v1, /docs) and of health: /healthz, /readyz and /readyz/writing.",
     )
-    workers: Count = Field(default_factory=_cores, description="Processes that serve requests; by default one a core.")
+    workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = Field(
+        default_factory=_cores,
+        description=f"Processes that serve requests, {MOST_WORKERS} at most; by default one a core.",
+    )
     tls_cert: Path | None = Field(
         None, description="Certificate chain (PEM) of both listeners; reloaded when it changes."
     )

@@ -13,6 +13,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.places import folder_on_disk
 from tests.postgresql import Server
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
@@ -21,12 +22,13 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    data = tmp_path_factory.mktemp(f"gateway-{request.param}") / "data"
+    """Its blobs are on a disk, and its database is not."""
     settings = {"S3GW_BUCKET_DEFAULTS": "classic", "S3GW_DOMAINS": "s3.localhost"}
+    settings["S3GW_DATABASE_URL"] = f"sqlite:///{tmp_path_factory.mktemp('gateway')}/s3gw.db"
     if request.param == "postgresql":
         postgresql: Server = request.getfixturevalue("postgresql")
         settings["S3GW_DATABASE_URL"] = postgresql.url(postgresql.create_database())
-    with running_server(data, **settings) as running:
+    with folder_on_disk() as folder, running_server(folder / "data", **settings) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from s3gw.api.app import build_app
 from s3gw.api.error_reference import ERROR_CODES
-from tests.api import test_access, test_groups, test_keys, test_roles
+from tests.api import test_access, test_groups, test_keys, test_roles, test_service_accounts
 
 DOCS = Path(__file__).parent.parent / "docs"
 # Rows that ask about what isn't there: for these a 404 means no more than that.
@@ -42,11 +42,14 @@ def errors() -> Iterable[str]:
 
 def routes() -> Iterable[str]:
     document: dict[str, Any] = build_app().openapi()
-    yield from table("route", "what it does", "more")
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            more = operation["description"].replace("\n", " ").partition(". ")[0].rstrip(".")
-            yield row(f"`{method.upper()} {path.removeprefix('/api/v1')}`", operation["summary"], more)
+    for tag in document["tags"]:
+        yield from ("", f"**{tag['name'].capitalize()}.** {tag['description']}", "")
+        yield from table("route", "what it does", "more")
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                if operation["tags"] == [tag["name"]]:
+                    more = operation["description"].replace("\n", " ").partition(". ")[0].rstrip(".")
+                    yield row(f"`{method.upper()} {path.removeprefix('/api/v1')}`", operation["summary"], more)
 
 
 def permissions() -> Iterable[str]:
@@ -69,6 +72,12 @@ def permissions() -> Iterable[str]:
     yield ""
     groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in test_groups.OUTCOMES.items()}
     yield from matrix({route: route for route in groups}, groups)
+    yield ""
+    yield "About a service account under *root*; *member* is another user of that account:"
+    yield ""
+    services = test_service_accounts.OUTCOMES
+    of_services = {name: dict(zip(test_service_accounts.ROLES, row, strict=True)) for name, row in services.items()}
+    yield from matrix({route: route for route in of_services}, of_services)
     yield ""
     yield "About the keys of a user whose account is *root*'s; one's own keys are one's own:"
     yield ""
@@ -106,7 +115,7 @@ def renewed(name: str) -> str:
     text = (DOCS / name).read_text(encoding="utf-8")
     for section, made in SECTIONS[name].items():
         whole = re.compile(rf"(<!-- {section}: begin .*? -->\n).*?(<!-- {section}: end -->)", re.DOTALL)
-        lines = "".join(f"{line}\n" for line in made())
+        lines = "".join(f"{line}\n" for line in made()).lstrip("\n")
         text, count = whole.subn(lambda found, lines=lines: f"{found[1]}\n{lines}\n{found[2]}", text)
         assert count == 1, f"{name} has no place for {section}"
     return text

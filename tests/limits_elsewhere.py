@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests import test_config as config
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
 from tests import test_telemetry as telemetry
@@ -38,6 +39,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
+    "config.MOST_WORKERS": config.test_256_workers_are_the_most_however_they_are_asked_for,
     "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,
     "auth.oidc._LARGEST": oidc.test_an_issuer_that_answers_otherwise_is_not_waited_for,
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,

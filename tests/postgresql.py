@@ -28,9 +28,9 @@ import pytest
 from s3gw.metadata.database import Database
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import upgrade as migrate
+from tests.places import memory_folder
 
 _SECONDS_TO_START = 60
-_MEMORY = Path("/dev/shm")
 
 
 @dataclass
@@ -124,19 +124,8 @@ def free_port() -> int:
         return port
 
 
-def _place() -> Path | None:
-    """In memory, where there is enough: making and dropping a database flushes hundreds of files, a second of each
-    test on a busy disk. The server does all it would do on a disk, and no test takes the power away from it."""
-    try:
-        there = os.statvfs(_MEMORY)
-    except OSError:
-        return None
-    has_room = there.f_bavail * there.f_frsize > 2 << 30 and there.f_favail > 100_000
-    return _MEMORY if has_room and os.access(_MEMORY, os.W_OK) else None
-
-
 def run_server(*options: str) -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="s3gw-postgresql-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix="s3gw-postgresql-", dir=memory_folder()))
     server = Server(free_port())
     process = None
     try:

@@ -55,6 +55,9 @@ def eventually(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+# What is refused before anybody asks the database is sent to one of the two servers.
+ON_ONE_DATABASE = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
 # XML
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -84,6 +87,7 @@ DOCUMENTS = {
 }
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_malformed_or_hostile_xml_is_refused_at_once(server: RunningServer, bucket: str, name: str) -> None:
     document, md5 = DOCUMENTS[name], content_md5(DOCUMENTS[name])
@@ -106,6 +110,7 @@ def test_a_document_that_is_missing_or_too_long_is_refused(server: RunningServer
     assert send(server, "PUT", f"/{bucket}{path}", long).refusal == (400, "MaxMessageLengthExceeded")
 
 
+@ON_ONE_DATABASE
 def test_hostile_xml_does_not_make_the_workers_grow(server: RunningServer, bucket: str) -> None:
     document = DOCUMENTS["a million elements"]
     for _ in range(10):
@@ -207,6 +212,7 @@ BAD_FRAMES = {
 }
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize("name", BAD_FRAMES)
 def test_a_body_whose_end_is_unclear_is_refused(server: RunningServer, bucket: str, name: str) -> None:
     refused, framing = BAD_FRAMES[name]
@@ -216,6 +222,7 @@ def test_a_body_whose_end_is_unclear_is_refused(server: RunningServer, bucket: s
         assert read_answer(peer).refusal == refused
 
 
+@ON_ONE_DATABASE
 @pytest.mark.parametrize(
     "garbage",
     [

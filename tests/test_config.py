@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from s3gw.cli.config import as_env, as_markdown
 from s3gw.config import (
+    MOST_WORKERS,
     PREFIX,
     ConfigurationError,
     Settings,
@@ -74,6 +76,7 @@ def test_the_file_of_the_master_key_is_left_to_whoever_makes_it(monkeypatch: pyt
     ("name", "value"),
     [
         ("S3GW_WORKERS", "0"),
+        ("S3GW_WORKERS", "257"),
         ("S3GW_LISTEN", "nonsense"),
         ("S3GW_LISTEN", "127.0.0.1:70000"),
         ("S3GW_DATABASE_URL", "mysql://user@host/name"),
@@ -103,6 +106,19 @@ def test_all_that_makes_no_sense_is_told_at_once_and_options_by_their_names(monk
     assert str(refusal.value) == (
         "--workers (S3GW_WORKERS): must be a valid integer; S3GW_LOG_FORMAT: must be 'text' or 'json'"
     )
+
+
+def test_256_workers_are_the_most_however_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(workers=MOST_WORKERS).workers == 256
+    told = r"--workers \(S3GW_WORKERS\): must be less than or equal to 256$"
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings(workers=257)
+    monkeypatch.setenv("S3GW_WORKERS", "100000")
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings()
+    monkeypatch.delenv("S3GW_WORKERS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(1000), raising=False)
+    assert load_settings().workers == 256
 
 
 def test_a_dotenv_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, select
@@ -92,6 +93,11 @@ _SQL_OF_BOTH = pytest.mark.parametrize(
 _SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+def _at_length(name: str) -> Any:
+    """Of the two kinds of upload, which have most orders, one is tested each time and the other by `make soak`."""
+    return pytest.param(name, marks=pytest.mark.soak)
+
+
 @_SQL_OF_BOTH
 @pytest.mark.parametrize("pair", _PAIRS, ids=" and ".join)
 def test_two_at_once(explore: Explore, pair: tuple[str, str]) -> None:
@@ -111,7 +117,7 @@ def _marked(gateway: Gateway) -> Callable[[Connection], None]:
 
 @_SQLITE
 @pytest.mark.usefixtures("nobody_dies")
-@pytest.mark.parametrize("name", _ACTORS)
+@pytest.mark.parametrize("name", [_at_length(name) if name == "overwrite" else name for name in _ACTORS])
 def test_one_beside_the_reaper_of_what_was_marked_before(explore: Explore, gateway: Gateway, name: str) -> None:
     actors = _ACTORS[name](ONE), heart(ONE, 1), reaper(rounds=2)
     assert explore(*actors, preceding=_deleted_before(name), prepare=_marked(gateway)).states > 50
@@ -150,7 +156,7 @@ def test_death_at_any_moment_and_the_sweep(explore: Explore, name: str) -> None:
 
 
 @_SQLITE
-@pytest.mark.parametrize("name", ["upload the same", "overwrite", "copy", "read"])
+@pytest.mark.parametrize("name", [_at_length("upload the same"), "overwrite", "copy", "read"])
 def test_a_process_that_is_declared_dead_but_works_on(explore: Explore, name: str) -> None:
     """It was silent for too long. What it writes is refused, or named before the sweep looks."""
     actors = _ACTORS[name](ONE), sweep("sweep", ONE), heart(ONE, 1)
@@ -183,7 +189,7 @@ def test_a_heart_that_lets_go_of_an_epoch_before_the_needs_are_published_is_foun
     explore: Explore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pins, "publish", lambda conn, *needs: True)
-    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper()
+    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper(rounds=2)
     with pytest.raises(AssertionError, match="an open read lost its bytes"):
         explore(*actors, preceding=[_first()])
 
@@ -196,7 +202,7 @@ def test_a_reaper_that_ignores_pins_is_found(explore: Explore, monkeypatch: pyte
         .limit(bindparam("batch"))
     )
     monkeypatch.setattr(contents, "_released_before", unpinned)
-    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper()
+    actors = _ACTORS["read"](ONE), delete("delete", "jobs", "k"), heart(ONE), reaper(rounds=2)
     with pytest.raises(AssertionError, match="an open read lost its bytes"):
         explore(*actors, preceding=[_first()])
 

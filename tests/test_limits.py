@@ -339,7 +339,7 @@ def test_a_clock_is_off_by_at_most_the_skew(direction: int) -> None:
 @limit("shutdown_timeout")
 def test_an_upload_that_is_not_done_by_the_end_of_a_shutdown_is_dropped(tmp_path: Path) -> None:
     """One that is done in time is kept: tests/processes/test_supervisor.py."""
-    with running_server(tmp_path / "data", S3GW_BUCKETS=BUCKET, S3GW_SHUTDOWN_TIMEOUT="1") as running:
+    with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS=BUCKET, S3GW_SHUTDOWN_TIMEOUT="1") as running:
         before = stored(tmp_path / "data")
         stalled = RawClient(running)
         stalled.begin("PUT", "stalled", 1 << 20)

@@ -1,6 +1,6 @@
 """Any sequence of requests is answered as S3 would: a running gateway beside a model of one bucket (s3_model.py).
 
-S3GW_STATE_MACHINE_EXAMPLES says how many sequences; `make test` has a short form, 500 is a long one.
+S3GW_STATE_MACHINE_EXAMPLES says how many sequences; `make test` has a short form, `make soak` a long one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tests.gateways import client_of
 from tests.s3_model import etag_of
 from tests.servers import running_server
 
-EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "4"))
+EXAMPLES_AT_LENGTH = 100
 MIN_PART = 1024
 # Parts are small, bodies have several chunks all the same, and the ETags of copies are AWS's.
 SETTINGS = {"S3GW_MIN_PART": str(MIN_PART), "S3GW_CHUNK_SIZE": str(64 * 1024), "S3GW_COPY_ETAG": "aws"}
@@ -249,9 +250,10 @@ class Requests(RuleBasedStateMachine):
             self.bucket.clear()
 
 
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(EXAMPLES_AT_LENGTH, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_any_sequence_of_requests_is_answered_as_by_the_model(
-    request: pytest.FixtureRequest, tmp_path: Path, database: str
+    request: pytest.FixtureRequest, tmp_path: Path, database: str, examples: int
 ) -> None:
     url, data = None, tmp_path / "data"
     if database == "postgresql":
@@ -262,7 +264,7 @@ def test_any_sequence_of_requests_is_answered_as_by_the_model(
         run_state_machine_as_test(
             lambda: Requests(s3),
             settings=settings(
-                max_examples=EXAMPLES,
+                max_examples=examples,
                 stateful_step_count=30,
                 deadline=None,
                 print_blob=True,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from s3gw.access.condition_keys import ConditionKey, find_key
-from s3gw.access.operators import OPERATORS, name_operator, read_network
+from s3gw.access.operators import OPERATORS, Test, name_operator, read_network
 from s3gw.access.policy import Condition
 from s3gw.access.templates import Facts, read_template
 
@@ -83,8 +83,7 @@ def compile_condition(condition: Condition, is_allow: bool) -> Callable[[Facts],
         if values == last[0]:
             return last[1]
         # Of a key with many values, which needs a set operator on AWS, a negated operator holds if no value is named.
-        is_named = any(test(value, facts, unresolved) for value in values for test in tests)
-        found = (is_named is not is_negated) if values else without
+        found = _names(tests, values, facts, unresolved) is not is_negated if values else without
         if is_fixed and sum(map(len, values)) <= _REMEMBERED:
             last = values, found
         return found
@@ -113,5 +112,12 @@ def _holds_for_all_values(condition: Condition, is_allow: bool, facts: Facts) ->
 
 
 def _names_any(condition: Condition, values: Sequence[str], facts: Facts, is_allow: bool) -> bool:
-    unresolved = condition.is_negated and is_allow
-    return any(test(value, facts, unresolved) for value in values for test in condition.tests)
+    return _names(condition.tests, values, facts, condition.is_negated and is_allow)
+
+
+def _names(tests: Sequence[Test], values: Sequence[str], facts: Facts, unresolved: bool) -> bool:
+    for value in values:
+        for test in tests:
+            if test(value, facts, unresolved):
+                return True
+    return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from s3gw.access.actions import ACTIONS
 from s3gw.access.conditions import compile_condition
@@ -32,15 +31,18 @@ class Verdict(NamedTuple):
         return f"statement {self.statement!r} of {self.policy}"
 
 
-# Whether a statement applies to a resource, which is an ARN without its beginning.
-Applies = Callable[[str, Facts], bool]
+class _Group(NamedTuple):
+    """Statements for the same resources. `fits` asks of one, an ARN without its beginning; `members` are their
+    conditions, the statements, and how these name who asks.
+    """
+
+    fits: Callable[[str, Facts], bool]
+    members: tuple[tuple[tuple[Callable[[Facts], bool], ...], Statement, How | None], ...]
 
 
 class _Found(NamedTuple):
-    """`allows` come with how the statement names who asks."""
-
-    denies: tuple[tuple[Applies, Statement], ...]
-    allows: tuple[tuple[Applies, Statement, How | None], ...]
+    denies: tuple[_Group, ...]
+    allows: tuple[_Group, ...]
 
 
 class _Concerning(NamedTuple):
@@ -68,17 +70,29 @@ def decide_policy(policy: Policy, who: Who, action: str, resource_arn: str, fact
     resource = resource_arn.removeprefix(_S3)
     concerning = policy.concerning.get((action, who)) or _find_concerning(policy, who, action)
     denies, allows = concerning.everywhere if resource.startswith(concerning.beginnings) else concerning.elsewhere
-    for applies, statement in denies:
-        if applies(resource, facts):
-            return Verdict("Deny", statement.name, None, policy.title)
+    for fits, members in denies:  # not by `_applying`: most requests look at these alone
+        if fits(resource, facts):
+            for conditions, statement, _ in members:
+                for holds in conditions:
+                    if not holds(facts):
+                        break
+                else:
+                    return Verdict("Deny", statement.name, None, policy.title)
     best = _NOTHING
-    for applies, statement, named in allows:
-        if applies(resource, facts):
-            if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
-                best = Verdict("Allow", statement.name, named, policy.title)
-            if who.is_root or named in ("everybody", "user", None):
-                break
+    for statement, named in _applying(allows, resource, facts) if allows else ():
+        if best.effect is None or _CLOSEST_LAST.index(named) > _CLOSEST_LAST.index(best.named):
+            best = Verdict("Allow", statement.name, named, policy.title)
+        if who.is_root or named in ("everybody", "user", None):
+            break
     return best
+
+
+def _applying(groups: tuple[_Group, ...], resource: str, facts: Facts) -> Iterator[tuple[Statement, How | None]]:
+    for fits, members in groups:
+        if fits(resource, facts):
+            for conditions, statement, named in members:
+                if all(holds(facts) for holds in conditions):
+                    yield statement, named
 
 
 def unmet_allows(policy: Policy, who: Who, action: str, resource_arn: str, facts: Facts) -> Iterator[str]:
@@ -86,7 +100,7 @@ def unmet_allows(policy: Policy, who: Who, action: str, resource_arn: str, facts
     for statement in policy.statements:
         if statement.effect == "Deny" or action not in statement.actions or not _names(statement.principals, who):
             continue
-        if _compile(replace(statement, conditions=()))(resource_arn.removeprefix(_S3), facts):
+        if _fits(statement)(resource_arn.removeprefix(_S3), facts):
             of_request = (one for one in statement.conditions if not compile_condition(one, True)(facts))
             unmet = [*statement.unknowable, *of_request]
             if unmet:
@@ -115,14 +129,28 @@ def _find_concerning(policy: Policy, who: Who, action: str) -> _Concerning:
 
 
 def _find(statements: Sequence[Statement], who: Who) -> _Found:
-    compiled = [(_compile(one), one) for one in statements]
-    return _Found(
-        tuple(pair for pair in compiled if pair[1].effect == "Deny"),
-        tuple(
-            (applies, one, None if one.principals is None else one.principals.naming(who))
-            for applies, one in compiled
-            if one.effect == "Allow"
-        ),
+    denies, allows = ([one for one in statements if one.effect == effect] for effect in ("Deny", "Allow"))
+    return _Found(_grouped(denies, who), _grouped(allows, who))
+
+
+def _grouped(statements: Sequence[Statement], who: Who) -> tuple[_Group, ...]:
+    """In order of cost, as they are."""
+    groups: dict[tuple[Any, ...], list[Statement]] = {}
+    for one in statements:
+        groups.setdefault((one.cost, one.is_not_resource, one.resources), []).append(one)
+    return tuple(
+        _Group(
+            _fits(members[0]),
+            tuple(
+                (
+                    tuple(compile_condition(condition, one.effect == "Allow") for condition in one.conditions),
+                    one,
+                    None if one.principals is None or one.effect == "Deny" else one.principals.naming(who),
+                )
+                for one in members
+            ),
+        )
+        for members in groups.values()
     )
 
 
@@ -141,18 +169,8 @@ def _names(principals: Principals | None, who: Who) -> bool:
     return not principals.excepts(who) if principals.is_negated else principals.naming(who) is not None
 
 
-def _compile(statement: Statement) -> Applies:
-    """Of a statement that names who asks and the action."""
-    is_allow, is_not = statement.effect == "Allow", statement.is_not_resource
-    fits = compile_any(statement.resources)
-    conditions = [compile_condition(condition, is_allow) for condition in statement.conditions]
-
-    def applies(resource: str, facts: Facts) -> bool:
-        if fits(resource, facts, is_not and is_allow) is is_not:
-            return False
-        for holds in conditions:  # noqa: SIM110 (a generator costs as much as a condition)
-            if not holds(facts):
-                return False
-        return True
-
-    return applies
+def _fits(statement: Statement) -> Callable[[str, Facts], bool]:
+    """Whether it is for a resource."""
+    is_not = statement.is_not_resource
+    fits = compile_any(statement.resources, is_not and statement.effect == "Allow")
+    return (lambda resource, facts: not fits(resource, facts)) if is_not else fits

@@ -81,7 +81,6 @@ def _arn(value: str, has_variables: bool) -> Test | None:
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 
 
-@lru_cache(maxsize=1024)
 def read_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 

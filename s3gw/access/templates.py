@@ -91,9 +91,9 @@ class Template(NamedTuple):
         )
 
 
-def compile_any(templates: Sequence[Template]) -> Callable[[str, Facts, bool], bool]:
-    """Whether one of them matches. Texts and beginnings of texts, which most of them are, are looked for together, and
-    how the others begin.
+def compile_any(templates: Sequence[Template], unresolved_fits: bool) -> Callable[[str, Facts], bool]:
+    """Whether one of them matches, as `Template.matches`. Texts and beginnings of texts, which most of them are, are
+    looked for together, and how the others begin.
     """
     patterns = [template.pattern for template in templates if template.pattern is not None]
     texts = frozenset(pattern.text for pattern in patterns if pattern.text is not None)
@@ -101,15 +101,17 @@ def compile_any(templates: Sequence[Template]) -> Callable[[str, Facts, bool], b
     others = [pattern for pattern in patterns if pattern.text is None and pattern.beginning is None]
     heads, fits = tuple(pattern.before_wildcards for pattern in others), [matcher_of(pattern) for pattern in others]
     variable = [template for template in templates if template.pattern is None]
+    if not others and not variable:
+        return lambda text, facts: text.startswith(beginnings) or text in texts
 
-    def matches(text: str, facts: Facts, unresolved_fits: bool) -> bool:
+    def matches(text: str, facts: Facts) -> bool:
         if text in texts or text.startswith(beginnings):
             return True
         if text.startswith(heads):
             for fit in fits:
                 if fit(text):
                     return True
-        return bool(variable) and any(template.matches(text, facts, unresolved_fits) for template in variable)
+        return any(template.matches(text, facts, unresolved_fits) for template in variable)
 
     return matches
 

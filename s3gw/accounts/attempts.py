@@ -1,8 +1,9 @@
 """How often somebody may be wrong: ten times a minute for a name, a hundred for an address, over all workers and nodes.
 Of IPv6, a network of 64 bits is one address.
 
-Who guesses somebody's password from elsewhere mustn't lock the owner out, so addresses from which a name has logged in
-lately have a limit of their own. Only failures write. The window is the library's (limits); the rows are ours.
+Who guesses somebody's password from elsewhere, or other names from behind the same address, mustn't lock the owner out,
+so a user at an address from which he has logged in lately has limits of his own. Only failures write. The window is the
+library's (limits); the rows are ours.
 """
 
 from __future__ import annotations
@@ -72,9 +73,11 @@ class Attempts:
         client, wanted = client_of(address), name.lower() if "@" in name else name  # as a login compares them
         user_id, is_known = await self._database.read(failed_attempts.who, name, client, KNOWN_DAYS)
         subject: tuple[str, ...] = ("name", wanted) if user_id is None else ("user", user_id)
-        if is_known:
+        of_address = _of_address(client)
+        if is_known:  # what others do behind the address doesn't count, and it takes as many steps as if it did
             subject = (_AT_KNOWN_ADDRESS, *subject, client)
-        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), subject, name=wanted), _of_address(client))
+            of_address = of_address._replace(subject=("address", *subject))
+        return (Limit(RateLimitItemPerMinute(MOST_OF_NAME), subject, name=wanted), of_address)
 
     def limits_of_nobody(self, address: str) -> Sequence[Limit]:
         """Of an attempt that says no name."""

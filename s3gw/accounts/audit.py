@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from s3gw import kept_head
 from s3gw.auth.audit_key import audit_key_now
 from s3gw.auth.master_key import Keyring
 from s3gw.metadata import audit_lines, audit_seals
@@ -41,21 +44,38 @@ async def lines(database: Database, wanted: Wanted) -> AsyncIterator[list[Line]]
 
 async def head(database: Database, key: bytes) -> Place:
     """The value to keep elsewhere. Raises Tampered."""
+    was_begun = await database.read(audit_seals.is_begun)  # first: it is committed with the head
     noted = (await database.read(audit_seals.checkpoints)).get("head")
     if noted is None:
+        if was_begun:
+            raise audit_seals.Tampered(audit_seals.HEADLESS)
         return BEGINNING
     if not noted.is_genuine(key, "head"):
         raise audit_seals.Tampered("the head of the log isn't what was noted under this master key")
     return noted.place
 
 
-async def verify_now(database: Database, keys: Keyring, kept: Place | None = None) -> Verdict:
-    """As `verify`, under the master key that counts; once more where another has taken its place meanwhile."""
+async def verify_now(database: Database, keys: Keyring, kept: Place | None = None, file: Path | None = None) -> Verdict:
+    """As `verify`, under the master key that counts; once more where another has taken its place meanwhile. Whether the
+    log goes on from the head that a server has kept in the `file`, too.
+    """
     while True:
         key = await database.read(audit_key_now, keys)
         verdict = await verify(database, key, kept)
+        if file is not None:
+            verdict.faults.extend(await _faults_of_file(database, keys, file))
         if not verdict.faults or await database.read(audit_key_now, keys) == key:
             return verdict
+
+
+async def _faults_of_file(database: Database, keys: Keyring, file: Path) -> list[str]:
+    try:
+        kept = await asyncio.to_thread(kept_head.read, file)
+        if kept is not None:
+            await database.read(kept_head.require_goes_on, keys, kept)
+    except audit_seals.Tampered as error:
+        return [f"{error}, by {file.name} of the data folder"]
+    return []
 
 
 async def verify(database: Database, key: bytes, kept: Place | None = None) -> Verdict:
@@ -68,6 +88,8 @@ async def verify(database: Database, key: bytes, kept: Place | None = None) -> V
         walk.begin_behind(found.checkpoints.get("start"))
         for line in found.lines:
             walk.take(line)
+        if found.is_begun and "head" not in found.checkpoints:
+            walk.fault(audit_seals.HEADLESS)
         head = walk.genuine("head", found.checkpoints.get("head"))
         # Lines that were sealed between the two statements are there when it is asked again.
         if not found.lines and (was_short or head.position <= walk.place.position):
@@ -87,7 +109,7 @@ class _Walk:
         if checkpoint is None:
             return BEGINNING
         if not checkpoint.is_genuine(self._key, name):
-            self._fault(f"the {name} of the log isn't what was noted under this master key")
+            self.fault(f"the {name} of the log isn't what was noted under this master key")
         return checkpoint.place
 
     def begin_behind(self, start: Checkpoint | None) -> None:
@@ -101,28 +123,28 @@ class _Walk:
         if position <= self.place.position:  # removed since it was read
             return
         if position > self.place.position + 1:
-            self._fault(f"{position - self.place.position - 1} lines are missing before line {line.id} of {line.at}")
+            self.fault(f"{position - self.place.position - 1} lines are missing before line {line.id} of {line.at}")
         elif not is_sealed_behind(self._key, self.place, line):
-            self._fault(f"line {line.id} was changed: {line.action} of {line.resource}")
+            self.fault(f"line {line.id} was changed: {line.action} of {line.resource}")
         self._lines += 1
         self._go_to(Place(position, line.mac))
 
     def _go_to(self, place: Place) -> None:
         self.place = place
         if self._kept is not None and place.position == self._kept.position and place.mac != self._kept.mac:
-            self._fault("another line is where the head that was kept was")
+            self.fault("another line is where the head that was kept was")
 
     def end(self, head: Place) -> Verdict:
         if head.position > self.place.position:
-            self._fault(f"the last {head.position - self.place.position} lines that were sealed are missing")
+            self.fault(f"the last {head.position - self.place.position} lines that were sealed are missing")
         elif head != self.place:
-            self._fault("the log doesn't end with the line that its head names")
+            self.fault("the log doesn't end with the line that its head names")
         if self._kept is not None and self._kept.position > self.place.position:
-            self._fault("the log ends before the head that was kept")
+            self.fault("the log ends before the head that was kept")
         if self._kept is not None and 0 < self._kept.position < self._start.position:
-            self._fault("the lines at the head that was kept were removed for their age: keep a newer one")
+            self.fault("the lines at the head that was kept were removed for their age: keep a newer one")
         return Verdict(self._lines, self.place, self._faults)
 
-    def _fault(self, what: str) -> None:
+    def fault(self, what: str) -> None:
         if what not in self._faults:
             self._faults.append(what)

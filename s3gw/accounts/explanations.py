@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from s3gw.accounts import grants
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import buckets, identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
+from s3gw.operations.acquainted import find_acquainted, stranger
 from s3gw.operations.explain import Asked, Explanation, Unexplainable, explain
 from s3gw.problems import Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
+if TYPE_CHECKING:
+    from s3gw.config import Settings
+
+_NOBODY = "neither a grant, nor the policy or an ACL here, names such a user: so it is decided about anybody else"
 _OF_IDENTITY = " of policy '"  # in the reason, where a policy of a user, a group or a key decided
 
 
@@ -20,30 +26,35 @@ async def explain_to(services: Services, caller: Caller, origin: Origin, asked: 
     """`asked.bucket` is its name or id. Raises NotFound, PermissionDenied, Invalid."""
     bucket = None
     if asked.bucket is not None:
-        is_name = await services.database.read(buckets.find, asked.bucket) is not None
-        bucket, rights = await grants.find_bucket(services, caller, origin, asked.bucket, by_name=is_name)
+        bucket, rights = await grants.find_bucket(services, caller, origin, asked.bucket)
         if not rights.is_owners and caller.principal.role != "admin":
             raise PermissionDenied("only the owner and admins may ask this")
         asked = asked._replace(bucket=bucket.name)
     elif caller.principal.role != "admin":
         raise PermissionDenied("only admins may ask this without a bucket")
     try:
-        found = await services.database.scan(explain, services.settings, asked)
+        if bucket is None or caller.principal.role == "admin":
+            return await services.database.scan(explain, services.settings, asked)
+        return await services.database.scan(_explain_to_owner, services.settings, bucket, asked)
     except NoSuchBucket:  # deleted meanwhile
         raise NotFound("there is no such bucket") from None
     except Unexplainable as error:
         raise Invalid(str(error), faults=(Fault("action", str(error)),)) from None
-    if bucket is None or caller.principal.role == "admin":
-        return found
-    is_foreign = await services.database.scan(_is_foreign, bucket, asked.user)
-    return _without_their_policies(found) if is_foreign else found
 
 
-def _is_foreign(conn: Connection, bucket: Bucket, user: str | None) -> bool:
+def _explain_to_owner(conn: Connection, settings: Settings, bucket: Bucket, asked: Asked) -> Explanation:
+    """Of a user whom he needn't know he hears the same whether there is one of that name or not: what is decided about
+    somebody whom nothing names.
+    """
+    if asked.user is None:
+        return explain(conn, settings, asked)
+    user = find_acquainted(conn, bucket, asked.user, asked.key)
     if user is None:
-        return False
-    found = identities.find_user(conn, user)
-    return (found.account_owner_id or found.id) != bucket.owner_id
+        found = explain(conn, settings, asked._replace(user=None, stranger=stranger(asked.user)))
+        return found._replace(principal=asked.user, facts={}, notes=[*found.notes, _NOBODY])
+    found = explain(conn, settings, asked._replace(user=user.id))
+    is_foreign = (user.account_owner_id or user.id) != bucket.owner_id
+    return _without_their_policies(found) if is_foreign else found
 
 
 def _without_their_policies(found: Explanation) -> Explanation:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
-from s3gw.metadata import groups, identities
+from s3gw.metadata import audited_removals, groups, identities
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
@@ -100,8 +100,7 @@ async def delete(services: Services, caller: Caller, group_id: str) -> None:
 
 def _delete(conn: Connection, caller: Caller, group_id: str) -> None:
     group = _own(conn, caller, group_id)
-    groups.delete_group(conn, group.name)
-    told(conn, caller.actor, "group.delete", group, None)
+    audited_removals.delete_group(conn, caller.actor, group.name)
 
 
 async def add(services: Services, caller: Caller, group_id: str, user_id: str) -> GroupWithMembers:
@@ -123,10 +122,14 @@ def _require_sight(conn: Connection, caller: Caller, group: Group, user_id: str)
     try:
         user = identities.find_user_by_id(conn, user_id)
     except identities.NoSuchUser:
-        raise NotFound("there is no such user") from None
+        raise _no_such_user() from None
     in_account = group.account_owner_id in (user.id, user.account_owner_id)
     if user.deleted_at is not None or not (in_account or caller.principal.role == "admin"):
-        raise NotFound("there is no such user")
+        raise _no_such_user()
+
+
+def _no_such_user() -> NotFound:
+    return NotFound("there is no such user in the group's account")
 
 
 async def remove(services: Services, caller: Caller, group_id: str, user_id: str) -> None:

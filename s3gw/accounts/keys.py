@@ -11,7 +11,7 @@ from s3gw.access.parse import parse_identity_policy
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
-from s3gw.metadata import identities, identity_policies
+from s3gw.metadata import audited_removals, identities, identity_policies
 from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import Key, User
@@ -21,6 +21,12 @@ from s3gw.services import Services
 
 MOST_KEYS = 100  # of a user, to be made by itself
 _POLICY = "scope"  # what the policy is called that a key is made with
+
+
+class Scope(NamedTuple):
+    """What a key is narrowed to: JSON, or None for nothing less than its user."""
+
+    policy: str | None
 
 
 class KeyWithPolicies(NamedTuple):
@@ -110,14 +116,28 @@ def etag_of_key(found: KeyWithPolicies) -> str:
 
 
 async def change(
-    services: Services, caller: Caller, access_key_id: str, changes: dict[str, Any], if_match: str | None
+    services: Services,
+    caller: Caller,
+    access_key_id: str,
+    changes: dict[str, Any],
+    scope: Scope | None,
+    if_match: str | None,
 ) -> KeyWithPolicies:
-    """Of `description`, `is_enabled` and `expires_at`. Raises NotFound, Invalid, PreconditionFailed."""
-    return await services.database.write(_change, caller, access_key_id, changes, if_match)
+    """Of `description`, `is_enabled` and `expires_at`; a `scope` takes the place of all policies of the key. Raises
+    NotFound, Invalid, PreconditionFailed, and the S3Error of a policy that is none.
+    """
+    if scope is not None and scope.policy is not None:
+        parse_identity_policy(scope.policy)
+    return await services.database.write(_change, caller, access_key_id, changes, scope, if_match)
 
 
 def _change(
-    conn: Connection, caller: Caller, access_key_id: str, changes: dict[str, Any], if_match: str | None
+    conn: Connection,
+    caller: Caller,
+    access_key_id: str,
+    changes: dict[str, Any],
+    scope: Scope | None,
+    if_match: str | None,
 ) -> KeyWithPolicies:
     user_id = _own_key(conn, caller, access_key_id).user_id
     identities.lock_user(conn, identities.find_user_by_id(conn, user_id))
@@ -125,8 +145,23 @@ def _change(
     require_match(if_match, etag_of_key(found))
     _refuse_past(conn, changes.get("expires_at"))
     key = identities.update_key(conn, access_key_id, **changes)
-    told(conn, caller.actor, "key.update", found.key, key)
-    return KeyWithPolicies(key, found.policies)
+    if changes or scope is None:
+        told(conn, caller.actor, "key.update", found.key, key)
+    holder = Holder("key", access_key_id, access_key_id)
+    policies = found.policies if scope is None else replace_policies(conn, caller, holder, _POLICY, scope)
+    return KeyWithPolicies(key, policies)
+
+
+def replace_policies(conn: Connection, caller: Caller, holder: Holder, name: str, scope: Scope) -> list[IdentityPolicy]:
+    """All that the holder has, by one of this name or by none: what others allow would go beyond it."""
+    before = {policy.name: policy for policy in identity_policies.of_holder(conn, holder)}
+    for other in before.keys() - ({name} if scope.policy is not None else set()):
+        policy_told(conn, caller.actor, holder, identity_policies.remove(conn, holder, other), None)
+    if scope.policy is None:
+        return []
+    made = identity_policies.put(conn, holder, name, scope.policy)
+    policy_told(conn, caller.actor, holder, before.get(name), made)
+    return [made]
 
 
 async def delete(services: Services, caller: Caller, access_key_id: str) -> None:
@@ -135,9 +170,8 @@ async def delete(services: Services, caller: Caller, access_key_id: str) -> None
 
 
 def _delete(conn: Connection, caller: Caller, access_key_id: str) -> None:
-    key = _own_key(conn, caller, access_key_id)
-    identities.delete_key(conn, access_key_id)
-    told(conn, caller.actor, "key.delete", key, None)
+    _own_key(conn, caller, access_key_id)
+    audited_removals.delete_key(conn, caller.actor, access_key_id)
 
 
 def _own_key(conn: Connection, caller: Caller, access_key_id: str) -> Key:

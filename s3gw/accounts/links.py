@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOUR = 3600
 LIFETIMES: dict[Purpose, int] = {"verify": 48 * _HOUR, "reset": _HOUR, "invite": 7 * 24 * _HOUR}  # seconds
-_MOST_MESSAGES = 3  # an hour that confirm an address: of one user, and to one address
+_MOST_MESSAGES = 3  # an hour, of one kind about addresses: of one user, and to one address
 
 
 class Invitation(NamedTuple):
@@ -47,15 +47,18 @@ async def send_verification(services: Services, user: User) -> None:
 
 async def require_few_verifications(services: Services, user: User) -> None:
     """Counts one more. Raises RateLimited: whoever gives a stranger's address mustn't fill that one's mailbox."""
-    if user.email is None:
-        return
+    if user.email is not None:
+        await _require_few(services, "verify", user.id, user.email)
+
+
+async def _require_few(services: Services, kind: str, *subjects: str) -> None:
+    """Counts one more message of the kind for each. Raises RateLimited."""
     from limits import RateLimitItemPerMinute
 
     from s3gw.accounts.attempts import Limit
 
     an_hour = RateLimitItemPerMinute(_MOST_MESSAGES, 60)
-    limits = [Limit(an_hour, ("verify", subject)) for subject in (user.id, user.email)]
-    refusal = await attempts_of(services).fail(limits, None)
+    refusal = await attempts_of(services).fail([Limit(an_hour, (kind, subject)) for subject in subjects], None)
     if refusal is not None:
         raise refusal
 
@@ -67,6 +70,22 @@ async def send_few_verifications(services: Services, user: User) -> None:
     except RateLimited:
         return
     await send_verification(services, user)
+
+
+async def tell_old_address(services: Services, user: User, old_email: str) -> None:
+    """That it isn't the user's any more. The new one isn't said: whoever reads the old one's mail needn't know it, and
+    who changes addresses to send messages to strangers has no text of his own in them.
+    """
+    try:
+        await _require_few(services, "moved", user.id, old_email)
+    except RateLimited:
+        return
+    text = f"Hello {user.name},\n\nthis isn't the address of your account any more: another one was set just now.\n\n"
+    text += (
+        "If that wasn't you, somebody else is logged in as you: log in by your name, set another password, which ends"
+    )
+    text += " all other sessions, and set your address again. If you can't, ask who runs the server, now.\n"
+    await mail.send(services.settings, old_email, "Your address was changed", text)
 
 
 async def require_patience(services: Services, email: str, origin: Origin) -> None:
@@ -114,7 +133,7 @@ async def invite(database: Database, settings: Settings, actor: Actor, email: st
     if address is not None:
         link = f"{settings.public_url or ''}/register?invitation={token}"
         who = f"{actor.name} invites you" if actor.name else "You are invited"
-        text = f"Hello,\n\n{who}. This link makes your account, once:\n\n{link}\n"
+        text = f"Hello,\n\n{who}. This link makes your account, once, within a week:\n\n{link}\n"
         await mail.send(settings, address, "You are invited", text)
     return Invitation(one_time_tokens.id_of(digest), token, address, expires_at)
 

@@ -73,7 +73,8 @@ async def send(settings: Settings, to: str, subject: str, text: str) -> bool:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = settings.mail_from, to, subject
     message["Date"], message["Message-ID"] = formatdate(localtime=False), make_msgid(domain="s3gw")
-    message.set_content(text)
+    # Otherwise a link of more than 78 characters is broken into lines: nobody could copy it out of a file.
+    message.set_content(text, cte="7bit" if text.isascii() else None)
     try:
         await sender_of(settings).send(message)
     except Exception as error:  # the library's errors are no family, and none of them is worth a failed request

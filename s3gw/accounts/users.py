@@ -20,6 +20,8 @@ from s3gw.metadata.sessions import Session
 from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
+_UNPROVEN = 24 * 3600  # seconds in which an address lets nobody in that was changed without the password
+
 
 class Changes(NamedTuple):
     """None: as it is. `role` and `is_active` are an admin's to change, `current_password` is checked where given."""
@@ -32,10 +34,13 @@ class Changes(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What a user is now; `must_confirm`: the address is another one, which nobody has confirmed."""
+    """What a user is now; `must_confirm`: the address is another one, which nobody has confirmed. `old_email`: what it
+    was until then.
+    """
 
     user: User
     must_confirm: bool
+    old_email: str | None
 
 
 async def find(services: Services, caller: Caller, user_id: str) -> User:
@@ -88,7 +93,8 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
     if changes.email is not None:
         changes = await _admitted(services, caller, user_id, changes._replace(email=normal_email(changes.email)))
     turns = () if changes.name is None else (user_names.turn(changes.name),)
-    return await services.database.write(_change, caller.actor, user_id, changes, if_match, keys=turns)
+    is_proven = user_id != caller.principal.user_id or changes.current_password is not None
+    return await services.database.write(_change, caller.actor, user_id, changes, is_proven, if_match, keys=turns)
 
 
 async def _admitted(services: Services, caller: Caller, user_id: str, changes: Changes) -> Changes:
@@ -105,7 +111,10 @@ async def _admitted(services: Services, caller: Caller, user_id: str, changes: C
     return changes
 
 
-def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_match: str | None) -> Changed:
+def _change(
+    conn: Connection, actor: Actor, user_id: str, changes: Changes, is_proven: bool, if_match: str | None
+) -> Changed:
+    """`is_proven`: more than a session shows that it may be so, which somebody may have stolen."""
     user = identities.find_user_by_id(conn, user_id)
     identities.lock_user(conn, user)
     before = user = identities.find_user_by_id(conn, user_id)
@@ -116,7 +125,11 @@ def _change(conn: Connection, actor: Actor, user_id: str, changes: Changes, if_m
         user = identities.enable_user(conn, user, changes.is_active)
     if user != before:
         told(conn, actor, "user.update", before, user)
-    return Changed(user, identities.has_another_address(before, {"email": user.email}))
+    if not identities.has_another_address(before, {"email": user.email}):
+        return Changed(user, False, None)
+    if not is_proven:
+        one_time_tokens.distrust_address(conn, user.id, lifetime=_UNPROVEN)
+    return Changed(user, True, before.email)
 
 
 def etag_of(user: User) -> str:

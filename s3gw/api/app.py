@@ -10,20 +10,22 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, totp, users
+from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, service_accounts, totp, users
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
 
+# In the order in which /docs and docs/API.md tell them. No path of one is another's.
 ROUTERS: tuple[APIRouter, ...] = (
-    links.router,
-    oidc.router,
-    totp.router,
     users.router,
+    links.router,
+    totp.router,
+    oidc.router,
     groups.router,
     access.router,
+    service_accounts.router,
     keys.router,
     audit.router,
     health.router,
@@ -50,7 +52,8 @@ def build_api(services: Services) -> Door:
 
 def build_app() -> FastAPI:
     """The routes alone, and the document of them."""
-    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    # A redirect to a path without its slash would lead to whatever host the client has named.
+    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)

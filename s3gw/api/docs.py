@@ -16,6 +16,7 @@ _POLICY = (
     " font-src 'self' data:; connect-src 'self'; worker-src blob:; frame-ancestors 'none'; base-uri 'none';"
     " form-action 'none'"
 )
+_METHODS = ["GET", "HEAD"]
 router = APIRouter(include_in_schema=False)
 
 
@@ -32,17 +33,17 @@ def _page(title: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = ())
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get("/docs")
+@router.api_route("/docs", methods=_METHODS)
 async def swagger() -> HTMLResponse:
     return _page("s3gw API", scripts=("swagger-ui-bundle.js", "swagger.js"), styles=("swagger-ui.css",))
 
 
-@router.get("/redoc")
+@router.api_route("/redoc", methods=_METHODS)
 async def redoc() -> HTMLResponse:
     return _page("s3gw API", scripts=("redoc.standalone.js", "redoc.js"))
 
 
-@router.get("/docs/assets/{name}")
+@router.api_route("/docs/assets/{name}", methods=_METHODS)
 async def asset(name: str) -> Response:
     path = _ASSETS / name
     if path.parent != _ASSETS or path.suffix not in _KINDS or not path.is_file():

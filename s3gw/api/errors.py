@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ _BY_STATUS = {
     **{status: (status, code) for status, code in OTHER_CODES.items()},
 }
 _INTERNAL = (500, OTHER_CODES[500])
+_PLACES = ("body", "header", "path", "query")
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -68,8 +69,22 @@ def _refused(request: Request, error: S3Error) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [Fault(".".join(map(str, item["loc"])), str(item["msg"])) for item in error.errors()]
-    return _answer(request.scope["state"], 422, "VALIDATION_ERROR", "the request isn't valid", faults)
+    return _answer(
+        request.scope["state"], 422, "VALIDATION_ERROR", "the request isn't valid", faults_of(error.errors())
+    )
+
+
+def faults_of(found: Iterable[Any]) -> list[Fault]:
+    """What pydantic found, with the names that problems have: without the place (body, query) where a field is."""
+    return [_fault(item) for item in found]
+
+
+def _fault(item: Mapping[str, Any]) -> Fault:
+    if item["type"] == "json_invalid":
+        return Fault("body", f"is no JSON: {item['ctx']['error']}")
+    place, *names = item["loc"] or ("body",)
+    field = ".".join(map(str, names if names and place in _PLACES else (place, *names)))
+    return Fault(field, str(item["msg"]).removeprefix("Value error, "))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -24,6 +24,7 @@ class HealthModel(BaseModel):
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
 
 
+@router.head("/health", include_in_schema=False)  # which monitors ask
 @router.get("/health", responses={503: {"model": HealthModel, "description": "It can't serve."}})
 async def health(services: TheServices, response: Response) -> HealthModel:
     """Database and disks. It needs no token, and is 503 where nothing can be read."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from s3gw.accounts import keys
-from s3gw.accounts.keys import KeyWithPolicies, Wanted
+from s3gw.accounts.keys import KeyWithPolicies, Scope, Wanted
 from s3gw.api.caller import TheCaller, TheServices
 from s3gw.api.models import Body, Id, IfMatch, Moment, Page, ShownOnce, stored_moment, time_of
 from s3gw.api.pages import ThePlace
@@ -72,6 +72,16 @@ class ChangeKey(Body):
     description: Description | None = None
     is_active: bool | None = None
     expires_at: Moment | None = Field(None, description="null: never.")
+    policy: dict[str, Any] | None = Field(
+        None,
+        description="Takes the place of all policies of the key; null: it may what its user may.",
+        examples=[{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}],
+    )
+
+    def scope(self) -> Scope | None:
+        if "policy" not in self.model_fields_set:
+            return None
+        return Scope(None if self.policy is None else json.dumps(self.policy))
 
     def changes(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -122,8 +132,9 @@ async def change_key(
     response: Response,
     if_match: IfMatch = None,
 ) -> Key:
-    """Disable or enable a key, or set when it expires. It counts from the next request on."""
-    return _told(await keys.change(services, caller, access_key_id, body.changes(), if_match), response)
+    """Disable or enable a key, set when it expires, or what it is narrowed to. It counts from the next request on."""
+    changed = await keys.change(services, caller, access_key_id, body.changes(), body.scope(), if_match)
+    return _told(changed, response)
 
 
 @router.delete("/{access_key_id}", status_code=204)

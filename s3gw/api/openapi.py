@@ -36,6 +36,7 @@ TAGS = {
     "links": "Links that work once: an address that is confirmed, a forgotten password, an invitation.",
     "second factor": "Codes of an authenticator app, asked for beside the password.",
     "groups": "Users of an account whom policies and grants name together.",
+    "service accounts": "Users for programs, under the user who makes them.",
     "access": "Who has access to a bucket, a prefix or a file, and why.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
@@ -45,6 +46,12 @@ TAGS = {
 SUMMARIES = {
     "refresh": "Get the next tokens",
     "me": "Show who one is",
+    "verify_email": "Confirm an address",
+    "send_verification": "Ask for another link that confirms it",
+    "forgot_password": "Ask for a link that sets a password",
+    "reset_password": "Set a forgotten password",
+    "begin_oidc_login": "Log in at an OpenID Connect issuer",
+    "finish_oidc_login": "Come back from the issuer",
     "invite": "Invite somebody",
     "add_member": "Add a member to a group",
     "remove_member": "Remove a member of a group",
@@ -229,7 +236,7 @@ def _refusal(errors: list[Any]) -> Document:
 
 
 def _refusal_example(error: Any) -> Document:
-    faults = {"errors": [{"field": "body.username", "message": "Field required"}]}
+    faults = {"errors": [{"field": "username", "message": "Field required"}]}
     return {
         "detail": error.told.detail,
         "error_code": error.code,

@@ -14,6 +14,7 @@ from s3gw.accounts import links, login, registration, users
 from s3gw.accounts.login import Tokens
 from s3gw.accounts.users import Changes
 from s3gw.api.caller import TheAdmin, TheCaller, TheOrigin, TheServices, TheViewer
+from s3gw.api.errors import faults_of
 from s3gw.api.models import (
     Body,
     ChangePassword,
@@ -39,7 +40,7 @@ from s3gw.metadata import identities, people
 from s3gw.metadata.database import Connection
 from s3gw.metadata.deleted_users import parse_data_after
 from s3gw.metadata.people import Wanted
-from s3gw.problems import Fault, Invalid
+from s3gw.problems import Invalid
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
@@ -114,8 +115,7 @@ async def _login_of(request: Request) -> Login:
                 return Login.model_validate(named | {"totp": code or None})
         return Login.model_validate_json(await request.body())
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
-        raise Invalid("the request isn't valid", faults=faults) from None
+        raise Invalid("the request isn't valid", faults=faults_of(error.errors(include_url=False))) from None
 
 
 def _basic_secret(request: Request) -> str | None:
@@ -194,12 +194,15 @@ async def update_user(
     if_match: IfMatch = None,
 ) -> User:
     """Fields that aren't given stay as they are. Roles and activity are an admin's to change. A new address is sent a
-    link that confirms it; who changes his own says his password.
+    link that confirms it, and the old one a message that it was changed. Who changes his own says his password: without
+    it, no link that sets a password is sent to the new address for a day.
     """
     changes = Changes(body.username, body.email, body.role, body.is_active, body.current_password)
     changed = await users.change(services, caller, user_id, changes, if_match)
     if changed.must_confirm:
         later.add_task(links.send_few_verifications, services, changed.user)
+    if changed.old_email is not None:
+        later.add_task(links.tell_old_address, services, changed.user, changed.old_email)
     return _told(changed.user, response)
 
 

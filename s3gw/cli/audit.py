@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from s3gw import kept_head
 from s3gw.accounts import audit
 from s3gw.auth.audit_key import audit_key_now
 from s3gw.auth.key_file import open_keyring
@@ -76,11 +77,13 @@ def verify(head: Head = None, data: Data = None, database_url: DatabaseUrl = Non
     """Tell whether lines were changed or removed since they were sealed. Exit status 1 if so.
 
     Who can write to the database can put back an older state of all of it, unless a head is compared that is kept
-    elsewhere.
+    elsewhere. The one that servers keep in the data folder (audit.head) always is: after a restore of an older
+    database, remove that file.
     """
     with session(data, database_url, as_json) as metadata:
         keys, kept = open_keyring(metadata.settings), None if head is None else parse_place(head)
-        verdict = metadata.run(lambda database: audit.verify_now(database, keys, kept))
+        file = kept_head.file_of(metadata.settings)
+        verdict = metadata.run(lambda database: audit.verify_now(database, keys, kept, file))
         told = {"lines": verdict.lines, "head": str(verdict.head), "faults": verdict.faults}
         show(told, as_json)
     if verdict.faults:

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, session, show, when
-from s3gw.metadata import groups, identity_policies
+from s3gw.metadata import audited_removals, groups, identity_policies
 from s3gw.metadata.audit import COMMAND_LINE
-from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.identity_policies import Holder
 
@@ -107,5 +106,5 @@ def _described(conn: Connection, name: str) -> dict[str, Any]:
 def _delete(conn: Connection, name: str) -> dict[str, Any]:
     """The members and policies too that it had."""
     described = _described(conn, name)
-    told(conn, COMMAND_LINE, "group.delete", groups.delete_group(conn, name), None)
+    audited_removals.delete_group(conn, COMMAND_LINE, name)
     return described | {"deleted": True}

@@ -11,7 +11,7 @@ from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_acc
 from s3gw.auth.key_file import open_keyring
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.cli.options import Expires, NewExpiry, new_expiry, time_of
-from s3gw.metadata import identities, identity_policies
+from s3gw.metadata import audited_removals, identities, identity_policies
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection
@@ -135,7 +135,10 @@ def enable(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = 
 def delete(access_key_id: KeyId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete an access key."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.change("key.delete", identities.delete_key, access_key_id)) | {"deleted": True}, as_json)
+        show(
+            describe(metadata.write(audited_removals.delete_key, COMMAND_LINE, access_key_id)) | {"deleted": True},
+            as_json,
+        )
 
 
 def _list(conn: Connection, user: str | None) -> list[dict[str, Any]]:

@@ -30,8 +30,12 @@ _CERTIFICATE = "the TLS certificate or its key (--tls-cert, --tls-key; S3GW_TLS_
 def serve(
     data: Data = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of S3; port 0 takes a free one.")] = None,
-    admin_listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of health: /healthz, /readyz.")] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes that serve; default: one a core.")] = None,
+    admin_listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of the JSON API and of health.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that serve, 256 at most; default: a core each.")
+    ] = None,
     database_url: DatabaseUrl = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM), reloaded when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,

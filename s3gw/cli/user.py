@@ -23,12 +23,14 @@ Email = Annotated[str | None, typer.Option(help="E-mail address, unique.")]
 DisplayName = Annotated[str | None, typer.Option(help="What others see; default: the name.")]
 Role = Annotated[
     str | None,
-    typer.Option(help="user, auditor (as user yet) or admin (may do everything); in another's account: user."),
+    typer.Option(
+        help="user, auditor (sees users and the audit log too) or admin (everything); in another's account: user."
+    ),
 ]
 Account = Annotated[
     str | None, typer.Option(metavar="OWNER", help="In this user's account, whose its buckets are; default: its own.")
 ]
-Password = Annotated[str | None, typer.Option(help="Nothing asks for it yet: S3 clients use access keys.")]
+Password = Annotated[str | None, typer.Option(help="For the JSON API; S3 clients use access keys.")]
 
 _COLUMNS = (
     "name",
@@ -169,7 +171,7 @@ def delete(
     """Delete a user. Its access keys, sessions and grants end at once; for a while it can be restored."""
     with session(data, database_url, as_json) as metadata:
         if at_once:
-            show(describe(metadata.change("user.delete", deleted_users.delete_now, name)) | {"deleted": True}, as_json)
+            show(describe(metadata.write(deleted_users.delete_now, COMMAND_LINE, name)) | {"deleted": True}, as_json)
         else:
             show(describe(metadata.write(_delete, name, data_after)) | {"deleted": True}, as_json)
 

@@ -17,12 +17,15 @@ from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLit
 from s3gw.metadata.audit_chain import BEGINNING, Line, Place, following, mac_of, seal_of
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import audit_checkpoints, audit_log
+from s3gw.metadata.schema import audit_checkpoints, audit_log, settings
 
 Name = Literal["start", "head"]
 Checkpoints = dict[Name, "Checkpoint"]
 _any_unsealed = Prepared(select(audit_log.c.id).where(audit_log.c.mac.is_(None)).limit(1))
 _set_mac = update(audit_log).where(audit_log.c.id == bindparam("line")).values(mac=bindparam("sealed"))
+_BEGUN = "audit_log"  # in `settings`, beside what it is about: whoever empties the log leaves it, or has to know of it
+_begun = Prepared(select(settings.c.value).where(settings.c.name == _BEGUN))
+HEADLESS = "the head of the audit log is missing, though something was sealed"
 _STEP = 500
 _lines = tuple(audit_log.c[name] for name in Line._fields)
 
@@ -43,10 +46,13 @@ class Checkpoint(NamedTuple):
 
 
 class Sealed(NamedTuple):
-    """A page of sealed lines, and the checkpoints that were there after it was read."""
+    """A page of sealed lines, and the checkpoints that were there after it was read. `is_begun`: something was sealed
+    at some time, so there has to be a head.
+    """
 
     lines: Sequence[Line]
     checkpoints: Checkpoints
+    is_begun: bool
 
 
 def any_unsealed(conn: Connection) -> bool:
@@ -58,7 +64,7 @@ def seal(conn: Connection, key: bytes, limit: int) -> int:
     """Give at most `limit` lines, by id, their places behind the head; how many. Raises Tampered where the head isn't
     one that was noted, or isn't the last place: sealing on would hide that.
     """
-    conn.execute(insert_on_conflict(audit_checkpoints).values(_row(key, "head", BEGINNING, 0)).on_conflict_do_nothing())
+    _begin(conn, key)
     _lock_head(conn)
     place = _genuine(key, "head", checkpoints(conn)["head"]).place
     if _sealed_after(conn, place.position, 1):
@@ -73,6 +79,22 @@ def seal(conn: Connection, key: bytes, limit: int) -> int:
     return len(lines)
 
 
+def _begin(conn: Connection, key: bytes) -> None:
+    """Where nothing was sealed yet. A log that lost its head isn't begun anew: that would hide what it had."""
+    was_begun = is_begun(conn)  # first: it is committed with the head
+    if "head" not in checkpoints(conn):
+        if was_begun:
+            raise Tampered(HEADLESS)
+        head = insert_on_conflict(audit_checkpoints).values(_row(key, "head", BEGINNING, 0))
+        conn.execute(head.on_conflict_do_nothing())
+    if not was_begun:
+        conn.execute(insert_on_conflict(settings).values(name=_BEGUN, value="sealed").on_conflict_do_nothing())
+
+
+def is_begun(conn: Connection) -> bool:
+    return _begun.one_or_none(conn) is not None
+
+
 def checkpoints(conn: Connection) -> Checkpoints:
     rows = conn.execute(select(audit_checkpoints)).all()
     return {row.name: Checkpoint(Place(row.position, bytes(row.mac)), row.at, bytes(row.seal)) for row in rows}
@@ -81,7 +103,8 @@ def checkpoints(conn: Connection) -> Checkpoints:
 def sealed_after(conn: Connection, position: int, limit: int) -> Sealed:
     """The lines first: what is pruned between the two statements is told by the checkpoint."""
     lines = _sealed_after(conn, position, limit)
-    return Sealed(lines, checkpoints(conn))
+    was_begun = is_begun(conn)
+    return Sealed(lines, checkpoints(conn), was_begun)
 
 
 def prune(conn: Connection, key: bytes, before: int, limit: int) -> int:

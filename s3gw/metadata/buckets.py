@@ -167,6 +167,11 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
+def find_by_id_or_name(conn: Connection, wanted: str) -> Bucket | None:
+    """As an id first: a bucket that is called like another's id is never taken for that one."""
+    return find_by_uuid(conn, wanted.lower()) or find(conn, wanted)
+
+
 def uuid_of(conn: Connection, bucket_id: int) -> str:
     return str(conn.execute(select(buckets.c.uuid).where(buckets.c.id == bucket_id)).scalar_one())
 

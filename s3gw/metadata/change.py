@@ -162,6 +162,11 @@ class Change:
             self._checks[on](version)
             self._unchecked.discard(on)
 
+    @property
+    def actor(self) -> Actor:
+        """For lines about something else that changes with the bucket."""
+        return self._actor
+
     def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
         """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
         bucket = buckets.name_of(self.conn, self.bucket_id)

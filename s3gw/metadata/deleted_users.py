@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, true, update
 
-from s3gw.metadata import access_rules, grants, groups, identities, identity_policies, jobs, sessions
+from s3gw.metadata import access_rules, audited_removals, groups, identities, jobs, sessions
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import IdentityError, User
 from s3gw.metadata.schema import (
     buckets,
-    group_members,
     idempotency_keys,
     known_addresses,
     oidc_identities,
@@ -27,7 +26,6 @@ from s3gw.metadata.schema import (
     recovery_codes,
     users,
 )
-from s3gw.metadata.schema import grants as grants_table
 from s3gw.problems import Conflict, Fault, Invalid, NotFound
 
 _TRANSFER = "transfer:"
@@ -106,11 +104,8 @@ def _end_at_once(conn: Connection, actor: Actor, user: User) -> None:
     sessions.end_all(conn, user.id, "deleted")
     by_user = or_(one_time_tokens.c.user_id == user.id, one_time_tokens.c.created_by == user.id)  # invitations too
     conn.execute(delete(one_time_tokens).where(by_user))
-    for key in identities.list_keys(conn, user.id):
-        told(conn, actor, "key.delete", identities.delete_key(conn, key.access_key_id), None)
-    for grant in grants.of_user(conn, user.id):
-        told(conn, actor, "grant.delete", grant, None)
-    conn.execute(delete(grants_table).where(grants_table.c.user_id == user.id))
+    audited_removals.end_keys(conn, actor, user)
+    audited_removals.end_grants(conn, actor, user)
     access_rules.renew(conn, users, users.c.id == user.id)
 
 
@@ -182,12 +177,12 @@ def end_purge(conn: Connection, actor: Actor, user_id: str) -> None:
     refuse_owner(conn, user)
     _refuse_members(conn, user, true())
     for group in groups.of_account(conn, user.id):
-        told(conn, actor, "group.delete", groups.delete_group(conn, group.name), None)
-    _remove(conn, user)
+        audited_removals.delete_group(conn, actor, group.name)
+    _remove(conn, actor, user)
     told(conn, actor, "user.purge", user, None)
 
 
-def delete_now(conn: Connection, name: str) -> User:
+def delete_now(conn: Connection, actor: Actor, name: str) -> User:
     """Without a time in which it could be restored. Refused while the user owns a bucket, or its account has other
     users or groups.
     """
@@ -197,7 +192,8 @@ def delete_now(conn: Connection, name: str) -> User:
     refuse_owner(conn, user)
     _refuse_members(conn, user, true())
     _refuse_groups(conn, user)
-    _remove(conn, user)
+    _remove(conn, actor, user)
+    told(conn, actor, "user.delete", user, None)
     return user
 
 
@@ -210,19 +206,18 @@ def refuse_owner(conn: Connection, user: User) -> None:
         )
 
 
-def _remove(conn: Connection, user: User) -> None:
-    for key in identities.list_keys(conn, user.id):
-        identities.delete_key(conn, key.access_key_id)
-    identity_policies.forget(conn, "user", user.id)
+def _remove(conn: Connection, actor: Actor, user: User) -> None:
+    audited_removals.end_keys(conn, actor, user)
+    audited_removals.end_policies(conn, actor, user)
+    audited_removals.end_grants(conn, actor, user)
+    audited_removals.leave_groups(conn, actor, user)
     sessions.forget_of(conn, user.id)
     of_user = (
-        group_members,
         one_time_tokens,
         recovery_codes,
         known_addresses,
         idempotency_keys,
         oidc_identities,
-        grants_table,
     )
     for table in of_user:
         conn.execute(delete(table).where(table.c.user_id == user.id))

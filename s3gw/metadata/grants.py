@@ -16,7 +16,7 @@ from s3gw.metadata import access_rules, buckets, identity_policies, listing
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import buckets as buckets_table
 from s3gw.metadata.schema import grants as table
-from s3gw.metadata.schema import groups, users
+from s3gw.metadata.schema import group_members, groups, users
 from s3gw.problems import Conflict, Fault, Invalid, NotFound
 
 MOST_OF_BUCKET = 100  # to one user or group in one bucket: each request of theirs there looks at these
@@ -151,10 +151,34 @@ def of_grantee(conn: Connection, bucket_id: int, grantee_id: str) -> list[Grant]
     return [Grant._make(row) for row in conn.execute(statement.order_by(table.c.created_at, table.c.id)).all()]
 
 
+def reach(conn: Connection, bucket_id: int, user_id: str) -> bool:
+    """Whether the user, or a group that he is in, was granted something in the bucket."""
+    of_groups = select(group_members.c.group_id).where(group_members.c.user_id == user_id)
+    to_him = or_(table.c.user_id == user_id, table.c.group_id.in_(of_groups))
+    return conn.execute(select(table.c.id).where(table.c.bucket_id == bucket_id, to_him).limit(1)).first() is not None
+
+
 def of_user(conn: Connection, user_id: str) -> list[Grant]:
     """In all buckets."""
     statement = _select.where(table.c.user_id == user_id).order_by(table.c.created_at, table.c.id)
     return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
+def of_group(conn: Connection, group_id: str) -> list[Grant]:
+    """In all buckets."""
+    statement = _select.where(table.c.group_id == group_id).order_by(table.c.created_at, table.c.id)
+    return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
+def of_bucket(conn: Connection, bucket_id: int) -> list[Grant]:
+    """To whomever."""
+    statement = _select.where(table.c.bucket_id == bucket_id).order_by(table.c.created_at, table.c.id)
+    return [Grant._make(row) for row in conn.execute(statement).all()]
+
+
+def forget_user(conn: Connection, user_id: str) -> None:
+    """All that a user was granted who is about to be deleted."""
+    conn.execute(delete(table).where(table.c.user_id == user_id))
 
 
 def page(

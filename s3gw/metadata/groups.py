@@ -190,8 +190,13 @@ def remove(conn: Connection, name: str, user_name: str) -> Group:
     if user.name not in group.members:
         raise IdentityError(f"{user.name} isn't in group {name}")
     access_rules.renew(conn, users, users.c.id == user.id)
-    conn.execute(delete(group_members).where(group_members.c.group_id == group.id, group_members.c.user_id == user.id))
+    remove_user(conn, group, user.id)
     return find(conn, name)
+
+
+def remove_user(conn: Connection, group: Group, user_id: str) -> None:
+    """Of a user who is about to be deleted, or is given a new revision beside."""
+    conn.execute(delete(group_members).where(group_members.c.group_id == group.id, group_members.c.user_id == user_id))
 
 
 def delete_group(conn: Connection, name: str) -> Group:

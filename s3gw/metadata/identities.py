@@ -20,7 +20,7 @@ from s3gw.metadata import identity_policies, one_time_tokens, sessions, user_nam
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import access_keys, users
-from s3gw.problems import Conflict, Invalid, NotFound, Problem
+from s3gw.problems import Conflict, Fault, Invalid, NotFound, Problem
 
 ROLES = ("user", "auditor", "admin")
 
@@ -288,7 +288,7 @@ def create_user(
     try:
         conn.execute(insert(users).values(values))
     except IntegrityError:
-        raise AlreadyThere(f"there is already a user with the name {name}{_or_email(email)}") from None
+        raise _taken(name, email) from None
     return find_user_by_id(conn, user.id)
 
 
@@ -321,9 +321,10 @@ def change_user(conn: Connection, user: User, /, **changes: str | None) -> User:
     try:
         conn.execute(update(users).where(users.c.id == user.id).values(updated_at=now(conn), **changes, **unconfirmed))
     except IntegrityError:
-        raise AlreadyThere("there is already a user with that name or e-mail address") from None
+        raise _taken(name or user.name, email) from None
     if unconfirmed:
         one_time_tokens.end_links(conn, user.id, "verify", "reset")
+        one_time_tokens.trust_address(conn, user.id)
     elif "password_hash" in changes:
         one_time_tokens.end_links(conn, user.id, "reset")
     return find_user_by_id(conn, user.id)
@@ -482,5 +483,8 @@ def _new_account_id(conn: Connection) -> str:
             return account_id
 
 
-def _or_email(email: str | None) -> str:
-    return f" or the e-mail address {email}" if email else ""
+def _taken(name: str, email: str | None) -> AlreadyThere:
+    """Names were looked at before, so it is the address where there is one."""
+    if not email:
+        return AlreadyThere(f"there is already a user with the name {name}", faults=(Fault("username", "is taken"),))
+    return AlreadyThere(f"there is already a user with the address {email}", faults=(Fault("email", "is taken"),))

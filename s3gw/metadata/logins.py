@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from s3gw.metadata import identities
+from s3gw.metadata import identities, one_time_tokens
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import User
 from s3gw.metadata.prepared import Prepared
@@ -41,12 +41,16 @@ def find_by_id(conn: Connection, user_id: str) -> Login | None:
 
 
 def find_by_email(conn: Connection, email: str, *, confirmed: bool = False) -> User | None:
-    """Whoever is active and has this address, and where asked has confirmed it."""
+    """Whoever is active and has this address, and where asked has confirmed it. Nobody whose address isn't trusted yet
+    (one_time_tokens.py): this is asked where having the address lets somebody in.
+    """
     wanted = [users.c.email == email, users.c.is_enabled == 1, users.c.deleted_at.is_(None)]
     if confirmed:
         wanted.append(users.c.email_verified_at.is_not(None))
     row = conn.execute(select(users.c.id).where(*wanted)).one_or_none()
-    return None if row is None else identities.find_user_by_id(conn, row.id)
+    if row is None or not one_time_tokens.is_trusted(conn, row.id):
+        return None
+    return identities.find_user_by_id(conn, row.id)
 
 
 def is_verified(conn: Connection, user_id: str) -> bool:

@@ -202,6 +202,8 @@ def put(
     )
     change.count(bytes=new.size, objects=1, versions=1)
     change.note(ChangedObject("created", new.key, version_id, new.file_id, new.size, new.etag))
+    if new.acl is not None:
+        change.record("object.acl.put", None, {"version_id": version_id, "acl": _read(new.acl)}, new.key)
     return Stored(version_id if versioning == "Enabled" else None, moment)
 
 

@@ -5,6 +5,7 @@ They are stored as SHA-256, and using one is one step with what it allows: the s
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import one_time_tokens, users
 
 Purpose = Literal["verify", "reset", "invite"]  # of links; "oidc" is that of a login at an issuer
+_UNPROVEN = "unproven"  # of a row that nobody has a token of: as long as it lasts, the user's address lets nobody in
 
 
 class OneTimeToken(NamedTuple):
@@ -99,6 +101,27 @@ def end_links(conn: Connection, user_id: str, *purposes: Purpose) -> None:
     """Those of the user for these purposes, used or not."""
     token = one_time_tokens.c
     conn.execute(delete(one_time_tokens).where(token.user_id == user_id, token.purpose.in_(purposes)))
+
+
+def distrust_address(conn: Connection, user_id: str, *, lifetime: int) -> None:
+    """For so many seconds, from now on."""
+    trust_address(conn, user_id)
+    at, digest = now(conn), hashlib.sha256(f"{_UNPROVEN} {user_id}".encode()).digest()
+    values = {"digest": digest, "purpose": _UNPROVEN, "user_id": user_id, "created_at": at}
+    conn.execute(insert(one_time_tokens).values(**values, expires_at=at + lifetime * 1_000_000))
+
+
+def trust_address(conn: Connection, user_id: str) -> None:
+    conn.execute(delete(one_time_tokens).where(*_unproven(user_id)))
+
+
+def is_trusted(conn: Connection, user_id: str) -> bool:
+    lasting = select(one_time_tokens.c.digest).where(*_unproven(user_id), one_time_tokens.c.expires_at > now(conn))
+    return conn.execute(lasting).one_or_none() is None
+
+
+def _unproven(user_id: str) -> tuple[ColumnElement[bool], ...]:
+    return one_time_tokens.c.user_id == user_id, one_time_tokens.c.purpose == _UNPROVEN
 
 
 def use(conn: Connection, digest: bytes, purpose: Purpose) -> OneTimeToken | None:

@@ -6,6 +6,7 @@ into one part list and the upload into an object, in one transaction (metadata/o
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import buckets, contents, outbox
+from s3gw.metadata import audited_removals, buckets, contents, outbox
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
@@ -111,6 +112,9 @@ def begin(change: Change, upload: Upload) -> None:
     change.require_key(upload.key)
     change.lock_bucket()
     _insert.run(change.conn, **upload._asdict())
+    if upload.acl is not None:  # who completes it may be another
+        after = {"upload_id": upload.upload_id, "acl": json.loads(upload.acl)}
+        change.record("upload.acl.put", None, after, upload.key)
 
 
 def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> None:
@@ -226,6 +230,7 @@ def delete_bucket(change: Change) -> bool:
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False
+    audited_removals.end_grants_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
     buckets.delete_bucket(conn, bucket_id)
     return True

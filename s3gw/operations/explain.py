@@ -40,7 +40,9 @@ class Unexplainable(ValueError):
 
 
 class Asked(NamedTuple):
-    """Neither user nor access key: anonymous. `facts`: condition keys in their canonical spelling."""
+    """Neither user nor access key: anonymous. `facts`: condition keys in their canonical spelling. `stranger`: asked as
+    of this principal, who isn't a user.
+    """
 
     action: str
     user: str | None = None
@@ -49,6 +51,7 @@ class Asked(NamedTuple):
     key: str | None = None
     version_id: str | None = None
     facts: Mapping[str, Sequence[str]] = {}
+    stranger: Principal | None = None
 
 
 class Explanation(NamedTuple):
@@ -122,14 +125,14 @@ def _need(asked: Asked) -> Need:
     known = [need for row in OPERATIONS.values() for need in row.needs if need.action == action]
     if action in ON_OBJECTS:
         if asked.bucket is None or asked.key is None:
-            raise Unexplainable(f"{action} is about an object: give --bucket and --key")
+            raise Unexplainable(f"{action} is about an object: its bucket and key are needed too")
         return Need(action, "object", next((need.versioned for need in known if need.versioned), None))
     if asked.key is not None:
-        raise Unexplainable(f"{action} isn't about an object: leave out --key")
+        raise Unexplainable(f"{action} isn't about an object: leave the key out")
     if action not in ON_BUCKETS:
         return Need(action, "service")
     if asked.bucket is None:
-        raise Unexplainable(f"{action} is about a bucket: give --bucket")
+        raise Unexplainable(f"{action} is about a bucket: its name is needed too")
     return Need(action, "new bucket" if known and all(need.on == "new bucket" for need in known) else "bucket")
 
 
@@ -147,6 +150,8 @@ def _input(asked: Asked) -> dict[str, str]:
 
 def _principal(conn: Connection, asked: Asked) -> tuple[Principal, str | None]:
     """Who asks, and why whatever it asks would be refused before any rule is looked at."""
+    if asked.stranger is not None:
+        return asked.stranger, None
     key = None if asked.access_key is None else identities.find_key(conn, asked.access_key)
     name = asked.user if key is None else key.user
     if name is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3gw.accounts.attempts import MOST_OF_ADDRESS, MOST_OF_NAME, Attempts
+from s3gw.accounts.attempts import MOST_OF_ADDRESS, MOST_OF_NAME, Attempts, used_up
 from s3gw.addresses import client_of
 from s3gw.metadata import failed_attempts, identities
 from s3gw.metadata.database import Database
@@ -47,6 +47,29 @@ async def test_the_limit_of_an_address_holds_for_a_network_of_ipv6(database: Dat
     limits = await attempts.limits_of("another", "2001:db8::ffff:1")
     assert isinstance(await attempts.fail(limits, None), RateLimited)
     assert limits[1].counted.address == "2001:db8::"
+
+
+async def test_what_others_behind_an_address_fail_keeps_nobody_out_who_is_known_there(database: Database) -> None:
+    """He has ten a minute of his own there, which the address's limit neither takes nor is given."""
+    attempts, address = Attempts(database), "192.0.2.1"
+    await known(database, "ann", address)
+    for number in range(MOST_OF_ADDRESS + 1):
+        outcome = await attempts.fail(await attempts.limits_of(f"name-{number}", address), None)
+        assert isinstance(outcome, RateLimited) == (number == MOST_OF_ADDRESS)
+    limits = await attempts.limits_of("ann", address)
+    await attempts.require(limits)
+    assert await database.read(used_up, limits) is None  # as of a wrong code
+    assert await failures(database, "ann", *[address] * (MOST_OF_NAME + 1)) == MOST_OF_NAME
+    with pytest.raises(RateLimited):
+        await attempts.require(limits)
+
+
+async def test_a_known_user_s_failures_are_not_the_address_s(database: Database) -> None:
+    address = "192.0.2.1"
+    for number in range(MOST_OF_ADDRESS // MOST_OF_NAME):
+        await known(database, f"ann-{number}", address)
+        assert await failures(database, f"ann-{number}", *[address] * MOST_OF_NAME) == MOST_OF_NAME
+    assert await failures(database, "another", address) == 1
 
 
 async def test_who_logged_in_from_a_network_of_ipv6_is_known_in_all_of_it(database: Database) -> None:

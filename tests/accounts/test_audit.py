@@ -20,7 +20,7 @@ from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.audit_seals import Tampered, prune, rekey, seal
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.engines import open_database
-from s3gw.metadata.schema import audit_checkpoints, audit_log
+from s3gw.metadata.schema import audit_checkpoints, audit_log, settings
 
 pytestmark = pytest.mark.anyio
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -135,6 +135,31 @@ async def test_a_damaged_head_is_found_and_nothing_is_sealed_over_it(
     await database.write(write, "new")
     with pytest.raises(Tampered):
         await database.write(seal, KEY, 100)
+
+
+async def test_an_emptied_log_is_found_and_not_begun_anew(database: Database) -> None:
+    await sealed(database)
+
+    def empty(conn: Connection) -> None:
+        for table in (audit_log, audit_checkpoints):
+            conn.execute(delete(table))
+
+    await database.write(empty)
+    headless = "the head of the audit log is missing, though something was sealed"
+    assert (await verify(database, KEY)).faults == [headless]
+    with pytest.raises(Tampered, match=headless):
+        await reading.head(database, KEY)
+    await database.write(write, "new")
+    with pytest.raises(Tampered, match=headless):
+        await database.write(seal, KEY, 100)
+
+
+async def test_a_log_that_an_older_release_sealed_is_marked_by_the_next_seal(database: Database) -> None:
+    await sealed(database)
+    await database.write(lambda conn: conn.execute(delete(settings)).rowcount)
+    await sealed(database, 1)
+    await database.write(lambda conn: conn.execute(delete(audit_checkpoints)).rowcount)
+    assert "the head of the audit log is missing, though something was sealed" in (await verify(database, KEY)).faults
 
 
 async def test_another_master_key_verifies_nothing(database: Database) -> None:

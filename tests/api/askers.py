@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -21,8 +23,10 @@ class Person(NamedTuple):
     api: httpx.Client
     headers: dict[str, str]
 
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.api.request(method, path, headers=self.headers, **options)
+    def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str] = MappingProxyType({}), **options: Any
+    ) -> httpx.Response:
+        return self.api.request(method, path, headers={**self.headers, **headers}, **options)
 
     def status(self, method: str, path: str, **options: Any) -> tuple[int, str]:
         """And the error code; "" where there is none."""

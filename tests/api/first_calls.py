@@ -23,6 +23,7 @@ from tests.servers import ROOT_KEY, RunningServer
 _USER, _BUCKET = OF_PARAMETERS["user_id"], OF_PARAMETERS["bucket_id"]
 _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["username"]
 _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
+_SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
 _numbers = itertools.count()
 
@@ -165,6 +166,11 @@ def _of_group(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["group_id"]: group, _USER: member, name: new_name()})
 
 
+def _of_service_account(world: World) -> Call:
+    made = world.user.http.post("/service-accounts", json={"username": new_name()})
+    return Call(world.user.bearer, {_USER: made.json()["id"]})
+
+
 def _of_invitation(world: World) -> Call:
     return Call(world.admin.bearer, {OF_PARAMETERS["invitation_id"]: world.invitation_id()})
 
@@ -214,6 +220,11 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "change_access": _of_grant,
     "revoke_access": _of_grant,
     "explain": lambda world: Call(world.user.bearer, query={"bucket": world.bucket, "key": "a"}),
+    "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
+    "list_service_accounts": _as_user,
+    "get_service_account": _of_service_account,
+    "change_service_account": _of_service_account,
+    "delete_service_account": _of_service_account,
     "create_key": _as_user,
     "list_keys": _as_user,
     "get_key": _of_key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -104,11 +105,47 @@ def test_each_role_may_what_is_written_down(route: str, role: str, shared: Share
     assert person.status(method, path, **options) == OUTCOMES[route][role]
 
 
+def test_a_bucket_is_meant_by_its_id_or_its_name(shared: Shared) -> None:
+    """Who has made it by S3 knows its name alone."""
+    friend, stranger = shared.people["friend"], shared.people["stranger"]
+    path = f"/buckets/{shared.name}"
+    body = {"user_id": friend.id, "permission": "read"}
+    assert shared.owner.status("POST", f"{path}/share", json=body) == CREATED
+    assert shared.owner.ask("GET", f"{path}/access").json() == shared.owner.ask("GET", shared.path("access")).json()
+    assert shared.owner.status("PUT", f"{path}/access/{friend.id}", json={"permission": "write"}) == OK
+    assert shared.owner.status("GET", f"/buckets/{shared.id.upper()}/access") == OK
+    assert stranger.status("GET", f"{path}/access") == HIDDEN
+    assert shared.owner.status("DELETE", f"{path}/access/{friend.id}") == GONE
+
+
+def test_a_bucket_that_is_called_like_another_s_id_is_not_taken_for_it(shared: Shared) -> None:
+    stranger = shared.people["stranger"]
+    shared.ask("bucket", "create", shared.id, "--owner", stranger.name)
+    body = {"user_id": shared.people["friend"].id, "permission": "read"}
+    assert shared.owner.status("POST", shared.path("share"), json=body) == CREATED
+    assert stranger.status("GET", shared.path("access")) == HIDDEN
+
+
 def test_a_bucket_that_isn_t_there_is_as_one_that_may_not_be_seen(shared: Shared) -> None:
-    for bucket_id in ("00000000-0000-4000-8000-000000000000", shared.name, "x", "%00"):
+    for bucket_id in ("00000000-0000-4000-8000-000000000000", f"{shared.name}-", "x", "%00", f"{shared.name}%00"):
         assert shared.owner.status("GET", f"/buckets/{bucket_id}/access") == HIDDEN
     explained = {"params": {"bucket": "none", "action": "s3:ListBucket"}}
     assert shared.owner.status("GET", "/access/explain", **explained) == HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("asked", "needed"),
+    [({"action": "s3:GetObject"}, "bucket and key"), ({"action": "s3:ListBucket", "key": "a"}, "key")],
+)
+def test_what_is_missing_to_explain_is_told_in_words_of_the_api(
+    asked: dict[str, str], needed: str, shared: Shared
+) -> None:
+    answer = shared.owner.ask(
+        "GET", "/access/explain", params={"bucket": shared.name, "user": shared.owner.name, **asked}
+    )
+    assert answer.status_code == 422
+    assert needed in answer.json()["detail"]
+    assert "--" not in answer.text
 
 
 def test_what_was_shared_is_told_and_listed_in_pages(shared: Shared) -> None:
@@ -281,6 +318,7 @@ def test_a_policy_by_boto3_decides_the_api(server: RunningServer, shared: Shared
 def test_of_another_account_s_policies_an_owner_hears_only_that_they_decide(shared: Shared, ask: Ask) -> None:
     name = f"guest-{next(_numbers)}"
     ask("user", "create", name, "--account", shared.people["friend"].name)
+    ask("grant", "create", shared.name, "--user", name, "--permission", "read")
     secret = document(statement("Deny", Principal=None, Sid="Secret", Action="s3:*", Resource="*"))
     ask("policy", "put", "--user", name, "-", "--name", "hidden", input=secret)
     asked = {"bucket": shared.id, "key": "a", "action": "s3:GetObject", "user": name}
@@ -290,11 +328,70 @@ def test_of_another_account_s_policies_an_owner_hears_only_that_they_decide(shar
     assert whole["reason"] == "denied by statement 'Secret' of policy 'hidden' of user '" + name + "'"
 
 
+def test_an_owner_learns_nothing_of_users_who_have_nothing_to_do_with_the_bucket(shared: Shared, ask: Ask) -> None:
+    """Whether there is such a user is told by no answer, however he is called, and disabled or not."""
+    friend, disabled = shared.people["friend"], f"disabled-{next(_numbers)}"
+    ask("user", "create", disabled)
+    ask("user", "disable", disabled)
+    names = ["nobody-at-all", str(uuid.uuid4()), friend.name, friend.id, disabled, shared.people["admin"].id]
+    names += [f"{shared.people[role].name}@example.com" for role in ("friend", "reader", "owner")]
+    asked = {"bucket": shared.id, "key": "a", "action": "s3:GetObject"}
+    answers = []
+    for name in names:
+        answer = shared.owner.ask("GET", "/access/explain", params={**asked, "user": name})
+        assert answer.status_code == 200
+        told = answer.json()
+        assert told.pop("principal") == name
+        answers.append(told)
+    assert answers == [answers[0]] * len(names)
+    assert (answers[0]["allowed"], answers[0]["facts"]) == (False, {})
+    assert "names such a user" in answers[0]["notes"][-1]
+
+
+@pytest.mark.parametrize("by", ["grant", "group", "policy", "account", "acl", "object"])
+def test_an_owner_debugs_why_somebody_can_t_get_in_whom_the_bucket_names(
+    server: RunningServer, shared: Shared, ask: Ask, by: str
+) -> None:
+    name, member, group = (f"{kind}-{next(_numbers)}" for kind in ("guest", "member", "group"))
+    made = ask("user", "create", name)
+    ask("user", "create", member, "--account", name)
+    s3 = clients_of(server, ask, shared.owner)[0]
+    s3.put_bucket_ownership_controls(
+        Bucket=shared.name, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    )
+    asked = {"bucket": shared.id, "key": "a", "action": "s3:PutObject", "user": name}
+
+    def told(user: str) -> str:
+        ask("user", "disable", user)
+        params = {**asked, "user": user}
+        return str(shared.owner.ask("GET", "/access/explain", params=params).json()["reason"])
+
+    assert "is disabled" not in told(name)
+    who = name
+    if by == "grant":
+        ask("grant", "create", shared.name, "--user", name, "--permission", "read", "--prefix", "b/")
+    elif by == "group":
+        who = member
+        ask("group", "create", group, "--account", name)
+        ask("group", "add", group, member)
+        ask("grant", "create", shared.name, "--group", group, "--permission", "read", "--prefix", "b/")
+    elif by in ("policy", "account"):
+        named = made["arn"] if by == "policy" else made["account_id"]
+        allows = statement(Principal={"AWS": named}, Action="s3:GetObject", Resource=f"arn:aws:s3:::{shared.name}/*")
+        s3.put_bucket_policy(Bucket=shared.name, Policy=document(allows))
+    elif by == "acl":
+        s3.put_bucket_acl(Bucket=shared.name, GrantRead=f"id={made['canonical_id']}")
+    else:
+        s3.put_object(Bucket=shared.name, Key="a", GrantRead=f"id={made['canonical_id']}")
+    assert told(who) == f"the user {who} is disabled"
+
+
 def test_explain_says_what_can_t_be_asked(shared: Shared) -> None:
     for role, params, expected in (
         ("owner", {"bucket": shared.id, "action": "s3:Nothing"}, INVALID),
         ("owner", {"bucket": shared.id, "action": "s3:GetObject"}, INVALID),
-        ("owner", {"bucket": shared.id, "action": "s3:ListBucket", "user": "nobody-at-all"}, HIDDEN),
+        ("owner", {"bucket": shared.id, "action": "s3:ListBucket", "user": "nobody-at-all"}, OK),
+        ("admin", {"bucket": shared.id, "action": "s3:ListBucket", "user": "nobody-at-all"}, HIDDEN),
         ("owner", {"action": "s3:ListAllMyBuckets"}, FORBIDDEN),
         ("admin", {"action": "s3:ListAllMyBuckets"}, OK),
         ("owner", {"bucket": shared.id, "action": "s3:ListBucket\0"}, INVALID),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 
-from tests.api.mail_folder import message_to, token_of
-from tests.api.people import PASSWORD, Person, new_name, refusal
+from tests.api.mail_folder import message_to, messages, token_of
+from tests.api.people import PASSWORD, Person, new_name, refusal, register
 from tests.servers import RunningServer
 
 
@@ -18,6 +20,53 @@ def test_another_address_is_sent_a_link_that_confirms_it(
     token = token_of(message_to(server, new, "Confirm your address"))
     assert refusal(api.post("/users/verify-email", json={"token": old})) == (422, "VALIDATION_ERROR")
     assert api.post("/users/verify-email", json={"token": token}).status_code == 204
+
+
+def test_the_old_address_is_told_that_it_was_changed_and_not_to_what(
+    server: RunningServer, person: Person, admin: Person
+) -> None:
+    addresses = [f"{person.name}@example.com", *(f"{new_name()}@example.com" for _ in range(2))]
+    for by, old, new in ((person, *addresses[:2]), (admin, *addresses[1:])):
+        assert by.http.put(f"/users/{person.id}", json={"email": new}).status_code == 200
+        text = message_to(server, old, "Your address was changed")
+        assert person.name in text and new not in text
+    assert person.http.put(f"/users/{person.id}", json={"username": new_name()}).status_code == 200
+    assert told_moves(server, addresses[2]) == 0
+
+
+def told_moves(server: RunningServer, address: str, subject: str = "Your address was changed") -> int:
+    return sum((found["To"], found["Subject"]) == (address, subject) for found in messages(server))
+
+
+def test_three_messages_an_hour_say_that_an_address_was_changed(server: RunningServer, person: Person) -> None:
+    addresses = [f"{person.name}@example.com", *(f"{new_name()}@example.com" for _ in range(4))]
+    for address in addresses[1:]:
+        body = {"email": address, "current_password": PASSWORD}
+        assert person.http.put(f"/users/{person.id}", json=body).status_code == 200
+        time.sleep(0.1)  # the messages are sent after the answers, in any order
+    for address in addresses[:3]:
+        message_to(server, address, "Your address was changed")
+    time.sleep(0.3)
+    assert [told_moves(server, address) for address in addresses] == [1, 1, 1, 0, 0]
+
+
+def test_who_has_only_a_session_gets_no_link_that_sets_a_password_at_an_address_of_his_own(
+    server: RunningServer, api: httpx.Client, person: Person, admin: Person
+) -> None:
+    path, thief = f"/users/{person.id}", f"{new_name()}@example.com"
+    assert person.http.put(path, json={"email": thief}).status_code == 200
+    confirm = token_of(message_to(server, thief, "Confirm your address"))
+    assert api.post("/users/verify-email", json={"token": confirm}).status_code == 204  # which changes nothing
+    assert api.post("/users/forgot-password", json={"email": thief}).status_code == 202
+    reset_link(server, api, f"{register(api).name}@example.com")  # which was asked for later, and is there
+    assert told_moves(server, thief, "Set a new password") == 0
+    proven = f"{new_name()}@example.com"
+    assert person.http.put(path, json={"email": proven, "current_password": PASSWORD}).status_code == 200
+    reset_link(server, api, proven)
+    assert person.http.put(path, json={"email": thief}).status_code == 200
+    given = f"{new_name()}@example.com"
+    assert admin.http.put(path, json={"email": given}).status_code == 200
+    reset_link(server, api, given)
 
 
 def reset_link(server: RunningServer, api: httpx.Client, address: str) -> str:

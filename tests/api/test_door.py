@@ -228,12 +228,34 @@ def test_health_tells_of_database_and_disk_and_nothing_else(server: RunningServe
     [
         ("/users", "GET, POST"),
         ("/keys/AKIAIOSFODNN7EXAMPLE", "DELETE, GET, PUT"),
-        ("/health", "GET"),
+        ("/health", "GET, HEAD"),
     ],
 )
 def test_a_method_that_a_path_doesn_t_have_is_told_all_that_it_has(api: httpx.Client, path: str, methods: str) -> None:
     answer = api.request("PATCH", path)
     assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/health", "/docs", "/redoc", "/openapi.json", "/docs/assets/swagger.js"])
+def test_what_monitors_ask_is_asked_by_HEAD_too(server: RunningServer, api: httpx.Client, path: str) -> None:
+    url = f"{server.admin}{path}"
+    answer, whole = api.head(url), api.get(url)
+    assert (answer.status_code, answer.content) == (200, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert answer.headers[name] == whole.headers[name]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/health/", "/api/v1/users/", "/docs/", "/redoc/", "/openapi.json/", "/healthz/"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_slash_at_the_end_is_another_path_and_leads_nowhere(
+    server: RunningServer, api: httpx.Client, path: str, method: str
+) -> None:
+    answer = api.request(method, f"{server.admin}{path}", headers={"Host": "elsewhere.example"}, follow_redirects=False)
+    assert (answer.status_code, "Location" in answer.headers) == (404, False)
+    if method != "HEAD":
+        assert answer.json()["error_code"] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("path", ["/keys/a%0Ab", "/keys/%0A", "/%0A", "/users/%0D%0A/sessions"])

@@ -47,6 +47,9 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         made = person.http.post("/groups", json={"name": f"etag-{person.name}"})
         names = ({"name": f"etag-{person.name}-2"}, {"name": f"etag-{person.name}-3"})
         return Changed(made, f"/groups/{made.json()['id']}", names)
+    if route == "/service-accounts/{user_id}":
+        made = person.http.post("/service-accounts", json={"username": f"{person.name}-etag"})
+        return Changed(made, f"/service-accounts/{made.json()['id']}", ({"is_active": False}, {"is_active": True}))
     assert route == "/buckets/{bucket_id}/access/{user_id}"
     name, friend = f"etag-{person.id[:12]}", register(api)
     ask("bucket", "create", name, "--owner", person.name)

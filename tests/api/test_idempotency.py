@@ -38,6 +38,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /invitations": {"email": f"{name}@example.com"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /groups": {"name": name},
+        "POST /service-accounts": {"username": name},
         "POST /keys": {"description": name},
         "POST /users/me/totp": {"password": PASSWORD},
     }[route]

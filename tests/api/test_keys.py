@@ -135,6 +135,39 @@ def test_a_policy_narrows_a_key_and_can_give_it_nothing(server: RunningServer, p
     assert lists(client(server, of_member)) == "AccessDenied"  # the member may nothing
 
 
+def test_a_scope_is_changed_and_taken_away_and_counts_at_once(
+    server: RunningServer, people: dict[str, Person], ask: Ask
+) -> None:
+    """All policies of a key make room for it, so it is what it says; each is told by the audit log."""
+    root = people["root"]
+    key = made(root, policy=READS)
+    path, s3, key_id = f"/keys/{key['access_key_id']}", client(server, key), key["access_key_id"]
+    writes = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Put*", "Resource": "*"}}
+    ask("policy", "put", "--key", key_id, "-", "--name", "other", input=json.dumps(READS))
+    etag = root.ask("GET", path).headers["ETag"]
+    changed = root.ask("PUT", path, json={"policy": writes}, headers={"If-Match": etag})
+    assert (changed.status_code, changed.json()["policies"]) == (200, [{"name": "scope", "document": writes}])
+    assert changed.headers["ETag"] != etag
+    assert root.status("PUT", path, json={"policy": None}, headers={"If-Match": etag})[0] == 412
+    assert lists(s3) == "AccessDenied"
+    assert root.ask("PUT", path, json={"is_active": True}).json()["policies"] == changed.json()["policies"]
+    assert root.ask("PUT", path, json={"policy": None}).json()["policies"] == []
+    assert lists(s3) == "listed"
+    told = [line["action"] for line in ask("audit", "list", "--action", "key.policy") if key_id in line["resource"]]
+    assert told == [f"key.policy.{verb}" for verb in ("delete", "put", "delete", "put", "put")]
+
+
+def test_a_scope_never_widens_what_a_user_may(server: RunningServer, people: dict[str, Person]) -> None:
+    root, member = people["root"], people["member"]
+    key = made(root, user_id=member.id, policy=READS)
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+    for scope in (everything, None):
+        assert root.status("PUT", f"/keys/{key['access_key_id']}", json={"policy": scope}) == OK
+        assert lists(client(server, key)) == "AccessDenied"  # the member may nothing
+    for nonsense in ({"Version": "2012-10-17"}, [], "x"):
+        assert root.status("PUT", f"/keys/{key['access_key_id']}", json={"policy": nonsense}) == INVALID
+
+
 def test_what_no_key_can_be_is_refused(people: dict[str, Person]) -> None:
     root = people["root"]
     for body in (
@@ -149,7 +182,7 @@ def test_what_no_key_can_be_is_refused(people: dict[str, Person]) -> None:
     ):
         assert root.status("POST", "/keys", json=body) == INVALID, body
     key = made(root)
-    for change in ({"expires_at": "2001-01-01T00:00:00Z"}, {"user_id": root.id}, {"policy": READS}):
+    for change in ({"expires_at": "2001-01-01T00:00:00Z"}, {"user_id": root.id}, {"policies": []}):
         assert root.status("PUT", f"/keys/{key['access_key_id']}", json=change) == INVALID, change
     for nobody in ("%00", "none", "x" * 200):
         assert root.status("DELETE", f"/keys/{nobody}") == HIDDEN

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
+from s3gw.accounts import mail
+from s3gw.config import load_settings
 from tests.api.documented import HELD
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person, new_name, refusal
@@ -32,6 +34,17 @@ def test_a_forgotten_password_is_set_by_a_link_that_works_once(
     assert person.http.get("/users/me").status_code == 401
     assert refusal(api.post("/users/reset-password", json=new)) == (422, "VALIDATION_ERROR")
     Person(api, person.name, "another good one")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["ada", "ad\u00e4"])
+async def test_a_long_link_can_be_copied_out_of_the_folder_s_message(name: str, tmp_path: Path) -> None:
+    link = f"https://{'files.' * 12}example.com/verify?token={'x' * 43}"
+    assert await mail.send(load_settings(data=str(tmp_path)), "ada@example.com", "Confirm", f"Hello {name}\n\n{link}\n")
+    (path,) = (tmp_path / "mail").iterdir()
+    message = email.message_from_bytes(path.read_bytes(), policy=default)
+    assert link in message.get_content()
+    assert (link in path.read_text().splitlines()) == name.isascii()
 
 
 def test_asking_for_a_link_says_nothing_of_who_there_is_and_is_bounded(api: httpx.Client) -> None:
@@ -110,7 +123,7 @@ def strict(inbox: tuple[Inbox, int], tmp_path_factory: pytest.TempPathFactory) -
         "S3GW_SMTP_SECURITY": "none",
         "S3GW_PUBLIC_URL": "https://files.example.com",
     }
-    with running_server(Path(tmp_path_factory.mktemp("strict")) / "data", **settings) as server:
+    with running_server(Path(tmp_path_factory.mktemp("strict")) / "data", "--workers", "1", **settings) as server:
         server.command("user", "create", "boss", "--role", "admin", "--password", PASSWORD)
         yield server
 

@@ -41,8 +41,23 @@ def test_what_a_new_user_can_not_be_is_refused(api: httpx.Client, field: str, va
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, field: value}
     answer = api.post("/users/register", json=body)
     assert refusal(answer) == (422, "VALIDATION_ERROR")
-    assert field in answer.json()["errors"][0]["field"]
+    assert answer.json()["errors"][0]["field"] == field
     assert login(api, name).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/users/register", "/users/login"])
+@pytest.mark.parametrize("body", ["{", '{"username": nobody}'])
+def test_a_body_that_is_no_json_is_told_so(api: httpx.Client, path: str, body: str) -> None:
+    answer = api.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert refusal(answer) == (422, "VALIDATION_ERROR")
+    (fault,) = answer.json()["errors"]
+    assert fault["field"] == "body"
+    assert fault["message"].startswith("is no JSON: ")
+
+
+def test_a_wrong_parameter_of_the_query_is_named_as_it_was_written(api: httpx.Client, person: Person) -> None:
+    answer = person.http.get("/keys", params={"per_page": 5000})
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["per_page"]
 
 
 def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person) -> None:
@@ -53,7 +68,9 @@ def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person)
     ):
         name = new_name()
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
-        assert refusal(api.post("/users/register", json=body)) == (409, "CONFLICT")
+        answer = api.post("/users/register", json=body)
+        assert refusal(answer) == (409, "CONFLICT")
+        assert [fault["field"] for fault in answer.json()["errors"]] == list(changes)
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,56 @@ def test_what_a_key_is_narrowed_to_from_the_beginning_is_told(ask: Ask, tmp_path
     assert line["after"]["holder_id"] == before["resource"] == name
 
 
+def test_what_ends_with_a_group_a_key_a_bucket_or_a_user_is_told_too(ask: Ask, tmp_path: Path) -> None:
+    """Before the line of what it ends with, each by its name and with what it was."""
+    file = str(tmp_path / "policy.json")
+    Path(file).write_text(POLICY)
+    ask("user", "create", "owner")
+    ask("user", "create", "editor", "--account", "owner")
+    ask("bucket", "create", "pictures", "--owner", "admin")
+    ask("group", "create", "staff", "--account", "owner")
+    ask("group", "create", "team", "--account", "owner")
+    ask("group", "add", "team", "editor")
+    for key in ("FIRST", "SECOND"):
+        ask("key", "create", "editor", "--access-key-id", key, "--policy", file)
+    for holder in (("--group", "staff"), ("--user", "editor")):
+        ask("policy", "put", file, *holder, "--name", "p")
+    grant, of_user, other = (
+        ask("grant", "create", "pictures", "--permission", "read", *to)["id"]
+        for to in (("--group", "staff"), ("--user", "editor"), ("--user", "editor", "--prefix", "a/"))
+    )
+
+    def told(*given: str) -> list[tuple[str, str]]:
+        newest = ask("audit", "list", "--limit", "1")[0]["id"]
+        ask(*given)
+        lines = [line for line in ask("audit", "list") if line["id"] > newest]
+        assert all(line["before"] is not None and line["door"] == "cli" for line in lines)
+        assert [line["action"] for line in lines if line["after"] is not None] == ["group.remove"] * ("user" in given)
+        return [(line["action"], line["resource"]) for line in reversed(lines)]
+
+    assert told("group", "delete", "staff") == [
+        ("group.policy.delete", "staff/p"),
+        ("grant.delete", grant),
+        ("group.delete", "staff"),
+    ]
+    key_policy = ask("policy", "list", "--key", "FIRST")[0]["name"]
+    assert told("key", "delete", "FIRST") == [
+        ("key.policy.delete", f"FIRST/{key_policy}"),
+        ("key.delete", "FIRST"),
+    ]
+    ask("grant", "delete", other)
+    assert told("user", "delete", "editor", "--now") == [
+        ("key.policy.delete", f"SECOND/{key_policy}"),
+        ("key.delete", "SECOND"),
+        ("user.policy.delete", "editor/p"),
+        ("grant.delete", of_user),
+        ("group.remove", "team"),
+        ("user.delete", "editor"),
+    ]
+    grant = ask("grant", "create", "pictures", "--permission", "read", "--user", "owner")["id"]
+    assert told("bucket", "delete", "pictures") == [("grant.delete", grant), ("bucket.delete", "pictures")]
+
+
 def test_a_change_that_is_refused_tells_nothing(ask: Ask, run: Command) -> None:
     before = ask("audit", "list")
     refusal(run("user", "update", "nobody", "--email", "e@example.com"))

@@ -29,14 +29,14 @@ READS = document(
 )
 
 
-@pytest.fixture(autouse=True)
-def people(ask: Ask) -> None:
-    ask("user", "create", "owner")
-    ask("user", "create", "editor", "--account", "owner")
-    ask("group", "create", "staff", "--account", "owner")
-    ask("group", "add", "staff", "editor")
-    ask("bucket", "create", "pictures", "--owner", "owner")
-    ask("policy", "put", "--group", "staff", "-", "--name", "readers", input=READS)
+@pytest.fixture(scope="module", autouse=True)
+def people(once: Ask) -> None:
+    once("user", "create", "owner")
+    once("user", "create", "editor", "--account", "owner")
+    once("group", "create", "staff", "--account", "owner")
+    once("group", "add", "staff", "editor")
+    once("bucket", "create", "pictures", "--owner", "owner")
+    once("policy", "put", "--group", "staff", "-", "--name", "readers", input=READS)
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from s3gw.metadata import grants
 from tests.cli.commands import Ask, Command, refusal
 
 
-@pytest.fixture(autouse=True)
-def people(ask: Ask) -> None:
-    ask("user", "create", "owner")
-    ask("user", "create", "friend")
-    ask("group", "create", "staff", "--account", "owner")
-    ask("bucket", "create", "pictures", "--owner", "owner")
+@pytest.fixture(scope="module", autouse=True)
+def people(once: Ask) -> None:
+    once("user", "create", "owner")
+    once("user", "create", "friend")
+    once("group", "create", "staff", "--account", "owner")
+    once("bucket", "create", "pictures", "--owner", "owner")
 
 
 def test_a_grant_is_made_listed_changed_and_deleted(ask: Ask, run: Command) -> None:

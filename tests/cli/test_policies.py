@@ -19,13 +19,17 @@ READS = document(of_identity(Sid="Reads"))
 HOLDERS = [("--user", "editor"), ("--group", "staff"), ("--key", "AKIAEDITOR")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def people(once: Ask) -> None:
+    """A user in an account, its key, and a group."""
+    once("user", "create", "owner")
+    once("user", "create", "editor", "--account", "owner")
+    once("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
+    once("group", "create", "staff", "--account", "owner")
+
+
 @pytest.fixture(autouse=True)
-def file(ask: Ask, tmp_path: Path) -> Path:
-    """Beside a user in an account, its key, and a group."""
-    ask("user", "create", "owner")
-    ask("user", "create", "editor", "--account", "owner")
-    ask("key", "create", "editor", "--access-key-id", "AKIAEDITOR")
-    ask("group", "create", "staff", "--account", "owner")
+def file(data: Path, tmp_path: Path) -> Path:
     path = tmp_path / "reads.json"
     path.write_text(READS)
     return path

@@ -69,8 +69,8 @@ def _register(conn: Connection, *names: str) -> None:
 
 
 @pytest.fixture
-def room(database: Database, few_shards: None, tmp_path: Path) -> Iterator[Room]:
-    folder = tmp_path / "blobs"
+def room(database: Database, few_shards: None, disk_path: Path) -> Iterator[Room]:
+    folder = disk_path / "blobs"
     made = Room(database, FilesystemStore(folder), folder)
     yield made
     asyncio.run(made.writer.close())

@@ -97,20 +97,20 @@ PAGES = memoryview(mmap.mmap(-1, 64 * 1024))  # at the beginning of a page, as s
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="O_DIRECT and RWF_NOWAIT are Linux's")
-def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(tmp_path: Path) -> None:
-    store = FilesystemStore(tmp_path)
+def test_whole_pages_go_past_the_page_cache_and_a_files_end_through_it(disk_path: Path) -> None:
+    store = FilesystemStore(disk_path)
     PAGES[:] = data = random_bytes(len(PAGES))
     write(store, HERE, PAGES, PAGES, PAGES[:100], PAGES[:8192])
     source, page = store.open(HERE), memoryview(bytearray(4096))
     assert [source.read_cached(page, 2 * len(PAGES) + offset) for offset in (0, 4096)] == [True, True]
     assert not source.read_cached(page, 0)
     source.close()
-    assert (tmp_path / "01" / HERE).read_bytes() == data + data + data[:100] + data[:8192]
+    assert (disk_path / "01" / HERE).read_bytes() == data + data + data[:100] + data[:8192]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
-def test_what_is_expected_is_fetched(tmp_path: Path) -> None:
-    store = FilesystemStore(tmp_path)
+def test_what_is_expected_is_fetched(disk_path: Path) -> None:
+    store = FilesystemStore(disk_path)
     PAGES[:] = data = random_bytes(len(PAGES))
     write(store, HERE, PAGES)
     source, page = store.open(HERE), memoryview(bytearray(4096))

@@ -58,11 +58,11 @@ def write_until_killed(server: RunningServer, data: Path, writers: list[Writer],
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_whatever_was_acknowledged_outlives_a_kill_and_nothing_else_is_left(
-    database: str, request: pytest.FixtureRequest, tmp_path: Path
+    database: str, request: pytest.FixtureRequest, disk_path: Path
 ) -> None:
     seed = os.environ.get("S3GW_CRASH_SEED") or secrets.token_hex(4)
     print(f"S3GW_CRASH_SEED={seed}")  # shown when the test fails
-    chance, data = random.Random(seed), tmp_path / "data"
+    chance, data = random.Random(seed), disk_path / "data"
     url = None if database == "sqlite" else request.getfixturevalue("postgresql_url")
     options = () if url is None else ("--database-url", url)
     shared = [chance.randbytes(size) for size in (CHUNK, 2 * CHUNK + 1, 3 * CHUNK)]

@@ -192,12 +192,12 @@ def soak(server: RunningServer, seconds: float, seed: int) -> Tally:
     return tally
 
 
-def _check(database: str, seconds: float, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def _check(database: str, seconds: float, request: pytest.FixtureRequest, disk_path: Path) -> None:
     settings, seed = dict(_SETTINGS), random.randrange(10**6)
     if database == "postgresql":
         postgresql = request.getfixturevalue("postgresql")
         settings["S3GW_DATABASE_URL"] = postgresql.url(postgresql.create_database())
-    with running_server(tmp_path / "data", **settings) as server:
+    with running_server(disk_path / "data", **settings) as server:
         tally = soak(server, seconds, seed)
         print(f"{database}, seed {seed}: {tally.counts}")
         assert tally.failures == [], f"seed {seed}"
@@ -208,12 +208,12 @@ def _check(database: str, seconds: float, request: pytest.FixtureRequest, tmp_pa
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_every_byte_is_right_while_uploads_are_broken_off(
-    database: str, request: pytest.FixtureRequest, tmp_path: Path
+    database: str, request: pytest.FixtureRequest, disk_path: Path
 ) -> None:
-    _check(database, 5, request, tmp_path)
+    _check(database, 3, request, disk_path)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_every_byte_is_right_for_long(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    _check(database, float(os.environ.get("S3GW_SOAK_SECONDS", "1800")), request, tmp_path)
+def test_every_byte_is_right_for_long(database: str, request: pytest.FixtureRequest, disk_path: Path) -> None:
+    _check(database, float(os.environ.get("S3GW_SOAK_SECONDS", "1800")), request, disk_path)

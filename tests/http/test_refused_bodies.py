@@ -22,7 +22,7 @@ BUFFERS = 24 * MIB
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("refused") / "data") as running:
+    with running_server(tmp_path_factory.mktemp("refused") / "data", "--workers", "1") as running:
         yield running
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from s3gw.metadata import buckets, deleted_users, identities, logins, resolve, schema
+from s3gw.metadata import buckets, deleted_users, identities, logins, one_time_tokens, resolve, schema
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError, NoSuchAccessKey, NoSuchUser
 from s3gw.metadata.logins import Login
@@ -67,6 +68,22 @@ async def test_another_address_is_not_confirmed_and_the_same_one_stays_so(run: R
     assert await run(logins.find_by_email, "bob@example.com", confirmed=True) is None
     await run(identities.update_user, "alice", email="alice@example.com")
     assert not await run(logins.is_verified, alice.id)
+
+
+async def test_an_address_that_is_not_trusted_finds_nobody_for_a_while(run: Run, alice: identities.User) -> None:
+    email = "alice@example.com"
+    await run(logins.confirm_address, alice.id, email)
+    await run(one_time_tokens.distrust_address, alice.id, lifetime=60)
+    await run(one_time_tokens.distrust_address, alice.id, lifetime=60)
+    for confirmed in (False, True):
+        assert await run(logins.find_by_email, email, confirmed=confirmed) is None
+    earlier = update(schema.one_time_tokens).values(expires_at=schema.one_time_tokens.c.expires_at - 61_000_000)
+    await run(lambda conn: conn.execute(earlier))
+    for confirmed in (False, True):
+        assert await run(logins.find_by_email, email, confirmed=confirmed) == alice
+    await run(one_time_tokens.distrust_address, alice.id, lifetime=60)
+    await run(identities.update_user, "alice", email="bob@example.com")  # by the command line
+    assert await run(logins.find_by_email, "bob@example.com") is not None
 
 
 async def test_a_user_is_found_by_name_id_and_email(run: Run, alice: identities.User) -> None:
@@ -134,13 +151,13 @@ async def test_an_update_to_a_taken_name_is_refused(run: Run, alice: identities.
 async def test_the_last_admin_stays(run: Run, admin: identities.User, alice: identities.User) -> None:
     for refused in (
         functools.partial(run, identities.set_user_enabled, "admin", False),
-        functools.partial(run, deleted_users.delete_now, "admin"),
+        functools.partial(run, deleted_users.delete_now, COMMAND_LINE, "admin"),
         functools.partial(run, identities.update_user, "admin", role="user"),
     ):
         with pytest.raises(IdentityError, match="the only admin"):
             await refused()
     await run(identities.update_user, "alice", role="admin")
-    await run(deleted_users.delete_now, "admin")
+    await run(deleted_users.delete_now, COMMAND_LINE, "admin")
     assert not [user for user in await run(identities.list_users) if user.name == "admin"]
 
 
@@ -222,9 +239,9 @@ async def test_a_user_that_owns_a_bucket_stays(run: Run, alice: identities.User)
     await run(identities.create_key, user="alice", access_key_id="KEY", sealed_secret=b"1")
     bucket_id = await run(buckets.create, name="hers", owner_id=alice.id, region="us-east-1", defaults="aws", now=1)
     with pytest.raises(IdentityError, match="alice owns 1 bucket:"):
-        await run(deleted_users.delete_now, "alice")
+        await run(deleted_users.delete_now, COMMAND_LINE, "alice")
     await run(buckets.delete_bucket, bucket_id)
-    await run(deleted_users.delete_now, "alice")
+    await run(deleted_users.delete_now, COMMAND_LINE, "alice")
     assert await run(identities.list_keys) == []
 
 

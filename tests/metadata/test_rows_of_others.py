@@ -20,6 +20,7 @@ from s3gw.metadata import (
     schema,
     uploads,
 )
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.identities import IdentityError
@@ -170,7 +171,7 @@ async def test_a_bucket_is_configured_and_given_away_by_itself(database: Databas
         configurations.set_owner(of_bucket(conn, one), other)
         assert [getattr(buckets.find(conn, name), "owner_id", None) for name in ("one", "two")] == [other, owner]
         configurations.set_versioning(of_bucket(conn, one), "Suspended")
-        assert [buckets.lock_shared(conn, bucket_id) for bucket_id in (one, two)] == ["Suspended", ""]
+        assert [buckets.lock_shared(conn, bucket_id).versioning for bucket_id in (one, two)] == ["Suspended", ""]
         for bucket_id in (one, two):
             for kind in ("Tagging", "PublicAccessBlock"):
                 configurations.put(of_bucket(conn, bucket_id), kind, [bucket_id, kind])
@@ -208,10 +209,10 @@ async def test_a_user_and_a_key_are_changed_and_deleted_by_themselves(database: 
         identities.update_key(conn, "alice1", is_enabled=False)
         assert [key.is_enabled for key in identities.list_keys(conn)] == [False, True, True, True]
         identities.delete_key(conn, "bob1")
-        deleted_users.delete_now(conn, "alice")  # though another owns buckets
+        deleted_users.delete_now(conn, COMMAND_LINE, "alice")  # though another owns buckets
         assert [key.access_key_id for key in identities.list_keys(conn)] == ["bob2"]
         assert [user.name for user in identities.list_users(conn)] == ["bob", "owner"]
         with pytest.raises(IdentityError):
-            deleted_users.delete_now(conn, "owner")
+            deleted_users.delete_now(conn, COMMAND_LINE, "owner")
 
     await database.write(steps)

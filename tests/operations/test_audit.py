@@ -16,7 +16,7 @@ from tests.servers import RunningServer
 
 POLICY = {"Version": "2012-10-17", "Statement": []}
 READS = ("Get", "Head", "List")
-# The data path: objects, their parts and tags. Their ACLs count only where PutObjectAcl changes them.
+# The data path: objects, their parts and tags. Of their ACLs below.
 DATA = {
     "PutObject", "CopyObject", "RenameObject", "DeleteObject", "DeleteObjects", "PutObjectTagging",
     "DeleteObjectTagging", "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload",
@@ -116,9 +116,36 @@ def test_what_is_refused_or_changes_nothing_or_moves_objects_has_no_line(
     tags = {"TagSet": [{"Key": "k", "Value": "v"}]}
     assert refusal(stranger.s3.put_bucket_tagging, Bucket=owned, Tagging=tags)[0] == 403
     owner.s3.delete_bucket_tagging(Bucket=owned)
-    owner.s3.put_object(Bucket=owned, Key="key", ACL="public-read")
+    owner.s3.put_object(Bucket=owned, Key="key", ACL="private")
+    owner.s3.copy_object(Bucket=owned, Key="key", CopySource=f"{owned}/key", MetadataDirective="REPLACE")
     owner.s3.put_object_tagging(Bucket=owned, Key="key", Tagging=tags)
     assert refusal(owner.s3.delete_bucket, Bucket=owned)[0] == 409
     owner.s3.delete_object(Bucket=owned, Key="key")
     assert [line["action"] for line in ask("audit", "list", "--resource", owned)] == ["bucket.create"]
     assert ask("audit", "list", "--resource", f"{owned}/key") == []
+
+
+def test_the_acl_that_an_object_is_written_with_is_told_where_it_isnt_the_owner_s_alone(
+    owner: Person, owned: str, ask: Ask
+) -> None:
+    s3, everybody = owner.s3, ["http://acs.amazonaws.com/groups/global/AllUsers", "READ"]
+    s3.put_object(Bucket=owned, Key="plain")
+    s3.put_object(Bucket=owned, Key="put", ACL="public-read")
+    s3.put_object(Bucket=owned, Key="granted", GrantRead=f'uri="{everybody[0]}"')
+    s3.copy_object(Bucket=owned, Key="copy", CopySource=f"{owned}/put", ACL="public-read")
+    s3.copy_object(Bucket=owned, Key="bare", CopySource=f"{owned}/put")
+    upload = s3.create_multipart_upload(Bucket=owned, Key="upload", ACL="public-read")["UploadId"]
+    part = s3.upload_part(Bucket=owned, Key="upload", UploadId=upload, PartNumber=1, Body=b"part")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    done = s3.complete_multipart_upload(Bucket=owned, Key="upload", UploadId=upload, MultipartUpload=parts)
+    told = {key: ask("audit", "list", "--resource", f"{owned}/{key}") for key in ("put", "granted", "copy", "upload")}
+    for key, lines in told.items():
+        actions = ["object.acl.put", "upload.acl.put"] if key == "upload" else ["object.acl.put"]
+        assert [line["action"] for line in lines] == actions
+        for line in lines:
+            assert everybody in line["after"]["acl"] and line["before"] is None
+            assert (line["actor"], line["door"], line["resource_type"]) == ("owner", "s3", "object")
+    assert told["upload"][0]["request_id"] == done["ResponseMetadata"]["RequestId"]
+    assert told["upload"][1]["after"]["upload_id"] == upload
+    for key in ("plain", "bare"):
+        assert ask("audit", "list", "--resource", f"{owned}/{key}") == []

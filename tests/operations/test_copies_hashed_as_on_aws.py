@@ -20,7 +20,7 @@ WHOLE = b"".join(PARTS)
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     data = tmp_path_factory.mktemp("aws") / "data"
-    with running_server(data, S3GW_COPY_ETAG="aws", S3GW_MIN_PART="1") as server:
+    with running_server(data, "--workers", "1", S3GW_COPY_ETAG="aws", S3GW_MIN_PART="1") as server:
         yield client_of(server)
 
 

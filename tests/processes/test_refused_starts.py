@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from s3gw.config import load_settings
+from s3gw.processes.first_start import prepare
 from tests.certificates import write_certificate
 from tests.servers import RunningServer, environment, running_server
 
@@ -23,11 +26,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield server
 
 
+def first_start(data: Path) -> None:
+    """What it leaves, without processes."""
+    asyncio.run(prepare(load_settings(data=data)))
+
+
 def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A server that is expected not to start."""
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     return subprocess.run(
-        [*command, "--admin-listen", "127.0.0.1:0", *options],
+        [*command, "--admin-listen", "127.0.0.1:0", "--workers", "1", *options],
         cwd=next(folder for folder in data.parents if folder.is_dir()),
         env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
         capture_output=True,
@@ -66,8 +74,7 @@ def test_a_database_that_does_not_answer_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_master_key_is_refused(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data", "--workers", "1"):
-        pass
+    first_start(tmp_path / "data")
     refused = serve(tmp_path / "data", S3GW_MASTER_KEY="00" * 32)
     assert refused.returncode == 1
     assert "sealed under another master key" in refused.stderr

@@ -30,6 +30,11 @@ def test_keys_that_were_not_shown_are_not_said_to_be_above(
     assert ("s3gw key create admin" in printed) is not shown
 
 
+def test_the_start_says_where_the_json_api_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    StartupReport(SETTINGS, False, "", "open").tell_ready(FACTS, {})
+    assert "    JSON API  http://127.0.0.1:9001/docs" in capsys.readouterr().out
+
+
 MODES = [
     ({}, "open"),
     ({"admin_listen": "localhost:1"}, "open"),

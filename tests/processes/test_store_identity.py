@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from s3gw.content.filesystem import FilesystemStore
 from tests.postgresql import Server
-from tests.processes.test_refused_starts import serve
+from tests.processes.test_refused_starts import first_start, serve
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
 BODY = os.urandom(100_000)
@@ -62,8 +62,7 @@ def test_a_new_database_beside_blobs_of_another_is_refused(data: Path, tmp_path:
 
 def test_the_database_of_another_folder_is_refused(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    with running_server(other, *ONE_WORKER):
-        pass
+    first_start(other)
     assert is_refused(data, "identity", S3GW_DATABASE_URL=f"sqlite:///{other}/s3gw.db")
 
 
@@ -86,7 +85,6 @@ def test_a_start_that_ended_before_the_database_knew_the_name_is_taken_up(tmp_pa
 def test_nodes_that_share_folder_and_database_agree(tmp_path: Path, postgresql: Server) -> None:
     settings = {"S3GW_DATABASE_URL": postgresql.url(postgresql.create_database())}
     with running_server(tmp_path / "one", *ONE_WORKER, **settings):
-        pass
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    with running_server(tmp_path / "one", **settings), running_server(tmp_path / "two", **settings) as second:
-        s3(second).create_bucket(Bucket="bucket")
+        shutil.copytree(tmp_path / "one", tmp_path / "two")
+        with running_server(tmp_path / "two", *ONE_WORKER, **settings) as second:
+            s3(second).create_bucket(Bucket="bucket")

@@ -30,7 +30,11 @@ from tests.servers import ROOT_KEY, RunningServer, environment, running_server
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("supervisor") / "data") as server:
+    """Beside modules that nobody asked for, with a password from the environment, and with a misspelt variable."""
+    folder = tmp_path_factory.mktemp("supervisor")
+    for module in ("selectors", "asyncio", "uvicorn", "alembic"):
+        (folder / f"{module}.py").write_text(f"open({str(folder / 'loaded')!r}, 'a').write({module!r})\n")
+    with running_server(folder / "data", S3GW_ROOT_PASSWORD="correct horse", S3GW_WORKER="1") as server:
         yield server
 
 
@@ -78,7 +82,7 @@ def connect(url: str) -> http.client.HTTPConnection:
 def test_the_first_start_prints_what_it_made_up_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     given = {"S3GW_ROOT_ACCESS_KEY_ID": "", "S3GW_ROOT_SECRET_ACCESS_KEY": "", "S3GW_LOG_FORMAT": "json"}
-    with running_server(data, **given) as server:
+    with running_server(data, "--workers", "1", **given) as server:
         made_up = [server.facts[name] for name in ("access_key_id", "secret_access_key", "admin_password")]
         assert all(made_up)
         assert server.stop() == 0
@@ -87,7 +91,7 @@ def test_the_first_start_prints_what_it_made_up_once(tmp_path: Path) -> None:
         log = server.log.read_text()
         assert [json.loads(line)["message"].split(":")[0] for line in log.splitlines()] == ["stopping", "stopped"]
         assert not any(secret in log for secret in made_up)
-    with running_server(data, **given) as server:
+    with running_server(data, "--workers", "1", **given) as server:
         assert "secret_access_key" not in server.facts
 
 
@@ -229,24 +233,20 @@ def test_after_running_out_of_descriptors_all_is_as_before(tmp_path: Path) -> No
                 assert b"".join(iter(lambda: client.recv(65536), b"")).startswith(b"HTTP/1.1 403")
 
 
-def test_modules_in_the_current_folder_are_not_loaded(tmp_path: Path) -> None:
+def test_modules_in_the_current_folder_are_not_loaded(server: RunningServer) -> None:
     """Anybody may have put some there; the first start, the workers and the job process all begin in that folder."""
-    for module in ("selectors", "asyncio", "uvicorn", "alembic"):
-        (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'a').write({module!r})\n")
-    with running_server(tmp_path / "data") as server:
-        assert server.get(f"{server.admin}/readyz")[0] == 200
-    assert not (tmp_path / "loaded").exists()
+    assert server.get(f"{server.admin}/readyz")[0] == 200
+    assert (server.data.parent / "selectors.py").exists()
+    assert not (server.data.parent / "loaded").exists()
 
 
-def test_what_the_environment_gives_is_not_printed(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data", S3GW_ROOT_PASSWORD="correct horse") as server:
-        assert {"access_key_id", "secret_access_key", "admin_password"}.isdisjoint(server.facts)
-        assert "correct horse" not in server.log.read_text()
+def test_what_the_environment_gives_is_not_printed(server: RunningServer) -> None:
+    assert {"access_key_id", "secret_access_key", "admin_password"}.isdisjoint(server.facts)
+    assert "correct horse" not in server.log.read_text()
 
 
-def test_a_misspelt_variable_is_warned_of_and_the_server_starts(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data", S3GW_WORKER="1") as server:
-        assert "S3GW_WORKER is no setting; did you mean S3GW_WORKERS?" in server.log.read_text()
+def test_a_misspelt_variable_is_warned_of_and_the_server_starts(server: RunningServer) -> None:
+    assert "S3GW_WORKER is no setting; did you mean S3GW_WORKERS?" in server.log.read_text()
 
 
 def test_ready_means_that_requests_are_answered(server: RunningServer) -> None:
@@ -286,15 +286,14 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert "ended with -9" in server.log.read_text()
 
 
-def test_the_job_process_is_replaced_too(tmp_path: Path) -> None:
+def test_the_job_process_is_replaced_too(server: RunningServer) -> None:
     def job_processes() -> list[int]:
         return [pid for pid, command in children(server.process.pid).items() if "jobs.process" in command]
 
-    with running_server(tmp_path / "data") as server:
-        assert eventually(lambda: len(job_processes()) == 1)
-        dying = job_processes()[0]
-        os.kill(dying, signal.SIGKILL)
-        assert eventually(lambda: job_processes() != [dying] and len(job_processes()) == 1)
+    assert eventually(lambda: len(job_processes()) == 1)
+    dying = job_processes()[0]
+    os.kill(dying, signal.SIGKILL)
+    assert eventually(lambda: job_processes() != [dying] and len(job_processes()) == 1)
 
 
 def test_what_a_dying_worker_has_not_taken_is_served_by_another(tmp_path: Path) -> None:
@@ -321,7 +320,7 @@ def test_children_die_with_a_killed_supervisor_and_the_folder_is_free(tmp_path: 
         server.process.kill()
         server.process.wait()
         assert eventually(lambda: not any(map(is_alive, pids)))
-    with running_server(tmp_path / "data") as server:
+    with running_server(tmp_path / "data", "--workers", "1") as server:
         assert server.get(f"{server.admin}/healthz")[0] == 200
 
 
@@ -353,7 +352,7 @@ def test_an_upload_in_flight_is_finished_and_kept(tmp_path: Path) -> None:
             client.sendall(body[100_000:])
             assert client.recv(12) == b"HTTP/1.1 200"
         assert server.process.wait(20) == 0
-    with running_server(tmp_path / "data") as server:
+    with running_server(tmp_path / "data", "--workers", "1") as server:
         assert s3_client(server).get_object(Bucket="pictures", Key="cat")["Body"].read() == body
 
 
@@ -369,7 +368,7 @@ def s3_client(server: RunningServer) -> Any:
 
 
 def test_buckets_of_the_first_start_are_there(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data", S3GW_BUCKETS="pictures,music"):
+    with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures,music"):
         pass
     command = [sys.executable, "-m", "s3gw", "bucket", "list", "--data", "data"]
     listing = subprocess.run(
