@@ -26,6 +26,7 @@ def upgrade() -> None:
     _create_usage()
     _create_quotas()
     _create_changes()
+    _create_search()
 
 
 def _give_objects_ids() -> None:
@@ -124,3 +125,26 @@ def _create_changes() -> None:
     if op.get_bind().dialect.name == "postgresql":  # on SQLite changes count themselves, in the order of their ids
         op.create_index(op.f("ix_changes_transaction_id"), "changes", ["transaction", "id"])
         op.execute("INSERT INTO change_readers VALUES ('usage', 0, 0)")
+
+
+def _create_search() -> None:
+    op.create_table(
+        "search_files",
+        sa.Column("id", _IDENTIFIER, autoincrement=True, nullable=False),
+        sa.Column("file_id", sa.LargeBinary(), nullable=False),
+        sa.Column("bucket_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", _BYTEWISE, nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_files")),
+        sa.UniqueConstraint("file_id", name=op.f("uq_search_files_file_id")),
+        sqlite_autoincrement=True,
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE INDEX search_index ON search_files USING gin (array_to_tsvector(string_to_array(words, ' ')))"
+        )
+    else:
+        op.execute(
+            "CREATE VIRTUAL TABLE search_index USING fts5(words, content='search_files', content_rowid='id',"
+            " columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 0')"
+        )

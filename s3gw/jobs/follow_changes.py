@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from s3gw.metadata import outbox, usage
+from s3gw.metadata import jobs, outbox, search, usage
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.outbox import ChangeRow
 from s3gw.metadata.prepared import DialectName
@@ -36,7 +36,8 @@ def _count(conn: Connection, changes: Sequence[ChangeRow]) -> None:
 
 def readers_of(dialect: DialectName) -> dict[str, Reader]:
     """On SQLite each change has counted itself."""
-    return {usage.READER: _count} if dialect == "postgresql" else {}
+    readers: dict[str, Reader] = {search.READER: search.read}
+    return readers | {usage.READER: _count} if dialect == "postgresql" else readers
 
 
 async def keep_following(services: Storage) -> None:
@@ -47,7 +48,7 @@ async def keep_following(services: Storage) -> None:
     while True:
         try:
             if not is_registered:
-                await database.write(outbox.register, tuple(readers))
+                await database.write(_register, tuple(readers))
                 is_registered = True
             if await database.read(outbox.any_unread):
                 await follow_all(services, readers)
@@ -57,6 +58,12 @@ async def keep_following(services: Storage) -> None:
                 _logger.warning("what follows from changes has to wait: %s", error)
             told = str(error)
         await asyncio.sleep(PAUSE)
+
+
+def _register(conn: Connection, names: Sequence[str]) -> None:
+    """What was there before search was is read by a job."""
+    if search.READER in outbox.register(conn, names):
+        jobs.enqueue(conn, "rebuild_search", None, singleton="rebuild_search")
 
 
 async def follow_all(services: Storage, readers: dict[str, Reader]) -> None:

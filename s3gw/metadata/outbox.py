@@ -175,12 +175,17 @@ _advance = Prepared(
 )
 
 
-def register(conn: Connection, names: Collection[str]) -> None:
-    """The readers that there are: new ones begin with what is there, and those that are gone hold up nobody."""
+def register(conn: Connection, names: Collection[str]) -> list[str]:
+    """The readers that there are: new ones, which it gives, begin with what is there; those that are gone hold up
+    nobody.
+    """
     conn.execute(delete(change_readers).where(change_readers.c.name.not_in(names)))
+    new = []
     for name in names:
         begin = {"name": name, "transaction": 0, "id": 0}
-        conn.execute(insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing())
+        made = conn.execute(insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing())
+        new += [name] if made.rowcount else []
+    return new
 
 
 def any_unread(conn: Connection) -> bool:

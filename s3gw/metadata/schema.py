@@ -8,7 +8,20 @@ No statement lives here.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    event,
+    text,
+)
 
 from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
 from s3gw.metadata.schema_people import (
@@ -59,6 +72,7 @@ __all__ = [
     "recovery_codes",
     "refresh_tokens",
     "refused_logins",
+    "search_files",
     "sessions",
     "settings",
     "token_keys",
@@ -259,6 +273,25 @@ change_readers = Table(
     Column("transaction", BigInteger, nullable=False),
     Column("id", BigInteger, nullable=False),
 )
+# Words of the current files, and the index on them (metadata/search.py).
+search_files = Table(
+    "search_files",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("file_id", LargeBinary, nullable=False, unique=True),
+    Column("bucket_id", BigInteger, nullable=False),
+    Column("key", BytewiseText, nullable=False),
+    Column("words", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+for _dialect, _index in {
+    "sqlite": "CREATE VIRTUAL TABLE search_index USING fts5(words, content='search_files', content_rowid='id',"
+    " columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 0')",
+    "postgresql": "CREATE INDEX search_index ON search_files"
+    " USING gin (array_to_tsvector(string_to_array(words, ' ')))",
+}.items():
+    event.listen(search_files, "after_create", DDL(_index).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
 # What an object or part contains: immutable and counted. `refs` counts the objects, parts and part lists that point
 # here. At zero an inline row is deleted at once; the others are left to the reaper, which notes in `released_at` the
 # epoch (metadata/processes.py) in which it saw them.

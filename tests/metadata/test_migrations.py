@@ -90,6 +90,8 @@ def _canonical(sql: str) -> list[str]:
 
 def test_alembic_finds_no_difference_between_the_migrated_database_and_the_schema(connection: Connection) -> None:
     def is_of_dialect(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        if (name or "").startswith("search_index"):  # tables of FTS5, and an index on an expression
+            return False
         return kind != "index" or item._ddl_if in (None, (connection.dialect.name, None, None))  # which Alembic ignores
 
     opts = {"compare_type": True, "compare_server_default": True, "include_object": is_of_dialect}
