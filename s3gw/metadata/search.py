@@ -24,7 +24,8 @@ from s3gw.metadata.schema import objects as objects_table
 from s3gw.metadata.schema import search_files
 
 READER = "search"
-_MOST_WORDS, _LONGEST_WORD = 1024, 64  # of a file; a key has fewer
+_MOST_WORDS = 1024  # of a file; a key has fewer
+_LONGEST_WORD = 64
 _WORD = re.compile(r"[^\W_]+")
 _CHANGING = frozenset(("created", "removed", "hidden", "tagged"))
 
