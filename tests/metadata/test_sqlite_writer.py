@@ -191,6 +191,9 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
     )
     assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 4
     assert len({id(outcome) for outcome in outcomes}) == 4
+    assert {type(outcome.__cause__) for outcome in outcomes if isinstance(outcome, BaseException)} == {
+        sqlite3.IntegrityError
+    }
     fault = database.write_fault()
     assert fault is not None and isinstance(fault.__cause__, sqlite3.IntegrityError)
     assert _stored(path) == []
