@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import insert
 
 from s3gw.metadata import sqlite_files, sqlite_writer
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.schema import settings
 from s3gw.metadata.sqlite import SQLiteDatabase
+from s3gw.metadata.sqlite_connection import SQLiteConnection
 from s3gw.metadata.sqlite_files import WriterLock
 
 pytestmark = pytest.mark.anyio
@@ -70,9 +71,28 @@ async def test_after_so_many_writes_or_seconds_there_is_one(
     assert checkpoints == []
     await put(database, path, "c")
     assert checkpoints == [PASSIVE]
-    database._writer._next_checkpoint = 0.0
     await put(database, path, "d")
+    assert checkpoints == [PASSIVE], "neither so many writes nor seconds have passed since"
+    database._writer._next_checkpoint = 0.0
+    await put(database, path, "e")
     assert checkpoints == [PASSIVE] * 2
+
+
+async def test_one_that_is_due_after_a_transaction_was_lost_has_to_wait(
+    database: SQLiteDatabase, path: Path, checkpoints: list[str]
+) -> None:
+    """There is no connection just then, and those who wait for the writer must not wait for ever."""
+
+    def lose_it(conn: Connection) -> None:
+        assert isinstance(conn, SQLiteConnection)
+        conn.driver.execute("ROLLBACK")
+
+    database._writer._next_checkpoint = 0.0
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(lose_it)
+    async with asyncio.timeout(10):
+        await put(database, path, "a")
+    assert checkpoints == [], "that connection is closed"
 
 
 async def test_a_log_that_has_grown_is_taken_back_and_then_left_until_it_has_grown_again(

@@ -101,6 +101,27 @@ async def test_writes_of_one_turn_of_the_event_loop_share_a_commit(database: SQL
     assert groups == [32]
 
 
+async def test_what_comes_while_a_group_runs_joins_it(
+    database: SQLiteDatabase, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "MAX_GROUP_SECONDS", 10)
+    running, go = threading.Event(), threading.Event()
+
+    def wait(conn: Connection) -> None:
+        running.set()
+        assert go.wait(10)
+
+    first = asyncio.create_task(database.write(wait))
+    assert await asyncio.to_thread(running.wait, 10)
+    others = []
+    for name in ("a", "b", "c"):  # each in a turn of the event loop, and handed over, by itself
+        others.append(asyncio.create_task(database.write(_put, name)))
+        await asyncio.sleep(0.01)
+    go.set()
+    await asyncio.gather(first, *others)
+    assert groups == [4]
+
+
 async def test_a_group_is_bounded(database: SQLiteDatabase, groups: list[int]) -> None:
     await asyncio.gather(*(database.write(_put, f"n{n}") for n in range(sqlite_writer.MAX_GROUP + 1)))
     assert groups == [sqlite_writer.MAX_GROUP, 1]
@@ -170,6 +191,11 @@ async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succee
     )
     assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 4
     assert len({id(outcome) for outcome in outcomes}) == 4
+    assert {type(outcome.__cause__) for outcome in outcomes if isinstance(outcome, BaseException)} == {
+        sqlite3.IntegrityError
+    }
+    fault = database.write_fault()
+    assert fault is not None and isinstance(fault.__cause__, sqlite3.IntegrityError)
     assert _stored(path) == []
     assert await database.write(_put, "d") == "d"
     assert _stored(path) == ["d"]
@@ -202,7 +228,9 @@ async def test_who_waits_hears_of_a_lock_or_a_connection_that_can_not_be_had(
             for _ in range(2):
                 with pytest.raises(DatabaseUnavailable, match=r"can't be had: No locks available$"):
                     await database.write(_put, "a")
+        assert "No locks available" in str(database.write_fault())
         await database.write(_put, "between")  # and not what was refused, too
+        assert database.write_fault() is None
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_writer, "WriterConnection", fail_to_connect)
             database._writer._discard_connection()  # as after a transaction that was lost
@@ -235,7 +263,7 @@ async def test_a_disk_that_fails_between_two_groups_ends_nobodys_wait(
 
 
 async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_success(
-    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+    database: SQLiteDatabase, path: Path, groups: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.write(_put, "before")
     pages = await database.read(lambda conn: conn.execute(text("PRAGMA page_count")).scalar_one()) + 15  # for one value
@@ -263,6 +291,9 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_tells_nobody_succes
     # Nothing half-written: the values that are there are whole.
     sizes = await database.scan(lambda conn: conn.execute(select(settings.c.value)).scalars().all())
     assert {len(size) for size in sizes} <= {1, 50_000}
+    groups.clear()
+    await asyncio.gather(*(database.write(_pragma("cache_size = 5")) for _ in range(5)))
+    assert groups == [5], "they are written together again"
 
 
 async def test_the_writer_outlives_a_lack_of_memory(
