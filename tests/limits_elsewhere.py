@@ -24,6 +24,7 @@ from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
 from tests.metadata import test_search as search
 from tests.metadata import test_sqlite_writer as sqlite
+from tests.metadata import test_trash as trash
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_facts as facts
@@ -55,6 +56,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
     "metadata.idempotency_keys._LONGEST_RUN": idempotency_keys.test_who_died_is_followed_after_two_minutes,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
+    "metadata.quotas._MOST_DROPPED": trash.test_one_write_drops_10_000_files_at_most,
     "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
     "metadata.search._LONGEST_WORD": search.test_long_and_many_words_are_cut,

@@ -18,7 +18,7 @@ depends_on = None
 
 _IDENTIFIER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-_COUNTS = ("bytes", "part_bytes", "objects", "versions", "markers")
+_COUNTS = ("bytes", "part_bytes", "objects", "versions", "markers", "trash_bytes", "trashed")
 
 
 def upgrade() -> None:
@@ -27,6 +27,7 @@ def upgrade() -> None:
     _create_quotas()
     _create_changes()
     _create_search()
+    _create_trash()
 
 
 def _give_objects_ids() -> None:
@@ -65,7 +66,8 @@ def _create_usage() -> None:
     )
     op.execute(
         "INSERT INTO usage SELECT id, coalesce(o.bytes, 0), coalesce(p.bytes, 0), coalesce(o.objects, 0),"
-        " coalesce(o.versions, 0), coalesce(o.markers, 0) FROM buckets LEFT JOIN (SELECT bucket_id, sum(size) AS bytes,"
+        " coalesce(o.versions, 0), coalesce(o.markers, 0), 0, 0 FROM buckets"
+        " LEFT JOIN (SELECT bucket_id, sum(size) AS bytes,"
         " sum(is_current) AS objects, sum(1 - is_delete_marker) AS versions, sum(is_delete_marker) AS markers"
         " FROM objects GROUP BY bucket_id) AS o ON o.bucket_id = buckets.id LEFT JOIN (SELECT bucket_id,"
         " sum(size) AS bytes FROM parts JOIN uploads ON uploads.upload_id = parts.upload_id GROUP BY bucket_id) AS p"
@@ -78,6 +80,7 @@ def _create_quotas() -> None:
     for name in ("max_bytes", "max_objects"):
         op.add_column("buckets", sa.Column(name, sa.BigInteger()))
     op.add_column("buckets", sa.Column("has_prefix_quotas", sa.SmallInteger(), nullable=False, server_default="0"))
+    op.add_column("buckets", sa.Column("trash_seconds", sa.BigInteger(), nullable=False, server_default="0"))
     bucket = sa.ForeignKeyConstraint(
         ["bucket_id"], ["buckets.id"], name=op.f("fk_prefix_quotas_bucket_id_buckets"), ondelete="RESTRICT"
     )
@@ -148,3 +151,37 @@ def _create_search() -> None:
             "CREATE VIRTUAL TABLE search_index USING fts5(words, content='search_files', content_rowid='id',"
             " columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 0')"
         )
+
+
+def _create_trash() -> None:
+    bucket = sa.ForeignKeyConstraint(
+        ["bucket_id"], ["buckets.id"], name=op.f("fk_trash_bucket_id_buckets"), ondelete="RESTRICT"
+    )
+    op.create_table(
+        "trash",
+        sa.Column("id", _IDENTIFIER, autoincrement=True, nullable=False),
+        sa.Column("bucket_id", _IDENTIFIER, nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("is_overwritten", sa.SmallInteger(), nullable=False),
+        sa.Column("key", _BYTEWISE, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
+        sa.Column("last_modified", sa.BigInteger(), nullable=False),
+        sa.Column("owner_id", sa.Text(), nullable=False),
+        sa.Column("storage_class", sa.Text(), nullable=False),
+        sa.Column("content_id", sa.BigInteger()),
+        sa.Column("parts_count", sa.Integer()),
+        *(
+            sa.Column(name, sa.Text())
+            for name in ("checksum_algorithm", "checksum_type", "checksum", "headers", "user_metadata", "tags", "acl")
+        ),
+        sa.Column("file_id", sa.LargeBinary()),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trash")),
+        bucket,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_trash_bucket_id_id"), "trash", ["bucket_id", "id"])
+    for name in ("expires_at", "file_id"):
+        op.create_index(op.f(f"ix_trash_{name}"), "trash", [name])

@@ -39,7 +39,7 @@ class Bucket(NamedTuple):
 
 
 class State(NamedTuple):
-    """What whoever writes into a bucket has to know of it: its versioning and its quotas, None where there is none."""
+    """What whoever writes into a bucket has to know of it: versioning, and quotas, None where there is none."""
 
     versioning: str
     owner_id: str
@@ -48,10 +48,11 @@ class State(NamedTuple):
     has_prefix_quotas: int = 0
     owner_max_bytes: int | None = None
     owner_max_objects: int | None = None
+    trash_seconds: int = 0  # how long trash is kept; 0: there is none
 
     @property
     def has_quotas(self) -> bool:
-        return self[2:] != _NO_QUOTAS
+        return self[2:7] != _NO_QUOTAS
 
     @property
     def is_limited(self) -> bool:
@@ -88,6 +89,7 @@ _state = (
         buckets.c.has_prefix_quotas,
         users.c.storage_quota,
         users.c.object_quota,
+        buckets.c.trash_seconds,
     )
     .join_from(buckets, users, users.c.id == buckets.c.owner_id)
     .where(buckets.c.id == bindparam("bucket_id"))

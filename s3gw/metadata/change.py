@@ -119,7 +119,20 @@ class Change:
         self._noted: list[Noted] = []
         self._more = NOTHING
 
-    def count(self, bytes: int = 0, part_bytes: int = 0, objects: int = 0, versions: int = 0, markers: int = 0) -> None:
+    @property
+    def actor_id(self) -> str:
+        return self._actor.id
+
+    def count(
+        self,
+        bytes: int = 0,
+        part_bytes: int = 0,
+        objects: int = 0,
+        versions: int = 0,
+        markers: int = 0,
+        trash_bytes: int = 0,
+        trashed: int = 0,
+    ) -> None:
         """What is added to usage by the change of the object that is noted next, or taken from it."""
         of = self._more
         self._more = Usage(
@@ -128,6 +141,8 @@ class Change:
             of.objects + objects,
             of.versions + versions,
             of.markers + markers,
+            of.trash_bytes + trash_bytes,
+            of.trashed + trashed,
         )
 
     def note(self, changed: ChangedObject) -> None:
@@ -141,7 +156,7 @@ class Change:
             raise NotChecked(", ".join(sorted(self._unchecked)))
         assert self._more == NOTHING, "what is counted belongs to a key"
         if self._noted:
-            state = self._state or buckets.lock_shared(self.conn, self.bucket_id)
+            state = self.state
             if state.has_quotas:
                 quotas.require_room(self.conn, self.bucket_id, state, self._noted, self._actor.id, is_alone)
             outbox.write(
@@ -175,9 +190,14 @@ class Change:
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
+        return self.state.versioning
+
+    @property
+    def state(self) -> State:
+        """Of the bucket, which is locked as by `lock_bucket`."""
         if self._state is None:
             self._state = buckets.lock_shared(self.conn, self.bucket_id)
-        return self._state.versioning
+        return self._state
 
     def lock_bucket_exclusively(self) -> None:
         """Before it is configured or deleted: nobody writes into it until the end."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import contents, uploads
+from s3gw.metadata import contents, trash, uploads
 from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, now
@@ -25,6 +25,7 @@ from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
+from s3gw.metadata.trash import Trashed
 
 NULL_VERSION = "null"
 
@@ -215,11 +216,18 @@ def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **
 
 
 def delete_latest(
-    change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now, *, is_renamed: bool = False
+    change: Change,
+    key: str,
+    precondition: Precondition | None = None,
+    clock: Clock = now,
+    *,
+    is_renamed: bool = False,
+    is_permanent: bool = False,
 ) -> Stored:
     """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker.
 
-    `is_renamed`: it has gone to another key, so what is put here next is another file.
+    `is_renamed`: it has gone to another key, so what is put here next is another file. Neither then nor if it
+    `is_permanent` does it go to the trash.
     """
     change.require_key(key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
@@ -230,7 +238,10 @@ def delete_latest(
     if not versioning:
         if top is not None:
             uploads.note_removal(conn, bucket_id, key, top.sequence)
-            _remove(change, top)
+            if is_renamed or is_permanent:
+                _remove(change, top)
+            else:
+                _remove_to_trash(change, top, is_overwritten=False)
             _note(change, "removed", top)
         return Stored(None)
     moment = _moment(conn, top, clock)
@@ -318,7 +329,7 @@ def _make_room(change: Change, key: str, versioning: str, top: ObjectVersion | N
     if top is not None:
         replaced = top if top.version_id == NULL_VERSION else _find_null(change.conn, change.bucket_id, key)
         if replaced is not None:
-            _remove(change, replaced)
+            _remove_to_trash(change, replaced, is_overwritten=True)
         if top.is_current and top is not replaced:
             _make_current(change, top, 0)
     return sequence, NULL_VERSION
@@ -336,14 +347,51 @@ def _make_current(change: Change, version: ObjectVersion, is_current: int) -> No
 
 
 def _remove(change: Change, version: ObjectVersion) -> None:
-    conn = change.conn
-    _delete.run(conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
+    _take_out(change, version)
     if version.content_id is not None:
-        contents.release(conn, version.content_id)
+        contents.release(change.conn, version.content_id)
+
+
+def _remove_to_trash(change: Change, version: ObjectVersion, *, is_overwritten: bool) -> None:
+    """Where the bucket keeps trash; a delete marker is none."""
+    seconds = change.state.trash_seconds
+    if not seconds or version.is_delete_marker:
+        _remove(change, version)
+        return
+    _take_out(change, version)
+    trash.put(
+        change.conn,
+        version._asdict(),
+        deleted_at=now(change.conn),
+        deleted_by=change.actor_id,
+        seconds=seconds,
+        is_overwritten=is_overwritten,
+    )
+    change.count(trash_bytes=version.size, trashed=1)
+
+
+def _take_out(change: Change, version: ObjectVersion) -> None:
+    _delete.run(change.conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
     if version.is_delete_marker:
         change.count(markers=-1)
     else:
         change.count(bytes=-version.size, objects=-version.is_current, versions=-1)
+
+
+def restore(change: Change, found: Trashed, precondition: Precondition | None = None) -> Stored | None:
+    """Bring back from the trash what was deleted or overwritten, on top of its key; None: it isn't there any more.
+
+    What is there now is overwritten, if the precondition lets it. It is the same file, unless that is somewhere else.
+    """
+    if not trash.take(change.conn, found):
+        return None
+    change.count(trash_bytes=-found.size, trashed=-1)
+    values = {name: getattr(found, name) for name in NewObject._fields if name not in ("upload_id", "file_id")}
+    is_elsewhere = find_file(change.conn, found.file_id) is not None
+    new = NewObject(**values, file_id=None if is_elsewhere else found.file_id)
+    assert found.content_id is not None, "no delete marker is in the trash"
+    content_id = found.content_id
+    return put(change, new, lambda conn: content_id, precondition)
 
 
 def _promote(change: Change, key: str) -> None:

@@ -107,6 +107,8 @@ def write(
             more_objects=more.objects,
             more_versions=more.versions,
             more_markers=more.markers,
+            more_trash_bytes=more.trash_bytes,
+            more_trashed=more.trashed,
         )
 
 
@@ -132,10 +134,20 @@ class ChangeRow(NamedTuple):
     more_objects: int
     more_versions: int
     more_markers: int
+    more_trash_bytes: int
+    more_trashed: int
 
     @property
     def more(self) -> Usage:
-        return Usage(self.more_bytes, self.more_part_bytes, self.more_objects, self.more_versions, self.more_markers)
+        return Usage(
+            self.more_bytes,
+            self.more_part_bytes,
+            self.more_objects,
+            self.more_versions,
+            self.more_markers,
+            self.more_trash_bytes,
+            self.more_trashed,
+        )
 
 
 class Place(NamedTuple):

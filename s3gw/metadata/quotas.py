@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import Integer, case, cast, delete, exists, func, insert, select, update
 
 from s3gw.errors import QuotaExceeded
-from s3gw.metadata import buckets, outbox, usage
+from s3gw.metadata import buckets, outbox, trash, usage
 from s3gw.metadata.buckets import State
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject, Noted
@@ -29,6 +29,8 @@ from s3gw.metadata.usage import Usage
 # Below nine tenths of a quota, and with so little each that all connections together can't have the last tenth at work,
 # writers don't wait for one another.
 _PARTS = 10
+_DROPPED = 10  # rows of the trash at once
+_MOST_DROPPED = 10_000  # by one write
 
 
 class NearLimit(Exception):
@@ -49,8 +51,8 @@ class Quota(NamedTuple):
         """The unit, the most, what is used and what is added, as far as it is limited and anything is added."""
         if self.max_bytes is not None and self.more.all_bytes > 0:
             yield "bytes", self.max_bytes, self.used_bytes, self.more.all_bytes
-        if self.max_objects is not None and self.more.versions > 0:
-            yield "objects", self.max_objects, self.used_objects, self.more.versions
+        if self.max_objects is not None and self.more.all_objects > 0:
+            yield "objects", self.max_objects, self.used_objects, self.more.all_objects
 
     def require(self, is_owner: bool) -> None:
         """How much is left of a user's quota is told to that user only. Raises QuotaExceeded."""
@@ -69,14 +71,35 @@ class PrefixQuota(NamedTuple):
 
 
 def require_room(
-    conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], actor_id: str, is_alone: bool
+    conn: Connection, bucket_id: int, state: State, noted: list[Noted], actor_id: str, is_alone: bool
 ) -> None:
-    """Before what was noted is written to the outbox. Raises QuotaExceeded and NearLimit."""
-    more = usage.sum_of(each.more for each in noted)
-    if more.all_bytes <= 0 and more.versions <= 0:
+    """Before what was noted is written to the outbox. Raises QuotaExceeded and NearLimit.
+
+    Where there is no room, the bucket's trash makes it, the oldest first: what is dropped is noted too.
+    """
+    if not _adds(usage.sum_of(each.more for each in noted)):
         return
     if conn.dialect == "postgresql":
         _take_turns(conn, bucket_id, state, is_alone)
+    while True:
+        try:
+            _require(conn, bucket_id, state, noted, actor_id, is_alone)
+            return
+        except QuotaExceeded:
+            dropped = trash.drop_oldest(conn, bucket_id, _DROPPED) if len(noted) < _MOST_DROPPED else []
+            if not dropped:
+                raise
+            noted += dropped
+
+
+def _adds(more: Usage) -> bool:
+    return more.all_bytes > 0 or more.all_objects > 0
+
+
+def _require(
+    conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], actor_id: str, is_alone: bool
+) -> None:
+    more = usage.sum_of(each.more for each in noted)
     for quota in _quotas(conn, bucket_id, state, noted, more):
         quota.require(state.owner_id == actor_id)
         if conn.dialect == "postgresql" and not is_alone and _is_near(conn, quota):
@@ -85,8 +108,9 @@ def require_room(
 
 def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, actor_id: str) -> None:
     """As `require_room` of a write that hasn't begun, so that no long body is read for nothing. Only reads."""
-    state = buckets.state_of(conn, bucket_id)
-    if state is not None and state.has_quotas and (more.all_bytes > 0 or more.versions > 0):
+    state, there = buckets.state_of(conn, bucket_id), usage.of_bucket(conn, bucket_id)
+    more = more._replace(trash_bytes=-there.trash_bytes, trashed=-there.trashed)
+    if state is not None and state.has_quotas and _adds(more):
         for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
             quota.require(state.owner_id == actor_id)
 
@@ -117,10 +141,10 @@ def _quotas(conn: Connection, bucket_id: int, state: State, noted: Sequence[Note
     if state.is_owner_limited:
         used = usage.of_owner(conn, state.owner_id)
         most = state.owner_max_bytes, state.owner_max_objects
-        yield Quota(_OF_OWNER, *most, used.all_bytes, used.versions, more)
+        yield Quota(_OF_OWNER, *most, used.all_bytes, used.all_objects, more)
     if state.is_limited:
         used = usage.of_bucket(conn, bucket_id)
-        yield Quota("the bucket", state.max_bytes, state.max_objects, used.all_bytes, used.versions, more)
+        yield Quota("the bucket", state.max_bytes, state.max_objects, used.all_bytes, used.all_objects, more)
     for quota in of_prefixes(conn, bucket_id) if state.has_prefix_quotas else ():
         added = usage.sum_of(each.more for each in noted if each.changed.key.startswith(quota.prefix))
         yield Quota(f"{quota.prefix!r} in the bucket", *quota[1:], added)
@@ -138,7 +162,9 @@ _of_prefixes = select(*(prefix_quotas.c[name] for name in PrefixQuota._fields)).
 
 def _with_unread(conn: Connection, bucket_id: int, quota: PrefixQuota) -> PrefixQuota:
     more = usage.unread_below(conn, bucket_id, quota.prefix)
-    return quota._replace(used_bytes=quota.used_bytes + more.all_bytes, used_objects=quota.used_objects + more.versions)
+    return quota._replace(
+        used_bytes=quota.used_bytes + more.all_bytes, used_objects=quota.used_objects + more.all_objects
+    )
 
 
 def set_prefix(conn: Connection, bucket_id: int, prefix: str, max_bytes: int | None, max_objects: int | None) -> None:
@@ -151,7 +177,7 @@ def set_prefix(conn: Connection, bucket_id: int, prefix: str, max_bytes: int | N
     elif not conn.execute(update(prefix_quotas).where(*this).values(most)).rowcount:
         used = _used_below(conn, bucket_id, prefix)
         values = {"bucket_id": bucket_id, "prefix": prefix, **most}
-        values |= {"used_bytes": used.all_bytes, "used_objects": used.versions}
+        values |= {"used_bytes": used.all_bytes, "used_objects": used.all_objects}
         conn.execute(insert(prefix_quotas).values(values))
     any_left = exists().where(prefix_quotas.c.bucket_id == bucket_id)
     conn.execute(

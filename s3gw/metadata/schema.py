@@ -76,6 +76,7 @@ __all__ = [
     "sessions",
     "settings",
     "token_keys",
+    "trash",
     "uploads",
     "usage",
     "users",
@@ -98,6 +99,7 @@ buckets = Table(
     Column("max_bytes", BigInteger),  # NULL: no quota
     Column("max_objects", BigInteger),
     Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
+    Column("trash_seconds", BigInteger, nullable=False, server_default="0"),  # how long trash is kept; 0: there is none
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -222,6 +224,8 @@ usage = Table(
     Column("objects", BigInteger, nullable=False),  # current versions
     Column("versions", BigInteger, nullable=False),  # current or not, without delete markers
     Column("markers", BigInteger, nullable=False),
+    Column("trash_bytes", BigInteger, nullable=False),
+    Column("trashed", BigInteger, nullable=False),  # versions in the trash
 )
 
 # Quotas of what is below a prefix of a bucket, and how much of each is used.
@@ -261,6 +265,8 @@ changes = Table(
     Column("more_objects", BigInteger, nullable=False),
     Column("more_versions", BigInteger, nullable=False),
     Column("more_markers", BigInteger, nullable=False),
+    Column("more_trash_bytes", BigInteger, nullable=False),
+    Column("more_trashed", BigInteger, nullable=False),
     Index("ix_changes_transaction_id", "transaction", "id").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
 )
@@ -273,6 +279,37 @@ change_readers = Table(
     Column("transaction", BigInteger, nullable=False),
     Column("id", BigInteger, nullable=False),
 )
+# What was deleted or overwritten where no version was kept of it, for the time that its bucket keeps trash: a row of
+# `objects` as it was. Its content is still counted.
+trash = Table(
+    "trash",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), nullable=False),
+    Column("deleted_at", BigInteger, nullable=False),
+    Column("deleted_by", Text, nullable=False),  # users.id; "" of nobody
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("is_overwritten", SmallInteger, nullable=False),
+    Column("key", BytewiseText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("last_modified", BigInteger, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column("content_id", BigInteger),
+    Column("parts_count", Integer),
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),
+    Column("checksum", Text),
+    Column("headers", Text),
+    Column("user_metadata", Text),
+    Column("tags", Text),
+    Column("acl", Text),
+    Column("file_id", LargeBinary, index=True),
+    Index("ix_trash_bucket_id_id", "bucket_id", "id"),
+    sqlite_autoincrement=True,
+)
+
 # Words of the current files, and the index on them (metadata/search.py).
 search_files = Table(
     "search_files",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import audited_removals, buckets, contents, outbox
+from s3gw.metadata import audited_removals, buckets, contents, outbox, trash
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
@@ -219,8 +219,8 @@ def abort(conn: Connection, upload_id: str) -> int:
 def delete_bucket(change: Change) -> bool:
     """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone.
 
-    A bucket with unfinished uploads counts as empty, as on AWS: each step aborts some, and other writers go between
-    two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
+    A bucket with unfinished uploads counts as empty, as on AWS, and so does one with trash: each step removes some, and
+    other writers go between two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
     """
     conn, bucket_id = change.conn, change.bucket_id
     change.lock_bucket_exclusively()
@@ -230,6 +230,8 @@ def delete_bucket(change: Change) -> bool:
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False
+    if trash.drop_oldest(conn, bucket_id, _STEP):
+        return False
     audited_removals.end_grants_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
     buckets.delete_bucket(conn, bucket_id)

@@ -15,12 +15,13 @@ from sqlalchemy import BindParameter, Select, Text, bindparam, delete, func, ins
 
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import buckets, change_readers, changes, objects, parts, prefix_quotas, uploads, usage
+from s3gw.metadata.schema import buckets, change_readers, changes, objects, parts, prefix_quotas, trash, uploads, usage
 
 
 class Usage(NamedTuple):
     """Of a bucket, or what a change adds to it. `bytes` are those of all versions, whether current or not, `part_bytes`
-    those of uploads that aren't completed; `versions` has no delete markers in it.
+    those of uploads that aren't completed; `versions` has no delete markers in it. `trash_bytes` and `trashed` are of
+    versions in the trash, which are in none of the others.
     """
 
     bytes: int = 0
@@ -28,10 +29,18 @@ class Usage(NamedTuple):
     objects: int = 0
     versions: int = 0
     markers: int = 0
+    trash_bytes: int = 0
+    trashed: int = 0
 
     @property
     def all_bytes(self) -> int:
-        return self.bytes + self.part_bytes
+        """As a quota counts them."""
+        return self.bytes + self.part_bytes + self.trash_bytes
+
+    @property
+    def all_objects(self) -> int:
+        """As a quota counts them."""
+        return self.versions + self.trashed
 
 
 NOTHING = Usage()
@@ -108,8 +117,8 @@ def difference(whole: Usage, part: Usage) -> Usage:
 
 def add_below(conn: Connection, bucket_id: int, key: str, more: Usage) -> None:
     """To the counts of the prefixes of a key that have a quota."""
-    if more.all_bytes or more.versions:
-        _add_below.run(conn, of_bucket=bucket_id, of_key=key, more_bytes=more.all_bytes, more_objects=more.versions)
+    if more.all_bytes or more.all_objects:
+        _add_below.run(conn, of_bucket=bucket_id, of_key=key, more_bytes=more.all_bytes, more_objects=more.all_objects)
 
 
 def with_prefixes(conn: Connection) -> set[int]:
@@ -158,6 +167,9 @@ def count(conn: Connection, bucket_id: int, prefix: str = "") -> Usage:
         .select_from(parts.join(uploads, uploads.c.upload_id == parts.c.upload_id))
         .where(uploads.c.bucket_id == bucket_id, func.substr(uploads.c.key, 1, len(prefix)) == prefix)
     )
+    of_trash = select(func.coalesce(func.sum(trash.c.size), 0), func.count()).where(
+        trash.c.bucket_id == bucket_id, func.substr(trash.c.key, 1, len(prefix)) == prefix
+    )
     bytes_, current, versions, markers = map(int, conn.execute(of_objects).one())
     part_bytes = conn.execute(of_parts).scalar_one()
-    return Usage(bytes_, int(part_bytes), current, versions, markers)
+    return Usage(bytes_, int(part_bytes), current, versions, markers, *map(int, conn.execute(of_trash).one()))

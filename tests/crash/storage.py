@@ -76,7 +76,8 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
         stored.append(contents.from_row(tuple(row)[:5]))
         refs[row.id] = row.refs
     expected = Counter(row[0] for row in conn.execute(select(schema.objects.c.content_id)) if row[0] is not None)
-    expected.update(row[0] for row in conn.execute(select(schema.parts.c.content_id)))
+    for table in (schema.parts, schema.trash):
+        expected.update(row[0] for row in conn.execute(select(table.c.content_id)))
     blob_refs: Counter[bytes] = Counter()
     for content in stored:
         if content.form == PARTS:

@@ -190,7 +190,7 @@ def test_files_that_are_there_get_ids_and_are_counted(tmp_path: Path, request: p
         upgrade(url, tmp_path)
         with engine.connect() as connection:
             counted = connection.execute(text("SELECT * FROM usage ORDER BY bucket_id")).all()
-            assert counted == [(1, 12, 0, 1, 2, 1), (2, 1, 30, 1, 1, 0), (3, 0, 0, 0, 0, 0)]
+            assert counted == [(1, 12, 0, 1, 2, 1, 0, 0), (2, 1, 30, 1, 1, 0, 0, 0), (3, *[0] * 7)]
             ids = connection.execute(text("SELECT bucket_id, key, file_id FROM objects ORDER BY 1, 2, 3")).all()
             found.append([(*row[:2], UUID(bytes=bytes(row[2]))) for row in ids])
         engine.dispose()

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from s3gw.errors import S3Error
 from s3gw.jobs.follow_changes import readers_of
-from s3gw.metadata import buckets, configurations, contents, identities, objects, outbox, uploads, usage
+from s3gw.metadata import buckets, configurations, contents, identities, objects, outbox, schema, trash, uploads, usage
 from s3gw.metadata.change import ChangeFacts, KeyLock, PartLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
@@ -75,6 +76,10 @@ class Bucket:
             else:
                 await self.do(key, _end, upload_id)
 
+    async def restore(self, key: str) -> None:
+        if found := await self.database.read(trash.list_after, 1, None, 1):
+            await self.do(found[0].key, objects.restore, found[0])
+
     async def read_outbox(self) -> None:
         for name, reader in readers_of(self.database.dialect).items():
             await self.database.write(_read, name, reader, self.chance.randrange(1, 20))
@@ -94,14 +99,23 @@ def _read(conn: Connection, name: str, reader: Any, limit: int) -> None:
     reader(conn, taken)
 
 
+_STATES = {120: "Enabled", 200: "Suspended", 250: "Enabled"}
+
+
 async def test_after_any_changes_the_counts_are_what_a_full_count_finds(database: Database) -> None:
-    await database.write(fill, [])
+    def begin(conn: Connection) -> None:
+        fill(conn, [])
+        conn.execute(update(schema.buckets).values(trash_seconds=1))
+
+    await database.write(begin)
     bucket = Bucket(database, "usage")
     seen = set[Usage]()
     for number in range(300):
-        if number % 60 == 0:
-            state = bucket.chance.choice(("Enabled", "Suspended", "Enabled"))
-            await database.write(lambda conn: configurations.set_versioning(of_bucket(conn, 1), state))  # noqa: B023
+        if number in _STATES:
+            await database.write(lambda conn: configurations.set_versioning(of_bucket(conn, 1), _STATES[number]))  # noqa: B023
+        if number % 50 == 25:
+            await database.write(trash.drop_oldest, 1, 0)
+            await database.write(trash.drop_expired, 2**62, 1)
         await bucket.step()
         if number % 7 == 0:
             await bucket.read_outbox()
