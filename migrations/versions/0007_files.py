@@ -142,6 +142,7 @@ def _create_search() -> None:
         sa.UniqueConstraint("file_id", name=op.f("uq_search_files_file_id")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_search_files_bucket_id_id"), "search_files", ["bucket_id", "id"])
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE INDEX search_index ON search_files USING gin (array_to_tsvector(string_to_array(words, ' ')))"

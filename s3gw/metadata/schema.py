@@ -319,6 +319,7 @@ search_files = Table(
     Column("bucket_id", BigInteger, nullable=False),
     Column("key", BytewiseText, nullable=False),
     Column("words", Text, nullable=False),
+    Index("ix_search_files_bucket_id_id", "bucket_id", "id"),
     sqlite_autoincrement=True,
 )
 for _dialect, _index in {

@@ -1,8 +1,11 @@
 """SQL of search: words of the current files, and the index on them, kept by a reader of the outbox.
 
 What is found by: words of key, tags and metadata, as a whole or as beginnings. SQLite's index is FTS5, PostgreSQL's a
-GIN index of tsvectors; both get the same words from us, so both find the same. Each row has its bucket as a word, so a
+GIN index of tsvectors; both get the same words from us, so both find the same. Each word begins with its bucket, so a
 bucket's files are found without looking at those of others.
+
+A beginning that many words have is slow in either index, because all that they stand for is put together before the
+first is given. So the first files of a bucket are looked at by themselves: what is common is found among them.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from s3gw.metadata.schema import objects as objects_table
 from s3gw.metadata.schema import search_files
 
 READER = "search"
+_LOOKED_AT = 2000  # files of a bucket, before the index is asked
 _MOST_WORDS = 1024  # of a file; a key has fewer
 _LONGEST_WORD = 64
 _WORD = re.compile(r"[^\W_]+")
@@ -80,6 +84,12 @@ _find = {
         " ORDER BY f.id LIMIT :limit"
     ),
 }
+_next = Prepared(
+    select(search_files.c.id, search_files.c.file_id, search_files.c.key, search_files.c.words)
+    .where(search_files.c.bucket_id == bindparam("bucket_id"), search_files.c.id > bindparam("after"))
+    .order_by(search_files.c.id)
+    .limit(bindparam("batch"))
+)
 
 
 def words_of(text_: str) -> list[str]:
@@ -95,11 +105,27 @@ def find(
     """Files below a prefix that have a word beginning with each of `words` (as `words_of` gives them), in the order of
     their ids.
     """
-    words = [*words, *words_of(prefix)]  # of the key too: fewer are to be looked at
+    first = _next.all(conn, bucket_id=bucket_id, after=after, batch=_LOOKED_AT)
+    tagged = [f" {_tag(bucket_id)}{word}" for word in words]
+    found = [
+        FoundFile(row_id, bytes(file_id), key)
+        for row_id, file_id, key, text_ in first
+        if key.startswith(prefix) and all(word in f" {text_}" for word in tagged)
+    ]
+    if len(found) >= limit or len(first) < _LOOKED_AT:
+        return found[:limit]
+    return found + _find_in_index(conn, bucket_id, words, prefix, first[-1][0] if first else after, limit - len(found))
+
+
+def _find_in_index(
+    conn: Connection, bucket_id: int, words: Sequence[str], prefix: str, after: int, limit: int
+) -> list[FoundFile]:
+    # Words of the prefix are words of the key: so fewer files are to be looked at.
+    tagged = [f"{_tag(bucket_id)}{word}" for word in (*words, *words_of(prefix)) or ("",)]
     if conn.dialect == "sqlite":
-        query = " AND ".join([_of_bucket(bucket_id), *(f'"{word}" *' for word in words)])
+        query = " AND ".join(f'"{word}" *' for word in tagged)
     else:
-        query = " & ".join([_of_bucket(bucket_id), *(f"'{word}':*" for word in words)])
+        query = " & ".join(f"'{word}':*" for word in tagged)
     asked = {"query": query, "after": after, "bucket_id": bucket_id, "prefix": prefix, "limit": limit}
     rows: Iterable[Any] = conn.execute(_find[conn.dialect], asked).all()
     return [FoundFile(row_id, bytes(file_id), key) for row_id, file_id, key in rows]
@@ -179,8 +205,9 @@ def _remove_from_index(conn: Connection, row: _Row) -> None:
         _unindex.run(conn, id=row.id, words=row.words)
 
 
-def _of_bucket(bucket_id: int) -> str:
-    return f"bucket{bucket_id}"
+def _tag(bucket_id: int) -> str:
+    """What the words of a bucket begin with."""
+    return f"b{bucket_id}x"
 
 
 def _text_of(version: ObjectVersion) -> str:
@@ -190,4 +217,5 @@ def _text_of(version: ObjectVersion) -> str:
         *(part for pair in json.loads(version.user_metadata or "{}").items() for part in pair),
     )
     words = dict.fromkeys(word for each in told for word in words_of(str(each)))
-    return " ".join([_of_bucket(version.bucket_id), *list(words)[:_MOST_WORDS]])
+    tag = _tag(version.bucket_id)
+    return " ".join(f"{tag}{word}" for word in list(words)[:_MOST_WORDS])
