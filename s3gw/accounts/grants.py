@@ -139,6 +139,7 @@ async def revoke(
 def _revoke(
     conn: Connection, actor: Actor, rights: Rights, bucket_id: int, grantee_id: str, grant_id: str | None
 ) -> None:
+    buckets.lock_exclusive(conn, bucket_id)  # else each of two who revoke the same at once would tell of it
     for grant in _find(conn, rights, bucket_id, grantee_id, grant_id):
         grants.remove(conn, grant)
         told(conn, actor, "grant.delete", grant, None)

@@ -175,11 +175,18 @@ def _followed(conn: Connection, digest: bytes, purpose: Purpose) -> User:
 
 async def reset(services: Services, token: str, password: str, origin: Origin) -> None:
     """Set a password and end all sessions. It shows too that the address is the user's. Raises Invalid."""
-    if await services.database.read(one_time_tokens.find_good, digest_of(token), "reset") is None:
-        raise _refusal()  # before a stranger's password is estimated and hashed, which takes long
-    await check_password(services.passwords, password, (), "new_password")
+    user = await services.database.read(_whose_reset, digest_of(token))
+    await check_password(services.passwords, password, (user.name, user.email), "new_password")
     hashed = await services.passwords.hash(password)
     await services.database.write(_reset, digest_of(token), hashed, origin)
+
+
+def _whose_reset(conn: Connection, digest: bytes) -> User:
+    """Before a stranger's password is estimated and hashed, which takes long. Raises Invalid."""
+    good = one_time_tokens.find_good(conn, digest, "reset")
+    if good is None:
+        raise _refusal()
+    return identities.find_user_by_id(conn, _of_user(good)[0])
 
 
 def _reset(conn: Connection, digest: bytes, password_hash: str, origin: Origin) -> None:

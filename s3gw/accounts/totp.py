@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from s3gw.accounts import second_factor
-from s3gw.accounts.login import Caller, turns_of
+from s3gw.accounts.login import Caller, note_refusal, turns_of
 from s3gw.accounts.own_password import limits_of, require_password
 from s3gw.auth import totp as codes
 from s3gw.metadata import identities, totp
@@ -117,6 +117,8 @@ async def _with_both(
         return fn(conn) if refusal is None else refusal
 
     outcome = await services.database.write(write, keys=turns_of(limits))
+    if isinstance(outcome, Problem):
+        await note_refusal(services, limits, outcome, caller.principal.name, caller.origin)
     if isinstance(outcome, NotAuthenticated):
         raise _invalid("totp", outcome.detail)
     if isinstance(outcome, Problem):

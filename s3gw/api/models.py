@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -24,6 +25,8 @@ from s3gw.moments import microseconds_of
 from s3gw.problems import NotFound
 
 T = TypeVar("T")
+# JSON may have one by itself ("\ud800"), and no encoding of text does.
+_HALF = re.compile("[\ud800-\udfff]")
 SHOWN_ONCE = {"x-shown-once": True}
 # A member of an answer that a repeat of its request doesn't have (idempotency.py).
 ShownOnce = Annotated[str | None, Field(json_schema_extra=SHOWN_ONCE, description="Shown this once.")]
@@ -73,9 +76,11 @@ class Body(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _has_no_nul(cls, value: Any) -> Any:
+    def _is_text(cls, value: Any) -> Any:
         if isinstance(value, str) and "\0" in value:  # PostgreSQL's text has none
             raise ValueError("may not contain NUL")
+        if isinstance(value, str) and _HALF.search(value):
+            raise ValueError("may not contain half a surrogate pair")
         return value
 
 

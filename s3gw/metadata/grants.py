@@ -116,6 +116,7 @@ def create(
     if expires_at is not None and expires_at <= now(conn):
         raise Invalid("it would have expired already")
     _renew(conn, grantee.kind, grantee.id)
+    find_grantee(conn, f"{grantee.kind}_id", grantee.id)  # deleted while this waited for its row?
     _refuse_more(conn, bucket_id, grantee, resource_type, path)
     grant_id = str(uuid.uuid4())
     values = {"id": grant_id, "bucket_id": bucket_id, "resource_type": resource_type, "path": path}

@@ -165,6 +165,8 @@ def names_of_user(conn: Connection, user: User) -> list[str]:
 def add(conn: Connection, name: str, user_name: str) -> Group:
     """Adding a member again changes nothing."""
     group, user = _locked(conn, name, user_name)
+    if user.deleted_at is not None:
+        raise identities.Deleted(user.name)
     if user.account_owner_id != group.account_owner_id:
         raise IdentityError(
             f"{user.name} {_where(user, group)}: group {name} is for users in that of {group.account_owner}"
@@ -186,6 +188,7 @@ def _where(user: User, group: Group) -> str:
 
 
 def remove(conn: Connection, name: str, user_name: str) -> Group:
+    """Of a deleted user too, who is a member again when it is restored."""
     group, user = _locked(conn, name, user_name)
     if user.name not in group.members:
         raise IdentityError(f"{user.name} isn't in group {name}")
@@ -215,10 +218,8 @@ def _locked(conn: Connection, name: str, user_name: str) -> tuple[Group, User]:
     """A group and a user that stay until the end of the transaction, the members as they are under the lock."""
     _lock(conn, find(conn, name))
     user = identities.find_user(conn, user_name)
-    if user.deleted_at is not None:
-        raise identities.Deleted(user.name)
     identities.lock_user(conn, user)
-    return find(conn, name), user
+    return find(conn, name), identities.find_user_by_id(conn, user.id)
 
 
 def _lock(conn: Connection, group: Group) -> None:

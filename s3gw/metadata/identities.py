@@ -129,7 +129,7 @@ access_key_columns = (
     func.coalesce(accounts.c.account_id, users.c.account_id),
     users.c.name,
     users.c.role,
-    users.c.is_enabled.label("user_enabled"),
+    (users.c.is_enabled * func.coalesce(accounts.c.is_enabled, 1)).label("user_enabled"),  # as in active_users.py
     access_keys.c.is_enabled.label("key_enabled"),
     access_keys.c.expires_at,
     access_keys.c.sealed_secret,
@@ -348,12 +348,15 @@ def set_user_enabled(conn: Connection, name: str, is_enabled: bool) -> User:
 
 
 def enable_user(conn: Connection, user: User, is_enabled: bool) -> User:
-    """The keys of a disabled user are of no use; they work again when it is enabled. Its sessions end."""
+    """The keys of a disabled user, and of all in its account, are of no use; they work again when it is enabled. Their
+    sessions end.
+    """
     if user.deleted_at is not None:
         raise Deleted(user.name)
     if not is_enabled:
         keep_an_admin(conn, user)
         sessions.end_all(conn, user.id, "revoked")
+        sessions.end_of_account(conn, user.id)
     conn.execute(update(users).where(users.c.id == user.id).values(is_enabled=int(is_enabled), updated_at=now(conn)))
     return find_user_by_id(conn, user.id)
 

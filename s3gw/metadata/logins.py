@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, select, update
 
 from s3gw.metadata import identities, one_time_tokens
+from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.identities import User
 from s3gw.metadata.prepared import Prepared
@@ -20,7 +21,7 @@ class Login(NamedTuple):
     password_hash: str | None
 
 
-_active = select(users.c.id, users.c.password_hash).where(users.c.is_enabled == 1, users.c.deleted_at.is_(None))
+_active = select(users.c.id, users.c.password_hash).where(IS_ACTIVE)
 _by_name = Prepared(_active.where(users.c.name == bindparam("wanted")))
 _by_email = Prepared(_active.where(users.c.email == bindparam("wanted")))
 
@@ -35,8 +36,7 @@ def find_login(conn: Connection, name: str) -> Login | None:
 
 
 def find_by_id(conn: Connection, user_id: str) -> Login | None:
-    active = (users.c.is_enabled == 1, users.c.deleted_at.is_(None))
-    row = conn.execute(select(users.c.id, users.c.password_hash).where(users.c.id == user_id, *active)).one_or_none()
+    row = conn.execute(_active.where(users.c.id == user_id)).one_or_none()
     return None if row is None else Login(row.id, row.password_hash)
 
 
@@ -44,7 +44,7 @@ def find_by_email(conn: Connection, email: str, *, confirmed: bool = False) -> U
     """Whoever is active and has this address, and where asked has confirmed it. Nobody whose address isn't trusted yet
     (one_time_tokens.py): this is asked where having the address lets somebody in.
     """
-    wanted = [users.c.email == email, users.c.is_enabled == 1, users.c.deleted_at.is_(None)]
+    wanted = [users.c.email == email, IS_ACTIVE]
     if confirmed:
         wanted.append(users.c.email_verified_at.is_not(None))
     row = conn.execute(select(users.c.id).where(*wanted)).one_or_none()
@@ -69,12 +69,8 @@ def still_holds(conn: Connection, login: Login) -> bool:
     """Whether the user is active and has the same password as when it was compared. Locks the row until the end of the
     transaction, so that a password that is changed ends the session that begins here.
     """
-    row = conn.execute(
-        select(users.c.password_hash, users.c.is_enabled, users.c.deleted_at)
-        .where(users.c.id == login.user_id)
-        .with_for_update()
-    ).one_or_none()
-    return row is not None and bool(row.is_enabled) and row.deleted_at is None and row[0] == login.password_hash
+    row = conn.execute(_active.where(users.c.id == login.user_id).with_for_update()).one_or_none()
+    return row is not None and row.password_hash == login.password_hash
 
 
 def renew_hash(conn: Connection, login: Login, password_hash: str) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import refresh_tokens, sessions, users
@@ -59,8 +60,7 @@ _find_user = Prepared(
         sessions.c.id == bindparam("session_id"),
         sessions.c.user_id == bindparam("user_id"),
         sessions.c.ended_at.is_(None),
-        users.c.is_enabled == 1,
-        users.c.deleted_at.is_(None),
+        IS_ACTIVE,
     )
 )
 
@@ -164,6 +164,13 @@ def forget(conn: Connection, before: int, limit: int) -> int:
     return len(found)
 
 
+def end_of_account(conn: Connection, owner_id: str) -> None:
+    """All sessions of the other users in somebody's account."""
+    members = select(users.c.id).where(users.c.account_owner_id == owner_id)
+    lasting = (sessions.c.user_id.in_(members), sessions.c.ended_at.is_(None))
+    conn.execute(update(sessions).where(*lasting).values(ended_at=now(conn), ended_because="revoked"))
+
+
 def forget_of(conn: Connection, user_id: str) -> None:
     of_user = select(sessions.c.id).where(sessions.c.user_id == user_id)
     conn.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(of_user)))
@@ -175,5 +182,4 @@ def _session(conn: Connection, session_id: str) -> Session:
 
 
 def _is_active(conn: Connection, user_id: str) -> bool:
-    active = (users.c.id == user_id, users.c.is_enabled == 1, users.c.deleted_at.is_(None))
-    return conn.execute(select(users.c.id).where(*active)).one_or_none() is not None
+    return conn.execute(select(users.c.id).where(users.c.id == user_id, IS_ACTIVE)).one_or_none() is not None

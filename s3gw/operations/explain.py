@@ -178,7 +178,11 @@ def _disabled(conn: Connection, user: User, key: Key | None) -> str | None:
         return f"the access key {key.access_key_id} has expired"
     if user.deleted_at is not None:
         return f"the user {user.name} is deleted"
-    return None if user.is_enabled else f"the user {user.name} is disabled"
+    if not user.is_enabled:
+        return f"the user {user.name} is disabled"
+    if user.account_owner_id is None or identities.find_user_by_id(conn, user.account_owner_id).is_enabled:
+        return None
+    return f"the user {user.account_owner}, whose account {user.name} is in, is disabled"
 
 
 def _load(conn: Connection, call: Call, asked: Asked, need: Need) -> ObjectVersion | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -214,6 +215,18 @@ def test_of_several_grants_one_is_named_or_all_are_taken_back(shared: Shared) ->
     assert shared.owner.status("DELETE", path, params={"grant_id": ids[0]}) == HIDDEN
     assert shared.owner.status("DELETE", path) == GONE
     assert shared.owner.status("DELETE", path) == HIDDEN
+
+
+def test_of_those_who_take_a_grant_back_at_once_one_has_done_it(shared: Shared) -> None:
+    reader = shared.people["reader"]
+
+    def revoke(_: int) -> int:
+        with httpx.Client(base_url=shared.api.base_url, timeout=60) as connection:  # of whichever worker
+            path = shared.path(f"access/{reader.id}")
+            return connection.delete(path, headers=shared.owner.headers).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sorted(threads.map(revoke, range(6))) == [204, *[404] * 5]
 
 
 def test_a_share_that_means_nothing_is_refused(shared: Shared) -> None:

@@ -87,6 +87,19 @@ def test_a_group_has_the_users_of_its_account_alone(people: dict[str, Person]) -
     assert root.ask("GET", f"/groups/{group['id']}").json()["members"] == []
 
 
+def test_a_deleted_member_can_be_taken_out_and_none_be_added(
+    api: httpx.Client, ask: Ask, people: dict[str, Person]
+) -> None:
+    root, group, member = people["root"], new_group(people["root"]), member_of(api, ask, people["root"])
+    path = f"/groups/{group['id']}/members/{member.id}"
+    assert root.ask("PUT", path).status_code == 200
+    assert people["admin"].status("DELETE", f"/users/{member.id}") == GONE
+    assert root.status("DELETE", path) == GONE
+    assert root.status("DELETE", path) == HIDDEN and root.status("PUT", path) == HIDDEN
+    assert people["admin"].ask("POST", f"/users/{member.id}/restore").status_code == 200
+    assert root.ask("GET", f"/groups/{group['id']}").json()["members"] == []
+
+
 def test_a_rename_that_is_based_on_an_old_state_is_refused(people: dict[str, Person]) -> None:
     root, group = people["root"], new_group(people["root"])
     path = f"/groups/{group['id']}"

@@ -17,7 +17,7 @@ from s3gw.auth.principal import Principal
 from s3gw.metadata import identities
 from s3gw.metadata.database import Connection, Database
 from s3gw.problems import Conflict
-from tests.api.askers import Person, new_person
+from tests.api.askers import PASSWORD, Person, new_person
 from tests.api.test_groups import CREATED, FORBIDDEN, GONE, HIDDEN, OK, UNKNOWN, member_of
 from tests.cli.commands import Ask
 from tests.gateways import client_of
@@ -107,6 +107,28 @@ def test_a_program_may_what_its_account_s_policy_says_until_that_ends(
     assert writes(server, key, bucket) == "InvalidAccessKeyId"
     assert root.status("GET", path) == HIDDEN and root.status("DELETE", path) == HIDDEN
     assert root.status("POST", "/keys", json={"user_id": account["id"]}) == HIDDEN
+
+
+def test_who_is_disabled_has_no_service_account_and_no_user_of_his_account_left(
+    server: RunningServer, api: httpx.Client, people: dict[str, Person], ask: Ask
+) -> None:
+    root, admin = new_person(api, ask, "disabled"), people["admin"]
+    bucket, member = f"of-disabled-{root.id[:8]}", member_of(api, ask, root)
+    ask("bucket", "create", bucket, "--owner", root.name)
+    account = made(root, policy=EVERYTHING)
+    key = root.ask("POST", "/keys", json={"user_id": account["id"]}).json()
+    assert writes(server, key, bucket) == "written" and member.status("GET", "/users/me") == OK
+    login = {"username": member.name, "password": PASSWORD}
+    assert admin.status("PUT", f"/users/{root.id}", json={"is_active": False}) == OK
+    assert writes(server, key, bucket) == "AccountProblem"
+    assert member.status("GET", "/users/me") == UNKNOWN
+    assert api.post("/users/login", json=login).status_code == 401
+    asked = {"user": account["username"], "bucket": bucket, "key": "key", "action": "s3:PutObject"}
+    told = admin.ask("GET", "/access/explain", params=asked).json()
+    assert (told["allowed"], told["reason"].endswith("is in, is disabled")) == (False, True)
+    assert admin.status("PUT", f"/users/{root.id}", json={"is_active": True}) == OK
+    assert writes(server, key, bucket) == "written" and api.post("/users/login", json=login).status_code == 200
+    assert member.status("GET", "/users/me") == UNKNOWN  # the session has ended
 
 
 def test_only_users_without_a_password_are_listed_and_only_those_of_the_account(

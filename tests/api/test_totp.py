@@ -153,6 +153,14 @@ def test_disabling_needs_the_password_and_a_code(api: httpx.Client, enrolled: En
     assert http.get(PATH).json()["recovery_codes"] == 0
 
 
+def test_the_audit_log_tells_of_wrong_codes_of_who_is_logged_in(enrolled: Enrolled, admin: Person) -> None:
+    wrong, name = {"password": PASSWORD, "totp": "000000"}, enrolled.person.name
+    assert enrolled.person.http.delete(PATH, json=wrong).status_code == 422
+    assert enrolled.person.http.post(f"{PATH}/recovery-codes", json=wrong).status_code == 422
+    lines = admin.http.get("/audit", params={"resource_type": "user", "resource": name, "outcome": "failed"}).json()
+    assert [line["action"] for line in lines["items"]] == ["login", "login"]
+
+
 def test_an_admin_resets_that_of_others_and_not_its_own(api: httpx.Client, enrolled: Enrolled, admin: Person) -> None:
     assert refusal(admin.http.delete(f"/users/{admin.id}/totp")) == (403, "PERMISSION_DENIED")
     assert admin.http.delete(f"/users/{enrolled.person.id}/totp").status_code == 204

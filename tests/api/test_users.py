@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -53,6 +55,27 @@ def test_a_body_that_is_no_json_is_told_so(api: httpx.Client, path: str, body: s
     (fault,) = answer.json()["errors"]
     assert fault["field"] == "body"
     assert fault["message"].startswith("is no JSON: ")
+
+
+NEW_ADDRESS = {"email": "half@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field", "others"),
+    [
+        ("POST", "/users/register", "password", NEW_ADDRESS | {"username": "half"}),
+        ("POST", "/users/{id}/change-password", "current_password", {"new_password": PASSWORD}),
+        ("PUT", "/users/{id}", "current_password", NEW_ADDRESS),
+        ("DELETE", "/users/{id}", "password", {}),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(
+    person: Person, method: str, path: str, field: str, others: dict[str, str]
+) -> None:
+    body, kind = json.dumps({**others, field: f"{PASSWORD}\ud800"}), {"Content-Type": "application/json"}
+    answer = person.http.request(method, path.format(id=person.id), content=body, headers=kind)
+    assert refusal(answer) == (422, "VALIDATION_ERROR")
+    assert [fault["field"] for fault in answer.json()["errors"]] == [field]
 
 
 def test_a_wrong_parameter_of_the_query_is_named_as_it_was_written(api: httpx.Client, person: Person) -> None:

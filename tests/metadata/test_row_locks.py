@@ -11,12 +11,15 @@ import pytest
 from sqlalchemy import insert
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import buckets, configurations, contents, identities, jobs, listing, uploads
+from s3gw.metadata import buckets, configurations, contents, deleted_users, grants, identities, jobs, listing, uploads
+from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection
+from s3gw.metadata.deleted_users import DataAfter
 from s3gw.metadata.postgresql import PostgreSQLConnection, PostgreSQLDatabase
 from s3gw.metadata.schema import objects
 from s3gw.metadata.uploads import NO_VERSION, Upload, UploadedPart
+from s3gw.problems import NotFound
 from tests.metadata.changes import of_bucket, of_key, of_part
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +123,31 @@ async def test_a_part_of_an_upload_that_ends_meanwhile_is_told_that_there_is_non
     may_end.set()
     with pytest.raises(NoSuchUpload):
         await part
+    await holding
+
+
+async def test_a_user_who_is_being_deleted_is_granted_nothing_that_outlives_it(database: PostgreSQLDatabase) -> None:
+    made = await database.write(make)
+    friend = await database.write(lambda conn: identities.create_user(conn, name="friend").id)
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def hold(conn: Connection) -> None:
+        deleted_users.delete_softly(conn, COMMAND_LINE, friend, DataAfter("keep"))
+        has_begun.set()
+        assert may_end.wait(20)
+
+    def share(conn: Connection) -> None:
+        grantee = grants.find_grantee(conn, "user_id", friend)
+        given: dict[str, Any] = {"resource_type": "bucket", "path": "", "permission": "read", "expires_at": None}
+        grants.create(conn, made.bucket_id, grantee, granted_by=made.owner, **given)
+
+    holding = asyncio.create_task(database.write(hold))
+    assert await asyncio.to_thread(has_begun.wait, 20)
+    sharing = asyncio.create_task(database.write(share))
+    await asyncio.wait({sharing}, timeout=0.3)
+    may_end.set()
+    with pytest.raises(NotFound):
+        await sharing
     await holding
 
 
