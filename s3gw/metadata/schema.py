@@ -84,6 +84,7 @@ buckets = Table(
     Column("max_bytes", BigInteger),  # NULL: no quota
     Column("max_objects", BigInteger),
     Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),  # what is set for it, not what is in it
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
