@@ -69,7 +69,8 @@ def set_prefix_quota(change: Change, prefix: str, max_bytes: int | None, max_obj
     """Two times None: none."""
     change.lock_bucket_exclusively()
     found = quotas.of_prefixes(change.conn, change.bucket_id)
-    before = next((quota._asdict() for quota in found if quota.prefix == prefix), None)
+    before: dict[str, Any] = {"prefix": prefix, "max_bytes": None, "max_objects": None}
+    before = next((quota._asdict() for quota in found if quota.prefix == prefix), before)
     quotas.set_prefix(change.conn, change.bucket_id, prefix, max_bytes, max_objects)
     after = {"prefix": prefix, "max_bytes": max_bytes, "max_objects": max_objects}
     change.record("bucket.prefix_quota.put", before, after)
