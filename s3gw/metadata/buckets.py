@@ -167,11 +167,6 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
-def find_by_id_or_name(conn: Connection, wanted: str) -> Bucket | None:
-    """As an id first: a bucket that is called like another's id is never taken for that one."""
-    return find_by_uuid(conn, wanted.lower()) or find(conn, wanted)
-
-
 def touch(conn: Connection, bucket_id: int, now: int) -> None:
     """After each change of what is set for a bucket. The time never stays, so that whoever compares sees a change."""
     before = buckets.c.updated_at
