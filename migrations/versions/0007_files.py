@@ -81,6 +81,8 @@ def _create_quotas() -> None:
         op.add_column("buckets", sa.Column(name, sa.BigInteger()))
     op.add_column("buckets", sa.Column("has_prefix_quotas", sa.SmallInteger(), nullable=False, server_default="0"))
     op.add_column("buckets", sa.Column("trash_seconds", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("buckets", sa.Column("updated_at", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("UPDATE buckets SET updated_at = created_at")
     bucket = sa.ForeignKeyConstraint(
         ["bucket_id"], ["buckets.id"], name=op.f("fk_prefix_quotas_bucket_id_buckets"), ondelete="RESTRICT"
     )

@@ -34,6 +34,19 @@ _KEY = {
     "last_used_at": _CHANGED,
     "policies": [{"name": "scope", "document": _POLICY}],
 }
+_CORS = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET", "PUT"], "allowed_headers": ["*"]}
+_OF_BUCKET = {
+    "id": _BUCKET,
+    "name": "pictures",
+    "is_public": False,
+    "storage_quota": 10_000_000_000,
+    "object_quota": None,
+    "versioning": "enabled",
+    "cors": [_CORS | {"id": None, "expose_headers": ["ETag"], "max_age_seconds": 600}],
+    "owner_id": _USER,
+    "created_at": _MADE,
+    "updated_at": _CHANGED,
+}
 _LOGIN = {"username": "alice", "password": _PASSWORD}
 
 OF_MODELS: dict[str, Any] = {
@@ -66,6 +79,7 @@ OF_MODELS: dict[str, Any] = {
         "position": 4692,
         "mac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
+    "Bucket": _OF_BUCKET,
     "Both": {"password": _PASSWORD, "totp": _CODE},
     "ChangeBody": {"permission": "write", "expires_at": None},
     "ChangeKey": {"description": "backup of the old laptop", "is_active": False, "policy": _POLICY},
@@ -105,6 +119,7 @@ OF_MODELS: dict[str, Any] = {
     "LinkToken": {"token": _LINK},
     "Login": _LOGIN,
     "LoginForm": _LOGIN | {"grant_type": "password"},
+    "NewBucket": {"name": "pictures", "storage_quota": 10_000_000_000},
     "NewInvitation": {"email": "bob@example.com"},
     "NewPassword": {"token": _LINK, "new_password": _PASSWORD},
     "NewUser": {"username": "bob", "email": "bob@example.com", "password": _PASSWORD, "role": "user"},
@@ -138,7 +153,23 @@ OF_MODELS: dict[str, Any] = {
     },
     "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
     "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
+    "Storage": {
+        "objects": 1200,
+        "versions": 1300,
+        "delete_markers": 4,
+        "bytes": 4_100_000_000,
+        "parts": 3,
+        "part_bytes": 24_000_000,
+        "storage_quota": 10_000_000_000,
+        "object_quota": None,
+        "bytes_left": 5_876_000_000,
+        "objects_left": None,
+        "prefixes": [
+            {"prefix": "2026/", "storage_quota": 5_000_000_000, "object_quota": None, "bytes": 900, "objects": 2}
+        ],
+    },
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},
     "UpdateUser": {"email": "alice@example.com"},
     "User": {
         "id": _USER,
@@ -158,6 +189,7 @@ OF_PARAMETERS: dict[str, str] = {
     "bucket_id": _BUCKET,
     "group_id": _GROUP,
     "invitation_id": _INVITATION,
+    "name": "pictures",
     "session_id": _SESSION,
     "user_id": _USER,
 }

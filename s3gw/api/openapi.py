@@ -37,6 +37,7 @@ TAGS = {
     "second factor": "Codes of an authenticator app, asked for beside the password.",
     "groups": "Users of an account whom policies and grants name together.",
     "service accounts": "Users for programs, under the user who makes them.",
+    "buckets": "Buckets, what is set for them, and how much is in them.",
     "access": "Who has access to a bucket, a prefix or a file, and why.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
@@ -169,9 +169,11 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
-def find_by_id_or_name(conn: Connection, wanted: str) -> Bucket | None:
-    """As an id first: a bucket that is called like another's id is never taken for that one."""
-    return find_by_uuid(conn, wanted.lower()) or find(conn, wanted)
+def touch(conn: Connection, bucket_id: int, now: int) -> None:
+    """After each change of what is set for a bucket. The time never stays, so that whoever compares sees a change."""
+    before = buckets.c.updated_at
+    at = case((before >= now, before + 1), else_=now)
+    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(updated_at=at))
 
 
 def uuid_of(conn: Connection, bucket_id: int) -> str:
@@ -214,7 +216,7 @@ def create(
     if existing is not None:
         raise _taken(existing.owner_id, owner_id, name)
     values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
-    values |= {"rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
+    values |= {"updated_at": now, "rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
     try:
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked

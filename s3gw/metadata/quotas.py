@@ -19,11 +19,11 @@ from sqlalchemy import Integer, case, cast, delete, exists, func, insert, select
 from s3gw.errors import QuotaExceeded
 from s3gw.metadata import buckets, outbox, trash, usage
 from s3gw.metadata.buckets import State
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, now
 from s3gw.metadata.outbox import ChangedObject, Noted
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import buckets as buckets_table
-from s3gw.metadata.schema import prefix_quotas
+from s3gw.metadata.schema import prefix_quotas, users
 from s3gw.metadata.usage import Usage
 
 # Below nine tenths of a quota, and with so little each that all connections together can't have the last tenth at work,
@@ -179,6 +179,7 @@ def set_prefix(conn: Connection, bucket_id: int, prefix: str, max_bytes: int | N
         values = {"bucket_id": bucket_id, "prefix": prefix, **most}
         values |= {"used_bytes": used.all_bytes, "used_objects": used.all_objects}
         conn.execute(insert(prefix_quotas).values(values))
+    buckets.touch(conn, bucket_id, now(conn))
     any_left = exists().where(prefix_quotas.c.bucket_id == bucket_id)
     conn.execute(
         update(buckets_table)
@@ -201,3 +202,16 @@ def set_of_bucket(conn: Connection, bucket_id: int, max_bytes: int | None, max_o
     buckets.lock_exclusive(conn, bucket_id)
     most = {"max_bytes": max_bytes, "max_objects": max_objects}
     conn.execute(update(buckets_table).where(buckets_table.c.id == bucket_id).values(most))
+    buckets.touch(conn, bucket_id, now(conn))
+
+
+def set_of_user(conn: Connection, user_id: str, max_bytes: int | None, max_objects: int | None) -> None:
+    """Of all buckets of a user together. None: no quota."""
+    most = {"storage_quota": max_bytes, "object_quota": max_objects}
+    conn.execute(update(users).where(users.c.id == user_id).values(most))
+
+
+def of_user(conn: Connection, user_id: str) -> tuple[int | None, int | None]:
+    """Bytes and objects; None: no quota."""
+    row = conn.execute(select(users.c.storage_quota, users.c.object_quota).where(users.c.id == user_id)).one()
+    return row.storage_quota, row.object_quota

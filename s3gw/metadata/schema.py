@@ -100,6 +100,7 @@ buckets = Table(
     Column("max_objects", BigInteger),
     Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
     Column("trash_seconds", BigInteger, nullable=False, server_default="0"),  # how long trash is kept; 0: there is none
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),  # what is set for it, not what is in it
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )

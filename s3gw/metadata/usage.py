@@ -60,6 +60,13 @@ _read_up_to = (
 )
 _more = tuple(func.coalesce(func.sum(changes.c[f"more_{name}"]), 0).label(name) for name in Usage._fields)
 _unread = select(*_more).where(_place > _read_up_to)  # on PostgreSQL: what isn't in `usage` yet
+# As far as lists of buckets are in the order of their sizes, on PostgreSQL.
+unread_sizes = (
+    select(changes.c.bucket_id, func.sum(changes.c.more_bytes + changes.c.more_part_bytes).label("more"))
+    .where(_place > _read_up_to)
+    .group_by(changes.c.bucket_id)
+    .subquery("unread_sizes")
+)
 _of_this: BindParameter[int] = bindparam("bucket_id")
 _own = select(*(func.coalesce(func.sum(usage.c[name]), 0).label(name) for name in Usage._fields))
 _owned = select(buckets.c.id).where(buckets.c.owner_id == bindparam("owner_id"))
@@ -148,6 +155,13 @@ def of_owner(conn: Connection, owner_id: str) -> Usage:
 def unread_below(conn: Connection, bucket_id: int, prefix: str) -> Usage:
     """On PostgreSQL: what was added below a prefix and isn't in the counts of prefixes yet."""
     return _usage(_unread_below.one_or_none(conn, bucket_id=bucket_id, prefix=prefix))
+
+
+def parts_of(conn: Connection, bucket_id: int) -> int:
+    """How many parts uploads have that aren't completed."""
+    of_bucket = parts.join(uploads, uploads.c.upload_id == parts.c.upload_id)
+    counted = select(func.count()).select_from(of_bucket).where(uploads.c.bucket_id == bucket_id)
+    return int(conn.execute(counted).scalar_one())
 
 
 def _usage(row: Sequence[Any] | None) -> Usage:

@@ -152,6 +152,15 @@ def _of_bucket(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _OTHER_NAME: world.person().name})
 
 
+def _of_new_bucket(world: World) -> Call:
+    return Call(world.user.bearer, {OF_MODELS["NewBucket"]["name"]: f"new-{next(_numbers)}-{world.user.id[:8]}"})
+
+
+def _of_empty_bucket(world: World) -> Call:
+    made = world.user.http.post("/buckets", json={"name": f"empty-{next(_numbers)}-{world.user.id[:8]}"})
+    return Call(world.user.bearer, {_BUCKET: made.json()["id"]})
+
+
 def _of_grant(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _USER: world.grant().id})
 
@@ -215,6 +224,13 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_group": _of_group,
     "add_member": _of_group,
     "remove_member": _of_group,
+    "create_bucket": _of_new_bucket,
+    "list_buckets": _as_user,
+    "get_bucket_by_name": lambda world: Call(world.user.bearer, {OF_PARAMETERS["name"]: world.bucket}),
+    "get_bucket": _of_bucket,
+    "update_bucket": _of_bucket,
+    "delete_bucket": _of_empty_bucket,
+    "get_storage": _of_bucket,
     "share": _of_bucket,
     "list_access": _of_bucket,
     "change_access": _of_grant,

@@ -50,6 +50,11 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
     if route == "/service-accounts/{user_id}":
         made = person.http.post("/service-accounts", json={"username": f"{person.name}-etag"})
         return Changed(made, f"/service-accounts/{made.json()['id']}", ({"is_active": False}, {"is_active": True}))
+    if route == "/buckets/{bucket_id}":
+        made = person.http.post("/buckets", json={"name": f"etag-{person.id[:12]}"})
+        path = f"/buckets/{made.json()['id']}"
+        assert person.http.get(path).headers["ETag"] == made.headers["ETag"]
+        return Changed(made, path, ({"storage_quota": 5}, {"is_public": True, "versioning": "enabled"}))
     assert route == "/buckets/{bucket_id}/access/{user_id}"
     name, friend = f"etag-{person.id[:12]}", register(api)
     ask("bucket", "create", name, "--owner", person.name)

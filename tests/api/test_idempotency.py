@@ -36,6 +36,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /users/register": {"username": name, "email": f"{name}@example.com", "password": PASSWORD},
         "POST /users": {"username": name},
         "POST /invitations": {"email": f"{name}@example.com"},
+        "POST /buckets": {"name": f"once-{name}"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /groups": {"name": name},
         "POST /service-accounts": {"username": name},

@@ -59,6 +59,15 @@ _OF_ACCESS = {  # test_access.py
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"),
     ("GET", "/access/explain"),
 }
+_OF_BUCKETS = {  # test_buckets.py
+    ("POST", "/buckets"),
+    ("GET", "/buckets"),
+    ("GET", "/buckets/by-name/{name}"),
+    ("GET", "/buckets/{bucket_id}"),
+    ("PUT", "/buckets/{bucket_id}"),
+    ("DELETE", "/buckets/{bucket_id}"),
+    ("GET", "/buckets/{bucket_id}/storage"),
+}
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
     ("GET", "/groups"),
@@ -123,7 +132,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
+    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_BUCKETS | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
 
 
 @pytest.mark.parametrize("who", WHO)
