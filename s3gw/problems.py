@@ -63,6 +63,12 @@ class Conflict(Problem):
     status, error_code = 409, "CONFLICT"
 
 
+class FileAlreadyExists(Conflict):
+    """Of an upload or rename that wasn't said to overwrite."""
+
+    error_code = "FILE_ALREADY_EXISTS"
+
+
 class PreconditionFailed(Problem):
     status, error_code = 412, "PRECONDITION_FAILED"
 
