@@ -166,9 +166,11 @@ OF_MODELS: dict[str, Any] = {
         "expires_at": _UNTIL,
         "is_current": True,
     },
+    "ShareFile": {"username": "bob", "permission": "read", "expires_at": _UNTIL},
     "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
     "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "UpdateFile": {"filename": "1-small.jpg", "tags": {"project": "holidays"}, "metadata": {"camera": "x100"}},
     "UpdateUser": {"email": "alice@example.com"},
     "User": {
         "id": _USER,

@@ -60,6 +60,8 @@ SUMMARIES = {
     "get_file": "Show a file",
     "find_file": "Find a file by its path",
     "upload_file": "Upload a file",
+    "update_file": "Rename or describe a file",
+    "share_file": "Share a file",
     "list_files": "List files and folders",
     "download_file": "Download a file",
     "explain": "Explain who may do what",

@@ -164,6 +164,14 @@ def _of_file(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
 
+def _of_other_file(world: World) -> Call:
+    """Under a name of its own, by which another call may rename it."""
+    key = f"{new_name()}/a"
+    world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"], _OTHER_NAME: world.person().name})
+
+
 def _of_upload(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id}, {"path": new_name(), "overwrite": "true"})
 
@@ -236,6 +244,9 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "find_file": _of_file,
     "upload_file": _of_upload,
     "list_files": _of_bucket,
+    "update_file": _of_other_file,
+    "delete_file": _of_other_file,
+    "share_file": _of_other_file,
     "download_file": _of_file,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,

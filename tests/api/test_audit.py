@@ -45,6 +45,9 @@ RECORDED: dict[tuple[str, str], str | None] = {
 # What changes files, which S3's door doesn't tell the audit log of either: the outbox has it.
 _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/files"),
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
+    ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {

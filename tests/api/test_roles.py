@@ -64,7 +64,10 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files"),
     ("POST", "/buckets/{bucket_id}/files"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}"),
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
+    ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
