@@ -102,10 +102,18 @@ class Exchange:
             self.status, self.turned_at = message["status"], time.perf_counter()
             given = {name.lower() for name, _ in message["headers"]}
             extra = [(name, value) for name, value in self.extra_headers if name not in given]
+            if self.status >= 400 and _may_leave_a_body(self.request.headers):
+                extra.append((b"connection", b"close"))  # or the client would send its next request to a closed one
             message = {**message, "headers": [*message["headers"], *extra]}
         await self._send(message)
         self.bytes_sent += len(message.get("body", b""))
         self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+def _may_leave_a_body(headers: Mapping[str, str]) -> bool:
+    """Whether a refusal may come before all of the body, of which the server reads no more than a little then."""
+    length = headers.get("content-length", "")
+    return "transfer-encoding" in headers or "expect" in headers or (length.isdigit() and int(length) > 1 << 20)
 
 
 class Door:
