@@ -69,6 +69,12 @@ class BucketNotEmpty(Conflict):
     error_code = "BUCKET_NOT_EMPTY"
 
 
+class FileAlreadyExists(Conflict):
+    """Of an upload or rename that wasn't said to overwrite."""
+
+    error_code = "FILE_ALREADY_EXISTS"
+
+
 class PreconditionFailed(Problem):
     status, error_code = 412, "PRECONDITION_FAILED"
 

@@ -12,6 +12,7 @@ from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
+from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
@@ -47,6 +48,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
+    "metadata.files.MOST_COUNTED": file_list.test_pages_beyond_10000_need_a_cursor,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,
     "metadata.contents._MAX_DEPTH": contents.test_part_lists_nested_too_deeply_are_corruption,
     "metadata.grants.LONGEST_PATH": grants.test_a_path_has_1024_bytes_at_most,

@@ -10,7 +10,24 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from s3gw.api import access, audit, buckets, docs, groups, health, keys, links, oidc, service_accounts, totp, users
+from s3gw.api import (
+    access,
+    audit,
+    buckets,
+    docs,
+    download,
+    file_list,
+    files,
+    groups,
+    health,
+    keys,
+    links,
+    oidc,
+    service_accounts,
+    totp,
+    upload,
+    users,
+)
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
@@ -26,6 +43,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     groups.router,
     buckets.router,
     access.router,
+    upload.router,
+    file_list.router,
+    files.router,
+    download.router,
     service_accounts.router,
     keys.router,
     audit.router,

@@ -86,6 +86,7 @@ class Stored(NamedTuple):
     version_id: str | None
     last_modified: int = 0
     is_delete_marker: bool = False
+    file_id: bytes | None = None
 
 
 # Decides from the latest version (None: there is none) whether the write may happen; raises the AWS error if not.
@@ -205,7 +206,7 @@ def put(
     change.note(ChangedObject("created", new.key, version_id, new.file_id, new.size, new.etag))
     if new.acl is not None:
         change.record("object.acl.put", None, {"version_id": version_id, "acl": _read(new.acl)}, new.key)
-    return Stored(version_id if versioning == "Enabled" else None, moment)
+    return Stored(version_id if versioning == "Enabled" else None, moment, file_id=new.file_id)
 
 
 def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **place: Any) -> None:

@@ -25,6 +25,7 @@ _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["us
 _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
 _SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
+_FILE = OF_PARAMETERS["file_id"]
 _numbers = itertools.count()
 
 
@@ -165,6 +166,25 @@ def _of_grant(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _USER: world.grant().id})
 
 
+def _of_file(world: World) -> Call:
+    key = OF_PARAMETERS["key"]
+    world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+
+
+def _of_other_file(world: World) -> Call:
+    """Under a name of its own, by which another call may rename it."""
+    key = f"{new_name()}/a"
+    world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"], _OTHER_NAME: world.person().name})
+
+
+def _of_upload(world: World) -> Call:
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id}, {"path": new_name(), "overwrite": "true"})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -236,6 +256,14 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "change_access": _of_grant,
     "revoke_access": _of_grant,
     "explain": lambda world: Call(world.user.bearer, query={"bucket": world.bucket, "key": "a"}),
+    "get_file": _of_file,
+    "find_file": _of_file,
+    "upload_file": _of_upload,
+    "list_files": _of_bucket,
+    "update_file": _of_other_file,
+    "delete_file": _of_other_file,
+    "share_file": _of_other_file,
+    "download_file": _of_file,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,
     "get_service_account": _of_service_account,
