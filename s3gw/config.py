@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     api_cors_origins: List = Field(
         [], description="Origins (https://app.example.com,…) whose web pages may use the JSON API; *: all."
     )
+    api_url: str | None = Field(
+        None,
+        description="What the JSON API's absolute URLs begin with, https://files.example.com; by default what the"
+        " request came by.",
+    )
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
@@ -271,6 +276,13 @@ class Settings(BaseSettings):
                     "must be origins, https://app.example.com, without a path and with commas between them"
                 )
         return value
+
+    @field_validator("api_url")
+    @classmethod
+    def _check_api_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", value):
+            raise ValueError("must be a URL, https://files.example.com, without a query")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod

@@ -435,6 +435,11 @@ class PreconditionFailed(S3Error):
     default_message = "At least one of the pre-conditions you specified did not hold"
 
 
+class QuotaExceeded(S3Error):  # not AWS's, which has no quotas: what other servers answer
+    status = 403
+    default_message = "The quota is used up."
+
+
 class RequestHeaderSectionTooLarge(S3Error):
     status = 400
     default_message = "Your request header section exceeds the maximum allowed request header section size."

@@ -63,6 +63,18 @@ class Conflict(Problem):
     status, error_code = 409, "CONFLICT"
 
 
+class BucketNotEmpty(Conflict):
+    """Something is in it: a version, or a delete marker."""
+
+    error_code = "BUCKET_NOT_EMPTY"
+
+
+class FileAlreadyExists(Conflict):
+    """Of an upload or rename that wasn't said to overwrite."""
+
+    error_code = "FILE_ALREADY_EXISTS"
+
+
 class PreconditionFailed(Problem):
     status, error_code = 412, "PRECONDITION_FAILED"
 
@@ -102,6 +114,7 @@ class StorageFull(Problem):
 
 
 _OF_CODES: dict[str, type[Problem]] = {
+    "BucketNotEmpty": BucketNotEmpty,
     "ExpiredToken": NotAuthenticated,
     "InvalidAccessKeyId": NotAuthenticated,  # the user was deleted while it asked
     "QuotaExceeded": QuotaExceeded,

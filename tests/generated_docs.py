@@ -9,7 +9,7 @@ from typing import Any
 
 from s3gw.api.app import build_app
 from s3gw.api.error_reference import ERROR_CODES
-from tests.api import test_access, test_groups, test_keys, test_roles, test_service_accounts
+from tests.api import test_access, test_buckets, test_groups, test_keys, test_roles, test_service_accounts
 
 DOCS = Path(__file__).parent.parent / "docs"
 # Rows that ask about what isn't there: for these a 404 means no more than that.
@@ -23,6 +23,15 @@ _OF_ACCESS = {
     "change": "PUT /buckets/{bucket_id}/access/{user_id}",
     "revoke": "DELETE /buckets/{bucket_id}/access/{user_id}",
     "explain": "GET /access/explain",
+}
+_OF_BUCKETS = {
+    "create": "POST /buckets",
+    "list": "GET /buckets",
+    "by name": "GET /buckets/by-name/{name}",
+    "get": "GET /buckets/{bucket_id}",
+    "update": "PUT /buckets/{bucket_id}",
+    "delete": "DELETE /buckets/{bucket_id}",
+    "storage": "GET /buckets/{bucket_id}/storage",
 }
 _OF_KEYS = {
     "create": "POST /keys",
@@ -67,6 +76,11 @@ def permissions() -> Iterable[str]:
     yield "About a bucket; *reader*, *writer* and *manager* were granted read, write and admin on it:"
     yield ""
     yield from matrix(_OF_ACCESS, test_access.OUTCOMES)
+    yield ""
+    yield "About the bucket itself; *prefix-reader* was granted read on a prefix. Each makes buckets of his own, and"
+    yield "a *manager* sets versioning and CORS too:"
+    yield ""
+    yield from matrix(_OF_BUCKETS, test_buckets.OUTCOMES)
     yield ""
     yield "About a group of the account of *root*, of which *member* is a user:"
     yield ""

@@ -12,6 +12,7 @@ from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
+from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
@@ -22,7 +23,9 @@ from tests.metadata import test_contents as contents
 from tests.metadata import test_idempotency_keys as idempotency_keys
 from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
+from tests.metadata import test_search as search
 from tests.metadata import test_sqlite_writer as sqlite
+from tests.metadata import test_trash as trash
 from tests.operations import test_acls as acls
 from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_facts as facts
@@ -45,6 +48,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
+    "metadata.files.MOST_COUNTED": file_list.test_pages_beyond_10000_need_a_cursor,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,
     "metadata.contents._MAX_DEPTH": contents.test_part_lists_nested_too_deeply_are_corruption,
     "metadata.grants.LONGEST_PATH": grants.test_a_path_has_1024_bytes_at_most,
@@ -54,8 +58,11 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
     "metadata.idempotency_keys._LONGEST_RUN": idempotency_keys.test_who_died_is_followed_after_two_minutes,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
+    "metadata.quotas._MOST_DROPPED": trash.test_one_write_drops_10_000_files_at_most,
     "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
+    "metadata.search._LONGEST_WORD": search.test_long_and_many_words_are_cut,
+    "metadata.search._MOST_WORDS": search.test_long_and_many_words_are_cut,
     "metadata.sqlite._MOST_SLOW": sqlite.test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread,
     "metadata.sqlite_connection.MAX_SCAN_SECONDS": sqlite.test_a_scan_longer_than_its_limit_is_ended,
     "metadata.sqlite_writer.MAX_GROUP": sqlite.test_a_group_is_bounded,

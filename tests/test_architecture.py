@@ -78,6 +78,7 @@ CONFINED = {
     "alembic": ("s3gw.metadata.",),
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),
+    "puremagic": ("s3gw.operations.file_type",),
     "pyotp": ("s3gw.auth.",),
     "authlib": ("s3gw.auth.",),
     "joserfc": ("s3gw.auth.",),

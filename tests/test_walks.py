@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "PutObject": Case("PUT", f"/{BUCKET}/key", BODY, 25, 39),
+    "PutObject": Case("PUT", f"/{BUCKET}/key", BODY, 25, 41),
     "GetObject": Case("GET", f"/{BUCKET}/key", b"", 17, 29),
     "ListObjectsV2": Case("GET", f"/{BUCKET}?list-type=2", b"", 16, 25),
 }

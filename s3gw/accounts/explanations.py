@@ -8,6 +8,7 @@ from s3gw.accounts import grants
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.errors import NoSuchBucket
+from s3gw.metadata import buckets
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection
 from s3gw.operations.acquainted import find_acquainted, stranger
@@ -26,7 +27,8 @@ async def explain_to(services: Services, caller: Caller, origin: Origin, asked: 
     """`asked.bucket` is its name or id. Raises NotFound, PermissionDenied, Invalid."""
     bucket = None
     if asked.bucket is not None:
-        bucket, rights = await grants.find_bucket(services, caller, origin, asked.bucket)
+        is_name = await services.database.read(buckets.find, asked.bucket) is not None
+        bucket, rights = await grants.find_bucket(services, caller, origin, asked.bucket, by_name=is_name)
         if not rights.is_owners and caller.principal.role != "admin":
             raise PermissionDenied("only the owner and admins may ask this")
         asked = asked._replace(bucket=bucket.name)

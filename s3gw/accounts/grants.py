@@ -39,9 +39,12 @@ class Change(NamedTuple):
     expires_at: int | None = None
 
 
-async def find_bucket(services: Services, caller: Caller, origin: Origin, id_or_name: str) -> tuple[Bucket, Rights]:
-    """Raises NotFound, also where the caller may not see it."""
-    bucket = await services.database.scan(buckets.find_by_id_or_name, id_or_name)
+async def find_bucket(
+    services: Services, caller: Caller, origin: Origin, wanted: str, *, by_name: bool = False
+) -> tuple[Bucket, Rights]:
+    """`wanted` is its id, or its name. Raises NotFound, also where the caller may not see it."""
+    find = buckets.find if by_name else buckets.find_by_uuid
+    bucket = await services.database.scan(find, wanted)
     if bucket is None:
         raise NotFound("there is no such bucket")
     rights = await rights_on(services, caller.principal, bucket, origin.address, time.time_ns() // 1000)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, model_validator
 
 from s3gw.access.grants import Kind
 from s3gw.accounts import explanations, grants
@@ -19,22 +19,12 @@ from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH, Grant
 from s3gw.operations.explain import Asked
-from s3gw.problems import NotFound
 
 router = APIRouter(tags=["access"], route_class=Route)
 
 Permission = Literal["read", "write", "admin"]
 _TEXT = r"^[^\x00]+$"  # PostgreSQL's text has no NUL
 KeyPath = Annotated[str, Field(max_length=LONGEST_PATH)]
-
-
-def _storable(bucket_id: str) -> str:
-    if "\0" in bucket_id:  # PostgreSQL's text has none
-        raise NotFound("there is no such bucket")
-    return bucket_id
-
-
-BucketId = Annotated[str, AfterValidator(_storable), Path(description="The bucket's id, or its name.")]
 
 
 class Access(BaseModel):
@@ -102,7 +92,7 @@ GrantId = Annotated[UUID | None, Query(description="One of several grants.")]
 
 @router.post("/buckets/{bucket_id}/share", status_code=201)
 async def share(
-    bucket_id: BucketId,
+    bucket_id: Id,
     body: ShareBody,
     caller: TheCaller,
     services: TheServices,
@@ -115,7 +105,7 @@ async def share(
 
 @router.get("/buckets/{bucket_id}/access")
 async def list_access(
-    bucket_id: BucketId, place: ThePlace, caller: TheCaller, services: TheServices, origin: TheOrigin
+    bucket_id: Id, place: ThePlace, caller: TheCaller, services: TheServices, origin: TheOrigin
 ) -> Page[Access]:
     """What was granted, in the order of time, what has expired too."""
     found = await grants.page(services, caller, origin, bucket_id, place.offset, place.limit)
@@ -124,7 +114,7 @@ async def list_access(
 
 @router.put("/buckets/{bucket_id}/access/{user_id}")
 async def change_access(
-    bucket_id: BucketId,
+    bucket_id: Id,
     user_id: Id,
     body: ChangeBody,
     caller: TheCaller,
@@ -142,7 +132,7 @@ async def change_access(
 
 @router.delete("/buckets/{bucket_id}/access/{user_id}", status_code=204)
 async def revoke_access(
-    bucket_id: BucketId,
+    bucket_id: Id,
     user_id: Id,
     caller: TheCaller,
     services: TheServices,

@@ -10,21 +10,43 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from s3gw.api import access, audit, docs, groups, health, keys, links, oidc, service_accounts, totp, users
+from s3gw.api import (
+    access,
+    audit,
+    buckets,
+    docs,
+    download,
+    file_list,
+    files,
+    groups,
+    health,
+    keys,
+    links,
+    oidc,
+    service_accounts,
+    totp,
+    upload,
+    users,
+)
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
 
-# In the order in which /docs and docs/API.md tell them. No path of one is another's.
+# In the order in which /docs and docs/API.md tell them. Of two with the same path the first answers: /buckets/by-name/…
 ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     links.router,
     totp.router,
     oidc.router,
     groups.router,
+    buckets.router,
     access.router,
+    upload.router,
+    file_list.router,
+    files.router,
+    download.router,
     service_accounts.router,
     keys.router,
     audit.router,

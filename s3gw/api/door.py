@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s3gw import log
 from s3gw.accounts.origin import Origin
-from s3gw.auth.payload import ClientDisconnected
+from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, ReceiveInto
 from s3gw.config import Settings
 from s3gw.wire.request import forwarded_client, forwarded_scheme, is_trusted, join_headers
 
@@ -73,6 +73,9 @@ class Exchange:
         self.is_whole = False
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self._receive, self._send = receive, send
+        if RECEIVE_INTO in scope.get("extensions", {}):
+            self._receive_into: ReceiveInto = scope["extensions"][RECEIVE_INTO]["call"]
+            scope["extensions"] = {**scope["extensions"], RECEIVE_INTO: {"call": self.receive_into}}
 
     def log(self) -> None:
         """With what the routes and errors.py have left in the scope."""
@@ -89,15 +92,28 @@ class Exchange:
         self.bytes_received += len(message.get("body", b""))
         return message
 
+    async def receive_into(self, room: memoryview, patience: float) -> tuple[int, bool]:
+        filled, has_more = await self._receive_into(room, patience)
+        self.bytes_received += filled
+        return filled, has_more
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.turned_at = message["status"], time.perf_counter()
             given = {name.lower() for name, _ in message["headers"]}
             extra = [(name, value) for name, value in self.extra_headers if name not in given]
+            if self.status >= 400 and _may_leave_a_body(self.request.headers):
+                extra.append((b"connection", b"close"))  # or the client would send its next request to a closed one
             message = {**message, "headers": [*message["headers"], *extra]}
         await self._send(message)
         self.bytes_sent += len(message.get("body", b""))
         self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+def _may_leave_a_body(headers: Mapping[str, str]) -> bool:
+    """Whether a refusal may come before all of the body, of which the server reads no more than a little then."""
+    length = headers.get("content-length", "")
+    return "transfer-encoding" in headers or "expect" in headers or (length.isdigit() and int(length) > 1 << 20)
 
 
 class Door:
@@ -117,6 +133,7 @@ class Door:
             exchange.extra_headers.append(_OVER_TLS)
         origin = Origin("api", client, headers.get("user-agent", ""), request_id)
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
+        state["scheme"], state["host"] = scheme, self._host_of(scope, headers)
         state["was_forwarded"] = any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)
         scope["state"] = state
         try:
@@ -129,6 +146,13 @@ class Door:
                 raise
         finally:
             exchange.log()
+
+    def _host_of(self, scope: Scope, headers: dict[str, str]) -> str:
+        """As whoever asked calls this server, for URLs in answers."""
+        peer = scope.get("client")
+        if "x-forwarded-host" in headers and self._trusted and is_trusted(str(peer[0]) if peer else "", self._trusted):
+            return headers["x-forwarded-host"].partition(",")[0].strip()
+        return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
 
     def _seen_from(self, scope: Scope, headers: dict[str, str]) -> tuple[str, str]:
         """The client's address and scheme, which proxies that are trusted tell."""

@@ -56,6 +56,16 @@ TOLD: dict[str, Told] = {
         "Read `detail`; of a create that runs, ask again in a moment.",
         "the name is taken",
     ),
+    "BUCKET_NOT_EMPTY": Told(
+        "A bucket is deleted only when nothing is in it: no version of a file, and no delete marker.",
+        "Delete what is in it first.",
+        "The bucket you tried to delete is not empty.",
+    ),
+    "FILE_ALREADY_EXISTS": Told(
+        "There is a file of that name, and the request doesn't say to overwrite it.",
+        "Take another name, or upload with `overwrite=true` or `If-Match`.",
+        "there is a file of this name",
+    ),
     "PRECONDITION_FAILED": Told(
         "It was changed since it was read: its ETag isn't that of `If-Match`.",
         "Read it again, and repeat the change on what it is now.",

@@ -8,6 +8,7 @@ _BUCKET = "7d0c3f3e-9d52-4a53-8f0a-2f1a4b8f6c11"
 _USER = "3f2b8c1e-6a4d-4b7e-9c58-0d9e7a1f5b20"
 _OTHER = "b6a1d0f4-2c3e-4f5a-8b7c-9d8e7f6a5b4c"
 _GROUP = "5e1f7c9a-8d2b-4c3d-a6e4-7f8091a2b3c4"
+_FILE = "0198f4c2-7a10-7c3e-9b51-4d2e8f6a7b90"
 _GRANT = "0a9b8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d"
 _SESSION = "c4d5e6f7-0819-4a2b-8c3d-4e5f60718293"
 _INVITATION = "d1c2b3a4-9586-4776-a5b4-c3d2e1f00112"
@@ -33,6 +34,38 @@ _KEY = {
     "created_at": _MADE,
     "last_used_at": _CHANGED,
     "policies": [{"name": "scope", "document": _POLICY}],
+}
+_CORS = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET", "PUT"], "allowed_headers": ["*"]}
+_OF_BUCKET = {
+    "id": _BUCKET,
+    "name": "pictures",
+    "is_public": False,
+    "storage_quota": 10_000_000_000,
+    "object_quota": None,
+    "versioning": "enabled",
+    "cors": [_CORS | {"id": None, "expose_headers": ["ETag"], "max_age_seconds": 600}],
+    "owner_id": _USER,
+    "created_at": _MADE,
+    "updated_at": _CHANGED,
+}
+_FILE_MODEL = {
+    "id": _FILE,
+    "bucket_id": _BUCKET,
+    "owner_id": _USER,
+    "filename": "1.jpg",
+    "file_path": "2026/1.jpg",
+    "file_size": 48213,
+    "mime_type": "image/jpeg",
+    "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "checksum_algorithm": "SHA256",
+    "checksum_value": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+    "is_deleted": False,
+    "url": f"https://files.example.com/api/v1/buckets/{_BUCKET}/files/{_FILE}/download",
+    "created_at": _MADE,
+    "updated_at": _CHANGED,
+    "tags": {"project": "holidays"},
+    "metadata": {"camera": "x100"},
+    "version_id": None,
 }
 _LOGIN = {"username": "alice", "password": _PASSWORD}
 
@@ -66,6 +99,7 @@ OF_MODELS: dict[str, Any] = {
         "position": 4692,
         "mac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
+    "Bucket": _OF_BUCKET,
     "Both": {"password": _PASSWORD, "totp": _CODE},
     "ChangeBody": {"permission": "write", "expires_at": None},
     "ChangeKey": {"description": "backup of the old laptop", "is_active": False, "policy": _POLICY},
@@ -90,6 +124,16 @@ OF_MODELS: dict[str, Any] = {
         "facts": {},
         "notes": [],
     },
+    "File": _FILE_MODEL,
+    "Files": {
+        "items": [_FILE_MODEL],
+        "folders": ["2025/"],
+        "total": 2,
+        "total_is_lower_bound": False,
+        "page": 1,
+        "per_page": 50,
+        "next_cursor": None,
+    },
     "Group": {
         "id": _GROUP,
         "name": "editors",
@@ -105,6 +149,7 @@ OF_MODELS: dict[str, Any] = {
     "LinkToken": {"token": _LINK},
     "Login": _LOGIN,
     "LoginForm": _LOGIN | {"grant_type": "password"},
+    "NewBucket": {"name": "pictures", "storage_quota": 10_000_000_000},
     "NewInvitation": {"email": "bob@example.com"},
     "NewPassword": {"token": _LINK, "new_password": _PASSWORD},
     "NewUser": {"username": "bob", "email": "bob@example.com", "password": _PASSWORD, "role": "user"},
@@ -136,9 +181,27 @@ OF_MODELS: dict[str, Any] = {
         "expires_at": _UNTIL,
         "is_current": True,
     },
+    "ShareFile": {"username": "bob", "permission": "read", "expires_at": _UNTIL},
     "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
     "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
+    "Storage": {
+        "objects": 1200,
+        "versions": 1300,
+        "delete_markers": 4,
+        "bytes": 4_100_000_000,
+        "parts": 3,
+        "part_bytes": 24_000_000,
+        "storage_quota": 10_000_000_000,
+        "object_quota": None,
+        "bytes_left": 5_876_000_000,
+        "objects_left": None,
+        "prefixes": [
+            {"prefix": "2026/", "storage_quota": 5_000_000_000, "object_quota": None, "bytes": 900, "objects": 2}
+        ],
+    },
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},
+    "UpdateFile": {"filename": "1-small.jpg", "tags": {"project": "holidays"}, "metadata": {"camera": "x100"}},
     "UpdateUser": {"email": "alice@example.com"},
     "User": {
         "id": _USER,
@@ -156,8 +219,11 @@ OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",
     "bucket_id": _BUCKET,
+    "file_id": _FILE,
     "group_id": _GROUP,
     "invitation_id": _INVITATION,
+    "name": "pictures",
+    "key": "2026/1.jpg",
     "session_id": _SESSION,
     "user_id": _USER,
 }

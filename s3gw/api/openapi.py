@@ -37,7 +37,9 @@ TAGS = {
     "second factor": "Codes of an authenticator app, asked for beside the password.",
     "groups": "Users of an account whom policies and grants name together.",
     "service accounts": "Users for programs, under the user who makes them.",
+    "buckets": "Buckets, what is set for them, and how much is in them.",
     "access": "Who has access to a bucket, a prefix or a file, and why.",
+    "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",
@@ -56,6 +58,13 @@ SUMMARIES = {
     "add_member": "Add a member to a group",
     "remove_member": "Remove a member of a group",
     "share": "Share a bucket",
+    "get_file": "Show a file",
+    "find_file": "Find a file by its path",
+    "upload_file": "Upload a file",
+    "update_file": "Rename or describe a file",
+    "share_file": "Share a file",
+    "list_files": "List files and folders",
+    "download_file": "Download a file",
     "explain": "Explain who may do what",
     "show_totp": "Show the second factor",
     "enrol_totp": "Begin a second factor",
@@ -80,7 +89,7 @@ _ALWAYS = ("X-Request-Id",)
 _IF_LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")  # unless it is off
 _OF_STATUS = {201: ("Idempotent-Replayed",), 302: ("Location",), 401: ("WWW-Authenticate",), 429: ("Retry-After",)}
 _REQUIRED = {*_ALWAYS, "Location", "WWW-Authenticate", "Retry-After"}
-_WITH_ETAG = ("Access", "Group", "Key", "KeyWithSecret", "User")  # the models of what can be changed
+_WITH_ETAG = ("Access", "File", "Group", "Key", "KeyWithSecret", "User")  # the models of what can be changed
 _SCHEMES: Document = {
     "oauth2": {
         "type": "oauth2",
@@ -154,7 +163,7 @@ def _complete_answer(response: Document, status: int) -> None:
 
 def _show(content: Document) -> None:
     for kind in content.values():
-        if kind.setdefault("schema", {"type": "string"}).get("type") != "string":
+        if kind.setdefault("schema", {"type": "string"}).get("type") != "string" and "example" not in kind:
             kind["example"] = _example(kind["schema"])
 
 

@@ -43,10 +43,14 @@ class Place(NamedTuple):
         """`found` are up to `limit` rows. `last`: what the next page comes after; by its number alone for None."""
         rows = found[: self.per_page]
         cursor = None
-        if len(found) > self.per_page and self.page < _LAST_PAGE:
-            cursor = _written(self.page + 1, "" if last is None else last(rows[-1]))
+        if len(found) > self.per_page:
+            cursor = self.cursor("" if last is None else last(rows[-1]))
         items = [told(row) for row in rows]
         return Page(items=items, total=total, page=self.page, per_page=self.per_page, next_cursor=cursor)
+
+    def cursor(self, after: str) -> str | None:
+        """To the next page, after what this one ends with; None where no page has a greater number."""
+        return _written(self.page + 1, after) if self.page < _LAST_PAGE else None
 
 
 def place_of(

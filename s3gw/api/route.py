@@ -18,6 +18,7 @@ from s3gw.api.idempotency import documented, done_once
 from s3gw.problems import Invalid
 
 LARGEST_BODY = 1 << 20  # bytes of JSON
+NO_LIMIT = 1 << 62  # of a body that streams: S3's own limits bound it
 DEEPEST = 64  # arrays and objects in each other; a parser's own end is deeper, and differs
 # A string that doesn't end goes on to the body's end, so that nothing is looked at twice.
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.?)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -33,8 +34,10 @@ class Route(APIRoute):
     Idempotency-Key.
     """
 
+    is_repeatable = True
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if options.get("status_code") == 201:
+        if options.get("status_code") == 201 and self.is_repeatable:
             options["dependencies"] = [*(options.get("dependencies") or ()), Depends(documented), Depends(require_room)]
         super().__init__(path, endpoint, **options)
 
@@ -47,7 +50,7 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
-        if self.status_code == 201:
+        if self.status_code == 201 and self.is_repeatable:
             handler = done_once(handler, self.path, self.dependant, self.response_model)  # type: ignore[assignment]
         if self.body_field is None:
             return handler
@@ -57,6 +60,12 @@ class Route(APIRoute):
             return await handler(request)
 
         return handle
+
+
+class StreamingRoute(Route):
+    """Its body isn't JSON and may be long, so it isn't kept to be compared: it takes no Idempotency-Key."""
+
+    is_repeatable = False
 
 
 def refuse_deep(body: bytes) -> None:

@@ -27,6 +27,8 @@ _COMMANDS = {
     "invite": "Invitations to register: create, list, revoke.",
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",
+    "quota": "How much buckets, prefixes and users may have: set, list, remove.",
+    "usage": "How much is in buckets, and whether that is counted right: list, check.",
     "explain": "Tell whether a request is allowed, and by which rule.",
     "audit": "The audit log: list, export, verify, head.",
     "master-key": "The master key, under which secrets are sealed: list, add, rotate.",

@@ -60,7 +60,7 @@ def list_(
 ) -> None:
     """List the buckets."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(bucket) for bucket in metadata.read(_list, owner)], as_json, _COLUMNS)
+        show([describe(bucket) for bucket in metadata.read(list_buckets, owner)], as_json, _COLUMNS)
 
 
 @app.command("show")
@@ -108,25 +108,25 @@ def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
 def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete an empty bucket."""
     with session(data, database_url, as_json) as metadata:
-        bucket = metadata.read(_find, name)
+        bucket = metadata.read(find_bucket, name)
         while not metadata.write(_delete_step, bucket.id):
             pass
         show(describe(bucket) | {"deleted": True}, as_json)
 
 
 def _show(conn: Connection, name: str) -> dict[str, Any]:
-    bucket = _find(conn, name)
+    bucket = find_bucket(conn, name)
     return {"id": buckets.uuid_of(conn, bucket.id)} | describe(bucket)
 
 
-def _find(conn: Connection, name: str) -> buckets.Bucket:
+def find_bucket(conn: Connection, name: str) -> buckets.Bucket:
     bucket = buckets.find(conn, name)
     if bucket is None:
         raise NoSuchBucket(f"there is no bucket {name}")
     return bucket
 
 
-def _list(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
+def list_buckets(conn: Connection, owner: str | None) -> list[buckets.Bucket]:
     owner_id = None if owner is None else identities.find_root(conn, owner, may_be_deleted=True).id
     found: list[buckets.Bucket] = []
     while page := buckets.list_all(conn, owner_id, after=found[-1].name if found else ""):
@@ -143,14 +143,14 @@ def _create(
     )
     audit.record(conn, COMMAND_LINE, "bucket.create", "bucket", name, None, buckets.told(conn, name))
     if versioning is not None:
-        configurations.set_versioning(_change(conn, bucket_id), versioning)
-    return _find(conn, name)
+        configurations.set_versioning(change_of(conn, bucket_id), versioning)
+    return find_bucket(conn, name)
 
 
 def _update(
     conn: Connection, name: str, owner: str | None, versioning: str | None, public: bool | None
 ) -> buckets.Bucket:
-    change = _change(conn, _find(conn, name).id)
+    change = change_of(conn, find_bucket(conn, name).id)
     if owner is not None:
         configurations.set_owner(change, identities.find_root(conn, owner).id)
     if versioning is not None:
@@ -158,17 +158,17 @@ def _update(
     if public is not None:
         from s3gw.accounts.public_bucket import set_public  # the policy language, which other commands don't need
 
-        set_public(change, _find(conn, name), public)
-    return _find(conn, name)
+        set_public(change, find_bucket(conn, name), public)
+    return find_bucket(conn, name)
 
 
 def _delete_step(conn: Connection, bucket_id: int) -> bool:
-    return uploads.delete_bucket(_change(conn, bucket_id))
+    return uploads.delete_bucket(change_of(conn, bucket_id))
 
 
-def _change(conn: Connection, bucket_id: int) -> Change:
+def change_of(conn: Connection, bucket_id: int) -> Change:
     """Of whoever may run commands beside the database: no user and no request."""
-    return Change(conn, ChangeFacts(bucket_id, lambda: COMMAND_LINE, "", now(conn)), ())
+    return Change(conn, ChangeFacts(bucket_id, COMMAND_LINE, "", now(conn)), ())
 
 
 def _state(text: str) -> str:

@@ -137,7 +137,7 @@ class Estate:
             self._require_deleted(change.conn)
             return fn(change, *args, **kwargs)
 
-        facts = ChangeFacts(bucket_id, lambda: self._actor, self._user_id, await self._database.read(now))
+        facts = ChangeFacts(bucket_id, self._actor, self._user_id, await self._database.read(now))
         return await paced(change(self._database, facts, locks, guarded))
 
     async def _write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s3gw.jobs.empty_trash import empty_trash
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
+from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.jobs.sweep import sweep
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ KINDS: dict[str, Kind] = {
     "unlink": Kind(unlink, attempts=20),
     "sweep": Kind(sweep, every=60),
     "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
+    "empty_trash": Kind(empty_trash, every=900),
     "hand_over": Kind(hand_over, attempts=20),
+    "rebuild_search": Kind(rebuild_search, attempts=20),
     "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
     "forget_client_tokens": Kind(retired, attempts=1),

@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import bindparam, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotEmpty, NoSuchBucket
-from s3gw.metadata import access_rules
+from s3gw.metadata import access_rules, usage
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, grants, objects, users
@@ -38,6 +38,32 @@ class Bucket(NamedTuple):
     account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
 
 
+class State(NamedTuple):
+    """What whoever writes into a bucket has to know of it: versioning, and quotas, None where there is none."""
+
+    versioning: str
+    owner_id: str
+    max_bytes: int | None = None
+    max_objects: int | None = None
+    has_prefix_quotas: int = 0
+    owner_max_bytes: int | None = None
+    owner_max_objects: int | None = None
+    trash_seconds: int = 0  # how long trash is kept; 0: there is none
+
+    @property
+    def has_quotas(self) -> bool:
+        return self[2:7] != _NO_QUOTAS
+
+    @property
+    def is_limited(self) -> bool:
+        return self.max_bytes is not None or self.max_objects is not None
+
+    @property
+    def is_owner_limited(self) -> bool:
+        return self.owner_max_bytes is not None or self.owner_max_objects is not None
+
+
+_NO_QUOTAS = (None, None, 0, None, None)
 owners = users.alias("owners")
 bucket_columns = (
     buckets.c.id,
@@ -54,9 +80,22 @@ bucket_columns = (
 )
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
-_lock_shared = Prepared(
-    select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update(read=True)
+_state = (
+    select(
+        buckets.c.versioning,
+        buckets.c.owner_id,
+        buckets.c.max_bytes,
+        buckets.c.max_objects,
+        buckets.c.has_prefix_quotas,
+        users.c.storage_quota,
+        users.c.object_quota,
+        buckets.c.trash_seconds,
+    )
+    .join_from(buckets, users, users.c.id == buckets.c.owner_id)
+    .where(buckets.c.id == bindparam("bucket_id"))
 )
+_lock_shared = Prepared(_state.with_for_update(read=True, of=buckets))
+_find_state = Prepared(_state)
 _lock_exclusive = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
 _owner_by_controls = Prepared(
     select(users.c.canonical_id, users.c.display_name, bucket_configurations.c.document)
@@ -93,12 +132,17 @@ def told(conn: Connection, name: str) -> dict[str, Any]:
     return {**fields, "configurations": configurations}
 
 
-def lock_shared(conn: Connection, bucket_id: int) -> str:
-    """Keep the bucket from being deleted or configured until the end of the transaction; give its versioning state."""
-    versioning: str | None = _lock_shared.value(conn, bucket_id=bucket_id)
-    if versioning is None:
+def lock_shared(conn: Connection, bucket_id: int) -> State:
+    """Keep the bucket from being deleted or configured until the end of the transaction; give its state."""
+    row = _lock_shared.one_or_none(conn, bucket_id=bucket_id)
+    if row is None:
         raise NoSuchBucket()
-    return versioning
+    return State._make(row)
+
+
+def state_of(conn: Connection, bucket_id: int) -> State | None:
+    row = _find_state.one_or_none(conn, bucket_id=bucket_id)
+    return None if row is None else State._make(row)
 
 
 def owner_of_objects(conn: Connection, bucket_id: int) -> tuple[str, str] | None:
@@ -125,9 +169,11 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
-def find_by_id_or_name(conn: Connection, wanted: str) -> Bucket | None:
-    """As an id first: a bucket that is called like another's id is never taken for that one."""
-    return find_by_uuid(conn, wanted.lower()) or find(conn, wanted)
+def touch(conn: Connection, bucket_id: int, now: int) -> None:
+    """After each change of what is set for a bucket. The time never stays, so that whoever compares sees a change."""
+    before = buckets.c.updated_at
+    at = case((before >= now, before + 1), else_=now)
+    conn.execute(update(buckets).where(buckets.c.id == bucket_id).values(updated_at=at))
 
 
 def uuid_of(conn: Connection, bucket_id: int) -> str:
@@ -170,11 +216,12 @@ def create(
     if existing is not None:
         raise _taken(existing.owner_id, owner_id, name)
     values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
-    values |= {"rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
+    values |= {"updated_at": now, "rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
     try:
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked
         raise BucketAlreadyExists(BucketName=name) from None
+    usage.begin(conn, bucket_id)
     for kind, document in {**DEFAULTS[defaults], **given}.items():
         insert_configuration(conn, bucket_id, kind, document)
     return int(bucket_id)
@@ -205,6 +252,7 @@ def refuse_objects(conn: Connection, bucket_id: int) -> None:
 def delete_bucket(conn: Connection, bucket_id: int) -> None:
     """Delete a locked bucket without versions, delete markers and uploads, which uploads.py looks after."""
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
+    usage.forget(conn, bucket_id)
     for table in (client_tokens, grants):
         conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, buckets
+from s3gw.metadata import audit, buckets, outbox, quotas
 from s3gw.metadata.audit import Actor
+from s3gw.metadata.buckets import State
 from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.outbox import ChangedObject, Noted
+from s3gw.metadata.quotas import NearLimit
+from s3gw.metadata.usage import NOTHING, Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,17 +71,17 @@ Check = Callable[[Any], None]
 
 
 class ChangeFacts(NamedTuple):
-    """`actor` tells on whose behalf it is done; it is asked when something is recorded, which puts of objects
-    aren't that have no ACL. `owner_id` is the user that will own what is written; `now` is the time of the request, in
-    microseconds. `checks` have to be made before the end: they ask whether the version that is changed (object) or
-    copied from (source) may be.
+    """`actor` tells on whose behalf it is done. `owner_id` is the user that will own what is written; `now` is the time
+    of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
+    changed (object) or copied from (source) may be. `operation` is AWS's name of what is done, or the kind of a job.
     """
 
     bucket_id: int
-    actor: Callable[[], Actor]
+    actor: Actor
     owner_id: str
     now: int
     checks: Mapping[str, Check] = MappingProxyType({})
+    operation: str = ""
 
 
 class NotLocked(Exception):
@@ -95,8 +99,11 @@ class Change:
         "_actor",
         "_checks",
         "_locks",
+        "_more",
+        "_noted",
+        "_operation",
+        "_state",
         "_unchecked",
-        "_versioning",
         "bucket_id",
         "conn",
         "now",
@@ -105,10 +112,62 @@ class Change:
 
     def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
-        self.bucket_id, self._actor, self.owner_id, self.now, self._checks = facts
+        self.bucket_id, self._actor, self.owner_id, self.now, self._checks, self._operation = facts
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
-        self._versioning: str | None = None
+        self._state: State | None = None
+        self._noted: list[Noted] = []
+        self._more = NOTHING
+
+    @property
+    def actor_id(self) -> str:
+        return self._actor.id
+
+    def count(
+        self,
+        bytes: int = 0,
+        part_bytes: int = 0,
+        objects: int = 0,
+        versions: int = 0,
+        markers: int = 0,
+        trash_bytes: int = 0,
+        trashed: int = 0,
+    ) -> None:
+        """What is added to usage by the change of the object that is noted next, or taken from it."""
+        of = self._more
+        self._more = Usage(
+            of.bytes + bytes,
+            of.part_bytes + part_bytes,
+            of.objects + objects,
+            of.versions + versions,
+            of.markers + markers,
+            of.trash_bytes + trash_bytes,
+            of.trashed + trashed,
+        )
+
+    def note(self, changed: ChangedObject) -> None:
+        """What became of an object, for the outbox, with what was counted since the note before."""
+        self._noted.append(Noted(changed, self._more))
+        self._more = NOTHING
+
+    def finish(self, is_alone: bool = True) -> None:
+        """Write what was noted. Raises NotChecked, QuotaExceeded, and NearLimit where it has to be done `is_alone`."""
+        if self._unchecked:
+            raise NotChecked(", ".join(sorted(self._unchecked)))
+        assert self._more == NOTHING, "what is counted belongs to a key"
+        if self._noted:
+            state = self.state
+            if state.has_quotas:
+                quotas.require_room(self.conn, self.bucket_id, state, self._noted, self._actor.id, is_alone)
+            outbox.write(
+                self.conn,
+                self.bucket_id,
+                self.now,
+                self._operation,
+                self._actor,
+                self._noted,
+                bool(state.has_prefix_quotas),
+            )
 
     def check(self, on: str, version: Any) -> None:
         """Whether this version may be changed ("object") or copied from ("source"), its entity tag compared with one
@@ -118,26 +177,27 @@ class Change:
             self._checks[on](version)
             self._unchecked.discard(on)
 
-    def require_checks(self) -> None:
-        if self._unchecked:
-            raise NotChecked(", ".join(sorted(self._unchecked)))
-
     @property
     def actor(self) -> Actor:
         """For lines about something else that changes with the bucket."""
-        return self._actor()
+        return self._actor
 
     def record(self, action: str, before: Any, after: Any, key: str | None = None) -> None:
         """Write to the audit log what becomes of the bucket, or of something about an object, that isn't its bytes."""
         bucket = buckets.name_of(self.conn, self.bucket_id)
         kind, resource = ("bucket", bucket) if key is None else ("object", f"{bucket}/{key}")
-        audit.record(self.conn, self.actor, action, kind, resource, before, after)
+        audit.record(self.conn, self._actor, action, kind, resource, before, after)
 
     def lock_bucket(self) -> str:
         """Keep the bucket from being deleted or configured until the end; give its versioning state."""
-        if self._versioning is None:
-            self._versioning = buckets.lock_shared(self.conn, self.bucket_id)
-        return self._versioning
+        return self.state.versioning
+
+    @property
+    def state(self) -> State:
+        """Of the bucket, which is locked as by `lock_bucket`."""
+        if self._state is None:
+            self._state = buckets.lock_shared(self.conn, self.bucket_id)
+        return self._state
 
     def lock_bucket_exclusively(self) -> None:
         """Before it is configured or deleted: nobody writes into it until the end."""
@@ -165,11 +225,15 @@ async def change(
 ) -> T:
     """Run `fn` as one transaction, under the locks; what it returns or raises arrives when that is durable."""
     names = tuple(dict.fromkeys(lock.name() for lock in locks))
-    return await database.write(_run, facts, locks, fn, args, kwargs, keys=names)
+    try:
+        return await database.write(_run, False, facts, locks, fn, args, kwargs, keys=names)
+    except NearLimit:
+        return await database.write(_run, True, facts, locks, fn, args, kwargs, keys=names)
 
 
 def _run(
     conn: Connection,
+    is_alone: bool,
     facts: ChangeFacts,
     locks: Collection[Lock],
     fn: Callable[..., T],
@@ -178,5 +242,5 @@ def _run(
 ) -> T:
     change = Change(conn, facts, locks)
     outcome = fn(change, *args, **kwargs)
-    change.require_checks()
+    change.finish(is_alone)
     return outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from s3gw.metadata import access_rules, buckets, identities
+from s3gw.metadata import access_rules, buckets, identities, quotas
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import bucket_configurations as table
@@ -48,11 +48,32 @@ def _take(change: Change, kind: str) -> Any:
     change.conn.execute(delete(table).where(table.c.bucket_id == change.bucket_id, table.c.kind == kind))
     if kind in access_rules.KINDS:
         access_rules.renew(change.conn, buckets_table, buckets_table.c.id == change.bucket_id)
+    buckets.touch(change.conn, change.bucket_id, change.now)
     return before
 
 
 def set_versioning(change: Change, versioning: str) -> None:
     _update(change, versioning=versioning)
+
+
+def set_quota(change: Change, max_bytes: int | None, max_objects: int | None) -> None:
+    """None: no quota."""
+    change.lock_bucket_exclusively()
+    state = buckets.state_of(change.conn, change.bucket_id)
+    before = None if state is None else {"max_bytes": state.max_bytes, "max_objects": state.max_objects}
+    quotas.set_of_bucket(change.conn, change.bucket_id, max_bytes, max_objects)
+    change.record("bucket.quota.put", before, {"max_bytes": max_bytes, "max_objects": max_objects})
+
+
+def set_prefix_quota(change: Change, prefix: str, max_bytes: int | None, max_objects: int | None) -> None:
+    """Two times None: none."""
+    change.lock_bucket_exclusively()
+    found = quotas.of_prefixes(change.conn, change.bucket_id)
+    before: dict[str, Any] = {"prefix": prefix, "max_bytes": None, "max_objects": None}
+    before = next((quota._asdict() for quota in found if quota.prefix == prefix), before)
+    quotas.set_prefix(change.conn, change.bucket_id, prefix, max_bytes, max_objects)
+    after = {"prefix": prefix, "max_bytes": max_bytes, "max_objects": max_objects}
+    change.record("bucket.prefix_quota.put", before, after)
 
 
 def set_owner(change: Change, owner_id: str) -> None:
@@ -74,3 +95,4 @@ def _update(change: Change, **values: str) -> None:
     before = change.conn.execute(select(buckets_table.c[column]).where(of_bucket)).scalar_one()
     change.record(f"bucket.{column.removesuffix('_id')}.put", {column: before}, values)
     change.conn.execute(update(buckets_table).where(of_bucket).values(values))
+    buckets.touch(change.conn, change.bucket_id, change.now)

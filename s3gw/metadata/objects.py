@@ -17,13 +17,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import contents, uploads
+from s3gw.metadata import contents, trash, uploads
 from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
+from s3gw.metadata.trash import Trashed
 
 NULL_VERSION = "null"
 
@@ -52,6 +54,7 @@ class ObjectVersion(NamedTuple):
     tags: str | None
     upload_id: str | None
     acl: str | None
+    file_id: bytes | None = None
 
 
 class NewObject(NamedTuple):
@@ -71,6 +74,7 @@ class NewObject(NamedTuple):
     tags: str | None = None
     upload_id: str | None = None
     acl: str | None = None
+    file_id: bytes | None = None  # None: that of the version on top, or a new one
 
 
 class Stored(NamedTuple):
@@ -82,6 +86,7 @@ class Stored(NamedTuple):
     version_id: str | None
     last_modified: int = 0
     is_delete_marker: bool = False
+    file_id: bytes | None = None
 
 
 # Decides from the latest version (None: there is none) whether the write may happen; raises the AWS error if not.
@@ -115,7 +120,9 @@ _insert = Prepared(insert(objects).values({column.name: bindparam(column.name) f
 _set_current = Prepared(update(objects).where(*_this_version).values(is_current=bindparam("current")))
 _set_tags = Prepared(update(objects).where(*_this_version).values(tags=bindparam("new_tags")))
 _set_acl = Prepared(update(objects).where(*_this_version).values(acl=bindparam("new_acl")))
+_set_file_id = Prepared(update(objects).where(*_this_version).values(file_id=bindparam("new_file_id")))
 _delete = Prepared(delete(objects).where(*_this_version))
+_of_file = Prepared(select(*_columns).where(objects.c.file_id == bindparam("file_id"), objects.c.is_current == 1))
 
 
 def find(conn: Connection, bucket_id: int, key: str, version_id: str | None = None) -> ObjectVersion | None:
@@ -153,6 +160,12 @@ def find_with_content(
     return version, contents.from_row(content, version.size)
 
 
+def find_file(conn: Connection, file_id: bytes | None) -> ObjectVersion | None:
+    """Its current version, wherever it is."""
+    row = None if file_id is None else _of_file.one_or_none(conn, file_id=file_id)
+    return None if row is None else ObjectVersion._make(row)
+
+
 def latest(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | None:
     row = _latest.one_or_none(conn, bucket_id=bucket_id, key=key)
     return None if row is None else ObjectVersion._make(row)
@@ -183,13 +196,17 @@ def put(
         precondition(top)
     content_id = place_content(conn)  # first: it may be the content of the very version that is replaced
     moment = _moment(conn, top, clock)
-    sequence, version_id = _make_room(conn, bucket_id, new.key, versioning, top, moment)
+    sequence, version_id = _make_room(change, new.key, versioning, top, moment)
+    if new.file_id is None:
+        new = new._replace(file_id=new_file_id(moment) if top is None else top.file_id)
     _insert_version(
         conn, new, content_id, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
-    if new.acl is not None:  # most have none, and then a put writes nothing about who made it
+    change.count(bytes=new.size, objects=1, versions=1)
+    change.note(ChangedObject("created", new.key, version_id, new.file_id, new.size, new.etag))
+    if new.acl is not None:
         change.record("object.acl.put", None, {"version_id": version_id, "acl": _read(new.acl)}, new.key)
-    return Stored(version_id if versioning == "Enabled" else None, moment)
+    return Stored(version_id if versioning == "Enabled" else None, moment, file_id=new.file_id)
 
 
 def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **place: Any) -> None:
@@ -199,8 +216,20 @@ def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **
     _insert.run(conn, **new._asdict(), **flags, **place, content_id=content_id)
 
 
-def delete_latest(change: Change, key: str, precondition: Precondition | None = None, clock: Clock = now) -> Stored:
-    """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker."""
+def delete_latest(
+    change: Change,
+    key: str,
+    precondition: Precondition | None = None,
+    clock: Clock = now,
+    *,
+    is_renamed: bool = False,
+    is_permanent: bool = False,
+) -> Stored:
+    """DeleteObject without a version id: remove (unversioned) or hide behind a delete marker.
+
+    `is_renamed`: it has gone to another key, so what is put here next is another file. Neither then nor if it
+    `is_permanent` does it go to the trash.
+    """
     change.require_key(key)
     conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
     top = latest(conn, bucket_id, key)
@@ -210,14 +239,21 @@ def delete_latest(change: Change, key: str, precondition: Precondition | None = 
     if not versioning:
         if top is not None:
             uploads.note_removal(conn, bucket_id, key, top.sequence)
-            _remove(conn, top)
+            if is_renamed or is_permanent:
+                _remove(change, top)
+            else:
+                _remove_to_trash(change, top, is_overwritten=False)
+            _note(change, "removed", top)
         return Stored(None)
     moment = _moment(conn, top, clock)
-    sequence, version_id = _make_room(conn, bucket_id, key, versioning, top, moment)
-    marker = NewObject(key, size=0, etag="", owner_id=change.owner_id)
+    sequence, version_id = _make_room(change, key, versioning, top, moment)
+    file_id = new_file_id(moment) if top is None or is_renamed else top.file_id
+    marker = NewObject(key, size=0, etag="", owner_id=change.owner_id, file_id=file_id)
     _insert_version(
         conn, marker, None, bucket_id=bucket_id, sequence=sequence, version_id=version_id, last_modified=moment
     )
+    change.count(markers=1)
+    change.note(ChangedObject("hidden", key, version_id, file_id))
     return Stored(version_id, moment, True)
 
 
@@ -232,9 +268,10 @@ def delete_version(change: Change, key: str, version_id: str, precondition: Prec
     if found is None:
         return Stored(version_id)
     uploads.note_removal(conn, bucket_id, key, found.sequence)
-    _remove(conn, found)
+    _remove(change, found)
     if versioning or version_id != NULL_VERSION:
-        _promote(conn, bucket_id, key)
+        _promote(change, key)
+    _note(change, "removed", found)
     return Stored(version_id, found.last_modified, bool(found.is_delete_marker))
 
 
@@ -246,6 +283,7 @@ def set_tags(change: Change, key: str, version_id: str | None, tags: str | None)
     change.check("object", found)
     if found is not None and not found.is_delete_marker:
         _set_tags.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_tags=tags)
+        _note(change, "tagged", found)
     return found
 
 
@@ -259,6 +297,7 @@ def set_acl(change: Change, key: str, version_id: str | None, acl: str | None) -
         _set_acl.run(change.conn, bucket_id=change.bucket_id, key=key, sequence=found.sequence, new_acl=acl)
         before, after = ({"version_id": found.version_id, "acl": _read(text)} for text in (found.acl, acl))
         change.record("object.acl.put", before, after, key)
+        _note(change, "acl", found)
     return found
 
 
@@ -281,34 +320,105 @@ def _moment(conn: Connection, top: ObjectVersion | None, clock: Clock) -> int:
     return moment if top is None else max(moment, top.last_modified)
 
 
-def _make_room(
-    conn: Connection, bucket_id: int, key: str, versioning: str, top: ObjectVersion | None, moment: int
-) -> tuple[int, str]:
+def _make_room(change: Change, key: str, versioning: str, top: ObjectVersion | None, moment: int) -> tuple[int, str]:
     """Take the key's present top out of the way; give the sequence and id of the version to be put there."""
     sequence = -moment if top is None else min(-moment, top.sequence - 1)
     if versioning == "Enabled":
         if top is not None and top.is_current:
-            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+            _make_current(change, top, 0)
         return sequence, new_version_id(sequence)
     if top is not None:
-        replaced = top if top.version_id == NULL_VERSION else _find_null(conn, bucket_id, key)
+        replaced = top if top.version_id == NULL_VERSION else _find_null(change.conn, change.bucket_id, key)
         if replaced is not None:
-            _remove(conn, replaced)
+            _remove_to_trash(change, replaced, is_overwritten=True)
         if top.is_current and top is not replaced:
-            _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=0)
+            _make_current(change, top, 0)
     return sequence, NULL_VERSION
 
 
-def _remove(conn: Connection, version: ObjectVersion) -> None:
-    _delete.run(conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
+def _make_current(change: Change, version: ObjectVersion, is_current: int) -> None:
+    _set_current.run(
+        change.conn,
+        bucket_id=version.bucket_id,
+        key=version.key,
+        sequence=version.sequence,
+        current=is_current,
+    )
+    change.count(objects=1 if is_current else -1)
+
+
+def _remove(change: Change, version: ObjectVersion) -> None:
+    _take_out(change, version)
     if version.content_id is not None:
-        contents.release(conn, version.content_id)
+        contents.release(change.conn, version.content_id)
 
 
-def _promote(conn: Connection, bucket_id: int, key: str) -> None:
-    top = latest(conn, bucket_id, key)
-    if top is not None and not top.is_delete_marker and not top.is_current:
-        _set_current.run(conn, bucket_id=bucket_id, key=key, sequence=top.sequence, current=1)
+def _remove_to_trash(change: Change, version: ObjectVersion, *, is_overwritten: bool) -> None:
+    """Where the bucket keeps trash; a delete marker is none."""
+    seconds = change.state.trash_seconds
+    if not seconds or version.is_delete_marker:
+        _remove(change, version)
+        return
+    _take_out(change, version)
+    trash.put(
+        change.conn,
+        version._asdict(),
+        deleted_at=now(change.conn),
+        deleted_by=change.actor_id,
+        seconds=seconds,
+        is_overwritten=is_overwritten,
+    )
+    change.count(trash_bytes=version.size, trashed=1)
+
+
+def _take_out(change: Change, version: ObjectVersion) -> None:
+    _delete.run(change.conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
+    if version.is_delete_marker:
+        change.count(markers=-1)
+    else:
+        change.count(bytes=-version.size, objects=-version.is_current, versions=-1)
+
+
+def restore(change: Change, found: Trashed, precondition: Precondition | None = None) -> Stored | None:
+    """Bring back from the trash what was deleted or overwritten, on top of its key; None: it isn't there any more.
+
+    What is there now is overwritten, if the precondition lets it. It is the same file, unless that is somewhere else.
+    """
+    if not trash.take(change.conn, found):
+        return None
+    change.count(trash_bytes=-found.size, trashed=-1)
+    values = {name: getattr(found, name) for name in NewObject._fields if name not in ("upload_id", "file_id")}
+    is_elsewhere = find_file(change.conn, found.file_id) is not None
+    new = NewObject(**values, file_id=None if is_elsewhere else found.file_id)
+    assert found.content_id is not None, "no delete marker is in the trash"
+    content_id = found.content_id
+    return put(change, new, lambda conn: content_id, precondition)
+
+
+def _promote(change: Change, key: str) -> None:
+    top = latest(change.conn, change.bucket_id, key)
+    if top is None or top.is_delete_marker or top.is_current:
+        return
+    if find_file(change.conn, top.file_id) is not None:  # renamed since, so this is another file now
+        this = {"bucket_id": top.bucket_id, "key": key, "sequence": top.sequence}
+        _set_file_id.run(change.conn, **this, new_file_id=new_file_id(change.now))
+    _make_current(change, top, 1)
+
+
+def _note(change: Change, kind: Kind, version: ObjectVersion) -> None:
+    change.note(ChangedObject(kind, version.key, version.version_id, version.file_id, version.size, version.etag))
+
+
+def new_file_id(moment: int) -> bytes:
+    """UUIDv7 (RFC 9562 section 5.7): ascends with time, so that new ones are neighbours in their index."""
+    random = os.urandom(10)
+    return b"%s%c%c%c%s" % (
+        (moment // 1000).to_bytes(6, "big"),
+        0x70 | random[0] & 0x0F,
+        random[1],
+        0x80 | random[2] & 0x3F,
+        random[3:],
+    )
 
 
 def new_version_id(sequence: int) -> str:

@@ -9,205 +9,78 @@ No statement lives here.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
+    event,
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
+from s3gw.metadata.schema_people import (
+    access_keys,
+    failed_attempts,
+    group_members,
+    groups,
+    idempotency_keys,
+    identity_policies,
+    known_addresses,
+    oidc_identities,
+    one_time_tokens,
+    recovery_codes,
+    refresh_tokens,
+    sessions,
+    token_keys,
+    users,
 )
 
-# SQLite gives AUTOINCREMENT to INTEGER only.
-Identifier = BigInteger().with_variant(Integer, "sqlite")
-# S3 lists keys in the order of their UTF-8 bytes; SQLite's BINARY does so by default.
-BytewiseText = Text().with_variant(Text(collation="C"), "postgresql")
-
-
-def _partial_index(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", Text, primary_key=True),  # UUID
-    Column("canonical_id", Text, nullable=False, unique=True),  # 64 hex digits: S3's Owner.ID
-    Column("account_id", Text, nullable=False, unique=True),  # 12 digits: x-amz-expected-bucket-owner
-    Column("name", Text, nullable=False, unique=True),
-    Column("email", Text, unique=True),
-    Column("display_name", Text, nullable=False),
-    Column("role", Text, nullable=False),  # user | auditor | admin
-    Column("password_hash", Text),  # Argon2id
-    Column("is_enabled", SmallInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    # The user whose account this one is in; NULL: the root of an account of its own.
-    Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),
-    Column("public_access_block", SmallInteger, nullable=False, server_default="0"),  # of the account: a set of bits
-    Column("rules_revision", Text, nullable=False, server_default=text("''")),
-    Column("updated_at", BigInteger, nullable=False, server_default="0"),
-    Column("email_verified_at", BigInteger),
-    Column("storage_quota", BigInteger),  # bytes; NULL: none
-    Column("deleted_at", BigInteger),  # it can be restored for some time, and keeps its name and e-mail address
-    Column("deleted_by", Text),  # users.id
-    Column("data_after", Text),  # of what it owns: keep | delete | transfer:<users.id>; purged:… when that has begun
-    Column("sealed_totp", LargeBinary),  # AES-GCM under the master key
-    Column("totp_confirmed_at", BigInteger),
-    Column("totp_last_step", BigInteger),  # of the newest code that was used: older ones are good no more
-)
-
-# Whom an OpenID Connect issuer knows by `subject`.
-oidc_identities = Table(
-    "oidc_identities",
-    metadata,
-    Column("issuer", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
-    Column("created_at", BigInteger, nullable=False),
-)
-
-# What somebody logged in to. Of its refresh tokens one is good; an older one that is used ends the session.
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("id", Text, primary_key=True),  # UUID
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
-    Column("address", Text, nullable=False),
-    Column("user_agent", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("last_used_at", BigInteger, nullable=False),  # of a refresh token
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    Column("ended_at", BigInteger),
-    Column("ended_because", Text),  # logout | revoked | reuse | password | deleted
-)
-
-refresh_tokens = Table(
-    "refresh_tokens",
-    metadata,
-    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
-    Column("session_id", Text, ForeignKey("sessions.id", ondelete="RESTRICT"), nullable=False, index=True),
-    Column("created_at", BigInteger, nullable=False),
-    Column("used_at", BigInteger),
-)
-
-# The keys that access tokens are signed with: the newest signs, the others verify until their tokens have expired.
-token_keys = Table(
-    "token_keys",
-    metadata,
-    Column("id", Text, primary_key=True),  # JWT's `kid`
-    Column("sealed", LargeBinary, nullable=False),  # AES-GCM under the master key
-    Column("created_at", BigInteger, nullable=False),
-)
-
-# Links that work once: of e-mail verification, of a password's reset, of an invitation.
-one_time_tokens = Table(
-    "one_time_tokens",
-    metadata,
-    Column("digest", LargeBinary, primary_key=True),  # SHA-256 of the token
-    Column("purpose", Text, nullable=False),  # verify | reset | invite | oidc
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), index=True),  # NULL: whoever is invited
-    Column("email", Text),
-    Column("created_by", Text),  # users.id
-    Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    Column("used_at", BigInteger),
-)
-
-recovery_codes = Table(
-    "recovery_codes",
-    metadata,
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True),
-    Column("digest", LargeBinary, primary_key=True),
-    Column("used_at", BigInteger),
-)
-
-# Failed attempts, which limits count: one row each, so that all workers and nodes count the same ones.
-failed_attempts = Table(
-    "failed_attempts",
-    metadata,
-    Column("id", Identifier, primary_key=True, autoincrement=True),
-    Column("subject", Text, nullable=False),  # a digest of whom it counts for
-    Column("at", BigInteger, nullable=False, index=True),
-    Index("ix_failed_attempts_subject_at", "subject", "at"),
-    sqlite_autoincrement=True,
-)
-
-# From where users have logged in lately: others who guess there don't lock them out.
-known_addresses = Table(
-    "known_addresses",
-    metadata,
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True),
-    Column("address", Text, primary_key=True),
-    Column("last_login_at", BigInteger, nullable=False, index=True),
-)
-
-# Creates that were asked for under an Idempotency-Key, and what was answered, without secrets.
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("user_id", Text, primary_key=True),
-    Column("route", Text, primary_key=True),
-    Column("key", BytewiseText, primary_key=True),
-    Column("request", LargeBinary, nullable=False),  # SHA-256 of the body
-    Column("status", Integer),  # NULL: it is being done
-    Column("answer", Text),  # JSON
-    Column("created_at", BigInteger, nullable=False, index=True),
-)
-
-access_keys = Table(
+__all__ = [
     "access_keys",
-    metadata,
-    Column("access_key_id", Text, primary_key=True),
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
-    Column("sealed_secret", LargeBinary, nullable=False),  # AES-GCM under the master key
-    Column("description", Text, nullable=False),
-    Column("is_enabled", SmallInteger, nullable=False),
-    Column("expires_at", BigInteger),
-    Column("created_at", BigInteger, nullable=False),
-    Column("rules_revision", Text, nullable=False, server_default=text("''")),
-    Column("last_used_at", BigInteger),  # within a minute
-)
-
-# Groups of an account's users, and the policies of users, groups and access keys.
-groups = Table(
-    "groups",
-    metadata,
-    Column("id", Text, primary_key=True),  # UUID
-    Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
-    Column("name", Text, nullable=False, unique=True),
-    Column("created_at", BigInteger, nullable=False),
-)
-
-group_members = Table(
+    "audit_checkpoints",
+    "audit_log",
+    "blob_pins",
+    "blobs",
+    "bucket_configurations",
+    "buckets",
+    "change_readers",
+    "changes",
+    "client_tokens",
+    "content_pins",
+    "contents",
+    "failed_attempts",
+    "grants",
     "group_members",
-    metadata,
-    Column("group_id", Text, ForeignKey("groups.id", ondelete="RESTRICT"), primary_key=True),
-    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True, index=True),
-)
-
-identity_policies = Table(
+    "groups",
+    "idempotency_keys",
     "identity_policies",
-    metadata,
-    Column("holder_kind", Text, primary_key=True),  # user | group | key
-    Column("holder_id", Text, primary_key=True),  # users.id, groups.id or an access key ID
-    Column("name", Text, primary_key=True),
-    Column("document", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-)
+    "jobs",
+    "known_addresses",
+    "metadata",
+    "objects",
+    "oidc_identities",
+    "one_time_tokens",
+    "parts",
+    "prefix_quotas",
+    "processes",
+    "recovery_codes",
+    "refresh_tokens",
+    "refused_logins",
+    "search_files",
+    "sessions",
+    "settings",
+    "token_keys",
+    "trash",
+    "uploads",
+    "usage",
+    "users",
+]
 
 # `rules_revision` changes with each rule about the row (policies of a bucket, of a user and its groups, of a key), so
 # that processes know from the row whether what they have in memory still holds; '' where there is no rule.
@@ -223,6 +96,11 @@ buckets = Table(
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
     # What the JSON API calls it; never NULL, which SQLite couldn't say of a column that came later.
     Column("uuid", Text),
+    Column("max_bytes", BigInteger),  # NULL: no quota
+    Column("max_objects", BigInteger),
+    Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
+    Column("trash_seconds", BigInteger, nullable=False, server_default="0"),  # how long trash is kept; 0: there is none
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),  # what is set for it, not what is in it
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -279,10 +157,12 @@ objects = Table(
     Column("tags", Text),  # JSON: [[key, value], …]
     Column("upload_id", Text),  # of the upload that it was completed from, so that completing again finds it
     Column("acl", Text),  # JSON (access/acl.py); NULL: its owner's alone
+    # UUID: of a key's versions and markers the same, and of what it is renamed to. Never NULL, as buckets.uuid.
+    Column("file_id", LargeBinary, index=True),
     sqlite_with_rowid=False,
 )
-_partial_index("ux_objects_current", objects.c.bucket_id, objects.c.key, where="is_current = 1", unique=True)
-_partial_index(
+partial_index("ux_objects_current", objects.c.bucket_id, objects.c.key, where="is_current = 1", unique=True)
+partial_index(
     "ux_objects_null_version",
     objects.c.bucket_id,
     objects.c.key,
@@ -335,6 +215,122 @@ client_tokens = Table(
     sqlite_with_rowid=False,
 )
 
+# How much is in a bucket: what is in the tables, counted in the transaction of each change (metadata/usage.py).
+usage = Table(
+    "usage",
+    metadata,
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),  # of all versions and parts
+    Column("part_bytes", BigInteger, nullable=False),  # of these, those of parts
+    Column("objects", BigInteger, nullable=False),  # current versions
+    Column("versions", BigInteger, nullable=False),  # current or not, without delete markers
+    Column("markers", BigInteger, nullable=False),
+    Column("trash_bytes", BigInteger, nullable=False),
+    Column("trashed", BigInteger, nullable=False),  # versions in the trash
+)
+
+# Quotas of what is below a prefix of a bucket, and how much of each is used.
+prefix_quotas = Table(
+    "prefix_quotas",
+    metadata,
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), primary_key=True),
+    Column("prefix", BytewiseText, primary_key=True),
+    Column("max_bytes", BigInteger),
+    Column("max_objects", BigInteger),
+    Column("used_bytes", BigInteger, nullable=False),
+    Column("used_objects", BigInteger, nullable=False),
+)
+
+# The outbox: what became of objects, in order (metadata/outbox.py). `transaction` is PostgreSQL's number of it, 0 on
+# SQLite. Rows of the kind `counted` are about parts, and carry numbers only.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("transaction", BigInteger, nullable=False, server_default="0"),
+    Column("at", BigInteger, nullable=False),
+    Column("bucket_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),  # created | removed | hidden | tagged | acl | counted
+    Column("operation", Text, nullable=False),  # AWS's name of what did it, or a job's kind
+    Column("key", BytewiseText, nullable=False),
+    Column("version_id", Text, nullable=False),
+    Column("file_id", LargeBinary),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    # What is added to the bucket's usage.
+    Column("more_bytes", BigInteger, nullable=False),
+    Column("more_part_bytes", BigInteger, nullable=False),
+    Column("more_objects", BigInteger, nullable=False),
+    Column("more_versions", BigInteger, nullable=False),
+    Column("more_markers", BigInteger, nullable=False),
+    Column("more_trash_bytes", BigInteger, nullable=False),
+    Column("more_trashed", BigInteger, nullable=False),
+    Index("ix_changes_transaction_id", "transaction", "id").ddl_if(dialect="postgresql"),
+    sqlite_autoincrement=True,
+)
+
+# Who reads the outbox, and the last row that it has done.
+change_readers = Table(
+    "change_readers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("transaction", BigInteger, nullable=False),
+    Column("id", BigInteger, nullable=False),
+)
+# What was deleted or overwritten where no version was kept of it, for the time that its bucket keeps trash: a row of
+# `objects` as it was. Its content is still counted.
+trash = Table(
+    "trash",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), nullable=False),
+    Column("deleted_at", BigInteger, nullable=False),
+    Column("deleted_by", Text, nullable=False),  # users.id; "" of nobody
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("is_overwritten", SmallInteger, nullable=False),
+    Column("key", BytewiseText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("last_modified", BigInteger, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column("content_id", BigInteger),
+    Column("parts_count", Integer),
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),
+    Column("checksum", Text),
+    Column("headers", Text),
+    Column("user_metadata", Text),
+    Column("tags", Text),
+    Column("acl", Text),
+    Column("file_id", LargeBinary, index=True),
+    Index("ix_trash_bucket_id_id", "bucket_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Words of the current files, and the index on them (metadata/search.py).
+search_files = Table(
+    "search_files",
+    metadata,
+    Column("id", Identifier, primary_key=True, autoincrement=True),
+    Column("file_id", LargeBinary, nullable=False, unique=True),
+    Column("bucket_id", BigInteger, nullable=False),
+    Column("key", BytewiseText, nullable=False),
+    Column("words", Text, nullable=False),
+    Index("ix_search_files_bucket_id_id", "bucket_id", "id"),
+    sqlite_autoincrement=True,
+)
+for _dialect, _index in {
+    "sqlite": "CREATE VIRTUAL TABLE search_index USING fts5(words, content='search_files', content_rowid='id',"
+    " columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 0')",
+    "postgresql": "CREATE INDEX search_index ON search_files"
+    " USING gin (array_to_tsvector(string_to_array(words, ' ')))",
+}.items():
+    event.listen(search_files, "after_create", DDL(_index).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
 # What an object or part contains: immutable and counted. `refs` counts the objects, parts and part lists that point
 # here. At zero an inline row is deleted at once; the others are left to the reaper, which notes in `released_at` the
 # epoch (metadata/processes.py) in which it saw them.
@@ -350,7 +346,7 @@ contents = Table(
     Column("released_at", BigInteger),
     sqlite_autoincrement=True,
 )
-_partial_index("ix_contents_released", contents.c.released_at, where="refs = 0")
+partial_index("ix_contents_released", contents.c.released_at, where="refs = 0")
 
 # A row exists => its bytes are durable at `location`. `refs` counts the contents whose manifest names the digest.
 blobs = Table(
@@ -363,7 +359,7 @@ blobs = Table(
     Column("released_at", BigInteger),
     sqlite_with_rowid=False,
 )
-_partial_index("ix_blobs_released", blobs.c.released_at, where="refs = 0")
+partial_index("ix_blobs_released", blobs.c.released_at, where="refs = 0")
 
 # Every process that writes blobs or reads them; the column `incarnation` holds its name. `oldest_open` is the epoch in
 # which its oldest read or upload that is still open began; nothing marked in that epoch or later is deleted.
@@ -415,8 +411,8 @@ jobs = Table(
     Column("singleton", Text),  # at most one queued or running job bears the same name here
     sqlite_autoincrement=True,
 )
-_partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
-_partial_index(
+partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
+partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )
 
@@ -444,7 +440,7 @@ audit_log = Table(
     Index("ux_audit_log_position", "position", unique=True),
     sqlite_autoincrement=True,
 )
-_partial_index("ix_audit_log_unsealed", audit_log.c.id, where="mac IS NULL")
+partial_index("ix_audit_log_unsealed", audit_log.c.id, where="mac IS NULL")
 
 # Two places in the chain of the audit log: `start`, up to where lines were removed, and `head`, up to where it is
 # sealed. `mac` is that of the line at that position.

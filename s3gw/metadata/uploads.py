@@ -14,11 +14,13 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import audited_removals, buckets, contents
+from s3gw.metadata import audited_removals, buckets, contents, outbox, trash
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
+from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import parts, uploads
+from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
 # What `key_sequence` says beside the sequence of a version, which is negative.
@@ -60,7 +62,7 @@ class UploadedPart(NamedTuple):
 
 _this_upload = uploads.c.upload_id == bindparam("upload_id")
 _find = Prepared(select(*uploads.c).where(_this_upload))
-_lock_shared = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update(read=True))
+_lock_shared = Prepared(select(uploads.c.key).where(_this_upload).with_for_update(read=True))
 _lock_exclusive = Prepared(select(uploads.c.upload_id).where(_this_upload).with_for_update())
 _insert = Prepared(insert(uploads).values({column.name: bindparam(column.name) for column in uploads.c}))
 _find_part = Prepared(
@@ -141,14 +143,26 @@ def is_marker(conn: Connection, bucket_id: int, key: str, upload_id: str) -> boo
 def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     change.require_part(part.upload_id, part.part_number)
+    change.lock_bucket()
     conn = change.conn
-    if _lock_shared.one_or_none(conn, upload_id=part.upload_id) is None:
+    key = _lock_shared.value(conn, upload_id=part.upload_id)
+    if key is None:
         raise NoSuchUpload(UploadId=part.upload_id)
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
+        replaced = UploadedPart._make(before)
         _delete_part.run(conn, upload_id=part.upload_id, part_number=part.part_number)
-        contents.release(conn, UploadedPart._make(before).content_id)
+        contents.release(conn, replaced.content_id)
+        change.count(part_bytes=-replaced.size)
+    change.count(part_bytes=part.size)
     _insert_part.run(conn, **part._asdict())
+    change.note(ChangedObject("counted", key))
+
+
+def size_of_part(conn: Connection, upload_id: str, part_number: int) -> int:
+    """0 where there is none."""
+    row = _find_part.one_or_none(conn, upload_id=upload_id, part_number=part_number)
+    return 0 if row is None else UploadedPart._make(row).size
 
 
 def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int = 10_000) -> list[UploadedPart]:
@@ -163,18 +177,28 @@ def lock_exclusive(conn: Connection, bucket_id: int, key: str, upload_id: str) -
     return find(conn, bucket_id, key, upload_id)
 
 
-def remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> int:
-    """Delete a locked upload and say how many parts it had.
+class Removed(NamedTuple):
+    parts: int
+    bytes: int
+
+
+def remove(change: Change, upload: Upload, kept: frozenset[int]) -> None:
+    """Delete a locked upload of the change's bucket.
 
     The counts of the `kept` part numbers pass on to the object's part list.
     """
+    change.count(part_bytes=-_remove(change.conn, upload.upload_id, kept).bytes)
+    change.note(ChangedObject("counted", upload.key))
+
+
+def _remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> Removed:
     removed = list_parts(conn, upload_id)
     for part in removed:
         if part.part_number not in kept:
             contents.release(conn, part.content_id)
     _delete_parts.run(conn, upload_id=upload_id)
     _delete_upload.run(conn, upload_id=upload_id)
-    return len(removed)
+    return Removed(len(removed), sum(part.size for part in removed))
 
 
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
@@ -186,14 +210,17 @@ def abort(conn: Connection, upload_id: str) -> int:
     """Delete an upload with all its parts and say how many; nothing happens when it is gone already."""
     if _lock_exclusive.one_or_none(conn, upload_id=upload_id) is None:
         return 0
-    return remove(conn, upload_id, frozenset())
+    upload = Upload._make(_find.one_or_none(conn, upload_id=upload_id) or ())
+    removed = _remove(conn, upload_id, frozenset())
+    outbox.count(conn, upload.bucket_id, upload.key, Usage(part_bytes=-removed.bytes))
+    return removed.parts
 
 
 def delete_bucket(change: Change) -> bool:
     """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone.
 
-    A bucket with unfinished uploads counts as empty, as on AWS: each step aborts some, and other writers go between
-    two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
+    A bucket with unfinished uploads counts as empty, as on AWS, and so does one with trash: each step removes some, and
+    other writers go between two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
     """
     conn, bucket_id = change.conn, change.bucket_id
     change.lock_bucket_exclusively()
@@ -203,6 +230,8 @@ def delete_bucket(change: Change) -> bool:
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False
+    if trash.drop_oldest(conn, bucket_id, _STEP):
+        return False
     audited_removals.end_grants_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
     buckets.delete_bucket(conn, bucket_id)

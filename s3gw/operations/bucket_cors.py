@@ -5,7 +5,7 @@ Limits: API Reference, PutBucketCors and CORSRule. Messages are those of S3's se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from s3gw.errors import InvalidRequest, MalformedXML, NoSuchCORSConfiguration
@@ -28,12 +28,17 @@ _LONGEST_ID = 255
 
 async def put_bucket_cors(call: Call, input: PutBucketCorsRequestTypeDef) -> Output:
     configuration = input["CORSConfiguration"]
-    if len(configuration["CORSRules"]) > _MOST_RULES:
-        raise InvalidRequest(f"The number of CORS rules should not exceed allowed limit of {_MOST_RULES} rules.")
-    for rule in configuration["CORSRules"]:
-        _check(rule)
+    check_rules(configuration["CORSRules"])
     await call.change([call.bucket_lock], configurations.put, KIND, configuration)
     return {}
+
+
+def check_rules(rules: Sequence[CORSRuleUnionTypeDef]) -> None:
+    """Raises what is wrong with them."""
+    if len(rules) > _MOST_RULES:
+        raise InvalidRequest(f"The number of CORS rules should not exceed allowed limit of {_MOST_RULES} rules.")
+    for rule in rules:
+        _check(rule)
 
 
 def _check(rule: CORSRuleUnionTypeDef) -> None:

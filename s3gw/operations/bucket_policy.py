@@ -12,6 +12,7 @@ from s3gw.access.parse import parse_bucket_policy
 from s3gw.access.policy import Policy, users_of
 from s3gw.access.public import is_public
 from s3gw.access.public_access_block import PublicAccessBlock
+from s3gw.access.rules import BucketRules
 from s3gw.errors import MethodNotAllowed, NoSuchBucketPolicy
 from s3gw.metadata import configurations, identities
 from s3gw.metadata.buckets import Bucket
@@ -71,11 +72,14 @@ def _remove(change: Change) -> None:
 
 
 async def get_bucket_policy_status(call: Call, input: GetBucketPolicyStatusRequestTypeDef) -> Output:
-    """A bucket is public by its policy or by its ACL, but where public ACLs are ignored ("The meaning of public")."""
-    rules = call.rules
+    return {"PolicyStatus": {"IsPublic": is_bucket_public(call.rules)}}
+
+
+def is_bucket_public(rules: BucketRules) -> bool:
+    """By its policy or by its ACL, but where public ACLs are ignored ("The meaning of public")."""
     counts = rules.has_acls and PublicAccessBlock.IGNORE_PUBLIC_ACLS not in rules.public_access_block
     by_acl = counts and rules.acl is not None and acl.is_public(rules.acl)
-    return {"PolicyStatus": {"IsPublic": rules.is_policy_public or by_acl}}
+    return rules.is_policy_public or by_acl
 
 
 def _require_owner(call: Call) -> None:

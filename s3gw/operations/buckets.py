@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from s3gw.access import acl, public_access_block
 from s3gw.access.acl import Acl
@@ -26,7 +26,7 @@ from s3gw.errors import (
 from s3gw.metadata import audit, buckets, configurations, identities, uploads
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import BucketLock, Change
+from s3gw.metadata.change import BucketLock, Change, ChangeFacts
 from s3gw.metadata.database import Connection
 from s3gw.names import valid_bucket_name
 from s3gw.operations.bucket_access import OWNERSHIPS, acl_rules_now
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ListBucketsRequestTypeDef,
     )
 
+T = TypeVar("T")
 _MOST_BUCKETS = 10_000
 _NOT_EMPTY_OF_VERSIONS = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
 # us-east-1 is the region without a name; eu-west-1 has an older one.
@@ -109,6 +110,27 @@ def _after(token: str | None) -> str:
 
 
 async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output:
+    bucket = await _asked_bucket(call, input)
+    try:
+        await _write(call, bucket, _nothing_more)
+    except BucketAlreadyOwnedByYou:
+        # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
+        # returns 200 OK and resets the bucket access control lists (ACLs)" (API Reference, CreateBucket).
+        settings = call.services.settings
+        if settings.region != "us-east-1" or bucket.given.keys() - {"ACL"}:  # 200 would say that it has what is asked
+            raise
+        await _reset_acl(call, bucket.name, bucket.given.get("ACL"))
+    return {"Location": f"/{bucket.name}", "BucketArn": _arn(bucket.name)}
+
+
+async def create_new_bucket(call: Call, input: CreateBucketRequestTypeDef, more: Callable[[Change], T]) -> T:
+    """As CreateBucket, but of one's own that is there already it raises BucketAlreadyOwnedByYou everywhere. `more` is
+    done in the same transaction.
+    """
+    return await _write(call, await _asked_bucket(call, input), more)
+
+
+async def _asked_bucket(call: Call, input: CreateBucketRequestTypeDef) -> _NewBucket:
     name, settings = input["Bucket"], call.services.settings
     if not valid_bucket_name(name):
         raise InvalidBucketName(BucketName=name)
@@ -119,18 +141,18 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     tags = checked_tags(configuration.get("Tags", []), most=50)
     given: dict[str, Any] = {"Tagging": tags} if tags else {}
     given |= await _access_of_new(call, input, buckets.DEFAULTS[settings.bucket_defaults])
-    try:
-        bucket = _NewBucket(
-            name, call.principal.account_owner_id, settings.region, settings.bucket_defaults, call.now, given
-        )
-        await call.services.database.write(_create, bucket, call.actor(), keys=(BucketLock(name).name(),))
-    except BucketAlreadyOwnedByYou:
-        # "For legacy compatibility, if you re-create an existing bucket that you already own in us-east-1, Amazon S3
-        # returns 200 OK and resets the bucket access control lists (ACLs)" (API Reference, CreateBucket).
-        if settings.region != "us-east-1" or given.keys() - {"ACL"}:  # 200 would say that it has what is asked for
-            raise
-        await _reset_acl(call, name, given.get("ACL"))
-    return {"Location": f"/{name}", "BucketArn": _arn(name)}
+    owner_id = call.principal.account_owner_id
+    return _NewBucket(name, owner_id, settings.region, settings.bucket_defaults, call.now, given)
+
+
+async def _write(call: Call, bucket: _NewBucket, more: Callable[[Change], T]) -> T:
+    return await call.services.database.write(
+        _create, bucket, call.actor(), more, keys=(BucketLock(bucket.name).name(),)
+    )
+
+
+def _nothing_more(change: Change) -> None:
+    """Of a bucket that is made by S3."""
 
 
 async def _reset_acl(call: Call, name: str, asked: Any) -> None:
@@ -191,14 +213,14 @@ def _require_possible(asked: Acl, has_acls: bool, block: PublicAccessBlock) -> N
         raise InvalidBucketAclWithBlockPublicAccessError()
 
 
-def _create(conn: Connection, bucket: _NewBucket, actor: Actor) -> int:
+def _create(conn: Connection, bucket: _NewBucket, actor: Actor, more: Callable[[Change], T]) -> T:
     """What is asked for was compared with what a new bucket has; the block of the account holds too."""
     if "ACL" in bucket.given:
         block = PublicAccessBlock(identities.public_access_block(conn, bucket.owner_id))
         _require_possible(bucket.given["ACL"], True, block)
     bucket_id = buckets.create(conn, **bucket._asdict())
     audit.record(conn, actor, "bucket.create", "bucket", bucket.name, None, buckets.told(conn, bucket.name))
-    return bucket_id
+    return more(Change(conn, ChangeFacts(bucket_id, actor, bucket.owner_id, bucket.now), ()))
 
 
 def _check_location(constraint: str | None, region: str) -> None:

@@ -132,6 +132,7 @@ class Call:
     when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
     (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
     list is to have only what the principal was granted. `door` is what the audit log tells: s3 | api.
+    `operation` is AWS's name of it.
     """
 
     services: Services
@@ -153,6 +154,7 @@ class Call:
     checked: set[str] = field(default_factory=set)
     only_granted: bool = False
     door: str = "s3"
+    operation: str = ""
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,
@@ -199,7 +201,7 @@ class Call:
         self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
-        facts = ChangeFacts(self.the_bucket.id, self.actor, self.owner_of_new, self.now, self.checks)
+        facts = ChangeFacts(self.the_bucket.id, self.actor(), self.owner_of_new, self.now, self.checks, self.operation)
         outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails
         return outcome

@@ -155,7 +155,7 @@ def _complete(change: Change, asked: _Asked) -> Completed:
     )
     place = partial(contents.insert, new=_part_list(conn, upload, chosen), takes_over=True)
     stored = objects.put(change, new, place, _unless_overtaken(asked, upload))
-    uploads.remove(conn, upload.upload_id, frozenset(part.part_number for part in chosen))
+    uploads.remove(change, upload, frozenset(part.part_number for part in chosen))
     return Completed(etag, stored, algorithm, checksum_type, checksum)
 
 

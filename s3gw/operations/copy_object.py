@@ -298,4 +298,4 @@ def _rename(change: Change, wanted: _Rename) -> None:
     values = original._asdict() | {"key": wanted.key}
     renamed = NewObject._make(values[name] for name in NewObject._fields)
     objects.put(change, renamed, partial(_retain, content_id=original.content_id), wanted.holds)
-    objects.delete_latest(change, wanted.source)
+    objects.delete_latest(change, wanted.source, is_renamed=True)

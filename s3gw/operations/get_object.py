@@ -90,6 +90,8 @@ def readable(version: ObjectVersion | None, input: Mapping[str, Any]) -> ObjectV
             raise NoSuchKey(Key=input["Key"], headers=headers)
         headers |= {"allow": "DELETE", "last-modified": last_modified(version).strftime(_HTTP_DATE)}
         raise MethodNotAllowed(ResourceType="DeleteMarker", headers=headers)
+    if "FileId" in input and input["FileId"] != version.file_id:  # of the JSON API: another file has its key now
+        raise NoSuchKey(Key=input["Key"])
     return version
 
 

@@ -135,7 +135,7 @@ def _abort(change: Change, key: str, upload_id: str, initiated: Any) -> None:
     upload = uploads.lock_exclusive(change.conn, change.bucket_id, key, upload_id)
     change.check("upload", upload)
     check_initiated(initiated, upload.initiated_at)
-    uploads.remove(change.conn, upload.upload_id, frozenset())
+    uploads.remove(change, upload, frozenset())
 
 
 async def list_parts(call: Call, input: ListPartsRequestTypeDef) -> Output:

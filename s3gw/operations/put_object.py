@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from s3gw.errors import NotImplemented
 from s3gw.metadata import contents, objects
-from s3gw.metadata.objects import NewObject
+from s3gw.metadata.objects import NewObject, Stored
 from s3gw.operations.call import Call, Output
 from s3gw.operations.new_acl import acl_of_new
 from s3gw.operations.object_fields import fields_of
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 
 async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
+    new, stored = await store_object(call, input)
+    return {
+        "ETag": f'"{new.etag}"',
+        "VersionId": stored.version_id,
+        f"Checksum{new.checksum_algorithm}": new.checksum,
+        "ChecksumType": "FULL_OBJECT",
+    }
+
+
+async def store_object(call: Call, input: PutObjectRequestTypeDef) -> tuple[NewObject, Stored]:
     if "WriteOffsetBytes" in input:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
     fields = fields_of(input, call.services.settings.max_metadata)
@@ -42,9 +52,4 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
         )
         place = partial(contents.insert, new=body.content)
         stored = await call.change([call.key_lock(key)], objects.put, new, place, precondition)
-    return {
-        "ETag": f'"{body.etag}"',
-        "VersionId": stored.version_id,
-        f"Checksum{body.checksum_algorithm}": body.checksum,
-        "ChecksumType": "FULL_OBJECT",
-    }
+    return new, stored

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from s3gw.checksums import ALGORITHMS, algorithm_named
+from s3gw.metadata import objects, quotas, uploads
 from s3gw.metadata.contents import NewContent
+from s3gw.metadata.usage import Usage
 from s3gw.operations.call import Call
 
 # "If you don't specify a checksum algorithm, Amazon S3 automatically calculates CRC64NVME" (Amazon S3 User Guide,
@@ -25,6 +27,23 @@ class ReceivedBody(NamedTuple):
     checksums: dict[str, str]  # that one, and others that were computed beside it, by algorithm
 
 
+# Of a shorter body the transaction alone decides, which has the last word anyway.
+_LONG = 64 * 1024
+
+
+async def _require_quota(call: Call, size: int) -> None:
+    """Before a long body is read; what it takes the place of makes room for it. Raises QuotaExceeded."""
+    read, bucket, input = call.services.database.read, call.the_bucket, call.input
+    if call.creates_object:
+        replaced = None
+        if bucket.versioning != "Enabled":
+            replaced = await read(objects.find, bucket.id, input["Key"])
+        more = Usage(size, versions=1) if replaced is None else Usage(size - replaced.size)
+    else:
+        more = Usage(part_bytes=size - await read(uploads.size_of_part, input["UploadId"], input["PartNumber"]))
+    await read(quotas.require_room_for, bucket.id, input["Key"], more, call.principal.user_id)
+
+
 @asynccontextmanager
 async def receive_body(call: Call, algorithm: str | None, beside: str | None = None) -> AsyncIterator[ReceivedBody]:
     """Store the request's body and give what to insert; the transaction belongs into the block.
@@ -33,6 +52,8 @@ async def receive_body(call: Call, algorithm: str | None, beside: str | None = N
     was written is removed when the block doesn't count on it.
     """
     body = call.the_body
+    if (body.size or 0) >= _LONG:
+        await _require_quota(call, body.size or 0)
     name = algorithm_named(body.checksum_algorithm or algorithm or DEFAULT_ALGORITHM).name
     hashers = body.hashers
     for each in (name, beside or name):

@@ -115,7 +115,8 @@ class Gateway:
             services.key_uses.last[principal.access_key_id] = now
         row = OPERATIONS[operation.name]
         call = Call(services, principal, {}, answer.request_id, int(now * 1_000_000))
-        call.bucket, call.context = found.bucket, RequestContext(request, proof, now)
+        call.operation = operation.name
+        call.bucket, call.context = found.bucket, RequestContext(request, proof, now, request.client or None)
         body = self._decode(call, answer, request, row, authentication, receive)
         try:
             output = await perform(call, row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from s3gw.auth.authenticate import Authentication, PayloadSpec, authenticate
+from s3gw.auth.form_body import FormBody
 from s3gw.auth.form_proof import read_form_proof
 from s3gw.auth.payload import RECEIVE_INTO, Receive, VerifyingBody
 from s3gw.auth.post_policy import SizeRange, parse_post_policy
@@ -20,7 +21,6 @@ from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS
 from s3gw.s3.answer import Answer
 from s3gw.s3.form_answer import form_answer
-from s3gw.s3.form_body import FormBody
 from s3gw.s3.form_fields import FormFields
 from s3gw.s3.location import location_of
 from s3gw.s3.refused_headers import refusal_of_headers
@@ -77,7 +77,8 @@ async def _signed_call(services: Services, answer: Answer, request: Request, fie
         bucket = found.bucket
     answer.principal = principal
     call = Call(services, principal, _target(request, fields), answer.request_id, int(now * 1_000_000))
-    call.bucket, call.context = bucket, RequestContext(request, proof, now)
+    call.operation = "PostObject"
+    call.bucket, call.context = bucket, RequestContext(request, proof, now, request.client or None)
     return call
 
 

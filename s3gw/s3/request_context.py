@@ -15,10 +15,7 @@ class RequestContext(NamedTuple):
     request: Request
     proof: Proof | None
     now: float
-
-    @property
-    def source_ip(self) -> str | None:
-        return self.request.client or None
+    source_ip: str | None
 
     @property
     def is_secure(self) -> bool:

@@ -32,18 +32,21 @@ class _Part:
     header_name: bytearray = field(default_factory=bytearray)
     header_value: bytearray = field(default_factory=bytearray)
     disposition: str | None = None
+    content_type: str | None = None
     name: str = ""
     value: bytearray = field(default_factory=bytearray)
 
 
 class Form:
-    """`fields` are those before the file, in their order and as they are spelled; `filename` is None where the file has
-    none. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, and InvalidArgument for a second file.
+    """`fields` are those before the file, in their order and as they are spelled; `filename` and `file_type`, its
+    Content-Type, are None where the file has none. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, and
+    InvalidArgument for a second file.
     """
 
     def __init__(self, content_type: str) -> None:
         self.fields: list[tuple[str, str]] = []
         self.filename: str | None = None
+        self.file_type: str | None = None
         self.files = 0
         self.has_ended = False  # the closing boundary has come
         self._content: deque[memoryview] = deque()
@@ -111,6 +114,8 @@ class Form:
             if part.disposition is not None:
                 raise MalformedPOSTRequest()
             part.disposition = part.header_value.decode("latin-1")
+        elif part.header_name.lower() == b"content-type":
+            part.content_type = part.header_value.decode("latin-1")
         part.header_name, part.header_value = bytearray(), bytearray()
 
     def _end_headers(self) -> None:
@@ -124,6 +129,7 @@ class Form:
                 raise wrong_number_of_files(self.files)
             if b"filename" in options:
                 self.filename = options[b"filename"].decode("utf-8", "replace")
+            self.file_type = self._part.content_type
             self._parts = 0
             return
         self._parts += 1

@@ -25,6 +25,7 @@ _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["us
 _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
 _SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
+_FILE = OF_PARAMETERS["file_id"]
 _numbers = itertools.count()
 
 
@@ -152,8 +153,36 @@ def _of_bucket(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _OTHER_NAME: world.person().name})
 
 
+def _of_new_bucket(world: World) -> Call:
+    return Call(world.user.bearer, {OF_MODELS["NewBucket"]["name"]: f"new-{next(_numbers)}-{world.user.id[:8]}"})
+
+
+def _of_empty_bucket(world: World) -> Call:
+    made = world.user.http.post("/buckets", json={"name": f"empty-{next(_numbers)}-{world.user.id[:8]}"})
+    return Call(world.user.bearer, {_BUCKET: made.json()["id"]})
+
+
 def _of_grant(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _USER: world.grant().id})
+
+
+def _of_file(world: World) -> Call:
+    key = OF_PARAMETERS["key"]
+    world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+
+
+def _of_other_file(world: World) -> Call:
+    """Under a name of its own, by which another call may rename it."""
+    key = f"{new_name()}/a"
+    world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"], _OTHER_NAME: world.person().name})
+
+
+def _of_upload(world: World) -> Call:
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id}, {"path": new_name(), "overwrite": "true"})
 
 
 def _of_key(world: World) -> Call:
@@ -215,11 +244,26 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_group": _of_group,
     "add_member": _of_group,
     "remove_member": _of_group,
+    "create_bucket": _of_new_bucket,
+    "list_buckets": _as_user,
+    "get_bucket_by_name": lambda world: Call(world.user.bearer, {OF_PARAMETERS["name"]: world.bucket}),
+    "get_bucket": _of_bucket,
+    "update_bucket": _of_bucket,
+    "delete_bucket": _of_empty_bucket,
+    "get_storage": _of_bucket,
     "share": _of_bucket,
     "list_access": _of_bucket,
     "change_access": _of_grant,
     "revoke_access": _of_grant,
     "explain": lambda world: Call(world.user.bearer, query={"bucket": world.bucket, "key": "a"}),
+    "get_file": _of_file,
+    "find_file": _of_file,
+    "upload_file": _of_upload,
+    "list_files": _of_bucket,
+    "update_file": _of_other_file,
+    "delete_file": _of_other_file,
+    "share_file": _of_other_file,
+    "download_file": _of_file,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,
     "get_service_account": _of_service_account,

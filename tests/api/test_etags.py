@@ -50,6 +50,17 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
     if route == "/service-accounts/{user_id}":
         made = person.http.post("/service-accounts", json={"username": f"{person.name}-etag"})
         return Changed(made, f"/service-accounts/{made.json()['id']}", ({"is_active": False}, {"is_active": True}))
+    if route == "/buckets/{bucket_id}":
+        made = person.http.post("/buckets", json={"name": f"etag-{person.id[:12]}"})
+        path = f"/buckets/{made.json()['id']}"
+        assert person.http.get(path).headers["ETag"] == made.headers["ETag"]
+        return Changed(made, path, ({"storage_quota": 5}, {"is_public": True, "versioning": "enabled"}))
+    if route == "/buckets/{bucket_id}/files/{file_id}":
+        name = f"etag-files-{person.id[:12]}"
+        ask("bucket", "create", name, "--owner", person.name)
+        files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
+        made = person.http.post(files, params={"path": "a"}, content=b"x")
+        return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
     assert route == "/buckets/{bucket_id}/access/{user_id}"
     name, friend = f"etag-{person.id[:12]}", register(api)
     ask("bucket", "create", name, "--owner", person.name)

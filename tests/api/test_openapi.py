@@ -72,7 +72,12 @@ UNDERSTOOD = {"page", "per_page", "role", "is_active", "outcome", "resource_type
 UNDERSTOOD |= {"state", "code", "iss", "error"}  # OAuth2's
 
 
-@pytest.mark.parametrize("name", [name for name in ROUTES if "requestBody" in operation_of(name)])
+_UPLOADS = ("POST /buckets/{bucket_id}/files",)  # whose bodies are no models
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ROUTES if "requestBody" in operation_of(name) and name not in _UPLOADS]
+)
 def test_the_example_of_a_request_is_accepted_by_its_model(name: str) -> None:
     content = operation_of(name)["requestBody"]["content"]
     for kind, model in models_of(ROUTES[name][2], content).items():

@@ -59,6 +59,25 @@ _OF_ACCESS = {  # test_access.py
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"),
     ("GET", "/access/explain"),
 }
+_OF_BUCKETS = {  # test_buckets.py
+    ("POST", "/buckets"),
+    ("GET", "/buckets"),
+    ("GET", "/buckets/by-name/{name}"),
+    ("GET", "/buckets/{bucket_id}"),
+    ("PUT", "/buckets/{bucket_id}"),
+    ("DELETE", "/buckets/{bucket_id}"),
+    ("GET", "/buckets/{bucket_id}/storage"),
+}
+_OF_FILES = {  # test_files.py, test_upload.py
+    ("GET", "/buckets/{bucket_id}/file"),
+    ("GET", "/buckets/{bucket_id}/files"),
+    ("POST", "/buckets/{bucket_id}/files"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}"),
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
+    ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
+}
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
     ("GET", "/groups"),
@@ -123,7 +142,8 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    assert routes() == TABLE.keys() | _OF_ACCESS | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
+    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
+    assert routes() == TABLE.keys() | others
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -152,7 +172,8 @@ def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
     for method, path in routes():
         if "{" in path:
             target = re.sub(r"{\w+}", given, path)
-            answer = admin.http.request(method, target, json=body_of_nothing(method, path))
+            named = {"key": "x", "path": "x"}
+            answer = admin.http.request(method, target, json=body_of_nothing(method, path), params=named)
             assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
 
 

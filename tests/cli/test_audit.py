@@ -25,6 +25,8 @@ UNAUDITED = {
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
     ("group", "show"), ("session", "list"), ("invite", "list"),
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
+    ("quota", "list"), ("usage", "list"),
+    ("usage", "check"),  # but what it repairs: test_quotas.py
     ("job", "list"), ("job", "show"), ("job", "retry"),
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.
@@ -56,6 +58,10 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["grant", "create", "pictures", "--permission", "read", "--user", "editor"], "grant.create", "GRANT"),
     (["grant", "update", "GRANT", "--permission", "write"], "grant.update", "GRANT"),
     (["grant", "delete", "GRANT"], "grant.delete", "GRANT"),
+    (["quota", "set", "--bucket", "pictures", "--bytes", "5"], "bucket.quota.put", "pictures"),
+    (["quota", "set", "--bucket", "pictures", "--prefix", "a", "--bytes", "5"], "bucket.prefix_quota.put", "pictures"),
+    (["quota", "set", "--user", "owner", "--objects", "5"], "user.quota.put", "owner"),
+    (["quota", "remove", "--bucket", "pictures"], "bucket.quota.put", "pictures"),
     (["bucket", "delete", "pictures"], "bucket.delete", "pictures"),
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),

@@ -55,7 +55,7 @@ def configure(data: Path, kind: str, value: Any) -> None:
     def write(conn: Connection) -> None:
         bucket = buckets.find(conn, "pictures")
         assert bucket is not None
-        configurations.put(Change(conn, ChangeFacts(bucket.id, lambda: COMMAND_LINE, "", 1), ()), kind, value)
+        configurations.put(Change(conn, ChangeFacts(bucket.id, COMMAND_LINE, "", 1), ()), kind, value)
 
     async def run() -> None:
         database = open_database(None, data)

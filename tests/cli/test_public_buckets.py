@@ -40,7 +40,7 @@ def configured(data: Path, kind: str, **put: Any) -> Any:
         found = buckets.find(conn, "pictures")
         assert found is not None
         if put:
-            configurations.put(Change(conn, ChangeFacts(found.id, lambda: COMMAND_LINE, "", 1), ()), kind, put["value"])
+            configurations.put(Change(conn, ChangeFacts(found.id, COMMAND_LINE, "", 1), ()), kind, put["value"])
         return configurations.find(conn, found.id, kind)
 
     async def run() -> Any:
@@ -106,7 +106,7 @@ def test_a_bucket_without_a_block_gets_none(ask: Ask, run: Command, data: Path) 
     def unblock(conn: Connection) -> None:
         found = buckets.find(conn, "pictures")
         assert found is not None
-        configurations.remove(Change(conn, ChangeFacts(found.id, lambda: COMMAND_LINE, "", 1), ()), "PublicAccessBlock")
+        configurations.remove(Change(conn, ChangeFacts(found.id, COMMAND_LINE, "", 1), ()), "PublicAccessBlock")
 
     async def write() -> None:
         database = open_database(None, data)

@@ -19,7 +19,7 @@ from s3gw.config import load_settings
 from s3gw.content.stored_chunk import is_intact
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
-from s3gw.metadata import contents, jobs, schema
+from s3gw.metadata import contents, jobs, schema, usage
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import MANIFEST, PARTS, Content
 from s3gw.metadata.database import Connection
@@ -76,7 +76,8 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
         stored.append(contents.from_row(tuple(row)[:5]))
         refs[row.id] = row.refs
     expected = Counter(row[0] for row in conn.execute(select(schema.objects.c.content_id)) if row[0] is not None)
-    expected.update(row[0] for row in conn.execute(select(schema.parts.c.content_id)))
+    for table in (schema.parts, schema.trash):
+        expected.update(row[0] for row in conn.execute(select(table.c.content_id)))
     blob_refs: Counter[bytes] = Counter()
     for content in stored:
         if content.form == PARTS:
@@ -90,7 +91,22 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
     ]
     wrong = _differences("content", refs, expected)
     wrong += _differences("blob", {blob.digest: blob.refs for blob in rows}, blob_refs)
-    return rows, wrong
+    return rows, wrong + _miscounted(conn) + _misnamed(conn)
+
+
+def _miscounted(conn: Connection) -> list[str]:
+    ids = conn.execute(select(schema.buckets.c.id)).scalars().all()
+    counts = {bucket_id: (usage.of_bucket(conn, bucket_id), usage.count(conn, bucket_id)) for bucket_id in ids}
+    return [f"bucket {id_}: {told}, but there is {is_}" for id_, (told, is_) in counts.items() if told != is_]
+
+
+def _misnamed(conn: Connection) -> list[str]:
+    """No two keys are the same file now."""
+    table = schema.objects.c
+    rows = conn.execute(select(table.file_id, table.is_current)).all()
+    current = [row.file_id for row in rows if row.is_current]
+    has_each = all(row.file_id is not None for row in rows)
+    return [] if has_each and len(current) == len(set(current)) else ["two objects have the same file id, or none"]
 
 
 def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> list[str]:

@@ -37,7 +37,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def change(conn: Connection, bucket_id: int, key: str, user_id: str) -> Change:
-    return Change(conn, ChangeFacts(bucket_id, lambda: BY, user_id, now(conn)), [KeyLock(bucket_id, key)])
+    return Change(conn, ChangeFacts(bucket_id, BY, user_id, now(conn)), [KeyLock(bucket_id, key)])
 
 
 class World:

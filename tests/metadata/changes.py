@@ -10,12 +10,12 @@ ACTOR = Actor("u", "user", "s3", "192.0.2.1", "request")
 
 
 def of_bucket(conn: Connection, bucket_id: int) -> Change:
-    return Change(conn, ChangeFacts(bucket_id, lambda: ACTOR, "u", 1), [])
+    return Change(conn, ChangeFacts(bucket_id, ACTOR, "u", 1), [])
 
 
 def of_key(conn: Connection, bucket_id: int, key: str = "key") -> Change:
-    return Change(conn, ChangeFacts(bucket_id, lambda: ACTOR, "u", 1), [KeyLock(bucket_id, key)])
+    return Change(conn, ChangeFacts(bucket_id, ACTOR, "u", 1), [KeyLock(bucket_id, key)])
 
 
 def of_part(conn: Connection, upload_id: str, number: int) -> Change:
-    return Change(conn, ChangeFacts(1, lambda: ACTOR, "u", 1), [PartLock(upload_id, number)])
+    return Change(conn, ChangeFacts(1, ACTOR, "u", 1), [PartLock(upload_id, number)])

@@ -21,7 +21,7 @@ from tests.metadata.test_listing import fill
 
 pytestmark = pytest.mark.anyio
 
-FACTS = ChangeFacts(1, lambda: ACTOR, "u", 1)
+FACTS = ChangeFacts(1, ACTOR, "u", 1)
 _place = partial(contents.insert, new=inline(b""))
 _upload = Upload("1" * 64, 1, "key", 1, "u", "u", "STANDARD", None, None, None, None, None)
 

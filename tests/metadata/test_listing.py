@@ -11,7 +11,8 @@ from sqlalchemy import delete, insert
 from s3gw.metadata import listing
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.listing import after_prefix
-from s3gw.metadata.schema import buckets, objects, uploads, users
+from s3gw.metadata.schema import buckets, objects, uploads, usage, users
+from s3gw.metadata.usage import begin as begin_usage
 
 _USER = {
     "id": "u",
@@ -44,12 +45,13 @@ def _row(key: str, sequence: int = -1, **columns: object) -> dict[str, object]:
 
 
 def fill(conn: Connection, rows: list[dict[str, object]]) -> None:
-    for emptied in (objects, uploads):
+    for emptied in (objects, uploads, usage):
         conn.execute(delete(emptied))
     conn.execute(delete(buckets))
     conn.execute(delete(users))
     conn.execute(insert(users).values(_USER))
     conn.execute(insert(buckets).values(_BUCKET))
+    begin_usage(conn, 1)
     for row in rows:
         conn.execute(insert(objects).values(row))
 

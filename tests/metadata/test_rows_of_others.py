@@ -88,7 +88,7 @@ async def test_the_contents_of_parts_go_with_them_but_for_those_that_pass_on(dat
         ids = select(schema.contents.c.id)
         assert len(conn.execute(ids).all()) == 3  # not that of the first part 1
         kept = [part.content_id for part in uploads.list_parts(conn, upload_id) if part.part_number != 2]
-        assert uploads.remove(conn, upload_id, frozenset({1, 3})) == 3
+        uploads.remove(of_bucket(conn, one), uploads.find(conn, one, "key", upload_id), frozenset({1, 3}))
         assert sorted(row[0] for row in conn.execute(ids).all()) == sorted(kept)
 
     await database.write(steps)
@@ -171,7 +171,7 @@ async def test_a_bucket_is_configured_and_given_away_by_itself(database: Databas
         configurations.set_owner(of_bucket(conn, one), other)
         assert [getattr(buckets.find(conn, name), "owner_id", None) for name in ("one", "two")] == [other, owner]
         configurations.set_versioning(of_bucket(conn, one), "Suspended")
-        assert [buckets.lock_shared(conn, bucket_id) for bucket_id in (one, two)] == ["Suspended", ""]
+        assert [buckets.lock_shared(conn, bucket_id).versioning for bucket_id in (one, two)] == ["Suspended", ""]
         for bucket_id in (one, two):
             for kind in ("Tagging", "PublicAccessBlock"):
                 configurations.put(of_bucket(conn, bucket_id), kind, [bucket_id, kind])

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from s3gw.auth.authenticate import Authentication, PayloadSpec
+from s3gw.auth.form_body import FormBody
 from s3gw.auth.payload import ClientDisconnected, VerifyingBody
 from s3gw.auth.post_policy import SizeRange
 from s3gw.auth.principal import ANONYMOUS
 from s3gw.errors import EntityTooLarge, EntityTooSmall, IncompleteBody, MalformedPOSTRequest, RequestTimeout, S3Error
-from s3gw.s3.form_body import FormBody
 from s3gw.wire.form import Form
 from s3gw.wire.route import POST_OBJECT, example_request
 from tests.s3.forms import BOUNDARY, FORM, body_of

@@ -1,0 +1,255 @@
+"""Buckets as the JSON API knows them: by their ids, with what is set for them, and how much is in them.
+
+What S3 has a name for is asked for as S3 asks for it, and done by the same code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from s3gw.accounts.etags import etag_of as hashed
+from s3gw.accounts.etags import require_match
+from s3gw.accounts.grants import find_bucket
+from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
+from s3gw.accounts.public_bucket import set_public
+from s3gw.errors import InvalidBucketName
+from s3gw.metadata import bucket_lists, buckets, configurations, cors, quotas, usage
+from s3gw.metadata.bucket_lists import Scope, Told, Wanted
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.change import Change
+from s3gw.metadata.database import Connection
+from s3gw.metadata.quotas import PrefixQuota
+from s3gw.metadata.usage import Usage
+from s3gw.operations.bucket_cors import check_rules
+from s3gw.operations.bucket_policy import is_bucket_public
+from s3gw.operations.buckets import create_new_bucket
+from s3gw.operations.call import Call, GivenContext, Output
+from s3gw.operations.perform import perform
+from s3gw.operations.table import OPERATIONS, Need, Row
+from s3gw.problems import Fault, Invalid, PermissionDenied
+from s3gw.services import Services
+
+# What a change of each field needs; what S3 has no action for is its owner's and admins'.
+_PUBLISH = ("s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock")
+_ACTIONS: dict[str, tuple[str, ...]] = {
+    "is_public": _PUBLISH,
+    "storage_quota": (),
+    "object_quota": (),
+    "versioning": ("s3:PutBucketVersioning",),
+    "cors": ("s3:PutBucketCORS",),
+}
+_OF_OWNERS = {"is_public", "storage_quota", "object_quota"}
+_SEES_ALL = ("admin", "auditor")
+
+
+class Shown(NamedTuple):
+    told: Told
+    is_public: bool
+
+
+class Storage(NamedTuple):
+    """How much is in a bucket; `parts` are those of uploads that aren't completed."""
+
+    used: Usage
+    parts: int
+    max_bytes: int | None
+    max_objects: int | None
+    prefixes: list[PrefixQuota]
+
+
+def etag_of(told: Told) -> str:
+    """Of what is set for it."""
+    return hashed(told)
+
+
+async def find(services: Services, caller: Caller, origin: Origin, wanted: str, *, by_name: bool = False) -> Shown:
+    """Raises NotFound."""
+    bucket, _ = await find_bucket(services, caller, origin, wanted, by_name=by_name)
+    return await _shown(services, await services.database.read(bucket_lists.find, bucket.id))
+
+
+async def page(
+    services: Services, caller: Caller, origin: Origin, wanted: Wanted, after: str | None, offset: int, limit: int
+) -> tuple[list[Shown], int]:
+    """Of the caller's account and what was granted, as ListBuckets has it; for admins and auditors all."""
+    scope = await _scope(services, caller, origin)
+    if wanted.is_public is not None:
+        candidates = await services.database.scan(bucket_lists.with_rules, scope)
+        wanted = wanted._replace(public=[bucket.id for bucket in candidates if await _is_public(services, bucket)])
+    found, total = await services.database.scan(bucket_lists.page, scope, wanted, after, offset, limit)
+    return [await _shown(services, told) for told in found], total
+
+
+async def _scope(services: Services, caller: Caller, origin: Origin) -> Scope:
+    """Raises PermissionDenied where a policy forbids the list."""
+    if caller.principal.role in _SEES_ALL:
+        return Scope(None)
+    call = _call(services, caller, origin, "ListBuckets", {})
+    await perform(call, replace(OPERATIONS["ListBuckets"], handler=_nothing))
+    granted = [id for id, found in call.identity.grants.items() if any(grant.holds(call.now) for grant in found)]
+    return Scope("" if call.only_granted else caller.principal.account_owner_id, granted)
+
+
+async def _nothing(call: Call, input: Any) -> Output:
+    return {}
+
+
+async def create(services: Services, caller: Caller, origin: Origin, name: str, fields: Mapping[str, Any]) -> Shown:
+    """In the caller's account, with `fields` set from the beginning. Raises Conflict where the name is taken."""
+    call = _call(services, caller, origin, "CreateBucket", {"Bucket": name})
+    row = OPERATIONS["CreateBucket"]
+    more = tuple(Need(action, "new bucket") for action in _PUBLISH) if fields.get("is_public") else ()
+    made: list[Told] = []
+
+    async def handle(call: Call, input: Any) -> Output:
+        made.append(await create_new_bucket(call, input, partial(_set, fields=fields)))
+        return {}
+
+    try:
+        await perform(call, replace(row, handler=handle, needs=row.needs + more))
+    except InvalidBucketName as error:
+        raise Invalid(error.message, faults=[Fault("name", "isn't one that a bucket may have")]) from None
+    return await _shown(services, made[0])
+
+
+async def update(
+    services: Services,
+    caller: Caller,
+    origin: Origin,
+    bucket_id: str,
+    fields: Mapping[str, Any],
+    if_match: str | None,
+) -> Shown:
+    """All of it or nothing. Raises NotFound, PermissionDenied, Invalid, Conflict and PreconditionFailed."""
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    if (not fields or fields.keys() & _OF_OWNERS) and not rights.is_owners:
+        raise PermissionDenied("only its owner and admins may set this")
+    check_rules(fields.get("cors") or ())
+    needs = tuple(Need(action, "bucket") for field in fields for action in _ACTIONS[field])
+    changed: list[Told] = []
+
+    async def handle(call: Call, input: Any) -> Output:
+        changed.append(await call.change([call.bucket_lock], _set, fields=fields, if_match=if_match))
+        return {}
+
+    row = Row(handle, needs or (Need("s3:PutBucketPolicy", "bucket"),), room="some" if "cors" in fields else "none")
+    await _on_bucket(services, caller, origin, bucket, "", row)
+    return await _shown(services, changed[0])
+
+
+def _set(change: Change, fields: Mapping[str, Any], if_match: str | None = None) -> Told:
+    change.lock_bucket_exclusively()
+    told = bucket_lists.find(change.conn, change.bucket_id)
+    require_match(if_match, etag_of(told))
+    if fields.keys() & {"storage_quota", "object_quota"}:
+        most = fields.get("storage_quota", told.max_bytes), fields.get("object_quota", told.max_objects)
+        _require_within_owners(change.conn, change.bucket_id, fields)
+        configurations.set_quota(change, *most)
+    for field, steps in _STEPS.items():
+        if field in fields:
+            steps(change, told.bucket, fields[field])
+    return bucket_lists.find(change.conn, change.bucket_id)
+
+
+def _require_within_owners(conn: Connection, bucket_id: int, fields: Mapping[str, Any]) -> None:
+    state = buckets.state_of(conn, bucket_id)
+    assert state is not None, "it is locked"
+    of_owner = {"storage_quota": state.owner_max_bytes, "object_quota": state.owner_max_objects}
+    faults = [
+        Fault(field, f"the bucket's owner may have no more than {most}")
+        for field, most in of_owner.items()
+        if most is not None and (fields.get(field) or 0) > most
+    ]
+    if faults:
+        raise Invalid("the quota is more than the bucket's owner may have", faults=faults)
+
+
+def _set_public(change: Change, bucket: Bucket, wanted: bool) -> None:
+    set_public(change, bucket, wanted)
+
+
+def _set_versioning(change: Change, bucket: Bucket, wanted: str) -> None:
+    configurations.set_versioning(change, wanted)
+
+
+def _set_cors(change: Change, bucket: Bucket, rules: list[dict[str, Any]]) -> None:
+    if rules:
+        configurations.put(change, cors.KIND, {"CORSRules": rules})
+    else:
+        configurations.remove(change, cors.KIND)
+
+
+_STEPS: dict[str, Callable[[Change, Bucket, Any], None]] = {
+    "is_public": _set_public,
+    "versioning": _set_versioning,
+    "cors": _set_cors,
+}
+
+
+async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> None:
+    """Raises BucketNotEmpty."""
+    bucket, _ = await find_bucket(services, caller, origin, bucket_id)
+    await _on_bucket(services, caller, origin, bucket, "DeleteBucket", OPERATIONS["DeleteBucket"])
+
+
+async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Storage:
+    """For who may list all of it. Raises NotFound and PermissionDenied."""
+    bucket, _ = await find_bucket(services, caller, origin, bucket_id)
+    if caller.principal.role not in _SEES_ALL:
+        row = replace(OPERATIONS["ListObjectVersions"], handler=_nothing)
+        await _on_bucket(services, caller, origin, bucket, "ListObjectVersions", row)
+    return await services.database.scan(_storage, bucket.id)
+
+
+def _storage(conn: Connection, bucket_id: int) -> Storage:
+    told = bucket_lists.find(conn, bucket_id)
+    used, parts = usage.of_bucket(conn, bucket_id), usage.parts_of(conn, bucket_id)
+    return Storage(used, parts, told.max_bytes, told.max_objects, quotas.of_prefixes(conn, bucket_id))
+
+
+async def _on_bucket(
+    services: Services, caller: Caller, origin: Origin, bucket: Bucket, operation: str, row: Row
+) -> None:
+    """Perform it on a bucket that was found before. Raises PermissionDenied."""
+    call = _call(services, caller, origin, operation, {"Bucket": bucket.name}, bucket)
+    await perform(call, row)
+    if call.only_granted:
+        raise PermissionDenied("only who may list all of the bucket may see this")
+
+
+def _call(
+    services: Services,
+    caller: Caller,
+    origin: Origin,
+    operation: str,
+    input: dict[str, Any],
+    bucket: Bucket | None = None,
+) -> Call:
+    context = GivenContext(source_ip=origin.address, user_agent=origin.user_agent)
+    now = time.time_ns() // 1000
+    return Call(
+        services,
+        caller.principal,
+        input,
+        origin.request_id,
+        now,
+        bucket=bucket,
+        context=context,
+        door="api",
+        operation=operation,
+    )
+
+
+async def _shown(services: Services, told: Told) -> Shown:
+    return Shown(told, await _is_public(services, told.bucket))
+
+
+async def _is_public(services: Services, bucket: Bucket) -> bool:
+    known = services.known_rules
+    key = bucket.id, bucket.rules_revision, bucket.account_public_access_block
+    return is_bucket_public(known.of_buckets.get(key) or await known.read_bucket(bucket))

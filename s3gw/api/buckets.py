@@ -1,0 +1,255 @@
+"""Buckets: making, finding, changing and deleting them, and how much is in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from s3gw.accounts import buckets
+from s3gw.accounts.buckets import Shown, etag_of
+from s3gw.api.caller import TheCaller, TheOrigin, TheServices
+from s3gw.api.models import Body, Id, IfMatch, Page, Text, time_of
+from s3gw.api.pages import ThePlace
+from s3gw.api.route import Route
+from s3gw.metadata.bucket_lists import Wanted
+from s3gw.metadata.quotas import PrefixQuota
+
+router = APIRouter(prefix="/buckets", tags=["buckets"], route_class=Route)
+
+_LARGEST = 2**63 - 1  # a column holds no more
+Quota = Annotated[int, Field(ge=0, le=_LARGEST)]
+Line = Annotated[Text, Field(min_length=1, max_length=255)]
+Versioning = Literal["off", "enabled", "suspended"]
+
+
+class CorsRule(Body):
+    """What web pages of other origins may ask S3 for, as PutBucketCors has it."""
+
+    id: Annotated[str, Field(max_length=255)] | None = None
+    allowed_origins: Annotated[list[Line], Field(min_length=1, max_length=100)]
+    allowed_methods: Annotated[list[Literal["GET", "PUT", "HEAD", "POST", "DELETE"]], Field(min_length=1, max_length=5)]
+    allowed_headers: Annotated[list[Line], Field(max_length=100, default_factory=list)]
+    expose_headers: Annotated[list[Line], Field(max_length=100, default_factory=list)]
+    max_age_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+
+
+class Bucket(BaseModel):
+    """A quota of null is none; that of all buckets of the owner holds beside it."""
+
+    id: str
+    name: str
+    is_public: bool = Field(description="Whether everybody may read its files, by its policy or its ACL.")
+    storage_quota: int | None = Field(description="Bytes of all versions and of parts of unfinished uploads.")
+    object_quota: int | None = Field(description="Versions, without delete markers.")
+    versioning: Versioning
+    cors: list[CorsRule]
+    owner_id: str
+    created_at: datetime
+    updated_at: datetime = Field(description="When something was set for it, whatever became of its files.")
+
+
+class NewBucket(Body):
+    name: Annotated[str, Field(max_length=255, description="3 to 63 of a-z 0-9 . -, by AWS's rules.")]
+    is_public: bool = False
+    storage_quota: Quota | None = None
+    object_quota: Quota | None = None
+
+
+class UpdateBucket(Body):
+    """What is left out stays; a quota of null is none."""
+
+    is_public: bool | None = Field(None, description="Whether everybody may read its files; nobody lists them.")
+    storage_quota: Quota | None = None
+    object_quota: Quota | None = None
+    versioning: Literal["enabled", "suspended"] | None = None
+    cors: Annotated[list[CorsRule], Field(max_length=100)] | None = None
+
+
+class OfPrefix(BaseModel):
+    prefix: str
+    storage_quota: int | None
+    object_quota: int | None
+    bytes: int
+    objects: int
+
+
+class Storage(BaseModel):
+    """What is left is null where there is no quota of the bucket's."""
+
+    objects: int = Field(description="Files, as a list has them.")
+    versions: int = Field(description="Current or not, without delete markers.")
+    delete_markers: int
+    bytes: int = Field(description="Of all versions, however they are stored.")
+    parts: int = Field(description="Of uploads that aren't completed.")
+    part_bytes: int
+    storage_quota: int | None
+    object_quota: int | None
+    bytes_left: int | None
+    objects_left: int | None
+    prefixes: list[OfPrefix] = Field(description="Those that have a quota of their own.")
+
+
+@router.post("", status_code=201)
+async def create_bucket(
+    body: NewBucket, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
+) -> Bucket:
+    """In the caller's account, as CreateBucket of S3 makes it."""
+    fields = {name: value for name, value in body.model_dump(exclude={"name"}).items() if value not in (None, False)}
+    return _told(await buckets.create(services, caller, origin, body.name, fields), response)
+
+
+@router.get("")
+async def list_buckets(
+    place: ThePlace,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    name: Annotated[str, Query(max_length=63, pattern=r"^[^\x00]*$", description="A part of it.")] = "",
+    owner_id: Annotated[UUID | None, Query(description="Only of this user's account.")] = None,
+    public: Annotated[bool | None, Query(description="Only those that are, or aren't.")] = None,
+    sort: Annotated[Literal["name", "size", "age"], Query(description="Age: the youngest first.")] = "name",
+    order: Annotated[Literal["asc", "desc"], Query(description="desc: the other way round.")] = "asc",
+) -> Page[Bucket]:
+    """Those of the caller's account, and those of which something was granted; for admins and auditors, all."""
+    owner = None if owner_id is None else str(owner_id)
+    wanted = Wanted(name, owner, public, sort=sort, descends=order == "desc")
+    found, total = await buckets.page(services, caller, origin, wanted, place.after, place.offset, place.limit)
+    return place.page_of(found, total, _model, _name if sort == "name" else None)
+
+
+def _name(shown: Shown) -> str:
+    return shown.told.bucket.name
+
+
+# Before what is below an id, as a name may be one of those words.
+@router.get("/by-name/{name}")
+async def get_bucket_by_name(
+    name: str, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
+) -> Bucket:
+    """Its id, for who knows the name that S3 calls it by."""
+    found = "" if "\0" in name else name  # PostgreSQL's text has none
+    return _told(await buckets.find(services, caller, origin, found, by_name=True), response)
+
+
+@router.get("/{bucket_id}")
+async def get_bucket(
+    bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
+) -> Bucket:
+    """For who may list it or was granted something of it, admins and auditors."""
+    return _told(await buckets.find(services, caller, origin, bucket_id), response)
+
+
+@router.put("/{bucket_id}")
+async def update_bucket(
+    bucket_id: Id,
+    body: UpdateBucket,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Bucket:
+    """Quotas and whether it is public: by its owner or an admin, and no more than the owner may have. 409 where another
+    statement of its policy is public, or the account blocks public access.
+    """
+    fields = _fields(body)
+    return _told(await buckets.update(services, caller, origin, bucket_id, fields, if_match), response)
+
+
+@router.delete("/{bucket_id}", status_code=204)
+async def delete_bucket(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Response:
+    """One in which nothing is."""
+    await buckets.delete(services, caller, origin, bucket_id)
+    return Response(status_code=204)
+
+
+@router.get("/{bucket_id}/storage")
+async def get_storage(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Storage:
+    """How much is in it, and how much more may be. For who may list all of its versions, admins and auditors."""
+    found = await buckets.storage_of(services, caller, origin, bucket_id)
+    used = found.used
+    return Storage(
+        objects=used.objects,
+        versions=used.versions,
+        delete_markers=used.markers,
+        bytes=used.bytes,
+        parts=found.parts,
+        part_bytes=used.part_bytes,
+        storage_quota=found.max_bytes,
+        object_quota=found.max_objects,
+        bytes_left=_left(found.max_bytes, used.all_bytes),
+        objects_left=_left(found.max_objects, used.versions),
+        prefixes=[_of_prefix(quota) for quota in found.prefixes],
+    )
+
+
+def _left(most: int | None, used: int) -> int | None:
+    return None if most is None else max(most - used, 0)
+
+
+def _of_prefix(quota: PrefixQuota) -> OfPrefix:
+    return OfPrefix(
+        prefix=quota.prefix,
+        storage_quota=quota.max_bytes,
+        object_quota=quota.max_objects,
+        bytes=quota.used_bytes,
+        objects=quota.used_objects,
+    )
+
+
+def _fields(body: UpdateBucket) -> dict[str, Any]:
+    """What is to be set, as the database has it."""
+    given = {name: getattr(body, name) for name in body.model_fields_set}
+    fields = {name: value for name, value in given.items() if value is not None or name.endswith("_quota")}
+    if "cors" in given:
+        fields["cors"] = [_stored(rule) for rule in given["cors"] or ()]
+    if "versioning" in fields:
+        fields["versioning"] = fields["versioning"].capitalize()
+    return fields
+
+
+# Of a rule, boto3's name of each field.
+_MEMBERS = {
+    "id": "ID",
+    "allowed_origins": "AllowedOrigins",
+    "allowed_methods": "AllowedMethods",
+    "allowed_headers": "AllowedHeaders",
+    "expose_headers": "ExposeHeaders",
+    "max_age_seconds": "MaxAgeSeconds",
+}
+
+
+def _stored(rule: CorsRule) -> dict[str, Any]:
+    told = rule.model_dump()
+    return {member: told[field] for field, member in _MEMBERS.items() if told[field] not in (None, [])}
+
+
+def _rule(stored: dict[str, Any]) -> CorsRule:
+    """It isn't checked again: S3's door takes what this one doesn't."""
+    given = {field: stored[member] for field, member in _MEMBERS.items() if member in stored}
+    return CorsRule.model_construct(**given)
+
+
+def _told(shown: Shown, response: Response) -> Bucket:
+    response.headers["ETag"] = etag_of(shown.told)
+    return _model(shown)
+
+
+def _model(shown: Shown) -> Bucket:
+    told, bucket = shown.told, shown.told.bucket
+    return Bucket(
+        id=told.uuid,
+        name=bucket.name,
+        is_public=shown.is_public,
+        storage_quota=told.max_bytes,
+        object_quota=told.max_objects,
+        versioning=bucket.versioning.lower() or "off",  # type: ignore[arg-type]
+        cors=[_rule(rule) for rule in told.cors],
+        owner_id=bucket.owner_id,
+        created_at=time_of(bucket.created_at),
+        updated_at=time_of(told.updated_at),
+    )

@@ -1,0 +1,97 @@
+"""Listing files: the ListObjectsV2 of S3, a page at a time, with what else is told of a file where it may be read."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from s3gw.api.file_calls import Asker, TheAsker
+from s3gw.api.file_models import File
+from s3gw.api.models import MOST_PER_PAGE, Id, Page
+from s3gw.api.pages import Place, ThePlace
+from s3gw.api.route import Route
+from s3gw.metadata import files, usage
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.files import MOST_COUNTED
+from s3gw.metadata.grants import LONGEST_PATH
+from s3gw.operations.call import Input
+from s3gw.operations.files import DESCRIBE_FILES
+from s3gw.problems import Fault, Invalid
+
+router = APIRouter(tags=["files"], route_class=Route)
+_TEXT = r"^[^\x00]*$"  # PostgreSQL's has no NUL
+
+
+class Files(Page[File]):
+    """A page's files and folders together are `per_page`, and counted in `total`."""
+
+    folders: list[str] = Field(description="What begins the paths of files that `delimiter` rolls up.")
+    total_is_lower_bound: bool = Field(description=f"There are more than {MOST_COUNTED}.")
+
+
+class _Found(NamedTuple):
+    keys: list[str]
+    folders: list[str]
+    next_token: str | None
+
+
+@router.get("/buckets/{bucket_id}/files")
+async def list_files(
+    bucket_id: Id,
+    place: ThePlace,
+    asker: TheAsker,
+    prefix: Annotated[str, Query(max_length=LONGEST_PATH, pattern=_TEXT, description="Only what begins with it.")] = "",
+    delimiter: Annotated[
+        str,
+        Query(max_length=LONGEST_PATH, pattern=_TEXT, description="Usually `/`: what is below a folder is left out."),
+    ] = "",
+) -> Files:
+    """In the order of their paths. Pages that are far behind have a cursor and no number."""
+    bucket = await asker.bucket(bucket_id)
+    within: Input = {"Prefix": prefix, "Delimiter": delimiter} if delimiter else {"Prefix": prefix}
+    found = await _page(asker, bucket, place, within)
+    items: list[File] = []
+    if found.keys:
+        call = asker.call("GetObject", bucket, Keys=found.keys)
+        told = await asker.perform(call, DESCRIBE_FILES)
+        items = await asker.tell(bucket, bucket_id, told["Versions"], told["Readable"])
+    total = await _total(asker, bucket, prefix, delimiter)
+    return Files(
+        items=items,
+        folders=found.folders,
+        total=min(total, MOST_COUNTED) if prefix or delimiter else total,
+        total_is_lower_bound=bool(prefix or delimiter) and total > MOST_COUNTED,
+        page=place.page,
+        per_page=place.per_page,
+        next_cursor=None if found.next_token is None else place.cursor(found.next_token),
+    )
+
+
+async def _page(asker: Asker, bucket: Bucket, place: Place, within: Input) -> _Found:
+    token = place.after
+    left = place.offset if token is None else 0
+    if left + place.per_page > MOST_COUNTED:
+        raise Invalid("the page is too far behind", faults=(Fault("page", f"not beyond {MOST_COUNTED}: use a cursor"),))
+    while left:
+        passed = await _list(asker, bucket, within, min(left, MOST_PER_PAGE), token)
+        token, left = passed.next_token, left - len(passed.keys) - len(passed.folders)
+        if token is None:
+            return _Found([], [], None)
+    return await _list(asker, bucket, within, place.per_page, token)
+
+
+async def _list(asker: Asker, bucket: Bucket, within: Input, limit: int, token: str | None) -> _Found:
+    after = {} if token is None else {"ContinuationToken": token}
+    output = await asker.perform(asker.call("ListObjectsV2", bucket, **within, MaxKeys=limit, **after))
+    keys = [row[0] for row in output["Contents"].rows]
+    return _Found(keys, list(output["CommonPrefixes"].prefixes), output.get("NextContinuationToken"))
+
+
+async def _total(asker: Asker, bucket: Bucket, prefix: str, delimiter: str) -> int:
+    """Of all files it is known, of others counted."""
+    scan = asker.services.database.scan
+    if prefix or delimiter:
+        return await scan(files.count, bucket.id, prefix, delimiter)
+    return (await scan(usage.of_bucket, bucket.id)).objects

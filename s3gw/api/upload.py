@@ -1,0 +1,239 @@
+"""Uploading: a form with a `file`, or the bytes themselves; either way the PutObject that S3's door would make of it.
+
+Nothing of a body is read before the path is known, and nothing of the file before it was decided that the caller may
+put it there. It streams into the store, and what breaks off or isn't what was announced leaves nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from s3gw.api.file_calls import Asker, TheAsker
+from s3gw.api.file_models import File, Metadata, Tags, etag_of_file
+from s3gw.api.files import KEY
+from s3gw.api.models import Id
+from s3gw.api.route import NO_LIMIT, StreamingRoute
+from s3gw.auth.authenticate import Authentication, PayloadSpec
+from s3gw.auth.form_body import FormBody
+from s3gw.auth.payload import RECEIVE_INTO, VerifyingBody
+from s3gw.auth.post_policy import SizeRange
+from s3gw.auth.principal import ANONYMOUS
+from s3gw.errors import PreconditionFailed
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.grants import LONGEST_PATH
+from s3gw.operations.call import Body, Input
+from s3gw.operations.files import PUT_FILE
+from s3gw.problems import Fault, FileAlreadyExists, Invalid
+from s3gw.wire.form import MOST_BEFORE_FILE, Form
+from s3gw.wire.headers import check_header_text
+from s3gw.wire.request import Request as WireRequest
+from s3gw.wire.request import join_headers
+from s3gw.wire.target import SERVICE
+
+router = APIRouter(tags=["files"], route_class=StreamingRoute)
+_FORM = "multipart/form-data"
+_UNSIGNED = Authentication(ANONYMOUS, PayloadSpec("unsigned"), False)
+_FRAMING = frozenset(("content-length", "transfer-encoding"))
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+_FIELDS = ("path", "overwrite", "checksum", "tags", "metadata")
+_TEXTS: Mapping[str, TypeAdapter[dict[str, str]]] = {"tags": TypeAdapter(Tags), "metadata": TypeAdapter(Metadata)}
+_TRUTHS = {"true": True, "false": False}
+_BINARY = {"type": "string", "format": "binary"}
+_TEXT_FIELD = {"type": "string"}
+_BODIES = {
+    "required": True,
+    "content": {
+        _FORM: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    **dict.fromkeys(_FIELDS, _TEXT_FIELD),
+                    "file": {**_BINARY, "description": "Behind all other fields."},
+                },
+                "required": ["file"],
+            },
+            "example": {"path": "2026/1.jpg", "file": "bytes"},
+        },
+        "application/octet-stream": {"schema": _BINARY, "example": "bytes"},
+    },
+}
+
+
+class Wanted(NamedTuple):
+    """What is said of a file beside its bytes. `checksum` is SHA-256 in hex."""
+
+    path: str
+    overwrite: bool = False
+    checksum: str | None = None
+    tags: Mapping[str, str] | None = None
+    metadata: Mapping[str, str] | None = None
+    mime_type: str | None = None
+    if_match: str | None = None
+
+
+@router.post(
+    "/buckets/{bucket_id}/files",
+    status_code=201,
+    max_body_size=NO_LIMIT,
+    openapi_extra={"requestBody": _BODIES},
+)
+async def upload_file(
+    bucket_id: Id,
+    asker: TheAsker,
+    request: Request,
+    response: Response,
+    path: Annotated[
+        str | None,
+        Query(min_length=1, max_length=LONGEST_PATH, pattern=KEY, description="Its key, where the body is no form."),
+    ] = None,
+    overwrite: Annotated[bool, Query(description="Whether a file of that name is overwritten; else 409.")] = False,
+    checksum: Annotated[
+        str | None, Query(pattern="^[0-9A-Fa-f]{64}$", description="SHA-256 in hex, which the bytes must have.")
+    ] = None,
+    if_match: Annotated[
+        str | None, Header(max_length=1024, description="The ETag of the file to be overwritten; else 412.")
+    ] = None,
+) -> File:
+    """The bytes themselves, or a form with a part `file` behind its fields, of which tags and metadata are JSON."""
+    bucket = await asker.bucket(bucket_id)
+    kind = request.headers.get("content-type", "")
+    given = Wanted(path or "", overwrite, checksum, if_match=if_match)
+    if kind.partition(";")[0].strip().lower() == _FORM:
+        body, wanted = await _read_form(asker, request, kind, given)
+    else:
+        if path is None:
+            raise Invalid("a path is needed", faults=(Fault("path", "Field required"),))
+        body, wanted = _raw(asker, request, given._replace(mime_type=kind or None))
+    version = await _put(asker, bucket, wanted, body)
+    response.headers["ETag"] = etag_of_file(version)
+    return (await asker.tell(bucket, bucket_id, [version]))[0]
+
+
+async def _put(asker: Asker, bucket: Bucket, wanted: Wanted, body: Body) -> Any:
+    call = asker.call("PutObject", bucket, **_input(wanted))
+    call.body = body
+    try:
+        return (await asker.perform(call, PUT_FILE))["Version"]
+    except PreconditionFailed:
+        if "IfNoneMatch" in call.input:
+            raise FileAlreadyExists("there is a file of this name") from None
+        raise
+
+
+def _input(wanted: Wanted) -> Input:
+    """As boto3 would be given it."""
+    input: Input = {"Key": wanted.path, "ChecksumAlgorithm": "SHA256"}
+    if wanted.if_match is not None:
+        input["IfMatch"] = _of_bytes(wanted.if_match)
+    elif not wanted.overwrite:
+        input["IfNoneMatch"] = "*"
+    if wanted.mime_type is not None:
+        input["ContentType"] = wanted.mime_type
+    if wanted.tags:
+        input["Tagging"] = urlencode(wanted.tags)
+    if wanted.metadata:
+        input["Metadata"] = dict(wanted.metadata)
+    return input
+
+
+def _of_bytes(if_match: str) -> str:
+    """The tags of a file's bytes, which is what S3 compares: of each what is before the dot."""
+    return ",".join(re.sub(r'\.[0-9a-f]{16}("?)$', r"\1", tag.strip()) for tag in if_match.split(","))
+
+
+def _raw(asker: Asker, request: Request, wanted: Wanted) -> tuple[Body, Wanted]:
+    largest = _largest(asker)
+    headers = join_headers(request.scope["headers"])
+    kept = {name: value for name, value in headers.items() if name in _FRAMING or name == "content-md5"}
+    return _sent(asker, request, {**kept, **_expected(wanted)}, largest), wanted
+
+
+async def _read_form(asker: Asker, request: Request, kind: str, given: Wanted) -> tuple[Body, Wanted]:
+    """All that comes before the file."""
+    largest = _largest(asker)
+    headers = join_headers(request.scope["headers"])
+    framing = {name: value for name, value in headers.items() if name in _FRAMING}
+    body = FormBody(_sent(asker, request, framing, largest + 2 * MOST_BEFORE_FILE), Form(kind))
+    await body.read_fields()
+    if not body.form.files:
+        raise Invalid("there is no file in the form", faults=(Fault("file", "Field required"),))
+    wanted = _wanted(body.form, given)
+    body.sizes = (SizeRange(0, largest),)
+    body.expect(_as_put(_expected(wanted)))
+    return body, wanted
+
+
+def _largest(asker: Asker) -> int:
+    settings = asker.services.settings
+    return min(settings.max_put, settings.max_object)
+
+
+def _sent(asker: Asker, request: Request, headers: dict[str, str], limit: int) -> VerifyingBody:
+    receive_into = request.scope.get("extensions", {}).get(RECEIVE_INTO, {}).get("call")
+    return VerifyingBody(request.receive, _as_put(headers), _UNSIGNED, asker.services.settings, limit, receive_into)
+
+
+def _as_put(headers: dict[str, str]) -> WireRequest:
+    """A PutObject with those headers, as far as the reader of its body asks for it."""
+    return WireRequest(
+        "PUT",
+        "",
+        "",
+        (),
+        b"",
+        b"",
+        headers,
+        [],
+        {},
+        "",
+        secure=False,
+        tls_version=None,
+        target=SERVICE,
+    )
+
+
+def _expected(wanted: Wanted) -> dict[str, str]:
+    if wanted.checksum is None:
+        return {}
+    return {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(wanted.checksum)).decode()}
+
+
+def _wanted(form: Form, given: Wanted) -> Wanted:
+    """What the form says counts more than the query. Raises Invalid."""
+    fields: dict[str, str] = {}
+    for name, value in form.fields:
+        if name not in _FIELDS or name in fields:
+            raise _fault(name, "isn't known" if name not in _FIELDS else "stands twice")
+        fields[name] = value
+    path = fields.get("path") or given.path or re.split(r"[/\\]", form.filename or "")[-1]
+    if not path or "\0" in path or len(path) > LONGEST_PATH:
+        raise _fault("path", "should have 1 to 1024 characters, and no NUL")
+    checksum = fields.get("checksum", given.checksum)
+    if checksum is not None and not _SHA256.fullmatch(checksum):
+        raise _fault("checksum", "should be a SHA-256 in hex")
+    if fields.get("overwrite", "true") not in _TRUTHS:
+        raise _fault("overwrite", "should be true or false")
+    overwrite = _TRUTHS[fields["overwrite"]] if "overwrite" in fields else given.overwrite
+    if form.file_type is not None:
+        check_header_text("Content-Type", form.file_type)
+    texts = {name: _texts(name, fields[name]) for name in ("tags", "metadata") if name in fields}
+    given = given._replace(path=path, overwrite=overwrite, checksum=checksum, mime_type=form.file_type)
+    return given._replace(tags=texts.get("tags"), metadata=texts.get("metadata"))
+
+
+def _texts(name: str, text: str) -> dict[str, str]:
+    try:
+        return _TEXTS[name].validate_json(text)
+    except ValidationError:
+        raise _fault(name, "should be a JSON object of strings, of whose names headers can be made") from None
+
+
+def _fault(name: str, message: str) -> Invalid:
+    return Invalid("the form isn't valid", faults=(Fault(name, message),))

@@ -1,0 +1,82 @@
+"""Reads the outbox, and does what follows from changes of objects; removes rows that all readers have done.
+
+Not a row of the table of jobs, for the reason that seal_audit_log.py gives. A reader gets a batch, and does what it has
+to do in the database, in the transaction that notes how far it has come: so each change counts once, whatever dies. Of
+several machines' readers of a name one works at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from s3gw.metadata import jobs, outbox, search, usage
+from s3gw.metadata.database import Connection, DatabaseUnavailable
+from s3gw.metadata.outbox import ChangeRow
+from s3gw.metadata.prepared import DialectName
+
+if TYPE_CHECKING:
+    from s3gw.storage import Storage
+
+PAUSE = 0.5  # seconds
+_BATCH = 500  # changes of one transaction
+Reader = Callable[[Connection, Sequence[ChangeRow]], None]
+_logger = logging.getLogger("s3gw.jobs")
+
+
+def _count(conn: Connection, changes: Sequence[ChangeRow]) -> None:
+    usage.add_all(conn, [(change.bucket_id, change.more) for change in changes])
+    limited = usage.with_prefixes(conn)
+    for change in sorted(changes, key=lambda change: change.bucket_id):  # one order, as there
+        if change.bucket_id in limited:
+            usage.add_below(conn, change.bucket_id, change.key, change.more)
+
+
+def readers_of(dialect: DialectName) -> dict[str, Reader]:
+    """On SQLite each change has counted itself."""
+    readers: dict[str, Reader] = {search.READER: search.read}
+    return readers | {usage.READER: _count} if dialect == "postgresql" else readers
+
+
+async def keep_following(services: Storage) -> None:
+    """Run until cancelled. What keeps it from reading is told once."""
+    told, database = "", services.database
+    readers = readers_of(database.dialect)
+    is_registered = False
+    while True:
+        try:
+            if not is_registered:
+                await database.write(_register, tuple(readers))
+                is_registered = True
+            if await database.read(outbox.any_unread):
+                await follow_all(services, readers)
+            told = ""
+        except DatabaseUnavailable as error:
+            if told != str(error):
+                _logger.warning("what follows from changes has to wait: %s", error)
+            told = str(error)
+        await asyncio.sleep(PAUSE)
+
+
+def _register(conn: Connection, names: Sequence[str]) -> None:
+    """What was there before search was is read by a job."""
+    if search.READER in outbox.register(conn, names):
+        jobs.enqueue(conn, "rebuild_search", None, singleton="rebuild_search")
+
+
+async def follow_all(services: Storage, readers: dict[str, Reader]) -> None:
+    """All that can be read now."""
+    for name, reader in readers.items():
+        while await services.database.write(_follow, name, reader) == _BATCH:
+            pass
+    while await services.database.write(outbox.trim, _BATCH) == _BATCH:
+        pass
+
+
+def _follow(conn: Connection, name: str, reader: Reader) -> int:
+    taken = outbox.take(conn, name, _BATCH)
+    if taken:
+        reader(conn, taken)
+    return len(taken)

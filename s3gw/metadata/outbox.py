@@ -1,0 +1,234 @@
+"""SQL of the outbox: a row for each change of an object, written in the transaction of the change.
+
+What follows from a change (search, events, on PostgreSQL the counts of usage too) is done by readers afterwards, each
+of which remembers how far it has come; rows that all have passed are removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import BigInteger, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ColumnElement
+
+from s3gw.metadata import usage
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import change_readers, changes
+from s3gw.metadata.usage import NOTHING, Usage
+
+Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted"]
+
+
+class ChangedObject(NamedTuple):
+    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were."""
+
+    kind: Kind
+    key: str = ""
+    version_id: str = ""
+    file_id: bytes | None = None
+    size: int = 0
+    etag: str = ""
+
+
+class Noted(NamedTuple):
+    """A change of an object, and what it adds to usage."""
+
+    changed: ChangedObject
+    more: Usage = NOTHING
+
+
+class _Transaction(ColumnElement[int]):
+    """The number of the transaction that writes: on PostgreSQL rows don't become visible in the order of their ids."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Transaction)
+def _none(element: Any, compiler: Any, **_: Any) -> str:
+    return "0"
+
+
+@compiles(_Transaction, "postgresql")
+def _number(element: Any, compiler: Any, **_: Any) -> str:
+    return "pg_current_xact_id()::text::bigint"
+
+
+_columns = [column.name for column in changes.c if column.name not in ("id", "transaction")]
+_insert = Prepared(
+    insert(changes).values({**{name: bindparam(name) for name in _columns}, "transaction": _Transaction()})
+)
+
+
+def count(conn: Connection, bucket_id: int, key: str, more: Usage) -> None:
+    """What is added to usage by what is no change of an object, and nobody's Change."""
+    write(conn, bucket_id, now(conn), "", Actor("", "", "job"), [Noted(ChangedObject("counted", key), more)], True)
+
+
+def write(
+    conn: Connection,
+    bucket_id: int,
+    at: int,
+    operation: str,
+    actor: Actor,
+    noted: Sequence[Noted],
+    has_prefix_quotas: bool,
+) -> None:
+    """Note what became of objects of a bucket; on SQLite what they add to usage is added."""
+    is_sqlite = conn.dialect == "sqlite"
+    if is_sqlite:
+        usage.add(conn, bucket_id, noted[0].more if len(noted) == 1 else usage.sum_of(each.more for each in noted))
+        for changed, more in noted if has_prefix_quotas else ():
+            usage.add_below(conn, bucket_id, changed.key, more)
+    for (kind, key, version_id, file_id, size, etag), more in noted:
+        if is_sqlite and kind == "counted":
+            continue
+        _insert.run(
+            conn,
+            at=at,
+            bucket_id=bucket_id,
+            kind=kind,
+            operation=operation,
+            key=key,
+            version_id=version_id,
+            file_id=file_id,
+            size=size,
+            etag=etag,
+            actor_id=actor.id,
+            address=actor.address,
+            request_id=actor.request_id,
+            more_bytes=more.bytes,
+            more_part_bytes=more.part_bytes,
+            more_objects=more.objects,
+            more_versions=more.versions,
+            more_markers=more.markers,
+            more_trash_bytes=more.trash_bytes,
+            more_trashed=more.trashed,
+        )
+
+
+class ChangeRow(NamedTuple):
+    """A row of the outbox, as readers get it."""
+
+    transaction: int
+    id: int
+    at: int
+    bucket_id: int
+    kind: Kind
+    operation: str
+    key: str
+    version_id: str
+    file_id: bytes | None
+    size: int
+    etag: str
+    actor_id: str
+    address: str
+    request_id: str
+    more_bytes: int
+    more_part_bytes: int
+    more_objects: int
+    more_versions: int
+    more_markers: int
+    more_trash_bytes: int
+    more_trashed: int
+
+    @property
+    def more(self) -> Usage:
+        return Usage(
+            self.more_bytes,
+            self.more_part_bytes,
+            self.more_objects,
+            self.more_versions,
+            self.more_markers,
+            self.more_trash_bytes,
+            self.more_trashed,
+        )
+
+
+class Place(NamedTuple):
+    """In the order of the outbox."""
+
+    transaction: int
+    id: int
+
+
+_BEGINNING = Place(0, 0)
+_place = tuple_(changes.c.transaction, changes.c.id)
+_behind = _place > tuple_(bindparam("transaction"), bindparam("id"))
+# PostgreSQL: of no transaction that is still at work, so that none that is older can commit afterwards.
+_SETTLED = text("transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_columns_read = tuple(changes.c[name] for name in ChangeRow._fields)
+_next = {
+    "sqlite": Prepared(
+        select(*_columns_read).where(changes.c.id > bindparam("id")).order_by(changes.c.id).limit(bindparam("batch"))
+    ),
+    "postgresql": Prepared(
+        select(*_columns_read)
+        .where(_behind, _SETTLED)
+        .order_by(changes.c.transaction, changes.c.id)
+        .limit(bindparam("batch"))
+    ),
+}
+_any = Prepared(select(changes.c.id).limit(1))
+_lock_reader = Prepared(
+    select(change_readers.c.transaction, change_readers.c.id)
+    .where(change_readers.c.name == bindparam("name"))
+    .with_for_update(skip_locked=True)
+)
+_advance = Prepared(
+    update(change_readers)
+    .where(change_readers.c.name == bindparam("name"))
+    .values(transaction=bindparam("to_transaction"), id=bindparam("to_id"))
+)
+
+
+def register(conn: Connection, names: Collection[str]) -> list[str]:
+    """The readers that there are: new ones, which it gives, begin with what is there; those that are gone hold up
+    nobody.
+    """
+    conn.execute(delete(change_readers).where(change_readers.c.name.not_in(names)))
+    new = []
+    for name in names:
+        begin = {"name": name, "transaction": 0, "id": 0}
+        made = conn.execute(insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing())
+        new += [name] if made.rowcount else []
+    return new
+
+
+def any_unread(conn: Connection) -> bool:
+    """By any reader, or waiting to be removed. Only reads."""
+    return bool(_any.all(conn))
+
+
+def take(conn: Connection, name: str, limit: int) -> list[ChangeRow]:
+    """What comes next for a reader, which is the caller's alone until the end of the transaction; nothing where another
+    process works for it. It isn't given again when the transaction is committed.
+    """
+    reader = _lock_reader.one_or_none(conn, name=name)
+    if reader is None:
+        return []
+    place = Place._make(reader)
+    parameters = {"id": place.id} if conn.dialect == "sqlite" else place._asdict()
+    found = [ChangeRow._make(row) for row in _next[conn.dialect].all(conn, **parameters, batch=limit)]
+    if found:
+        _advance.run(conn, name=name, to_transaction=found[-1].transaction, to_id=found[-1].id)
+    return found
+
+
+def lock_reader(conn: Connection, name: str) -> None:
+    """Keep it from reading on until the end of the transaction."""
+    conn.execute(select(change_readers.c.id).where(change_readers.c.name == name).with_for_update()).all()
+
+
+def trim(conn: Connection, limit: int) -> int:
+    """Remove at most so many rows that all readers have done; how many."""
+    places = [Place._make(row) for row in conn.execute(select(change_readers.c.transaction, change_readers.c.id)).all()]
+    done = select(changes.c.id).order_by(changes.c.transaction, changes.c.id).limit(limit)
+    if places:
+        done = done.where(_place <= tuple_(*min(places)))
+    return conn.execute(delete(changes).where(changes.c.id.in_(done))).rowcount

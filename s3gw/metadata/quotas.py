@@ -1,0 +1,217 @@
+"""SQL of quotas: how many bytes and objects a bucket, what is below a prefix of it, and all buckets of a user may have.
+
+Whether there is room is decided in the transaction of each write, so what is stored never exceeds a quota. On SQLite
+writers take turns. On PostgreSQL what others have at work isn't seen, so writers share a lock as long as what may be at
+work leaves room in any case, and near the limit each takes it for itself: it waits until all that began before it have
+ended, and sees what they wrote.
+
+The bytes of a quota are those of all versions and of parts of unfinished uploads; its objects are all versions but
+delete markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Integer, case, cast, delete, exists, func, insert, select, update
+
+from s3gw.errors import QuotaExceeded
+from s3gw.metadata import buckets, outbox, trash, usage
+from s3gw.metadata.buckets import State
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.outbox import ChangedObject, Noted
+from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import buckets as buckets_table
+from s3gw.metadata.schema import prefix_quotas, users
+from s3gw.metadata.usage import Usage
+
+# Below nine tenths of a quota, and with so little each that all connections together can't have the last tenth at work,
+# writers don't wait for one another.
+_PARTS = 10
+_DROPPED = 10  # rows of the trash at once
+_MOST_DROPPED = 10_000  # by one write
+
+
+class NearLimit(Exception):
+    """The transaction has to be run again, with what it writes into for itself."""
+
+
+class Quota(NamedTuple):
+    """`what` it is about, for people; what is used of it, and what a write adds."""
+
+    what: str
+    max_bytes: int | None
+    max_objects: int | None
+    used_bytes: int
+    used_objects: int
+    more: Usage
+
+    def limits(self) -> Iterator[tuple[str, int, int, int]]:
+        """The unit, the most, what is used and what is added, as far as it is limited and anything is added."""
+        if self.max_bytes is not None and self.more.all_bytes > 0:
+            yield "bytes", self.max_bytes, self.used_bytes, self.more.all_bytes
+        if self.max_objects is not None and self.more.all_objects > 0:
+            yield "objects", self.max_objects, self.used_objects, self.more.all_objects
+
+    def require(self, is_owner: bool) -> None:
+        """How much is left of a user's quota is told to that user only. Raises QuotaExceeded."""
+        for unit, most, used, more in self.limits():
+            if used + more > most:
+                left = f" It leaves {max(most - used, 0)} {unit}." if is_owner or self.what != _OF_OWNER else ""
+                raise QuotaExceeded(f"The quota of {self.what} doesn't allow it.{left}")
+
+
+class PrefixQuota(NamedTuple):
+    prefix: str
+    max_bytes: int | None
+    max_objects: int | None
+    used_bytes: int
+    used_objects: int
+
+
+def require_room(
+    conn: Connection, bucket_id: int, state: State, noted: list[Noted], actor_id: str, is_alone: bool
+) -> None:
+    """Before what was noted is written to the outbox. Raises QuotaExceeded and NearLimit.
+
+    Where there is no room, the bucket's trash makes it, the oldest first: what is dropped is noted too.
+    """
+    if not _adds(usage.sum_of(each.more for each in noted)):
+        return
+    if conn.dialect == "postgresql":
+        _take_turns(conn, bucket_id, state, is_alone)
+    while True:
+        try:
+            _require(conn, bucket_id, state, noted, actor_id, is_alone)
+            return
+        except QuotaExceeded:
+            dropped = trash.drop_oldest(conn, bucket_id, _DROPPED) if len(noted) < _MOST_DROPPED else []
+            if not dropped:
+                raise
+            noted += dropped
+
+
+def _adds(more: Usage) -> bool:
+    return more.all_bytes > 0 or more.all_objects > 0
+
+
+def _require(
+    conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], actor_id: str, is_alone: bool
+) -> None:
+    more = usage.sum_of(each.more for each in noted)
+    for quota in _quotas(conn, bucket_id, state, noted, more):
+        quota.require(state.owner_id == actor_id)
+        if conn.dialect == "postgresql" and not is_alone and _is_near(conn, quota):
+            raise NearLimit
+
+
+def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, actor_id: str) -> None:
+    """As `require_room` of a write that hasn't begun, so that no long body is read for nothing. Only reads."""
+    state, there = buckets.state_of(conn, bucket_id), usage.of_bucket(conn, bucket_id)
+    more = more._replace(trash_bytes=-there.trash_bytes, trashed=-there.trashed)
+    if state is not None and state.has_quotas and _adds(more):
+        for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
+            quota.require(state.owner_id == actor_id)
+
+
+_OF_OWNER = "the bucket's owner"
+_connections = Prepared(select(cast(func.current_setting("max_connections"), Integer)))
+
+
+def _is_near(conn: Connection, quota: Quota) -> bool:
+    others = int(_connections.value(conn))
+    return any(
+        (used + more) * _PARTS > most * (_PARTS - 1) or more * others * _PARTS > most
+        for _, most, used, more in quota.limits()
+    )
+
+
+def _take_turns(conn: Connection, bucket_id: int, state: State, is_alone: bool) -> None:
+    """In one order for everybody: the owner's before the bucket's."""
+    names = [f"quota of user {state.owner_id}"] if state.is_owner_limited else []
+    names += [f"quota of bucket {bucket_id}"] if state.is_limited or state.has_prefix_quotas else []
+    take = func.pg_advisory_xact_lock if is_alone else func.pg_advisory_xact_lock_shared
+    for name in names:
+        conn.execute(select(take(func.hashtextextended(name, 0))))
+
+
+def _quotas(conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], more: Usage) -> Iterator[Quota]:
+    """Each with what is used of it now."""
+    if state.is_owner_limited:
+        used = usage.of_owner(conn, state.owner_id)
+        most = state.owner_max_bytes, state.owner_max_objects
+        yield Quota(_OF_OWNER, *most, used.all_bytes, used.all_objects, more)
+    if state.is_limited:
+        used = usage.of_bucket(conn, bucket_id)
+        yield Quota("the bucket", state.max_bytes, state.max_objects, used.all_bytes, used.all_objects, more)
+    for quota in of_prefixes(conn, bucket_id) if state.has_prefix_quotas else ():
+        added = usage.sum_of(each.more for each in noted if each.changed.key.startswith(quota.prefix))
+        yield Quota(f"{quota.prefix!r} in the bucket", *quota[1:], added)
+
+
+def of_prefixes(conn: Connection, bucket_id: int) -> list[PrefixQuota]:
+    """With what is used of them now."""
+    rows = conn.execute(_of_prefixes.where(prefix_quotas.c.bucket_id == bucket_id)).all()
+    found = [PrefixQuota._make(row) for row in rows]
+    return [_with_unread(conn, bucket_id, quota) for quota in found] if conn.dialect == "postgresql" else found
+
+
+_of_prefixes = select(*(prefix_quotas.c[name] for name in PrefixQuota._fields)).order_by(prefix_quotas.c.prefix)
+
+
+def _with_unread(conn: Connection, bucket_id: int, quota: PrefixQuota) -> PrefixQuota:
+    more = usage.unread_below(conn, bucket_id, quota.prefix)
+    return quota._replace(
+        used_bytes=quota.used_bytes + more.all_bytes, used_objects=quota.used_objects + more.all_objects
+    )
+
+
+def set_prefix(conn: Connection, bucket_id: int, prefix: str, max_bytes: int | None, max_objects: int | None) -> None:
+    """Of what is below it, from now on; two times None: none. Raises NoSuchBucket."""
+    buckets.lock_exclusive(conn, bucket_id)
+    this = (prefix_quotas.c.bucket_id == bucket_id, prefix_quotas.c.prefix == prefix)
+    most = {"max_bytes": max_bytes, "max_objects": max_objects}
+    if max_bytes is None and max_objects is None:
+        conn.execute(delete(prefix_quotas).where(*this))
+    elif not conn.execute(update(prefix_quotas).where(*this).values(most)).rowcount:
+        used = _used_below(conn, bucket_id, prefix)
+        values = {"bucket_id": bucket_id, "prefix": prefix, **most}
+        values |= {"used_bytes": used.all_bytes, "used_objects": used.all_objects}
+        conn.execute(insert(prefix_quotas).values(values))
+    buckets.touch(conn, bucket_id, now(conn))
+    any_left = exists().where(prefix_quotas.c.bucket_id == bucket_id)
+    conn.execute(
+        update(buckets_table)
+        .where(buckets_table.c.id == bucket_id)
+        .values(has_prefix_quotas=case((any_left, 1), else_=0))
+    )
+
+
+def _used_below(conn: Connection, bucket_id: int, prefix: str) -> Usage:
+    """What the row of a prefix begins with. What the outbox will add to it is in the tables already."""
+    counted = usage.count(conn, bucket_id, prefix)
+    if conn.dialect == "sqlite":
+        return counted
+    outbox.lock_reader(conn, usage.READER)
+    return usage.difference(counted, usage.unread_below(conn, bucket_id, prefix))
+
+
+def set_of_bucket(conn: Connection, bucket_id: int, max_bytes: int | None, max_objects: int | None) -> None:
+    """None: no quota. Raises NoSuchBucket."""
+    buckets.lock_exclusive(conn, bucket_id)
+    most = {"max_bytes": max_bytes, "max_objects": max_objects}
+    conn.execute(update(buckets_table).where(buckets_table.c.id == bucket_id).values(most))
+    buckets.touch(conn, bucket_id, now(conn))
+
+
+def set_of_user(conn: Connection, user_id: str, max_bytes: int | None, max_objects: int | None) -> None:
+    """Of all buckets of a user together. None: no quota."""
+    most = {"storage_quota": max_bytes, "object_quota": max_objects}
+    conn.execute(update(users).where(users.c.id == user_id).values(most))
+
+
+def of_user(conn: Connection, user_id: str) -> tuple[int | None, int | None]:
+    """Bytes and objects; None: no quota."""
+    row = conn.execute(select(users.c.storage_quota, users.c.object_quota).where(users.c.id == user_id)).one()
+    return row.storage_quota, row.object_quota

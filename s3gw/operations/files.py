@@ -1,0 +1,91 @@
+"""What the JSON API asks of files: each is asked for as the operation of S3's that does the same, and has its needs.
+
+A file is an object that is known by an id, whatever its key. Where `FileId` is in the input (16 bytes), what has taken
+the file's key meanwhile isn't taken for it: NoSuchKey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from s3gw.errors import AccessDenied, NoSuchKey
+from s3gw.metadata import files, objects
+from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
+from s3gw.operations.call import Call, Output
+from s3gw.operations.file_type import FIRST, UNKNOWN, type_of
+from s3gw.operations.get_object import readable
+from s3gw.operations.peeked_body import PeekedBody
+from s3gw.operations.put_object import store_object
+from s3gw.operations.table import OPERATIONS, Need, Row
+
+
+async def head_file(call: Call, input: Any) -> Output:
+    found = await call.services.database.read(objects.find, call.the_bucket.id, input["Key"])
+    call.check("object", found)
+    return {"Version": readable(found, input)}
+
+
+async def put_file(call: Call, input: Any) -> Output:
+    """As PutObject. Without a ContentType, or with one that says nothing, the first bytes tell it."""
+    if input.get("ContentType", UNKNOWN) == UNKNOWN:
+        call.body = body = PeekedBody(call.the_body)
+        input["ContentType"] = type_of(await body.peek(FIRST))
+    new, stored = await store_object(call, input)
+    return {"Version": _version_of(call.the_bucket.id, new, stored)}
+
+
+def _version_of(bucket_id: int, new: NewObject, stored: Stored) -> ObjectVersion:
+    """As it was stored: somebody may have overwritten it since."""
+    place: dict[str, Any] = {
+        "bucket_id": bucket_id,
+        "sequence": 0,  # isn't told
+        "version_id": stored.version_id or objects.NULL_VERSION,
+        "is_current": 1,
+        "is_delete_marker": 0,
+        "last_modified": stored.last_modified,
+        "content_id": None,
+        "file_id": stored.file_id,
+    }
+    return ObjectVersion(**new._asdict() | place)
+
+
+async def describe_files(call: Call, input: Any) -> Output:
+    """Of `Keys`: those versions, in their order, and the keys among them whose objects may be read."""
+    found = await call.services.database.scan(files.of_keys, call.the_bucket.id, input["Keys"])
+    versions = [found[key] for key in input["Keys"] if key in found]
+    return {"Versions": versions, "Readable": {version.key for version in versions if _may(call, version)}}
+
+
+def _may(call: Call, version: ObjectVersion) -> bool:
+    assert call.may is not None, "the row has needs on keys"
+    try:
+        call.may(version.key, {})(version)
+    except AccessDenied:
+        return False
+    return True
+
+
+async def allow_files(call: Call, input: Any) -> Output:
+    """As describe_files, of `Versions` that were read before."""
+    return {"Readable": {version.key for version in input["Versions"] if _may(call, version)}}
+
+
+async def delete_file(call: Call, input: Any) -> Output:
+    key = input["Key"]
+    holds = partial(_require_file, input)
+    stored = await call.change([call.key_lock(key)], objects.delete_latest, key, holds)
+    return {"VersionId": stored.version_id}
+
+
+def _require_file(input: Any, top: ObjectVersion | None) -> None:
+    if top is None or top.is_delete_marker or top.file_id != input["FileId"]:
+        raise NoSuchKey(Key=input["Key"])
+
+
+HEAD_FILE = Row(head_file, OPERATIONS["HeadObject"].needs)
+PUT_FILE = replace(OPERATIONS["PutObject"], handler=put_file)
+DESCRIBE_FILES = Row(describe_files, (Need("s3:GetObject", "keys"),))
+TAGS_OF_FILES = Row(allow_files, (Need("s3:GetObjectTagging", "keys"),))
+DELETE_FILE = Row(delete_file, OPERATIONS["DeleteObject"].needs)
