@@ -84,7 +84,7 @@ class Turns:
             turn.set_result(None)
 
 
-_PASSING = frozenset(("created_at", "heartbeat_at", "last_modified", "sequence", "started_at", "version_id"))
+_PASSING = frozenset(("file_id", "created_at", "heartbeat_at", "last_modified", "sequence", "started_at", "version_id"))
 
 
 def _lasting_part(value: object) -> object:

@@ -36,6 +36,7 @@ class Bucket(NamedTuple):
     owner_name: str
     rules_revision: str
     account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
+    has_quotas: int  # or its owner
 
 
 class State(NamedTuple):
@@ -65,6 +66,13 @@ class State(NamedTuple):
 
 _NO_QUOTAS = (None, None, 0, None, None)
 owners = users.alias("owners")
+_is_limited = or_(
+    buckets.c.max_bytes.is_not(None),
+    buckets.c.max_objects.is_not(None),
+    buckets.c.has_prefix_quotas != 0,
+    owners.c.storage_quota.is_not(None),
+    owners.c.object_quota.is_not(None),
+)
 bucket_columns = (
     buckets.c.id,
     buckets.c.name,
@@ -77,6 +85,7 @@ bucket_columns = (
     owners.c.display_name,
     buckets.c.rules_revision,
     owners.c.public_access_block,
+    case((_is_limited, 1), else_=0).label("has_quotas"),
 )
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))

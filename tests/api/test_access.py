@@ -362,7 +362,7 @@ def test_an_owner_learns_nothing_of_users_who_have_nothing_to_do_with_the_bucket
 def test_an_owner_debugs_why_somebody_can_t_get_in_whom_the_bucket_names(
     server: RunningServer, shared: Shared, ask: Ask, by: str
 ) -> None:
-    name, member, group = (f"{kind}-{next(_numbers)}" for kind in ("guest", "member", "group"))
+    name, member, group = (f"{kind}-{next(_numbers)}" for kind in ("guest", "member", "circle"))
     made = ask("user", "create", name)
     ask("user", "create", member, "--account", name)
     s3 = clients_of(server, ask, shared.owner)[0]
