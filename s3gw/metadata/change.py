@@ -119,10 +119,6 @@ class Change:
         self._noted: list[Noted] = []
         self._more = NOTHING
 
-    @property
-    def actor_id(self) -> str:
-        return self._actor.id
-
     def count(
         self,
         bytes: int = 0,

@@ -364,7 +364,7 @@ def _remove_to_trash(change: Change, version: ObjectVersion, *, is_overwritten: 
         change.conn,
         version._asdict(),
         deleted_at=now(change.conn),
-        deleted_by=change.actor_id,
+        deleted_by=change.actor.id,
         seconds=seconds,
         is_overwritten=is_overwritten,
     )

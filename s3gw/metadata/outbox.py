@@ -157,7 +157,6 @@ class Place(NamedTuple):
     id: int
 
 
-_BEGINNING = Place(0, 0)
 _place = tuple_(changes.c.transaction, changes.c.id)
 _behind = _place > tuple_(bindparam("transaction"), bindparam("id"))
 # PostgreSQL: of no transaction that is still at work, so that none that is older can commit afterwards.

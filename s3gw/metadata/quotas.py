@@ -108,9 +108,12 @@ def _require(
 
 def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, actor_id: str) -> None:
     """As `require_room` of a write that hasn't begun, so that no long body is read for nothing. Only reads."""
-    state, there = buckets.state_of(conn, bucket_id), usage.of_bucket(conn, bucket_id)
+    state = buckets.state_of(conn, bucket_id)
+    if state is None or not state.has_quotas:
+        return
+    there = usage.of_bucket(conn, bucket_id)
     more = more._replace(trash_bytes=-there.trash_bytes, trashed=-there.trashed)
-    if state is not None and state.has_quotas and _adds(more):
+    if _adds(more):
         for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
             quota.require(state.owner_id == actor_id)
 
