@@ -1,6 +1,6 @@
 """What rules cost: CPU of a bucket owner's GET, HEAD and PUT of 4 KiB, without a policy and with one of 20 statements.
 
-    python -m bench.rules [--rounds 12] [--against COMMIT]
+    python -m bench.rules [--rounds 12] [--seconds 2] [--against COMMIT …]
 
 The servers run at the same time, one worker each, and take turns: each round measures all of them, in another order
 each time. A ratio is of two measurements of the same round, and told as the median of all rounds with the
@@ -28,7 +28,6 @@ from bench.servers import HERE, Code, Running, new_folder, ours_for_a_user, wait
 from bench.small import Options, Small
 from bench.table import render
 
-_OPTIONS = Options(seconds=2.0, rounds=1, objects=10_000)
 _WORK = {"GET 4 KiB": Small.get, "HEAD 4 KiB": Small.head, "PUT 4 KiB": Small.put}
 _PLAIN, _RULED = "without a policy", "20 statements"
 
@@ -80,14 +79,15 @@ def _set_policy(server: Running) -> None:
     connection.close()
 
 
-def measure(codes: Sequence[tuple[str, Code]], rounds: int, folder: Path) -> dict[str, dict[str, list[float]]]:
+def measure(codes: Sequence[tuple[str, Code]], rounds: int, seconds: float, folder: Path) -> dict[str, dict[str, list[float]]]:
     """CPU microseconds of one request, of each round, by work and server."""
+    options = Options(seconds=seconds, rounds=1, objects=10_000)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with contextlib.ExitStack() as stack:
         smalls = {}
         for name, code in codes:
             server = stack.enter_context(ours_for_a_user(code=code))
-            smalls[name] = Small(server, _OPTIONS, folder)
+            smalls[name] = Small(server, options, folder)
             smalls[name].fill()
             if name == _RULED:
                 _set_policy(server)
@@ -121,16 +121,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what rules cost.")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument(
-        "--against", metavar="COMMIT", help="measure another commit, without a policy, in turns with this"
+        "--seconds", type=float, default=2.0, help="of each measurement: where the machine's speed drifts, short ones"
+    )
+    parser.add_argument(
+        "--against", metavar="COMMIT", nargs="+", default=(), help="measure others too, without a policy, in turns"
     )
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(new_folder())
         codes = [(_PLAIN, HERE), (_RULED, HERE)]
-        if arguments.against:
-            other = stack.enter_context(checked_out(arguments.against))
-            codes.insert(0, (other.name, other))
-        found = measure(codes, arguments.rounds, folder)
+        others = [stack.enter_context(checked_out(commit)) for commit in arguments.against]
+        codes = [(other.name, other) for other in others] + codes
+        found = measure(codes, arguments.rounds, arguments.seconds, folder)
     names = [name for name, _ in codes]
     first = names[0]
     header = (f"{this_commit()}, {arguments.rounds} rounds", *names, *(f"{name} / {first}" for name in names[1:]))
