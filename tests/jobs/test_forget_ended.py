@@ -27,6 +27,9 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "one_time_tokens": ("expires_at", {"digest": "BYTES", "purpose": "invite", "created_at": 1}),
     "failed_attempts": ("at", {"subject": "s"}),
     "known_addresses": ("last_login_at", {"user_id": "USER", "address": "NEW"}),
+    "resumable_uploads": ("ended_at", {"id": "NEW", "upload_id": "NEW", "bucket_id": "BUCKET", "key": "k"}
+                          | {"created_by": "USER", "created_at": 1, "changed_at": 1, "received": 0, "kind": "whole"}
+                          | {"overwrites": 0, "described": ""}),
     "grants": ("expires_at", {"id": "NEW", "bucket_id": "BUCKET", "resource_type": "bucket", "path": ""}
                | {"user_id": "USER", "permission": "read", "granted_by": "USER", "created_at": 1}),
 }  # fmt: skip
