@@ -216,6 +216,22 @@ OF_MODELS: dict[str, Any] = {
 }
 
 # Of what must be given; what may be left out is left out, as the pages send the examples that they show.
+OF_MODELS |= {
+    "Presign": {"operation": "put", "path": "2026/1.jpg", "expires_in": 900, "mime_type": "image/jpeg"}
+    | {"endpoint": "https://s3.example.com"},
+    "Presigned": {
+        "expires_at": _UNTIL,
+        "request": {
+            "method": "PUT",
+            "url": "https://s3.example.com/pictures/2026/1.jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "headers": {"Content-Type": "image/jpeg"},
+        },
+        "upload_id": None,
+        "parts": None,
+        "complete": None,
+        "abort": None,
+    },
+}
 OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",

@@ -90,6 +90,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "share_file": _NOT_ALL_MAY,
     "list_files": _NOT_ALL_MAY,
     "upload_file": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "NOT_IMPLEMENTED"),
+    "presign": (*_NOT_ALL_MAY, "CONFLICT"),
     "begin_upload": (
         *_NOT_ALL_MAY,
         *_OF_BODIES,

@@ -277,6 +277,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_file": _of_file,
     "find_file": _of_file,
     "upload_file": _of_upload,
+    "presign": _of_bucket,
     "begin_upload": _of_new_upload,
     "show_upload": _of_begun_upload,
     "append_to_upload": _of_begun_upload,

@@ -79,6 +79,7 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
 }
 _OF_UPLOADS = {  # test_resumable.py, test_presign.py
+    ("POST", "/buckets/{bucket_id}/presign"),
     ("POST", "/buckets/{bucket_id}/uploads"),
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),
     ("PATCH", "/buckets/{bucket_id}/uploads/{upload_id}"),
@@ -135,6 +136,8 @@ def body_of_nothing(method: str, path: str) -> Any:
     """A body that is valid, where the path names nothing."""
     if path.endswith("/share"):
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
+    if path.endswith("/presign"):
+        return {"operation": "put", "path": "x"}
     if path.endswith("/change-password"):
         return {"current_password": PASSWORD, "new_password": PASSWORD}
     if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
