@@ -63,8 +63,8 @@ class SignedPart(SignedRequest):
 
 
 class Presigned(BaseModel):
-    """`request` is the single one. Of a multipart upload there are `parts`, `complete`, which is sent S3's document with
-    the parts' ETags, and `abort`.
+    """`request` is the single one. Of a multipart upload there are `parts`, `complete`, which is sent S3's document
+    with the parts' ETags, and `abort`.
     """
 
     expires_at: datetime
