@@ -43,9 +43,10 @@ def test_what_was_left_is_gone_on_with_by_another_client(filed: Filed, server: R
     urls = set()
     for stop in (300_000, 900_000, None):  # each on connections of its own
         storage = FileStorage(str(tmp_path / "urls"))
-        uploader = client_for(filed, server).uploader(str(path), url_storage=storage, **said)
-        uploader.upload(stop_at=stop)
-        urls.add(uploader.url)
+        with path.open("rb") as stream:
+            uploader = client_for(filed, server).uploader(file_stream=stream, url_storage=storage, **said)
+            uploader.upload(stop_at=stop)
+            urls.add(uploader.url)
         storage.close()
     assert len(urls) == 1
     assert stored(filed, "a.bin") == content
