@@ -23,6 +23,8 @@ class Gateway:
     secret_key: str
     region: str = "us-east-1"
     environment: dict[str, str] = field(default_factory=dict)
+    api: str = ""  # the address of the JSON API, and the password of its admin `admin`
+    password: str = ""
 
     def s3gw(self, *words: str) -> Any:
         """Run a command on the gateway's data folder; return its JSON document."""
@@ -43,12 +45,14 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
     """A gateway with an empty data folder on a free port, with two workers; its log is shown if it does not
     start."""
     access_key, secret_key = "COMPAT" + secrets.token_hex(7).upper(), secrets.token_hex(20)
+    password = secrets.token_hex(20)
     data = Path(tempfile.mkdtemp(prefix="s3gw-compat-data-"))
     environment = {
         **os.environ,
         "S3GW_DATA": str(data / "data"),
         "S3GW_ROOT_ACCESS_KEY_ID": access_key,
         "S3GW_ROOT_SECRET_ACCESS_KEY": secret_key,
+        "S3GW_ROOT_PASSWORD": password,
         **settings,
     }
     command = [program(), "serve", "--data", str(data / "data"), "--listen", "127.0.0.1:0"]
@@ -57,8 +61,8 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
     with log.open("wb") as errors:
         server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)
         try:
-            endpoint = ready_endpoint(server, log)
-            yield Gateway(endpoint, access_key, secret_key, environment=environment)
+            endpoint, api = ready_endpoints(server, log)
+            yield Gateway(endpoint, access_key, secret_key, environment=environment, api=api, password=password)
         finally:
             server.terminate()
             try:
@@ -69,11 +73,11 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def ready_endpoint(server: subprocess.Popen[bytes], log: Path) -> str:
-    """The S3 endpoint from the one line that `serve --json` prints when it is ready."""
+def ready_endpoints(server: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    """Those of S3 and of the JSON API, from the one line that `serve --json` prints when it is ready."""
     assert server.stdout is not None
     for line in server.stdout:
         if line.startswith(b"{"):
             document = json.loads(line)
-            return str(document["s3"])
+            return str(document["s3"]), str(document["admin"])
     raise SystemExit(f"the gateway did not start:\n{log.read_text(errors='replace')[-3000:]}")

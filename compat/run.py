@@ -56,6 +56,8 @@ CLIENTS = [
         "aws-sdk-java-v2",
         java("with_aws_sdk_java_v2.java", "software.amazon.awssdk:s3:2.35.0", "org.slf4j:slf4j-nop:2.0.17"),
     ),
+    Client("tus-js-client", node("with_tus_js_client.mjs", "tus-js-client")),
+    Client("uppy", node("with_uppy.mjs", "@uppy/core", "@uppy/tus", "esbuild")),
     Client("minio-py", python("with_minio_py.py", "minio")),
     Client("minio-go", go_program("with_minio_go.go", "github.com/minio/minio-go/v7@latest")),
     Client("rclone", python("with_rclone.py", debian=("rclone", "fuse3"), programs=("rclone", "fusermount3"))),
@@ -139,7 +141,7 @@ def gateway_for(arguments: argparse.Namespace) -> Iterator[Gateway]:
     if arguments.endpoint:
         yield Gateway(arguments.endpoint.rstrip("/"), arguments.access_key, arguments.secret_key)
         return
-    with running_gateway(S3GW_TRUSTED_PROXIES="127.0.0.1/32") as gateway:
+    with running_gateway(S3GW_TRUSTED_PROXIES="127.0.0.1/32", S3GW_API_CORS_ORIGINS="*") as gateway:
         yield gateway
 
 
@@ -179,6 +181,9 @@ def session_variables(client: Client, gateway: Gateway, work: Path) -> dict[str,
         "AWS_REGION": gateway.region,
         "AWS_DEFAULT_REGION": gateway.region,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "COMPAT_API": gateway.api,
+        "COMPAT_USER": "admin",
+        "COMPAT_PASSWORD": gateway.password,
         "COMPAT_BUCKET": f"compat-{client.name}-{os.urandom(3).hex()}",
         "COMPAT_WORK": str(work),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         description="What the JSON API's absolute URLs begin with, https://files.example.com; by default what the"
         " request came by.",
     )
+    s3_url: str | None = Field(
+        None,
+        description="Where clients reach S3, https://s3.example.com: what presigned URLs of the JSON API begin with; by"
+        " default the request's host with the port of S3.",
+    )
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
@@ -277,7 +282,7 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("api_url")
+    @field_validator("api_url", "s3_url")
     @classmethod
     def _check_api_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", value):

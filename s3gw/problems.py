@@ -75,6 +75,22 @@ class FileAlreadyExists(Conflict):
     error_code = "FILE_ALREADY_EXISTS"
 
 
+class OffsetMismatch(Conflict):
+    """Of an upload that is gone on with: it has come to another byte."""
+
+    error_code = "OFFSET_MISMATCH"
+
+
+class ChecksumMismatch(Problem):
+    """What came of an upload isn't what was sent (a status of TUS's)."""
+
+    status, error_code = 460, "CHECKSUM_MISMATCH"
+
+
+class UnsupportedChecksum(Problem):
+    status, error_code = 400, "UNSUPPORTED_CHECKSUM"
+
+
 class PreconditionFailed(Problem):
     status, error_code = 412, "PRECONDITION_FAILED"
 
@@ -97,6 +113,14 @@ class LoginUnavailable(Problem):
     """The OpenID Connect issuer can't be asked."""
 
     status, error_code = 503, "ISSUER_UNAVAILABLE"
+
+
+class TooLarge(Problem):
+    status, error_code = 413, "TOO_LARGE"
+
+
+class UnsupportedMediaType(Problem):
+    status, error_code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
 class QuotaExceeded(Problem):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from s3gw.running_hashes import RunningHashes
 from s3gw.storage import Storage
 
 if TYPE_CHECKING:
@@ -30,3 +31,4 @@ class Services(Storage):
     token_keys: TokenKeys
     key_uses: KeyUses
     request_digests: RequestDigests
+    running_hashes: RunningHashes = field(default_factory=RunningHashes)

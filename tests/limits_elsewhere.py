@@ -23,6 +23,7 @@ from tests.metadata import test_contents as contents
 from tests.metadata import test_idempotency_keys as idempotency_keys
 from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
+from tests.metadata import test_resumable_uploads as resumable_uploads
 from tests.metadata import test_search as search
 from tests.metadata import test_sqlite_writer as sqlite
 from tests.metadata import test_trash as trash
@@ -56,6 +57,10 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.grants.MOST_OF_GRANTEE": grants.test_who_is_granted_has_so_many_grants_at_most,
     "metadata.groups.MOST_GROUPS": people.test_a_user_is_in_10_groups_at_most,
     "metadata.identity_policies.MOST_POLICIES": policies.test_a_holder_has_10_policies_at_most,
+    "metadata.contents._MOST_INLINE": resumable_uploads.test_small_pieces_are_joined_up_to_16_kib,
+    "metadata.hidden_keys.MOST": resumable_uploads.test_a_session_has_so_many_signed_urls_at_most,
+    "metadata.resumable_uploads.MOST_PIECES": resumable_uploads.test_an_upload_has_so_many_pieces_at_most,
+    "running_hashes._MOST": resumable_uploads.test_of_1024_uploads_it_is_known_how_their_hash_goes_on,
     "metadata.idempotency_keys._LONGEST_RUN": idempotency_keys.test_who_died_is_followed_after_two_minutes,
     "metadata.postgresql.MAX_ATTEMPTS": postgresql.test_what_fails_8_times_is_given_up,
     "metadata.quotas._MOST_DROPPED": trash.test_one_write_drops_10_000_files_at_most,

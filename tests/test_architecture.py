@@ -29,7 +29,7 @@ ORDER = (
     ("app", "http"),
     ("admin",),
     ("api", "s3"),
-    ("accounts", "telemetry"),
+    ("accounts", "telemetry", "tus"),
     ("log", "faults"),
     ("operations",),
     ("services",),
@@ -41,7 +41,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("addresses", "checksums", "moments", "names", "pages"),
+    ("addresses", "checksums", "moments", "names", "pages", "running_hashes"),
     ("problems",),
     ("errors", "threads", "garbage"),
 )

@@ -23,6 +23,8 @@ from s3gw.api import (
     keys,
     links,
     oidc,
+    presign,
+    resumable,
     service_accounts,
     totp,
     upload,
@@ -33,6 +35,7 @@ from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
+from s3gw.tus import protocol
 
 # In the order in which /docs and docs/API.md tell them. Of two with the same path the first answers: /buckets/by-name/…
 ROUTERS: tuple[APIRouter, ...] = (
@@ -44,6 +47,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     buckets.router,
     access.router,
     upload.router,
+    resumable.router,
+    presign.router,
     file_list.router,
     files.router,
     download.router,
@@ -53,8 +58,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
 )
 # What a web page of another origin may send, and see of an answer.
-_CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
+_CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", *protocol.ASKS)
 _CORS_TELLS = (
+    *protocol.TELLS,
     "ETag",
     "Idempotent-Replayed",
     "RateLimit-Limit",

@@ -66,12 +66,31 @@ TOLD: dict[str, Told] = {
         "Take another name, or upload with `overwrite=true` or `If-Match`.",
         "there is a file of this name",
     ),
+    "OFFSET_MISMATCH": Told(
+        "A resumable upload has come to another byte than the one from which it was gone on with.",
+        "Ask for its offset by HEAD, and go on from there.",
+        "the upload has come to byte 1048576",
+    ),
+    "CHECKSUM_MISMATCH": Told(
+        "What came isn't what `Upload-Checksum` says; nothing of it was kept.",
+        "Send it again.",
+        "what came has another checksum",
+    ),
+    "UNSUPPORTED_CHECKSUM": Told(
+        "The algorithm of `Upload-Checksum` isn't known; `Tus-Checksum-Algorithm` names those that are.",
+        "Take one of them.",
+        "a checksum is one of sha1, md5, sha256",
+    ),
     "PRECONDITION_FAILED": Told(
         "It was changed since it was read: its ETag isn't that of `If-Match`.",
         "Read it again, and repeat the change on what it is now.",
         "it was changed meanwhile",
     ),
-    "TOO_LARGE": Told("The body has more than 1 MiB.", "Send less.", "Content Too Large"),
+    "TOO_LARGE": Told(
+        "The body has more than 1 MiB; of an upload, more than it was said to have, or than a file may have.",
+        "Send less.",
+        "Content Too Large",
+    ),
     "QUOTA_EXCEEDED": Told(
         "It would take more space than the user may have.", "Delete something, or ask for more.", "the quota is used up"
     ),

@@ -9,6 +9,7 @@ _USER = "3f2b8c1e-6a4d-4b7e-9c58-0d9e7a1f5b20"
 _OTHER = "b6a1d0f4-2c3e-4f5a-8b7c-9d8e7f6a5b4c"
 _GROUP = "5e1f7c9a-8d2b-4c3d-a6e4-7f8091a2b3c4"
 _FILE = "0198f4c2-7a10-7c3e-9b51-4d2e8f6a7b90"
+_UPLOAD = "6c1e2f3a-4b5d-4e6f-8a9b-0c1d2e3f4a5b"
 _GRANT = "0a9b8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d"
 _SESSION = "c4d5e6f7-0819-4a2b-8c3d-4e5f60718293"
 _INVITATION = "d1c2b3a4-9586-4776-a5b4-c3d2e1f00112"
@@ -215,11 +216,28 @@ OF_MODELS: dict[str, Any] = {
 }
 
 # Of what must be given; what may be left out is left out, as the pages send the examples that they show.
+OF_MODELS |= {
+    "Presign": {"operation": "put", "path": "2026/1.jpg", "expires_in": 900, "mime_type": "image/jpeg"}
+    | {"endpoint": "https://s3.example.com"},
+    "Presigned": {
+        "expires_at": _UNTIL,
+        "request": {
+            "method": "PUT",
+            "url": "https://s3.example.com/pictures/2026/1.jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "headers": {"Content-Type": "image/jpeg"},
+        },
+        "upload_id": None,
+        "parts": None,
+        "complete": None,
+        "abort": None,
+    },
+}
 OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",
     "bucket_id": _BUCKET,
     "file_id": _FILE,
+    "upload_id": _UPLOAD,
     "group_id": _GROUP,
     "invitation_id": _INVITATION,
     "name": "pictures",

@@ -40,6 +40,7 @@ TAGS = {
     "buckets": "Buckets, what is set for them, and how much is in them.",
     "access": "Who has access to a bucket, a prefix or a file, and why.",
     "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
+    "uploads": "Uploads that are gone on with where they broke off (TUS 1.0.0), and URLs to S3 itself.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",
@@ -65,6 +66,11 @@ SUMMARIES = {
     "share_file": "Share a file",
     "list_files": "List files and folders",
     "download_file": "Download a file",
+    "presign": "Sign URLs of S3",
+    "begin_upload": "Begin an upload that resumes",
+    "show_upload": "Show how far an upload has come",
+    "append_to_upload": "Go on with an upload",
+    "end_upload": "End an upload",
     "explain": "Explain who may do what",
     "show_totp": "Show the second factor",
     "enrol_totp": "Begin a second factor",
@@ -158,7 +164,8 @@ def _complete_answer(response: Document, status: int) -> None:
         response["description"] = HTTPStatus(status).phrase
     _show(content)
     models = [_name(kind["schema"]) for kind in content.values()]
-    response["headers"] = _headers(status, has_etag=any(model in _WITH_ETAG for model in models))
+    own = response.get("headers", {})
+    response["headers"] = own | _headers(status, has_etag=any(model in _WITH_ETAG for model in models))
 
 
 def _show(content: Document) -> None:

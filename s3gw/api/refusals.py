@@ -55,6 +55,13 @@ _COMMON: tuple[tuple[Callable[[Asks], bool], tuple[str, ...]], ...] = (
 
 _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
 _NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
+_OF_BODIES = (
+    "FILE_ALREADY_EXISTS",
+    "QUOTA_EXCEEDED",
+    "UNSUPPORTED_CHECKSUM",
+    "CHECKSUM_MISMATCH",
+    "UNSUPPORTED_MEDIA_TYPE",
+)
 OWN: dict[str, tuple[str, ...]] = {
     "register": ("REGISTRATION_CLOSED",),
     "log_in": (*_SESSION, "TOTP_REQUIRED", "EMAIL_NOT_VERIFIED"),
@@ -83,6 +90,24 @@ OWN: dict[str, tuple[str, ...]] = {
     "share_file": _NOT_ALL_MAY,
     "list_files": _NOT_ALL_MAY,
     "upload_file": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "NOT_IMPLEMENTED"),
+    "presign": (*_NOT_ALL_MAY, "CONFLICT"),
+    "begin_upload": (
+        *_NOT_ALL_MAY,
+        *_OF_BODIES,
+        "CONFLICT",
+        "PRECONDITION_FAILED",
+        "NOT_IMPLEMENTED",
+    ),
+    "show_upload": (*_NOT_ALL_MAY, "PRECONDITION_FAILED"),
+    "append_to_upload": (
+        *_NOT_ALL_MAY,
+        *_OF_BODIES,
+        "CONFLICT",
+        "OFFSET_MISMATCH",
+        "PRECONDITION_FAILED",
+        "NOT_IMPLEMENTED",
+    ),
+    "end_upload": (*_NOT_ALL_MAY, "PRECONDITION_FAILED"),
     "create_group": _NOT_ALL_MAY,
     "rename_group": (*_NOT_ALL_MAY, "CONFLICT"),
     "delete_group": _NOT_ALL_MAY,

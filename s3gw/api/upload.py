@@ -180,6 +180,12 @@ def _sent(asker: Asker, request: Request, headers: dict[str, str], limit: int) -
     return VerifyingBody(request.receive, _as_put(headers), _UNSIGNED, asker.services.settings, limit, receive_into)
 
 
+def body_of(asker: Asker, request: Request, limit: int) -> Body:
+    """The bytes themselves, at most so many, of a request that says nothing else about them."""
+    headers = join_headers(request.scope["headers"])
+    return _sent(asker, request, {name: value for name, value in headers.items() if name in _FRAMING}, limit)
+
+
 def _as_put(headers: dict[str, str]) -> WireRequest:
     """A PutObject with those headers, as far as the reader of its body asks for it."""
     return WireRequest(

@@ -143,9 +143,18 @@ class VerifyingBody:
                 filled += size
                 if size < len(piece):
                     self._content.appendleft(piece[size:])
-            elif self._has_ended or not await self._receive_content(deadline - time.monotonic()):
+            elif self._has_ended or not await self._receives_more(deadline - time.monotonic(), filled):
                 break
         return filled
+
+    async def _receives_more(self, patience: float, filled: int) -> bool:
+        """Who has gone is told of when all that came before was handed on."""
+        try:
+            return await self._receive_content(patience)
+        except ClientDisconnected:
+            if not filled:
+                raise
+            return False
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body with its digests checked; empty when the request has none. Raises MaxMessageLengthExceeded."""

@@ -94,13 +94,15 @@ class FileSink:
     """See `BlobSink`.
 
     Whole pages go past the page cache where `direct_io` says so. What isn't whole pages, a file's end at the latest, is
-    written as in any other file, through a descriptor of its own. `_busy`, `_since` and `_writing` are under the lock.
+    written as in any other file, through a descriptor of its own. `_busy`, `_since`, `_writing` and `_end`, up to where
+    it was written, are under the lock. What is shorter than was foreseen is cut when it is committed.
     """
 
     def __init__(self, path: str, expected_size: int | None, direct_io: DirectIo) -> None:
         self._path, self._direct_io = path, direct_io
         self._lock = threading.Lock()
         self._writing, self._since, self._busy = 0, 0.0, 0.0  # calls now, since when there are any, seconds with any
+        self._expected_size, self._end = expected_size, 0
         self._fd = self._direct_fd = -1
         self._fd = os.open(path, _CREATE, 0o600)
         if expected_size is not None:
@@ -114,12 +116,13 @@ class FileSink:
             self._direct_fd = _open_direct(path)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        with self._measured():
+        with self._measured(offset + len(data)):
             self._write(offset, memoryview(data))
 
     @contextmanager
-    def _measured(self) -> Iterator[None]:
+    def _measured(self, end: int = 0) -> Iterator[None]:
         with self._lock:
+            self._end = max(self._end, end)
             if not self._writing:
                 self._since = time.monotonic()
             self._writing += 1
@@ -147,6 +150,8 @@ class FileSink:
 
     def commit(self) -> None:
         with self._measured():
+            if self._expected_size is not None and self._end < self._expected_size:
+                os.ftruncate(self._fd, self._end)
             flush(self._fd)
         self._direct_io.measured(self._direct_fd >= 0, os.fstat(self._fd).st_size, self._busy)
         self._close()

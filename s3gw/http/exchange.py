@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MESSAGE = 64 << 10  # bytes of a message of a body that is read past the parser
 _COPIED = 64 << 10  # bytes: to put a smaller body behind its head costs less than a write of several pieces
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+STATUS_LINES[460] = b"HTTP/1.1 460 Checksum Mismatch\r\n"  # of TUS, which is in no registry
 # x-amz-… isn't among them: AWS writes those in lower case.
 _NAMES = """
 Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Headers Access-Control-Allow-Methods
@@ -99,7 +100,7 @@ class HttpExchange(RequestResponseCycle):
             if not self._received:
                 await self.message_event.wait()
             self.message_event.clear()
-        if self._is_over:
+        if self._is_over and not (self._received and not self.response_complete):
             return {"type": "http.disconnect"}
         received, self._received = self._received, b""
         return {"type": "http.request", "body": bytes(received), "more_body": self.more_body}
@@ -121,7 +122,7 @@ class HttpExchange(RequestResponseCycle):
                     await self.message_event.wait()
             self.message_event.clear()
             filled += self._take_into(room[filled:])
-        if self._is_over:
+        if self._is_over and not (filled and self.disconnected):  # what came before it went is told first
             raise ClientDisconnected()
         return filled, self.more_body or bool(self._received)
 

@@ -27,6 +27,7 @@ _MAX_CHILDREN = 10_000
 _MAX_DEPTH = 4
 _NEVER = 2**63 - 1  # an epoch that no floor passes
 _BATCH = 500
+_MOST_INLINE = 16 * 1024  # bytes that are joined in a row
 
 
 class CorruptContent(Exception):
@@ -125,6 +126,20 @@ def manifest(extents: Sequence[Extent], chunks: Iterable[NewChunk]) -> NewConten
 def part_list(parts: Sequence[Part]) -> NewContent:
     size, encoded = sum(part.size for part in parts), layout.encode_parts(parts)
     return NewContent(PARTS, size, encoded, content_digest(PARTS, size, encoded))
+
+
+def joined(conn: Connection, content_id: int, more: NewContent) -> NewContent | None:
+    """A content of the bytes of both, in this order; moves none. None where they can't be one row."""
+    before = load(conn, content_id)
+    if before.form != more.form:
+        return None
+    if more.form == INLINE:
+        return inline(before.layout + more.layout) if before.size + more.size <= _MOST_INLINE else None
+    if more.form != MANIFEST:
+        return None
+    extents = (*before.extents, *layout.extents_of(more.layout))
+    stored = {extent.digest for extent in before.extents} - {chunk.digest for chunk in more.chunks}
+    return manifest(extents, (*more.chunks, *(NewChunk(digest, None, 0) for digest in stored)))
 
 
 def insert(conn: Connection, new: NewContent, *, takes_over: bool = False) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, delete, select, tuple_
 
-from s3gw.metadata import sessions
+from s3gw.metadata import hidden_keys, sessions
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import (
     client_tokens,
@@ -19,6 +19,7 @@ from s3gw.metadata.schema import (
     idempotency_keys,
     known_addresses,
     one_time_tokens,
+    resumable_uploads,
 )
 
 Forget = Callable[[Connection, int, int], int]  # what ended before a time (microseconds), at most so many; how many
@@ -54,5 +55,7 @@ TABLE: dict[str, Ended] = {
     "one_time_tokens": Ended(DAY, _before(one_time_tokens.c.expires_at)),
     "failed_attempts": Ended(HOUR, _before(failed_attempts.c.at)),  # no limit counts older ones
     "known_addresses": Ended(30 * DAY, _before(known_addresses.c.last_login_at)),  # as accounts/attempts.py says
+    "access_keys": Ended(0, hidden_keys.forget),  # those of URLs that were signed for a while
+    "resumable_uploads": Ended(7 * DAY, _before(resumable_uploads.c.ended_at)),  # clients ask again what became of it
     "grants": Ended(30 * DAY, _before(grants.c.expires_at)),  # whoever lists them sees for a while what has expired
 }

@@ -154,6 +154,7 @@ _select_user = select(
     users.c.storage_quota,
     users.c.deleted_at,
 ).join_from(users, accounts, accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
+_is_shown = access_keys.c.session_id.is_(None)  # others are hidden_keys.py's
 _select_key = select(
     access_keys.c.access_key_id,
     users.c.name,
@@ -163,7 +164,7 @@ _select_key = select(
     access_keys.c.created_at,
     access_keys.c.last_used_at,
     users.c.id,
-).join_from(access_keys, users, access_keys.c.user_id == users.c.id)
+).join_from(access_keys, users, (access_keys.c.user_id == users.c.id) & _is_shown)
 
 
 # Users
@@ -418,7 +419,7 @@ def list_keys(conn: Connection, user: str | None = None) -> list[Key]:
 
 def page_of_keys(conn: Connection, user_id: str, offset: int, limit: int) -> tuple[list[Key], int]:
     """In the order in which they were made, and how many there are in all."""
-    total = conn.execute(select(func.count()).where(access_keys.c.user_id == user_id)).scalar_one()
+    total = conn.execute(select(func.count()).where(access_keys.c.user_id == user_id, _is_shown)).scalar_one()
     statement = _select_key.where(users.c.id == user_id).order_by(access_keys.c.created_at, access_keys.c.access_key_id)
     return [_key(row) for row in conn.execute(statement.offset(offset).limit(limit)).all()], total
 

@@ -72,6 +72,7 @@ __all__ = [
     "recovery_codes",
     "refresh_tokens",
     "refused_logins",
+    "resumable_uploads",
     "search_files",
     "sessions",
     "settings",
@@ -187,6 +188,7 @@ uploads = Table(
     Column("tags", Text),
     Column("key_sequence", BigInteger),  # of the key's latest version when it began; other values: uploads.Upload
     Column("acl", Text),
+    Column("is_resumable", SmallInteger, nullable=False, server_default="0"),  # its parts are resumable_uploads' alone
     Index("ix_uploads_bucket_key", "bucket_id", "key", "upload_id"),
 )
 
@@ -202,6 +204,28 @@ parts = Table(
     Column("checksum_algorithm", Text),
     Column("checksum", Text),
     sqlite_with_rowid=False,
+)
+
+# Uploads that are gone on with from where they broke off (TUS). Their bytes are parts of an upload; the row stays for a
+# while when that has become an object, for clients that never got the answer.
+resumable_uploads = Table(
+    "resumable_uploads",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column("upload_id", BytewiseText, nullable=False, unique=True),
+    Column("bucket_id", BigInteger, nullable=False),
+    Column("key", BytewiseText, nullable=False),
+    Column("created_by", Text, nullable=False),  # users.id
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("size", BigInteger),  # NULL: not said yet
+    Column("received", BigInteger, nullable=False),  # bytes that are stored
+    Column("kind", Text, nullable=False),  # whole | partial | final
+    Column("overwrites", SmallInteger, nullable=False),
+    Column("described", Text, nullable=False),  # as it was sent, to be told again
+    Column("ended_at", BigInteger, index=True),  # it is an object since
+    Column("file_id", LargeBinary),
+    Column("final_id", Text),  # of a partial one: what it was made part of
 )
 
 # Requests that succeeded under a ClientToken of the client's, so that one that is repeated succeeds and does nothing.

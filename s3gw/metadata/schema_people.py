@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
 
-from s3gw.metadata.columns import BytewiseText, Identifier, metadata
+from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
 
 users = Table(
     "users",
@@ -145,7 +145,9 @@ access_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("rules_revision", Text, nullable=False, server_default=text("''")),
     Column("last_used_at", BigInteger),  # within a minute
+    Column("session_id", Text),  # of a hidden one, which signed a URL and ends with the session; NULL: a user's own
 )
+partial_index("ix_access_keys_session_id", access_keys.c.session_id, where="session_id IS NOT NULL")
 
 # Groups of an account's users, and the policies of users, groups and access keys.
 groups = Table(

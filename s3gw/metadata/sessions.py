@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
+from s3gw.metadata import hidden_keys
 from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
@@ -137,10 +138,7 @@ def list_active(conn: Connection, user_id: str | None) -> list[Session]:
 
 def end(conn: Connection, session_id: str, because: str) -> bool:
     """Whether it lasted until now."""
-    lasting = (sessions.c.id == session_id, sessions.c.ended_at.is_(None))
-    return bool(
-        conn.execute(update(sessions).where(*lasting).values(ended_at=now(conn), ended_because=because)).rowcount
-    )
+    return _end(conn, sessions.c.id == session_id, because) > 0
 
 
 def end_of_user(conn: Connection, user_id: str, session_id: str) -> bool:
@@ -151,14 +149,22 @@ def end_of_user(conn: Connection, user_id: str, session_id: str) -> bool:
 
 def end_all(conn: Connection, user_id: str, because: str, but: str = "") -> int:
     """All sessions of a user but one; how many lasted until now."""
-    lasting = (sessions.c.user_id == user_id, sessions.c.id != but, sessions.c.ended_at.is_(None))
-    return conn.execute(update(sessions).where(*lasting).values(ended_at=now(conn), ended_because=because)).rowcount
+    return _end(conn, (sessions.c.user_id == user_id) & (sessions.c.id != but), because)
+
+
+def _end(conn: Connection, these: ColumnElement[bool], because: str) -> int:
+    """How many of them lasted until now. The URLs that were signed for them end with them."""
+    ended = update(sessions).where(these, sessions.c.ended_at.is_(None))
+    count = conn.execute(ended.values(ended_at=now(conn), ended_because=because)).rowcount
+    hidden_keys.end_of(conn, select(sessions.c.id).where(these))
+    return count
 
 
 def forget(conn: Connection, before: int, limit: int) -> int:
     """Delete at most `limit` sessions that expired before a time, with their tokens; how many."""
     old = select(sessions.c.id).where(sessions.c.expires_at < before).order_by(sessions.c.expires_at).limit(limit)
     found = [row.id for row in conn.execute(old).all()]
+    hidden_keys.end_of(conn, select(sessions.c.id).where(sessions.c.id.in_(found)))
     conn.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(found)))
     conn.execute(delete(sessions).where(sessions.c.id.in_(found)))
     return len(found)
@@ -167,12 +173,12 @@ def forget(conn: Connection, before: int, limit: int) -> int:
 def end_of_account(conn: Connection, owner_id: str) -> None:
     """All sessions of the other users in somebody's account."""
     members = select(users.c.id).where(users.c.account_owner_id == owner_id)
-    lasting = (sessions.c.user_id.in_(members), sessions.c.ended_at.is_(None))
-    conn.execute(update(sessions).where(*lasting).values(ended_at=now(conn), ended_because="revoked"))
+    _end(conn, sessions.c.user_id.in_(members), "revoked")
 
 
 def forget_of(conn: Connection, user_id: str) -> None:
     of_user = select(sessions.c.id).where(sessions.c.user_id == user_id)
+    hidden_keys.end_of(conn, of_user)
     conn.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(of_user)))
     conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
 

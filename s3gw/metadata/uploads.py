@@ -19,7 +19,7 @@ from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import parts, uploads
+from s3gw.metadata.schema import parts, resumable_uploads, uploads
 from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
@@ -47,6 +47,7 @@ class Upload(NamedTuple):
     tags: str | None
     key_sequence: int | None = None
     acl: str | None = None
+    is_resumable: int = 0
 
 
 class UploadedPart(NamedTuple):
@@ -78,8 +79,16 @@ _list_parts = Prepared(
     .order_by(parts.c.part_number)
     .limit(bindparam("batch"))
 )
+_last_part = Prepared(
+    select(*parts.c).where(parts.c.upload_id == bindparam("upload_id")).order_by(parts.c.part_number.desc()).limit(1)
+)
 _delete_parts = Prepared(delete(parts).where(parts.c.upload_id == bindparam("upload_id")))
 _delete_upload = Prepared(delete(uploads).where(_this_upload))
+_delete_resumable = Prepared(
+    delete(resumable_uploads).where(
+        resumable_uploads.c.upload_id == bindparam("upload_id"), resumable_uploads.c.ended_at.is_(None)
+    )
+)
 _note_removal = Prepared(
     update(uploads)
     .where(
@@ -122,11 +131,15 @@ def note_removal(conn: Connection, bucket_id: int, key: str, sequence: int) -> N
     _note_removal.run(conn, of_bucket=bucket_id, of_key=key, sequence=sequence)
 
 
-def find(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
-    """The upload of that id, if it is this bucket's and key's."""
+def find(conn: Connection, bucket_id: int, key: str, upload_id: str, *, of_any_kind: bool = False) -> Upload:
+    """The upload of that id, if it is this bucket's and key's. One that is resumable has bytes in a row, among which
+    nobody shall put parts: it is found only by who asks for uploads `of_any_kind`.
+    """
     row = _find.one_or_none(conn, upload_id=upload_id)
     upload = None if row is None else Upload._make(row)
     if upload is None or upload.bucket_id != bucket_id or upload.key != key:
+        raise NoSuchUpload(UploadId=upload_id)
+    if upload.is_resumable and not of_any_kind:
         raise NoSuchUpload(UploadId=upload_id)
     return upload
 
@@ -144,10 +157,15 @@ def put_part(change: Change, part: UploadedPart) -> None:
     """Put a part, whose content is counted for it already, in the place of an earlier one of its number."""
     change.require_part(part.upload_id, part.part_number)
     change.lock_bucket()
-    conn = change.conn
-    key = _lock_shared.value(conn, upload_id=part.upload_id)
+    key = _lock_shared.value(change.conn, upload_id=part.upload_id)
     if key is None:
         raise NoSuchUpload(UploadId=part.upload_id)
+    put_locked_part(change, str(key), part)
+
+
+def put_locked_part(change: Change, key: str, part: UploadedPart) -> None:
+    """As `put_part`, where nobody else can put parts: the upload is locked exclusively."""
+    conn = change.conn
     before = _find_part.one_or_none(conn, upload_id=part.upload_id, part_number=part.part_number)
     if before is not None:
         replaced = UploadedPart._make(before)
@@ -159,10 +177,20 @@ def put_part(change: Change, part: UploadedPart) -> None:
     change.note(ChangedObject("counted", key))
 
 
+def last_part(conn: Connection, upload_id: str) -> UploadedPart | None:
+    row = _last_part.one_or_none(conn, upload_id=upload_id)
+    return None if row is None else UploadedPart._make(row)
+
+
+def find_part(conn: Connection, upload_id: str, part_number: int) -> UploadedPart | None:
+    row = _find_part.one_or_none(conn, upload_id=upload_id, part_number=part_number)
+    return None if row is None else UploadedPart._make(row)
+
+
 def size_of_part(conn: Connection, upload_id: str, part_number: int) -> int:
     """0 where there is none."""
-    row = _find_part.one_or_none(conn, upload_id=upload_id, part_number=part_number)
-    return 0 if row is None else UploadedPart._make(row).size
+    found = find_part(conn, upload_id, part_number)
+    return 0 if found is None else found.size
 
 
 def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int = 10_000) -> list[UploadedPart]:
@@ -170,11 +198,11 @@ def list_parts(conn: Connection, upload_id: str, *, after: int = 0, limit: int =
     return [UploadedPart._make(row) for row in rows]
 
 
-def lock_exclusive(conn: Connection, bucket_id: int, key: str, upload_id: str) -> Upload:
+def lock_exclusive(conn: Connection, bucket_id: int, key: str, upload_id: str, *, of_any_kind: bool = False) -> Upload:
     """Keep parts from being put until the end of the transaction."""
     if _lock_exclusive.one_or_none(conn, upload_id=upload_id) is None:
         raise NoSuchUpload(UploadId=upload_id)
-    return find(conn, bucket_id, key, upload_id)
+    return find(conn, bucket_id, key, upload_id, of_any_kind=of_any_kind)
 
 
 class Removed(NamedTuple):
@@ -197,6 +225,7 @@ def _remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> Removed:
         if part.part_number not in kept:
             contents.release(conn, part.content_id)
     _delete_parts.run(conn, upload_id=upload_id)
+    _delete_resumable.run(conn, upload_id=upload_id)
     _delete_upload.run(conn, upload_id=upload_id)
     return Removed(len(removed), sum(part.size for part in removed))
 

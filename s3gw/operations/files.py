@@ -33,10 +33,10 @@ async def put_file(call: Call, input: Any) -> Output:
         call.body = body = PeekedBody(call.the_body)
         input["ContentType"] = type_of(await body.peek(FIRST))
     new, stored = await store_object(call, input)
-    return {"Version": _version_of(call.the_bucket.id, new, stored)}
+    return {"Version": version_of(call.the_bucket.id, new, stored)}
 
 
-def _version_of(bucket_id: int, new: NewObject, stored: Stored) -> ObjectVersion:
+def version_of(bucket_id: int, new: NewObject, stored: Stored) -> ObjectVersion:
     """As it was stored: somebody may have overwritten it since."""
     place: dict[str, Any] = {
         "bucket_id": bucket_id,

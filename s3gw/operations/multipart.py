@@ -132,7 +132,7 @@ async def abort_multipart_upload(call: Call, input: AbortMultipartUploadRequestT
 
 
 def _abort(change: Change, key: str, upload_id: str, initiated: Any) -> None:
-    upload = uploads.lock_exclusive(change.conn, change.bucket_id, key, upload_id)
+    upload = uploads.lock_exclusive(change.conn, change.bucket_id, key, upload_id, of_any_kind=True)
     change.check("upload", upload)
     check_initiated(initiated, upload.initiated_at)
     uploads.remove(change, upload, frozenset())
@@ -165,7 +165,7 @@ async def list_parts(call: Call, input: ListPartsRequestTypeDef) -> Output:
 def _parts_page(
     conn: Connection, bucket_id: int, key: str, upload_id: str, after: int, limit: int
 ) -> tuple[Upload, list[UploadedPart], Owners]:
-    upload = uploads.find(conn, bucket_id, key, upload_id)
+    upload = uploads.find(conn, bucket_id, key, upload_id, of_any_kind=True)
     parts = uploads.list_parts(conn, upload_id, after=after, limit=limit)
     return upload, parts, listing.owners(conn, {upload.owner_id, upload.initiator_id})
 

@@ -6,6 +6,7 @@ what stands for them.
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -185,6 +186,23 @@ def _of_upload(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id}, {"path": new_name(), "overwrite": "true"})
 
 
+_TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+
+
+def _of_new_upload(world: World) -> Call:
+    path = base64.b64encode(new_name().encode()).decode()
+    more = {**_TUS, "Upload-Length": "9", "Upload-Metadata": f"path {path}"}
+    return Call({**world.user.bearer, **more}, {_BUCKET: world.bucket_id})
+
+
+def _of_begun_upload(world: World) -> Call:
+    new = _of_new_upload(world)
+    made = world.user.http.post(f"/buckets/{world.bucket_id}/uploads", headers=dict(new.headers))
+    upload_id = made.headers["Location"].rpartition("/")[2]
+    headers = {**world.user.bearer, **_TUS, "Upload-Offset": "0"}
+    return Call(headers, {_BUCKET: world.bucket_id, OF_PARAMETERS["upload_id"]: upload_id})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -259,6 +277,11 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_file": _of_file,
     "find_file": _of_file,
     "upload_file": _of_upload,
+    "presign": _of_bucket,
+    "begin_upload": _of_new_upload,
+    "show_upload": _of_begun_upload,
+    "append_to_upload": _of_begun_upload,
+    "end_upload": _of_begun_upload,
     "list_files": _of_bucket,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,

@@ -72,7 +72,11 @@ UNDERSTOOD = {"page", "per_page", "role", "is_active", "outcome", "resource_type
 UNDERSTOOD |= {"state", "code", "iss", "error"}  # OAuth2's
 
 
-_UPLOADS = ("POST /buckets/{bucket_id}/files",)  # whose bodies are no models
+_UPLOADS = (  # whose bodies are no models
+    "POST /buckets/{bucket_id}/files",
+    "POST /buckets/{bucket_id}/uploads",
+    "PATCH /buckets/{bucket_id}/uploads/{upload_id}",
+)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from tests.api.first_calls import ELSEWHERE, FIRST_CALLS, World, made_real
 from tests.api.people import PASSWORD
 from tests.servers import running_server
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 OPERATIONS = {route.name: (method, PREFIX + path) for method, path, route in routes_of(ROUTERS)}
 # What the user's own calls leave alone, so that it can go on: they end what it needs.
 ENDS = {"delete_user", "end_session", "change_password"}

@@ -27,13 +27,17 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "one_time_tokens": ("expires_at", {"digest": "BYTES", "purpose": "invite", "created_at": 1}),
     "failed_attempts": ("at", {"subject": "s"}),
     "known_addresses": ("last_login_at", {"user_id": "USER", "address": "NEW"}),
+    "access_keys": ("expires_at", {"access_key_id": "NEW", "user_id": "USER", "sealed_secret": b"x", "description": ""}
+                    | {"is_enabled": 1, "created_at": 1, "session_id": "s"}),
+    "resumable_uploads": ("ended_at", {"id": "NEW", "upload_id": "NEW", "bucket_id": "BUCKET", "key": "k"}
+                          | {"created_by": "USER", "created_at": 1, "changed_at": 1, "received": 0, "kind": "whole"}
+                          | {"overwrites": 0, "described": ""}),
     "grants": ("expires_at", {"id": "NEW", "bucket_id": "BUCKET", "resource_type": "bucket", "path": ""}
                | {"user_id": "USER", "permission": "read", "granted_by": "USER", "created_at": 1}),
 }  # fmt: skip
 # Tables about people that the job leaves alone, and why.
 LEFT = {
     "users": "the purge of deleted users",
-    "access_keys": "their users delete them; when one was used last goes with it",
     "recovery_codes": "those of a user are replaced",
     "oidc_identities": "with their user",
     "token_keys": "few, and rotated by command",
