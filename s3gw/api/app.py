@@ -18,6 +18,7 @@ from s3gw.api import (
     download,
     file_list,
     files,
+    found_files,
     groups,
     health,
     keys,
@@ -25,8 +26,10 @@ from s3gw.api import (
     oidc,
     service_accounts,
     totp,
+    trash,
     upload,
     users,
+    versions,
 )
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
@@ -46,6 +49,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     upload.router,
     file_list.router,
     files.router,
+    found_files.router,
+    trash.router,
+    versions.router,
     download.router,
     service_accounts.router,
     keys.router,
