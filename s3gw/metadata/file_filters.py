@@ -6,7 +6,8 @@ No index leads to them. So each step looks at the next files in the order of the
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+import operator
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, select
 
@@ -71,16 +72,19 @@ def look(
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     """What columns say."""
-    pairs: list[tuple[Any, ColumnElement[bool]]] = [
-        (wanted.min_size, objects.c.size >= wanted.min_size),
-        (wanted.max_size, objects.c.size <= wanted.max_size),
-        (wanted.changed_after, objects.c.last_modified > wanted.changed_after),
-        (wanted.changed_before, objects.c.last_modified < wanted.changed_before),
-        (wanted.owner_id, objects.c.owner_id == wanted.owner_id),
-        (wanted.tags or None, objects.c.tags.is_not(None)),
-        (wanted.metadata or None, objects.c.user_metadata.is_not(None)),
-    ]
-    return [condition for value, condition in pairs if value is not None]
+    conditions: list[ColumnElement[bool]] = []
+    for value, column, compare in (
+        (wanted.min_size, objects.c.size, operator.ge),
+        (wanted.max_size, objects.c.size, operator.le),
+        (wanted.changed_after, objects.c.last_modified, operator.gt),
+        (wanted.changed_before, objects.c.last_modified, operator.lt),
+        (wanted.owner_id, objects.c.owner_id, operator.eq),
+    ):
+        if value is not None:
+            conditions.append(compare(column, value))
+    conditions += [objects.c.tags.is_not(None)] if wanted.tags else []
+    conditions += [objects.c.user_metadata.is_not(None)] if wanted.metadata else []
+    return conditions
 
 
 def _is_wanted(version: ObjectVersion, wanted: Wanted) -> bool:
