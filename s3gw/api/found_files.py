@@ -30,7 +30,7 @@ router = APIRouter(tags=["files"], route_class=Route)
 _TEXT = r"^[^\x00]*$"  # PostgreSQL's has no NUL
 _LARGEST = 2**63 - 1
 _JUDGED = 2000  # files of which rules are asked whether they may be read, for one page
-Size = Annotated[int | None, Query(ge=0, le=_LARGEST)]
+Size = Annotated[int | None, Query(ge=0, le=_LARGEST, description="In bytes, this one among them.")]
 Pairs = Annotated[
     list[Annotated[str, Query(min_length=1, max_length=3072, pattern=_TEXT)]],
     Query(max_length=10, description="`name=value`, or `name` with any value; of several all."),
@@ -43,9 +43,9 @@ def wanted_of(
     ] = None,
     min_size: Size = None,
     max_size: Size = None,
-    changed_after: Annotated[Moment | None, Query()] = None,
-    changed_before: Annotated[Moment | None, Query()] = None,
-    owner_id: Annotated[UUID | None, Query()] = None,
+    changed_after: Annotated[Moment | None, Query(description="This moment not among them.")] = None,
+    changed_before: Annotated[Moment | None, Query(description="This moment not among them.")] = None,
+    owner_id: Annotated[UUID | None, Query(description="Only files of this user.")] = None,
     tag: Pairs = [],  # noqa: B006  (never changed)
     metadata: Pairs = [],  # noqa: B006
 ) -> Wanted:
