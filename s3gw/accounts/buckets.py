@@ -40,10 +40,11 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
     "is_public": _PUBLISH,
     "storage_quota": (),
     "object_quota": (),
+    "trash_seconds": (),
     "versioning": ("s3:PutBucketVersioning",),
     "cors": ("s3:PutBucketCORS",),
 }
-_OF_OWNERS = {"is_public", "storage_quota", "object_quota"}
+_OF_OWNERS = {"is_public", "storage_quota", "object_quota", "trash_seconds"}
 _SEES_ALL = ("admin", "auditor")
 
 
@@ -99,7 +100,9 @@ async def _nothing(call: Call, input: Any) -> Output:
     return {}
 
 
-async def create(services: Services, caller: Caller, origin: Origin, name: str, fields: Mapping[str, Any]) -> Shown:
+async def create(
+    services: Services, caller: Caller, origin: Origin, name: str, trash_seconds: int, fields: Mapping[str, Any]
+) -> Shown:
     """In the caller's account, with `fields` set from the beginning. Raises Conflict where the name is taken."""
     call = _call(services, caller, origin, "CreateBucket", {"Bucket": name})
     row = OPERATIONS["CreateBucket"]
@@ -107,7 +110,7 @@ async def create(services: Services, caller: Caller, origin: Origin, name: str, 
     made: list[Told] = []
 
     async def handle(call: Call, input: Any) -> Output:
-        made.append(await create_new_bucket(call, input, partial(_set, fields=fields)))
+        made.append(await create_new_bucket(call, input, trash_seconds, partial(_set, fields=fields)))
         return {}
 
     try:
@@ -177,6 +180,10 @@ def _set_versioning(change: Change, bucket: Bucket, wanted: str) -> None:
     configurations.set_versioning(change, wanted)
 
 
+def _set_trash_seconds(change: Change, bucket: Bucket, wanted: int) -> None:
+    configurations.set_trash_seconds(change, wanted)
+
+
 def _set_cors(change: Change, bucket: Bucket, rules: list[dict[str, Any]]) -> None:
     if rules:
         configurations.put(change, cors.KIND, {"CORSRules": rules})
@@ -187,6 +194,7 @@ def _set_cors(change: Change, bucket: Bucket, rules: list[dict[str, Any]]) -> No
 _STEPS: dict[str, Callable[[Change, Bucket, Any], None]] = {
     "is_public": _set_public,
     "versioning": _set_versioning,
+    "trash_seconds": _set_trash_seconds,
     "cors": _set_cors,
 }
 

@@ -18,6 +18,7 @@ from s3gw.api import (
     download,
     file_list,
     files,
+    found_files,
     groups,
     health,
     keys,
@@ -27,8 +28,10 @@ from s3gw.api import (
     resumable,
     service_accounts,
     totp,
+    trash,
     upload,
     users,
+    versions,
 )
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
@@ -51,6 +54,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     presign.router,
     file_list.router,
     files.router,
+    found_files.router,
+    trash.router,
+    versions.router,
     download.router,
     service_accounts.router,
     keys.router,

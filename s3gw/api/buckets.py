@@ -23,6 +23,10 @@ router = APIRouter(prefix="/buckets", tags=["buckets"], route_class=Route)
 _LARGEST = 2**63 - 1  # a column holds no more
 Quota = Annotated[int, Field(ge=0, le=_LARGEST)]
 Line = Annotated[Text, Field(min_length=1, max_length=255)]
+TrashSeconds = Annotated[
+    int, Field(ge=0, le=3650 * 86_400, description="How long what is deleted or overwritten can be restored; 0: not.")
+]
+_WEEK = 7 * 86_400
 Versioning = Literal["off", "enabled", "suspended"]
 
 
@@ -46,6 +50,7 @@ class Bucket(BaseModel):
     storage_quota: int | None = Field(description="Bytes of all versions and of parts of unfinished uploads.")
     object_quota: int | None = Field(description="Versions, without delete markers.")
     versioning: Versioning
+    trash_seconds: int = Field(description="How long what is deleted or overwritten can be restored.")
     cors: list[CorsRule]
     owner_id: str
     created_at: datetime
@@ -57,6 +62,7 @@ class NewBucket(Body):
     is_public: bool = False
     storage_quota: Quota | None = None
     object_quota: Quota | None = None
+    trash_seconds: TrashSeconds = _WEEK
 
 
 class UpdateBucket(Body):
@@ -66,6 +72,7 @@ class UpdateBucket(Body):
     storage_quota: Quota | None = None
     object_quota: Quota | None = None
     versioning: Literal["enabled", "suspended"] | None = None
+    trash_seconds: TrashSeconds | None = Field(None, description="Of what is deleted or overwritten from now on.")
     cors: Annotated[list[CorsRule], Field(max_length=100)] | None = None
 
 
@@ -86,6 +93,8 @@ class Storage(BaseModel):
     bytes: int = Field(description="Of all versions, however they are stored.")
     parts: int = Field(description="Of uploads that aren't completed.")
     part_bytes: int
+    trash_files: int = Field(description="Deleted or overwritten, and kept to be restored.")
+    trash_bytes: int = Field(description="They count against quotas, and give way when one is used up.")
     storage_quota: int | None
     object_quota: int | None
     bytes_left: int | None
@@ -98,8 +107,10 @@ async def create_bucket(
     body: NewBucket, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
 ) -> Bucket:
     """In the caller's account, as CreateBucket of S3 makes it."""
-    fields = {name: value for name, value in body.model_dump(exclude={"name"}).items() if value not in (None, False)}
-    return _told(await buckets.create(services, caller, origin, body.name, fields), response)
+    given = body.model_dump(exclude={"name", "trash_seconds"})
+    fields = {name: value for name, value in given.items() if value not in (None, False)}
+    made = await buckets.create(services, caller, origin, body.name, body.trash_seconds, fields)
+    return _told(made, response)
 
 
 @router.get("")
@@ -179,9 +190,11 @@ async def get_storage(bucket_id: Id, caller: TheCaller, services: TheServices, o
         bytes=used.bytes,
         parts=found.parts,
         part_bytes=used.part_bytes,
+        trash_files=used.trashed,
+        trash_bytes=used.trash_bytes,
         storage_quota=found.max_bytes,
         object_quota=found.max_objects,
-        bytes_left=_left(found.max_bytes, used.all_bytes),
+        bytes_left=_left(found.max_bytes, used.bytes + used.part_bytes),
         objects_left=_left(found.max_objects, used.versions),
         prefixes=[_of_prefix(quota) for quota in found.prefixes],
     )
@@ -248,6 +261,7 @@ def _model(shown: Shown) -> Bucket:
         storage_quota=told.max_bytes,
         object_quota=told.max_objects,
         versioning=bucket.versioning.lower() or "off",  # type: ignore[arg-type]
+        trash_seconds=told.trash_seconds,
         cors=[_rule(rule) for rule in told.cors],
         owner_id=bucket.owner_id,
         created_at=time_of(bucket.created_at),

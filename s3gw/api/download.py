@@ -18,6 +18,8 @@ from s3gw.api.models import Id
 from s3gw.api.route import Route
 from s3gw.content.open_content import OpenContent
 from s3gw.errors import S3Error
+from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.objects import is_version_id
 from s3gw.wire.codec import codec
 from s3gw.wire.request import Request as WireRequest
 from s3gw.wire.target import Target
@@ -25,6 +27,7 @@ from s3gw.wire.target import Target
 router = APIRouter(tags=["files"], route_class=Route)
 _GET = codec("GetObject")
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range")
+VersionOfFile = Annotated[str | None, Query(max_length=64, description="One of its versions, and not what it is now.")]
 _PASSED_ON = frozenset(
     (
         b"accept-ranges",
@@ -105,23 +108,31 @@ async def download_file(
     attachment: Annotated[
         bool, Query(description="Saved, and not shown, though it is an image, a sound, a video or text.")
     ] = False,
+    version_id: VersionOfFile = None,
     if_none_match: Annotated[str | None, Header(max_length=1024, description="Of an ETag: 304.")] = None,
     range_: Annotated[str | None, Header(alias="Range", max_length=1024, description="`bytes=0-99`.")] = None,
 ) -> Response:
     """With ranges and conditions as HTTP has them. What everybody may read needs no token."""
-    return await _answer(asker, request, bucket_id, file_id, attachment=attachment)
+    return await _answer(asker, request, bucket_id, file_id, version_id, attachment=attachment)
 
 
 @router.head("/buckets/{bucket_id}/files/{file_id}/download", include_in_schema=False)
 async def head_download(
-    bucket_id: Id, file_id: Id, asker: TheReader, request: Request, attachment: bool = False
+    bucket_id: Id,
+    file_id: Id,
+    asker: TheReader,
+    request: Request,
+    attachment: bool = False,
+    version_id: VersionOfFile = None,
 ) -> Response:
-    return await _answer(asker, request, bucket_id, file_id, attachment=attachment)
+    return await _answer(asker, request, bucket_id, file_id, version_id, attachment=attachment)
 
 
-async def _answer(asker: Asker, request: Request, bucket_id: str, file_id: str, *, attachment: bool) -> Response:
+async def _answer(
+    asker: Asker, request: Request, bucket_id: str, file_id: str, version_id: str | None, *, attachment: bool
+) -> Response:
     bucket = await asker.bucket(bucket_id)
-    found = await asker.find(bucket, file_id)
+    found = await _find(asker, bucket, file_id, version_id)
     operation = "HeadObject" if request.method == "HEAD" else "GetObject"
     asked = _GET.decode.head(_as_get(request, bucket.name, found["Key"]))
     asked.pop("Bucket")
@@ -140,6 +151,14 @@ async def _answer(asker: Asker, request: Request, bucket_id: str, file_id: str, 
         headers | _ALWAYS | {"Content-Disposition": _disposition(found["Key"], kind, attachment)},
         content,
     )
+
+
+async def _find(asker: Asker, bucket: Bucket, file_id: str, version_id: str | None) -> dict[str, Any]:
+    if version_id is None:
+        return await asker.find(bucket, file_id)
+    if not is_version_id(version_id):
+        raise asker.nothing("there is no such version")
+    return {**await asker.locate(bucket, file_id), "VersionId": version_id}
 
 
 def _as_get(request: Request, bucket: str, key: str) -> WireRequest:

@@ -44,6 +44,7 @@ _OF_BUCKET = {
     "storage_quota": 10_000_000_000,
     "object_quota": None,
     "versioning": "enabled",
+    "trash_seconds": 604_800,
     "cors": [_CORS | {"id": None, "expose_headers": ["ETag"], "max_age_seconds": 600}],
     "owner_id": _USER,
     "created_at": _MADE,
@@ -61,12 +62,21 @@ _FILE_MODEL = {
     "checksum_algorithm": "SHA256",
     "checksum_value": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
     "is_deleted": False,
+    "deleted_at": None,
+    "expires_at": None,
+    "trash_id": None,
     "url": f"https://files.example.com/api/v1/buckets/{_BUCKET}/files/{_FILE}/download",
     "created_at": _MADE,
     "updated_at": _CHANGED,
     "tags": {"project": "holidays"},
     "metadata": {"camera": "x100"},
     "version_id": None,
+}
+_VERSION = "__m8H0VwBq2hWc8Gm1Zk4nT0yRrXUeJd"
+_FILE_VERSION = _FILE_MODEL | {
+    "version_id": _VERSION,
+    "is_current": True,
+    "url": f"{_FILE_MODEL['url']}?version_id={_VERSION}",
 }
 _LOGIN = {"username": "alice", "password": _PASSWORD}
 
@@ -115,6 +125,7 @@ OF_MODELS: dict[str, Any] = {
         "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
         "uri": "otpauth://totp/s3gw:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=s3gw",
     },
+    "Emptied": {"files": 12, "bytes": 310_000, "is_empty": True},
     "Explained": {
         "allowed": True,
         "reason": "granted read on the bucket by alice",
@@ -126,6 +137,15 @@ OF_MODELS: dict[str, Any] = {
         "notes": [],
     },
     "File": _FILE_MODEL,
+    "FileVersion": _FILE_VERSION,
+    "FileVersions": {
+        "items": [_FILE_VERSION],
+        "total": 1,
+        "total_is_lower_bound": False,
+        "page": 1,
+        "per_page": 50,
+        "next_cursor": None,
+    },
     "Files": {
         "items": [_FILE_MODEL],
         "folders": ["2025/"],
@@ -192,6 +212,8 @@ OF_MODELS: dict[str, Any] = {
         "bytes": 4_100_000_000,
         "parts": 3,
         "part_bytes": 24_000_000,
+        "trash_files": 12,
+        "trash_bytes": 310_000,
         "storage_quota": 10_000_000_000,
         "object_quota": None,
         "bytes_left": 5_876_000_000,
@@ -242,6 +264,8 @@ OF_PARAMETERS: dict[str, str] = {
     "invitation_id": _INVITATION,
     "name": "pictures",
     "key": "2026/1.jpg",
+    "q": "holidays",
     "session_id": _SESSION,
     "user_id": _USER,
+    "version_id": _VERSION,
 }

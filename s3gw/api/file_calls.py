@@ -18,7 +18,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, GivenContext, Output
-from s3gw.operations.files import HEAD_FILE, TAGS_OF_FILES
+from s3gw.operations.files import HEAD_FILE, READ_EACH, TAGS_OF_EACH, TAGS_OF_FILES
 from s3gw.operations.perform import perform
 from s3gw.operations.sharing import rights_on
 from s3gw.operations.table import OPERATIONS, Row
@@ -82,6 +82,14 @@ class Asker(NamedTuple):
             raise self.nothing("there is no such file")
         return {"Key": found.key, "FileId": wanted}
 
+    async def locate(self, bucket: Bucket, file_id: str) -> dict[str, Any]:
+        """As `find`, also of a file that is deleted: where it was."""
+        wanted = UUID(file_id).bytes
+        key = await self.services.database.scan(files.last_key, bucket.id, wanted)
+        if key is None:
+            raise self.nothing("there is no such file")
+        return {"Key": key, "FileId": wanted}
+
     async def head(self, bucket: Bucket, **input: Any) -> ObjectVersion:
         output = await self.perform(self.call("HeadObject", bucket, **input), HEAD_FILE)
         version: ObjectVersion = output["Version"]
@@ -113,6 +121,30 @@ class Asker(NamedTuple):
                 ),
             )
             for version in versions
+        ]
+
+    async def tell_each(
+        self, bucket: Bucket, bucket_id: str, versions: Sequence[ObjectVersion], *, is_named: bool = False
+    ) -> list[File]:
+        """Of versions of one key or many, what of each may be read; `is_named`: by its version id."""
+        if not versions:
+            return []
+        created = await self.services.database.scan(files.created_at, versions)
+        given = {"Versions": versions, "IsNamed": is_named}
+        read = (await self.perform(self.call("GetObject", bucket, **given), READ_EACH))["Allowed"]
+        tags = (await self.perform(self.call("GetObjectTagging", bucket, **given), TAGS_OF_EACH))["Allowed"]
+        return [
+            file_model(
+                version,
+                Told(
+                    bucket_id=bucket_id,
+                    base_url=self.base_url,
+                    created_at=created[version.file_id or b""],
+                    shows_content=shows_content,
+                    shows_tags=shows_tags,
+                ),
+            )
+            for version, shows_content, shows_tags in zip(versions, read, tags, strict=True)
         ]
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 
 from s3gw.api.file_calls import Asker, TheAsker
-from s3gw.api.file_models import File
-from s3gw.api.models import MOST_PER_PAGE, Id, Page
-from s3gw.api.pages import Place, ThePlace
+from s3gw.api.file_models import File, Files
+from s3gw.api.found_files import TheWanted, filtered
+from s3gw.api.models import MOST_PER_PAGE, Id
+from s3gw.api.pages import Place, ThePlace, too_far
 from s3gw.api.route import Route
+from s3gw.api.trash import trash_page
 from s3gw.metadata import files, usage
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.file_filters import Wanted
 from s3gw.metadata.files import MOST_COUNTED
 from s3gw.metadata.grants import LONGEST_PATH
 from s3gw.operations.call import Input
@@ -22,13 +24,6 @@ from s3gw.problems import Fault, Invalid
 
 router = APIRouter(tags=["files"], route_class=Route)
 _TEXT = r"^[^\x00]*$"  # PostgreSQL's has no NUL
-
-
-class Files(Page[File]):
-    """A page's files and folders together are `per_page`, and counted in `total`."""
-
-    folders: list[str] = Field(description="What begins the paths of files that `delimiter` rolls up.")
-    total_is_lower_bound: bool = Field(description=f"There are more than {MOST_COUNTED}.")
 
 
 class _Found(NamedTuple):
@@ -42,14 +37,27 @@ async def list_files(
     bucket_id: Id,
     place: ThePlace,
     asker: TheAsker,
+    wanted: TheWanted,
     prefix: Annotated[str, Query(max_length=LONGEST_PATH, pattern=_TEXT, description="Only what begins with it.")] = "",
     delimiter: Annotated[
         str,
         Query(max_length=LONGEST_PATH, pattern=_TEXT, description="Usually `/`: what is below a folder is left out."),
     ] = "",
+    deleted: Annotated[
+        bool, Query(description="What is in the trash instead, the last deleted first; without a delimiter.")
+    ] = False,
 ) -> Files:
-    """In the order of their paths. Pages that are far behind have a cursor and no number."""
+    """In the order of their paths. Pages that are far behind have a cursor and no number. With a filter (`type` to
+    `metadata`) no folders are told, and with a delimiter files of this folder alone; a page ends after 10000 files that
+    were looked at, be it full or not, and its cursor goes on.
+    """
     bucket = await asker.bucket(bucket_id)
+    if wanted != Wanted():
+        if deleted:
+            raise Invalid("the trash has no filters", faults=(Fault("deleted", "isn't for filters"),))
+        return await filtered(asker, bucket, bucket_id, place, prefix, delimiter, wanted)
+    if deleted:
+        return await _trash(asker, bucket, bucket_id, place, prefix, delimiter)
     within: Input = {"Prefix": prefix, "Delimiter": delimiter} if delimiter else {"Prefix": prefix}
     found = await _page(asker, bucket, place, within)
     items: list[File] = []
@@ -69,11 +77,26 @@ async def list_files(
     )
 
 
+async def _trash(asker: Asker, bucket: Bucket, bucket_id: str, place: Place, prefix: str, delimiter: str) -> Files:
+    if delimiter:
+        raise Invalid("the trash has no folders", faults=(Fault("delimiter", "isn't for the trash"),))
+    found = await trash_page(asker, bucket, bucket_id, place, prefix)
+    return Files(
+        items=found.items,
+        folders=[],
+        total=found.total,
+        total_is_lower_bound=found.is_lower_bound,
+        page=place.page,
+        per_page=place.per_page,
+        next_cursor=found.next_cursor,
+    )
+
+
 async def _page(asker: Asker, bucket: Bucket, place: Place, within: Input) -> _Found:
     token = place.after
     left = place.offset if token is None else 0
     if left + place.per_page > MOST_COUNTED:
-        raise Invalid("the page is too far behind", faults=(Fault("page", f"not beyond {MOST_COUNTED}: use a cursor"),))
+        raise too_far(MOST_COUNTED)
     while left:
         passed = await _list(asker, bucket, within, min(left, MOST_PER_PAGE), token)
         token, left = passed.next_token, left - len(passed.keys) - len(passed.folders)

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from s3gw.api.models import time_of
+from s3gw.api.models import Page, time_of
+from s3gw.metadata.files import MOST_COUNTED
 from s3gw.metadata.objects import NULL_VERSION, ObjectVersion
 
 _HIDDEN = "null: the caller may list it, but not read it."
@@ -42,6 +43,20 @@ class File(BaseModel):
     tags: dict[str, str] | None = Field(description=_HIDDEN)
     metadata: dict[str, str] | None = Field(description=_HIDDEN)
     version_id: str | None
+    deleted_at: datetime | None = Field(default=None, description="Of a file that is deleted.")
+    expires_at: datetime | None = Field(
+        default=None, description="Of a file in the trash: until when it can be restored."
+    )
+    trash_id: int | None = Field(
+        default=None, description="Of a file in the trash, which may have several of its contents."
+    )
+
+
+class Files(Page[File]):
+    """A page's files and folders together are `per_page`, and counted in `total`."""
+
+    folders: list[str] = Field(description="What begins the paths of files that `delimiter` rolls up.")
+    total_is_lower_bound: bool = Field(description=f"There are more than {MOST_COUNTED}.")
 
 
 class Told(BaseModel):

@@ -20,6 +20,7 @@ from s3gw.api.models import Body, Id, IfMatch, Moment, stored_moment
 from s3gw.api.route import Route
 from s3gw.metadata.grants import LONGEST_PATH
 from s3gw.operations.files import DELETE_FILE
+from s3gw.operations.trash import DELETE_FOR_GOOD
 from s3gw.operations.update_file import Changes, input_of, operation_of, require_etag, row_of
 
 router = APIRouter(tags=["files"], route_class=Route)
@@ -112,10 +113,18 @@ async def delete_file(
     bucket_id: Id,
     file_id: Id,
     asker: TheAsker,
-    permanent: Annotated[bool, Query(description="At once and for good, as all files are now.")] = False,
+    permanent: Annotated[
+        bool, Query(description="For good: all of its versions, and what is in the trash of it.")
+    ] = False,
 ) -> Response:
-    """As S3's DeleteObject: in a bucket with versions it is hidden by a delete marker."""
+    """As S3's DeleteObject: in a bucket with versions it is hidden by a delete marker, in one that keeps trash it can
+    be restored. `permanent` is for who may delete versions, and also of a file that is in the trash.
+    """
     bucket = await asker.bucket(bucket_id)
+    if permanent:
+        of_all = await asker.locate(bucket, file_id)
+        await asker.perform(asker.call("DeleteObject", bucket, **of_all), DELETE_FOR_GOOD)
+        return Response(status_code=204)
     await asker.perform(asker.call("DeleteObject", bucket, **await asker.find(bucket, file_id)), DELETE_FILE)
     return Response(status_code=204)
 

@@ -86,4 +86,8 @@ def not_a_cursor() -> Invalid:
     return Invalid("the cursor isn't one", faults=(Fault("cursor", "isn't one that a page had"),))
 
 
+def too_far(most: int) -> Invalid:
+    return Invalid("the page is too far behind", faults=(Fault("page", f"not beyond {most}: use a cursor"),))
+
+
 ThePlace = Annotated[Place, Depends(place_of)]

@@ -24,6 +24,7 @@ class Told(NamedTuple):
     updated_at: int
     max_bytes: int | None
     max_objects: int | None
+    trash_seconds: int
     cors: list[dict[str, Any]]
 
 
@@ -45,7 +46,8 @@ class Wanted(NamedTuple):
     descends: bool = False
 
 
-_columns = (*bucket_columns, buckets.c.uuid, buckets.c.updated_at, buckets.c.max_bytes, buckets.c.max_objects)
+_OF_TOLD = ("uuid", "updated_at", "max_bytes", "max_objects", "trash_seconds")
+_columns = (*bucket_columns, *(buckets.c[name] for name in _OF_TOLD))
 _select = select(*_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 
 

@@ -128,7 +128,14 @@ def name_of(conn: Connection, bucket_id: int) -> str:
 def told(conn: Connection, name: str) -> dict[str, Any]:
     """Of a bucket that is there: what the audit log tells when it is made or deleted."""
     this = (
-        select(buckets.c.id, buckets.c.uuid, buckets.c.owner_id, users.c.name.label("owner"), buckets.c.versioning)
+        select(
+            buckets.c.id,
+            buckets.c.uuid,
+            buckets.c.owner_id,
+            users.c.name.label("owner"),
+            buckets.c.versioning,
+            buckets.c.trash_seconds,
+        )
         .join_from(buckets, users, buckets.c.owner_id == users.c.id)
         .where(buckets.c.name == name)
     )
@@ -138,7 +145,7 @@ def told(conn: Connection, name: str) -> dict[str, Any]:
     )
     configurations = {found.kind: json.loads(found.document) for found in conn.execute(documents).all()}
     fields = {"uuid": row.uuid, "owner_id": row.owner_id, "owner": row.owner, "versioning": row.versioning}
-    return {**fields, "configurations": configurations}
+    return {**fields, "trash_seconds": row.trash_seconds, "configurations": configurations}
 
 
 def lock_shared(conn: Connection, bucket_id: int) -> State:
@@ -217,6 +224,7 @@ def create(
     defaults: str,
     now: int,
     given: Mapping[str, Any] = MappingProxyType({}),
+    trash_seconds: int = 0,
 ) -> int:
     """Create a bucket with what S3GW_BUCKET_DEFAULTS (`aws` or `classic`) gives a new one, and with the configurations
     that are given beside or instead, by their kinds; return its id.
@@ -226,6 +234,7 @@ def create(
         raise _taken(existing.owner_id, owner_id, name)
     values = {"name": name, "owner_id": owner_id, "region": region, "versioning": "", "created_at": now}
     values |= {"updated_at": now, "rules_revision": access_rules.new_revision(), "uuid": str(uuid.uuid4())}
+    values["trash_seconds"] = trash_seconds
     try:
         bucket_id = conn.execute(insert(buckets).values(values).returning(buckets.c.id)).scalar_one()
     except IntegrityError:  # created by someone else since we looked

@@ -56,6 +56,11 @@ def set_versioning(change: Change, versioning: str) -> None:
     _update(change, versioning=versioning)
 
 
+def set_trash_seconds(change: Change, seconds: int) -> None:
+    """How long what is deleted or overwritten from now on is kept."""
+    _update(change, trash_seconds=seconds)
+
+
 def set_quota(change: Change, max_bytes: int | None, max_objects: int | None) -> None:
     """None: no quota."""
     change.lock_bucket_exclusively()
@@ -88,11 +93,11 @@ def set_owner(change: Change, owner_id: str) -> None:
     _update(change, owner_id=owner_id)
 
 
-def _update(change: Change, **values: str) -> None:
+def _update(change: Change, **values: str | int) -> None:
     change.lock_bucket_exclusively()
     (column,) = values
     of_bucket = buckets_table.c.id == change.bucket_id
     before = change.conn.execute(select(buckets_table.c[column]).where(of_bucket)).scalar_one()
-    change.record(f"bucket.{column.removesuffix('_id')}.put", {column: before}, values)
+    change.record(f"bucket.{column.removesuffix('_id').removesuffix('_seconds')}.put", {column: before}, values)
     change.conn.execute(update(buckets_table).where(of_bucket).values(values))
     buckets.touch(change.conn, change.bucket_id, change.now)

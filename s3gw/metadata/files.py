@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from s3gw.metadata import listing
+from s3gw.metadata import listing, trash
 from s3gw.metadata.database import Connection
-from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.objects import ObjectVersion, find_file, latest
 from s3gw.metadata.schema import objects
 
 MOST_COUNTED = 10_000
@@ -20,6 +21,60 @@ def of_keys(conn: Connection, bucket_id: int, keys: Collection[str]) -> dict[str
         objects.c.bucket_id == bucket_id, objects.c.key.in_(keys), objects.c.is_current == 1
     )
     return {row.key: ObjectVersion._make(row) for row in conn.execute(statement).all()}
+
+
+def last_key(conn: Connection, bucket_id: int, file_id: bytes) -> str | None:
+    """Where a file is, or was when it was deleted; None: it is in this bucket no more."""
+    found = find_file(conn, file_id) or find_hidden(conn, bucket_id, file_id) or trash.find(conn, bucket_id, file_id)
+    return found.key if found is not None and found.bucket_id == bucket_id else None
+
+
+def find_hidden(conn: Connection, bucket_id: int, file_id: bytes) -> ObjectVersion | None:
+    """The delete marker on top of a file that has one."""
+    markers = select(*objects.c).where(objects.c.file_id == file_id, objects.c.is_delete_marker == 1)
+    row = conn.execute(markers.order_by(objects.c.sequence).limit(1)).one_or_none()
+    marker = None if row is None else ObjectVersion._make(row)
+    if marker is None or marker.bucket_id != bucket_id or latest(conn, bucket_id, marker.key) != marker:
+        return None
+    return marker
+
+
+def newest_hidden(conn: Connection, bucket_id: int, file_id: bytes) -> ObjectVersion | None:
+    """Of a file that is hidden by a delete marker, the last version that has a content."""
+    marker = find_hidden(conn, bucket_id, file_id)
+    if marker is None:
+        return None
+    newest = _of_file_at(bucket_id, marker.key, file_id).where(objects.c.is_delete_marker == 0)
+    row = conn.execute(newest.order_by(objects.c.sequence).limit(1)).one_or_none()
+    return None if row is None else ObjectVersion._make(row)
+
+
+def versions(
+    conn: Connection, bucket_id: int, key: str, file_id: bytes, after: int | None, limit: int, offset: int = 0
+) -> list[ObjectVersion]:
+    """Of a file under its key, delete markers too, the newest first; behind the sequence `after`."""
+    statement = _of_file_at(bucket_id, key, file_id)
+    if after is not None:
+        statement = statement.where(objects.c.sequence > after)
+    rows = conn.execute(statement.order_by(objects.c.sequence).offset(offset).limit(limit)).all()
+    return [ObjectVersion._make(row) for row in rows]
+
+
+def oldest_versions(conn: Connection, bucket_id: int, key: str, file_id: bytes, limit: int) -> list[ObjectVersion]:
+    statement = _of_file_at(bucket_id, key, file_id).order_by(objects.c.sequence.desc())
+    return [ObjectVersion._make(row) for row in conn.execute(statement.limit(limit)).all()]
+
+
+def count_versions(conn: Connection, bucket_id: int, key: str, file_id: bytes) -> int:
+    """MOST_COUNTED + 1 for more."""
+    rows = _of_file_at(bucket_id, key, file_id).limit(MOST_COUNTED + 1).subquery()
+    return int(conn.execute(select(func.count()).select_from(rows)).scalar_one())
+
+
+def _of_file_at(bucket_id: int, key: str, file_id: bytes) -> Select[Any]:
+    return select(*objects.c).where(
+        objects.c.bucket_id == bucket_id, objects.c.key == key, objects.c.file_id == file_id
+    )
 
 
 def created_at(conn: Connection, versions: Iterable[ObjectVersion]) -> dict[bytes, int]:

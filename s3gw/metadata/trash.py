@@ -6,10 +6,10 @@ room, or its time is over. It is in no list and no read of S3's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select
 
 from s3gw.metadata import contents, outbox
 from s3gw.metadata.database import Connection
@@ -55,11 +55,15 @@ _columns = tuple(trash.c[name] for name in Trashed._fields)
 _OF_OBJECT = Trashed._fields[Trashed._fields.index("key") :]
 _insert = Prepared(insert(trash).values({name: bindparam(name) for name in Trashed._fields[1:]}))
 _delete = Prepared(delete(trash).where(trash.c.id == bindparam("trash_id")))
-_find = Prepared(
+_of_file = (
     select(*_columns)
     .where(trash.c.bucket_id == bindparam("bucket_id"), trash.c.file_id == bindparam("file_id"))
     .order_by(trash.c.id.desc())
-    .limit(1)
+)
+_find = Prepared(_of_file.limit(1))
+_find_one = Prepared(_of_file.where(trash.c.id == bindparam("trash_id")))
+_of_key = Prepared(
+    _of_file.where(trash.c.key == bindparam("key")).limit(bindparam("batch")).with_for_update(skip_locked=True)
 )
 _oldest = Prepared(
     select(*_columns)
@@ -98,23 +102,70 @@ def put(
     )
 
 
-def find(conn: Connection, bucket_id: int, file_id: bytes) -> Trashed | None:
-    """The newest of a file."""
-    row = _find.one_or_none(conn, bucket_id=bucket_id, file_id=file_id)
+def find(conn: Connection, bucket_id: int, file_id: bytes, trash_id: int | None = None) -> Trashed | None:
+    """The newest of a file, or the one that is named."""
+    if trash_id is None:
+        row = _find.one_or_none(conn, bucket_id=bucket_id, file_id=file_id)
+    else:
+        row = _find_one.one_or_none(conn, bucket_id=bucket_id, file_id=file_id, trash_id=trash_id)
     return None if row is None else Trashed._make(row)
 
 
 def list_after(conn: Connection, bucket_id: int, before: int | None, limit: int) -> list[Trashed]:
     """What is in it, the newest first, behind the id `before`."""
-    found = select(*_columns).where(trash.c.bucket_id == bucket_id)
+    found = select(*_columns).where(*_among(bucket_id, before, "")).order_by(trash.c.id.desc())
+    return [Trashed._make(row) for row in conn.execute(found.limit(limit)).all()]
+
+
+def look(
+    conn: Connection, bucket_id: int, before: int | None, limit: int, prefix: str, offset: int, looked_at: int
+) -> tuple[list[Trashed], int | None]:
+    """Of the next `looked_at` in it those whose keys begin with the prefix, as `list_after`; and the id of the last
+    that was looked at, None where there are no more.
+    """
+    ids = select(trash.c.id).where(*_among(bucket_id, before, "")).order_by(trash.c.id.desc())
+    last = conn.execute(ids.offset(looked_at - 1).limit(1)).scalar_one_or_none()
+    found = select(*_columns).where(*_among(bucket_id, before, prefix)).order_by(trash.c.id.desc())
+    if last is not None:
+        found = found.where(trash.c.id >= last)
+    return [Trashed._make(row) for row in conn.execute(found.offset(offset).limit(limit)).all()], last
+
+
+def count(conn: Connection, bucket_id: int, prefix: str, most: int) -> int:
+    """How many there are below a prefix, as far as they are among the `most` that came last."""
+    recent = select(trash.c.key).where(trash.c.bucket_id == bucket_id).order_by(trash.c.id.desc()).limit(most)
+    keys = recent.subquery()
+    below = func.substr(keys.c.key, 1, len(prefix)) == prefix
+    return int(conn.execute(select(func.count()).select_from(keys).where(below)).scalar_one())
+
+
+def _among(bucket_id: int, before: int | None, prefix: str) -> list[ColumnElement[bool]]:
+    conditions = [trash.c.bucket_id == bucket_id]
     if before is not None:
-        found = found.where(trash.c.id < before)
-    return [Trashed._make(row) for row in conn.execute(found.order_by(trash.c.id.desc()).limit(limit)).all()]
+        conditions.append(trash.c.id < before)
+    if prefix:
+        conditions.append(func.substr(trash.c.key, 1, len(prefix)) == prefix)
+    return conditions
+
+
+def of_key(conn: Connection, bucket_id: int, file_id: bytes, key: str, limit: int) -> list[Trashed]:
+    """Of a file what was deleted or overwritten under a key, locked."""
+    rows = _of_key.all(conn, bucket_id=bucket_id, file_id=file_id, key=key, batch=limit)
+    return [Trashed._make(row) for row in rows]
 
 
 def take(conn: Connection, found: Trashed) -> bool:
     """Out of the trash, its content's count passing on to the caller; False: somebody else did."""
     return _delete.run(conn, trash_id=found.id) == 1
+
+
+def drop(conn: Connection, found: Sequence[Trashed]) -> list[Noted]:
+    """For good, those that are still there; what the outbox is to be told."""
+    dropped = [each for each in found if take(conn, each)]
+    for each in dropped:
+        if each.content_id is not None:
+            contents.release(conn, each.content_id)
+    return [each.gone for each in dropped]
 
 
 def drop_oldest(conn: Connection, bucket_id: int, limit: int) -> list[Noted]:
@@ -131,9 +182,5 @@ def drop_expired(conn: Connection, before: int, limit: int) -> int:
 
 
 def _drop(conn: Connection, rows: list[tuple[Any, ...]]) -> list[Noted]:
-    dropped = [Trashed._make(row) for row in rows]
-    for each in dropped:
-        _delete.run(conn, trash_id=each.id)
-        if each.content_id is not None:
-            contents.release(conn, each.content_id)
-    return [each.gone for each in dropped]
+    """Rows that are locked."""
+    return drop(conn, [Trashed._make(row) for row in rows])

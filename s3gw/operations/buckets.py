@@ -123,11 +123,14 @@ async def create_bucket(call: Call, input: CreateBucketRequestTypeDef) -> Output
     return {"Location": f"/{bucket.name}", "BucketArn": _arn(bucket.name)}
 
 
-async def create_new_bucket(call: Call, input: CreateBucketRequestTypeDef, more: Callable[[Change], T]) -> T:
+async def create_new_bucket(
+    call: Call, input: CreateBucketRequestTypeDef, trash_seconds: int, more: Callable[[Change], T]
+) -> T:
     """As CreateBucket, but of one's own that is there already it raises BucketAlreadyOwnedByYou everywhere. `more` is
     done in the same transaction.
     """
-    return await _write(call, await _asked_bucket(call, input), more)
+    bucket = await _asked_bucket(call, input)
+    return await _write(call, bucket._replace(trash_seconds=trash_seconds), more)
 
 
 async def _asked_bucket(call: Call, input: CreateBucketRequestTypeDef) -> _NewBucket:
@@ -180,6 +183,7 @@ class _NewBucket(NamedTuple):
     defaults: str
     now: int
     given: dict[str, Any]
+    trash_seconds: int = 0
 
 
 async def _access_of_new(call: Call, input: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -182,6 +182,31 @@ def _of_other_file(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"], _OTHER_NAME: world.person().name})
 
 
+def _of_own_bucket(world: World, **fields: Any) -> str:
+    """That keeps trash, by its id."""
+    made = world.user.http.post("/buckets", json={"name": f"kept-{new_name()}", **fields})
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+def _of_trashed(world: World) -> Call:
+    bucket = _of_own_bucket(world)
+    file_id = world.user.http.post(f"/buckets/{bucket}/files", params={"path": "a"}, content=b"x").json()["id"]
+    assert world.user.http.delete(f"/buckets/{bucket}/files/{file_id}").status_code == 204
+    return Call(world.user.bearer, {_BUCKET: bucket, _FILE: file_id})
+
+
+def _of_version(world: World) -> Call:
+    bucket = _of_own_bucket(world)
+    assert world.user.http.put(f"/buckets/{bucket}", json={"versioning": "enabled"}).status_code == 200
+    made = [
+        world.user.http.post(f"/buckets/{bucket}/files", params={"path": "a", "overwrite": "true"}, content=b"x").json()
+        for _ in range(2)
+    ]
+    version_id = made[0]["version_id"]
+    return Call(world.user.bearer, {_BUCKET: bucket, _FILE: made[0]["id"], OF_PARAMETERS["version_id"]: version_id})
+
+
 def _of_upload(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id}, {"path": new_name(), "overwrite": "true"})
 
@@ -287,6 +312,12 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_file": _of_other_file,
     "share_file": _of_other_file,
     "download_file": _of_file,
+    "restore_file": _of_trashed,
+    "empty_trash": _of_trashed,
+    "search_files": _of_bucket,
+    "list_versions": _of_version,
+    "restore_version": _of_version,
+    "delete_version": _of_version,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,
     "get_service_account": _of_service_account,

@@ -53,6 +53,10 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),
     ("PATCH", "/buckets/{bucket_id}/uploads/{upload_id}"),
     ("DELETE", "/buckets/{bucket_id}/uploads/{upload_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/versions/{version_id}/restore"),
+    ("DELETE", "/buckets/{bucket_id}/files/{file_id}/versions/{version_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/restore"),
+    ("DELETE", "/buckets/{bucket_id}/trash"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
 # What needs more to succeed, and what it records: tested below.

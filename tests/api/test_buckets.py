@@ -227,6 +227,8 @@ def test_storage_tells_what_is_in_it_and_what_is_left(made: Made, ask: Ask) -> N
         "bytes": 9,
         "parts": 1,
         "part_bytes": 7,
+        "trash_files": 0,
+        "trash_bytes": 0,
         "storage_quota": 100,
         "object_quota": 5,
         "bytes_left": 84,

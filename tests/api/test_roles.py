@@ -77,6 +77,12 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
+    ("GET", "/buckets/{bucket_id}/search"),  # test_found_files.py
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/versions"),  # test_versions.py
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/versions/{version_id}/restore"),
+    ("DELETE", "/buckets/{bucket_id}/files/{file_id}/versions/{version_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/restore"),  # test_trash.py
+    ("DELETE", "/buckets/{bucket_id}/trash"),
 }
 _OF_UPLOADS = {  # test_resumable.py, test_presign.py
     ("POST", "/buckets/{bucket_id}/presign"),
@@ -181,7 +187,7 @@ def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
     for method, path in routes():
         if "{" in path:
             target = re.sub(r"{\w+}", given, path)
-            named = {"key": "x", "path": "x"}
+            named = {"key": "x", "path": "x", "q": "x"}
             answer = admin.http.request(method, target, json=body_of_nothing(method, path), params=named)
             assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
 
