@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, delete, select, tuple_
 
-from s3gw.metadata import sessions
+from s3gw.metadata import sessions, share_links
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import (
     client_tokens,
@@ -18,6 +18,7 @@ from s3gw.metadata.schema import (
     grants,
     idempotency_keys,
     known_addresses,
+    link_visits,
     one_time_tokens,
 )
 
@@ -55,4 +56,6 @@ TABLE: dict[str, Ended] = {
     "failed_attempts": Ended(HOUR, _before(failed_attempts.c.at)),  # no limit counts older ones
     "known_addresses": Ended(30 * DAY, _before(known_addresses.c.last_login_at)),  # as accounts/attempts.py says
     "grants": Ended(30 * DAY, _before(grants.c.expires_at)),  # whoever lists them sees for a while what has expired
+    "link_visits": Ended(HOUR, _before(link_visits.c.counted_at)),  # who comes later is counted again
+    "links": Ended(30 * DAY, share_links.forget),  # as grants
 }

@@ -46,6 +46,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /buckets": {"name": f"once-{name}"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /buckets/{bucket_id}/files/{file_id}/share": {"user_id": other.id, "permission": "read"},
+        "POST /buckets/{bucket_id}/links": {"kind": "folder", "prefix": name},
         "POST /groups": {"name": name},
         "POST /service-accounts": {"username": name},
         "POST /keys": {"description": name},

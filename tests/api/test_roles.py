@@ -78,6 +78,13 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
 }
+_OF_LINKS = {  # test_share_links.py
+    ("POST", "/buckets/{bucket_id}/links"),
+    ("GET", "/buckets/{bucket_id}/links"),
+    ("GET", "/links/{link_id}"),
+    ("PUT", "/links/{link_id}"),
+    ("DELETE", "/links/{link_id}"),
+}
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
     ("GET", "/groups"),
@@ -129,6 +136,8 @@ def body_of_nothing(method: str, path: str) -> Any:
     """A body that is valid, where the path names nothing."""
     if path.endswith("/share"):
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
+    if path.endswith("/links"):
+        return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):
         return {"current_password": PASSWORD, "new_password": PASSWORD}
     if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
@@ -142,7 +151,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS
+    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_LINKS | _OF_SERVICE_ACCOUNTS
     assert routes() == TABLE.keys() | others
 
 
