@@ -40,6 +40,7 @@ TAGS = {
     "buckets": "Buckets, what is set for them, and how much is in them.",
     "access": "Who has access to a bucket, a prefix or a file, and why.",
     "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
+    "share links": "Links by which whoever has one gets a file or a folder, or sends files.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",

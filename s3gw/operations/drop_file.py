@@ -21,7 +21,7 @@ from s3gw.operations.put_object import store_object
 from s3gw.operations.table import OPERATIONS
 
 _NUMBERED, _RANDOM = 10, 3  # names that are tried: "a (2).txt" and so on, then some that nobody guesses
-LONGEST_SUFFIX = 12  # bytes: " (xxxxxxxx)"
+SUFFIX = 12  # bytes: " (xxxxxxxx)"
 
 
 class Drop(NamedTuple):

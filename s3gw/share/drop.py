@@ -14,7 +14,7 @@ from s3gw.auth.form_body import FormBody
 from s3gw.auth.post_policy import SizeRange
 from s3gw.errors import AccessDenied
 from s3gw.operations.call import Input
-from s3gw.operations.drop_file import LONGEST_SUFFIX, Drop, put_dropped
+from s3gw.operations.drop_file import SUFFIX, Drop, put_dropped
 from s3gw.share import pages
 from s3gw.share.visit import Gone, Visit, visit_of
 from s3gw.wire.form import MOST_BEFORE_FILE, Form
@@ -81,7 +81,7 @@ def _cut(name: str, visit: Visit) -> str:
     """As much of it as a key has room for, with its ending, and room for a suffix. Raises Gone for a folder of which
     the keys are so long already.
     """
-    left = visit.services.settings.max_key - len(visit.link.prefix.encode()) - LONGEST_SUFFIX
+    left = visit.services.settings.max_key - len(visit.link.prefix.encode()) - SUFFIX
     room = min(left, _LONGEST_NAME)
     if room < 1:
         raise Gone

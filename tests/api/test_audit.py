@@ -146,12 +146,12 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     answers.append(person.http.post("/buckets", json={"name": f"audited-{person.name}"}))
     share = f"/buckets/{answers[-1].json()['id']}"
     answers.append(person.http.put(share, json={"storage_quota": 5}))
-    linked = person.http.post(f"{share}/links", json={"kind": "folder", "prefix": ""})
-    link = f"/links/{linked.json()['id']}"
-    answers += [linked, person.http.put(link, json={"max_downloads": 5}), person.http.delete(link)]
     answers.append(person.http.post(f"{share}/share", json={"user_id": friend.id, "permission": "read"}))
     answers.append(person.http.put(f"{share}/access/{friend.id}", json={"permission": "write"}))
     answers.append(person.http.delete(f"{share}/access/{friend.id}"))
+    linked = person.http.post(f"{share}/links", json={"kind": "folder", "prefix": ""})
+    link = f"/links/{linked.json()['id']}"
+    answers += [linked, person.http.put(link, json={"max_downloads": 5}), person.http.delete(link)]
     answers.append(person.http.delete(share))
     secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]
     answers.append(person.http.post("/users/me/totp/confirm", json={"totp": TOTP(secret).now()}))
