@@ -79,7 +79,9 @@ def _set_policy(server: Running) -> None:
     connection.close()
 
 
-def measure(codes: Sequence[tuple[str, Code]], rounds: int, seconds: float, folder: Path) -> dict[str, dict[str, list[float]]]:
+def measure(
+    codes: Sequence[tuple[str, Code]], rounds: int, seconds: float, folder: Path
+) -> dict[str, dict[str, list[float]]]:
     """CPU microseconds of one request, of each round, by work and server."""
     options = Options(seconds=seconds, rounds=1, objects=10_000)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))

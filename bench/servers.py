@@ -185,7 +185,7 @@ def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = AC
     }
     command = [
         code.python, "-m", "s3gw", "serve", "--data", str(folder / "data"), "--workers", str(workers), "--json",
-        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0",
     ]  # fmt: skip
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, cwd=code.root, stdout=subprocess.PIPE, stderr=log, env=environment)

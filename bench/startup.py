@@ -77,6 +77,7 @@ def server_seconds(program: str, data: Path, shares: dict[str, list[float]] | No
     """Two workers, started until they are ready and stopped at once."""
     command = [program, "serve", "--data", str(data), "--workers", "2", "--json"]
     command += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    command += ["--share-listen", "127.0.0.1:0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_ENVIRONMENT)
     watched = None if shares is None else Shares(Running("s3gw", 0, process, data))
     assert process.stdout is not None

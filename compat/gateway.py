@@ -56,7 +56,7 @@ def running_gateway(**settings: str) -> Iterator[Gateway]:
         **settings,
     }
     command = [program(), "serve", "--data", str(data / "data"), "--listen", "127.0.0.1:0"]
-    command += ["--admin-listen", "127.0.0.1:0", "--workers", "2", "--json"]
+    command += ["--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0", "--workers", "2", "--json"]
     log = data / "log"
     with log.open("wb") as errors:
         server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)

@@ -23,6 +23,12 @@ def is_safe_url(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))
 
 
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port, as browsers tell web pages apart."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+
+
 def client_of(address: str) -> str:
     """What is counted as one client: the address, or of IPv6 its network of 64 bits. All that is no address (a peer
     without one) is alike: an empty text.

@@ -1,4 +1,4 @@
-"""Puts a process together: services from settings, and the two ASGI applications on top of them."""
+"""Puts a process together: services from settings, and the three ASGI applications on top of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3gw.admin.app import build_admin_app
-from s3gw.admin.lazy_api import LazyApi
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import Passwords
@@ -18,6 +17,7 @@ from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
 from s3gw.key_uses import KeyUses
 from s3gw.known_rules import KnownRules
+from s3gw.lazy_app import LazyApp, json_api, share_pages
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
 from s3gw.services import Services
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 class Application:
     s3: Any
     admin: Any
+    share: Any
 
 
 @asynccontextmanager
@@ -72,5 +73,6 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 @asynccontextmanager
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with open_services(settings, "worker") as services, services.key_uses.written():
-        admin = build_admin_app(services.database, blob_folder(settings), services.room, LazyApi(services))
-        yield Application(Gateway(services), admin)
+        api, share = (LazyApp(build, services) for build in (json_api, share_pages))
+        admin = build_admin_app(services.database, blob_folder(settings), services.room, api)
+        yield Application(Gateway(services), admin, share)

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from s3gw.addresses import is_safe_url, parse_address
+from s3gw.addresses import is_safe_url, origin_of, parse_address
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ Count = Annotated[int, Field(ge=1)]
 MOST_WORKERS = 256  # more than the cores of most machines; a digit too many would take all memory
 Bytes = Annotated[int, Field(ge=0)]
 # Those that are options of commands too.
-_OPTIONS = frozenset(("data", "database_url", "listen", "admin_listen", "workers", "tls_cert", "tls_key"))
+_OPTIONS = frozenset(
+    ("data", "database_url", "listen", "admin_listen", "share_listen", "workers", "tls_cert", "tls_key")
+)
 
 
 class ConfigurationError(Exception):
@@ -50,6 +53,10 @@ class ConfigurationError(Exception):
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # what a container may use; macOS has no such call
     return min(len(affinity(0)) if affinity is not None else os.cpu_count() or 1, MOST_WORKERS)
+
+
+def _option(name: str) -> str:
+    return f"--{name} ({PREFIX}{name.replace('-', '_').upper()})"
 
 
 def _secret(meaning: str) -> Any:
@@ -80,12 +87,18 @@ class Settings(BaseSettings):
         "127.0.0.1:9001",
         description="HOST:PORT of the JSON API (/api/v1, /docs) and of health: /healthz, /readyz and /readyz/writing.",
     )
+    share_listen: str = Field("127.0.0.1:9002", description="HOST:PORT of the pages of share links.")
+    share_url: str | None = Field(
+        None,
+        description="Where people reach those pages, https://share.example.com: what the URL of a share link begins"
+        " with; by default the listener's own address. It must have another origin than the JSON API and S3.",
+    )
     workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = Field(
         default_factory=_cores,
         description=f"Processes that serve requests, {MOST_WORKERS} at most; by default one a core.",
     )
     tls_cert: Path | None = Field(
-        None, description="Certificate chain (PEM) of both listeners; reloaded when it changes."
+        None, description="Certificate chain (PEM) of all listeners; reloaded when it changes."
     )
     tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
 
@@ -242,7 +255,7 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network, strict=False)
         return value
 
-    @field_validator("listen", "admin_listen")
+    @field_validator("listen", "admin_listen", "share_listen")
     @classmethod
     def _check_address(cls, value: str, info: ValidationInfo) -> str:
         parse_address(value)
@@ -282,9 +295,9 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("api_url", "s3_url")
+    @field_validator("api_url", "s3_url", "share_url")
     @classmethod
-    def _check_api_url(cls, value: str | None) -> str | None:
+    def _check_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", value):
             raise ValueError("must be a URL, https://files.example.com, without a query")
         return None if value is None else value.rstrip("/")
@@ -299,8 +312,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Settings:
-        if self.listen == self.admin_listen and parse_address(self.listen)[1]:
-            raise ValueError("--listen (S3GW_LISTEN) and --admin-listen (S3GW_ADMIN_LISTEN) are one address")
+        listeners = {"listen": self.listen, "admin-listen": self.admin_listen, "share-listen": self.share_listen}
+        for (one, address), (other, same) in combinations(listeners.items(), 2):
+            if address == same and parse_address(address)[1]:
+                raise ValueError(f"{_option(one)} and {_option(other)} are one address")
+        for name in ("api_url", "public_url"):
+            if self.share_url is not None and origin_of(getattr(self, name) or "") == origin_of(self.share_url):
+                raise ValueError(f"S3GW_SHARE_URL and S3GW_{name.upper()} have one origin: pages must not share it")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("S3GW_TLS_CERT and S3GW_TLS_KEY belong together")
         if (self.root_access_key_id is None) != (self.root_secret_access_key is None):

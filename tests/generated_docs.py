@@ -9,7 +9,15 @@ from typing import Any
 
 from s3gw.api.app import build_app
 from s3gw.api.error_reference import ERROR_CODES
-from tests.api import test_access, test_buckets, test_groups, test_keys, test_roles, test_service_accounts
+from tests.api import (
+    test_access,
+    test_buckets,
+    test_groups,
+    test_keys,
+    test_roles,
+    test_service_accounts,
+    test_share_links,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 # Rows that ask about what isn't there: for these a 404 means no more than that.
@@ -81,6 +89,12 @@ def permissions() -> Iterable[str]:
     yield "a *manager* sets versioning and CORS too:"
     yield ""
     yield from matrix(_OF_BUCKETS, test_buckets.OUTCOMES)
+    yield ""
+    yield "About share links of a bucket, made by its owner; a *reader* makes and sees his own:"
+    yield ""
+    yield from table("route", *test_share_links.WHO)
+    for route, statuses in test_share_links.TABLE.items():
+        yield row(f"`{route}`", *map(word_of, statuses))
     yield ""
     yield "About a group of the account of *root*, of which *member* is a user:"
     yield ""

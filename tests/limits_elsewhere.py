@@ -26,6 +26,7 @@ from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
 from tests.metadata import test_resumable_uploads as resumable_uploads
 from tests.metadata import test_search as search
+from tests.metadata import test_share_links as share_links
 from tests.metadata import test_sqlite_writer as sqlite
 from tests.metadata import test_trash as trash
 from tests.operations import test_acls as acls
@@ -70,6 +71,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
     "metadata.search._LONGEST_WORD": search.test_long_and_many_words_are_cut,
     "metadata.search._MOST_WORDS": search.test_long_and_many_words_are_cut,
+    "metadata.share_links.MOST_OF_USER": share_links.test_a_user_has_1000_links_at_most,
     "metadata.sqlite._MOST_SLOW": sqlite.test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread,
     "metadata.sqlite_connection.MAX_SCAN_SECONDS": sqlite.test_a_scan_longer_than_its_limit_is_ended,
     "metadata.sqlite_writer.MAX_GROUP": sqlite.test_a_group_is_bounded,

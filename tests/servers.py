@@ -50,6 +50,10 @@ class RunningServer:
     def admin(self) -> str:
         return str(self.facts["admin"])
 
+    @property
+    def share(self) -> str:
+        return str(self.facts["share"])
+
     def get(self, url: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
         try:
             with urllib.request.urlopen(url, timeout=20, context=context) as answer:
@@ -73,7 +77,8 @@ class RunningServer:
 def running_server(data: Path, *options: str, under: Sequence[str] = (), **settings: str) -> Iterator[RunningServer]:
     """Two workers and a known root key, unless `options` or `settings` say otherwise. `under` is a tracer's command."""
     command = [*under, sys.executable, "-P", "-m", "s3gw", "serve", "--data", str(data), "--json"]
-    defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--workers": "2"}
+    defaults = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0"}
+    defaults |= {"--share-listen": "127.0.0.1:0", "--workers": "2"}
     for name, value in defaults.items():
         if name not in options:
             command += [name, value]

@@ -228,3 +228,12 @@ def test_what_is_no_rate_and_no_origin_is_refused_by_name(
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize("other", ["api_url", "public_url"])
+def test_share_links_have_an_origin_of_their_own(other: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"S3GW_SHARE_URL and S3GW_{other.upper()} have one origin"):
+        load_settings(share_url="https://files.example.com/share", **{other: "https://files.example.com:443"})
+    load_settings(share_url="https://share.example.com", **{other: "https://files.example.com"})
+    with pytest.raises(ConfigurationError, match=r"--admin-listen .* and --share-listen .* are one address"):
+        load_settings(admin_listen="127.0.0.1:9002")

@@ -76,6 +76,7 @@ def server(environment: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     )
     command = [environment / "s3gw", "serve", "--data", "data", "--workers", "1", "--json"]
     command += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    command += ["--share-listen", "127.0.0.1:0"]
     process = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:

@@ -83,6 +83,13 @@ class Attempts:
         """Of an attempt that says no name."""
         return (_of_address(client_of(address)),)
 
+    def limits_of_link(self, link_id: str, address: str) -> Sequence[Limit]:
+        """Of passwords of a share link: so many from an address, and not too many from all of them."""
+        client = client_of(address)
+        here = Limit(RateLimitItemPerMinute(MOST_OF_NAME), ("link at an address", link_id, client), name=link_id)
+        anywhere = Limit(RateLimitItemPerMinute(MOST_OF_ADDRESS), ("link", link_id), name=link_id)
+        return (here, anywhere, _of_address(client))
+
     def limits_of_reset(self, email: str, address: str) -> Sequence[Limit]:
         """Of messages to an address."""
         limit = Limit(RateLimitItemPerMinute(MOST_OF_NAME), ("reset", email), name=email)

@@ -33,7 +33,7 @@ class AuditLine(BaseModel):
     at: datetime
     actor_id: str = Field(description='A user\'s id, or "" for nobody who is known and for the command line.')
     actor: str
-    door: str = Field(description="s3, api, console, cli or job.")
+    door: str = Field(description="s3, api, share, console, cli or job.")
     address: str
     request_id: str
     action: str

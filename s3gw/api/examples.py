@@ -21,6 +21,7 @@ _UNTIL = "2027-11-27T09:30:00Z"
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIzZjJiOGMxZSJ9.c2lnbmF0dXJl"
 _REFRESH = "kq3N0u5Zr2Wf8yB1xH7cT4vD6jL9mP0aS"
 _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
+_LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
 _POLICY = {
     "Version": "2012-10-17",
@@ -167,11 +168,32 @@ OF_MODELS: dict[str, Any] = {
     "Invitation": {"id": _INVITATION, "invitation": _LINK, "email": "bob@example.com", "expires_at": _UNTIL},
     "Key": _KEY,
     "KeyWithSecret": _KEY | {"last_used_at": None, "secret_access_key": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"},
+    "Link": {
+        "id": _LINK_ID,
+        "url": f"https://share.example.com/{_LINK}",
+        "bucket_id": _BUCKET,
+        "kind": "file",
+        "file_id": _FILE,
+        "prefix": None,
+        "created_by": _USER,
+        "has_password": True,
+        "max_downloads": 10,
+        "max_bytes": None,
+        "expires_at": _UNTIL,
+        "revoked_at": None,
+        "downloads": 2,
+        "uploads": 0,
+        "uploaded_bytes": 0,
+        "last_used_at": _CHANGED,
+        "created_at": _MADE,
+        "updated_at": _MADE,
+    },
     "LinkToken": {"token": _LINK},
     "Login": _LOGIN,
     "LoginForm": _LOGIN | {"grant_type": "password"},
     "NewBucket": {"name": "pictures", "storage_quota": 10_000_000_000},
     "NewInvitation": {"email": "bob@example.com"},
+    "NewLink": {"kind": "file", "file_id": _FILE, "password": "open sesame", "max_downloads": 10, "expires_at": _UNTIL},
     "NewPassword": {"token": _LINK, "new_password": _PASSWORD},
     "NewUser": {"username": "bob", "email": "bob@example.com", "password": _PASSWORD, "role": "user"},
     "OpenInvitation": {
@@ -225,6 +247,7 @@ OF_MODELS: dict[str, Any] = {
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
     "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},
     "UpdateFile": {"filename": "1-small.jpg", "tags": {"project": "holidays"}, "metadata": {"camera": "x100"}},
+    "UpdateLink": {"password": None, "max_downloads": 20},
     "UpdateUser": {"email": "alice@example.com"},
     "User": {
         "id": _USER,
@@ -261,6 +284,7 @@ OF_PARAMETERS: dict[str, str] = {
     "file_id": _FILE,
     "upload_id": _UPLOAD,
     "group_id": _GROUP,
+    "link_id": _LINK_ID,
     "invitation_id": _INVITATION,
     "name": "pictures",
     "key": "2026/1.jpg",

@@ -4,23 +4,22 @@ It is there to keep one client from taking a worker for itself, and counted in t
 all workers and nodes would be a write for each request. So a client whose connections come to several workers may ask
 as often at each of them. Wrong passwords have exact limits of their own (accounts/attempts.py).
 
-The window and the counting are the library's (limits); what is kept of it here is bounded: when there are too many, the
-windows that began first are forgotten. The headers are those of draft-ietf-httpapi-ratelimit-headers-06: plain numbers,
-which clients and proxies read today; the fields of later drafts still change from one to the next.
+What is kept of it is bounded (accounts/windows.py). The headers are those of
+draft-ietf-httpapi-ratelimit-headers-06: plain numbers, which clients and proxies read today; the fields of later drafts
+still change from one to the next.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
 
 from limits import RateLimitItem, parse
-from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from s3gw.accounts.windows import Windows
 from s3gw.addresses import client_of
 from s3gw.api.errors import problem_response
 from s3gw.auth.master_key import MasterKeyError
@@ -28,8 +27,6 @@ from s3gw.metadata import sessions
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.problems import NotAuthenticated, RateLimited
 from s3gw.services import Services
-
-MOST_SUBJECTS = 20_000  # whose windows are kept, in 4 MiB
 
 
 class RateLimit:
@@ -77,55 +74,3 @@ class RateLimit:
             except (NotAuthenticated, DatabaseUnavailable, MasterKeyError):
                 pass
         return f"address:{client_of(scope['state']['origin'].address)}"
-
-
-class Window(NamedTuple):
-    hits: int
-    ends_at: float  # by the monotonic clock, which nobody sets
-
-
-class Windows(Storage):
-    """Counters in memory, for the event loop only, in the order in which they began."""
-
-    STORAGE_SCHEME = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._windows: dict[str, Window] = {}
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ArithmeticError  # none is raised
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        window = self._open(key)
-        if window is None:
-            self._windows.pop(key, None)
-            if len(self._windows) >= MOST_SUBJECTS:
-                del self._windows[next(iter(self._windows))]
-            window = Window(0, time.monotonic() + expiry)
-        self._windows[key] = counted = Window(window.hits + amount, window.ends_at)
-        return counted.hits
-
-    def get(self, key: str) -> int:
-        window = self._open(key)
-        return 0 if window is None else window.hits
-
-    def get_expiry(self, key: str) -> float:
-        window = self._open(key)
-        return time.monotonic() if window is None else window.ends_at
-
-    def _open(self, key: str) -> Window | None:
-        window = self._windows.get(key)
-        return window if window is not None and window.ends_at > time.monotonic() else None
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int | None:
-        found = len(self._windows)
-        self._windows.clear()
-        return found
-
-    def clear(self, key: str) -> None:
-        self._windows.pop(key, None)

@@ -20,11 +20,9 @@ from s3gw.api.file_models import File, Metadata, Tags, etag_of_file
 from s3gw.api.files import KEY
 from s3gw.api.models import Id
 from s3gw.api.route import NO_LIMIT, StreamingRoute
-from s3gw.auth.authenticate import Authentication, PayloadSpec
+from s3gw.api.sent_body import FRAMING, as_put, sent_body
 from s3gw.auth.form_body import FormBody
-from s3gw.auth.payload import RECEIVE_INTO, VerifyingBody
 from s3gw.auth.post_policy import SizeRange
-from s3gw.auth.principal import ANONYMOUS
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.grants import LONGEST_PATH
@@ -33,14 +31,10 @@ from s3gw.operations.files import PUT_FILE
 from s3gw.problems import Fault, FileAlreadyExists, Invalid
 from s3gw.wire.form import MOST_BEFORE_FILE, Form
 from s3gw.wire.headers import check_header_text
-from s3gw.wire.request import Request as WireRequest
 from s3gw.wire.request import join_headers
-from s3gw.wire.target import SERVICE
 
 router = APIRouter(tags=["files"], route_class=StreamingRoute)
 _FORM = "multipart/form-data"
-_UNSIGNED = Authentication(ANONYMOUS, PayloadSpec("unsigned"), False)
-_FRAMING = frozenset(("content-length", "transfer-encoding"))
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _FIELDS = ("path", "overwrite", "checksum", "tags", "metadata")
 _TEXTS: Mapping[str, TypeAdapter[dict[str, str]]] = {"tags": TypeAdapter(Tags), "metadata": TypeAdapter(Metadata)}
@@ -151,22 +145,22 @@ def _of_bytes(if_match: str) -> str:
 def _raw(asker: Asker, request: Request, wanted: Wanted) -> tuple[Body, Wanted]:
     largest = _largest(asker)
     headers = join_headers(request.scope["headers"])
-    kept = {name: value for name, value in headers.items() if name in _FRAMING or name == "content-md5"}
-    return _sent(asker, request, {**kept, **_expected(wanted)}, largest), wanted
+    kept = {name: value for name, value in headers.items() if name in FRAMING or name == "content-md5"}
+    return sent_body(request, asker.services.settings, {**kept, **_expected(wanted)}, largest), wanted
 
 
 async def _read_form(asker: Asker, request: Request, kind: str, given: Wanted) -> tuple[Body, Wanted]:
     """All that comes before the file."""
     largest = _largest(asker)
     headers = join_headers(request.scope["headers"])
-    framing = {name: value for name, value in headers.items() if name in _FRAMING}
-    body = FormBody(_sent(asker, request, framing, largest + 2 * MOST_BEFORE_FILE), Form(kind))
+    framing = {name: value for name, value in headers.items() if name in FRAMING}
+    body = FormBody(sent_body(request, asker.services.settings, framing, largest + 2 * MOST_BEFORE_FILE), Form(kind))
     await body.read_fields()
     if not body.form.files:
         raise Invalid("there is no file in the form", faults=(Fault("file", "Field required"),))
     wanted = _wanted(body.form, given)
     body.sizes = (SizeRange(0, largest),)
-    body.expect(_as_put(_expected(wanted)))
+    body.expect(as_put(_expected(wanted)))
     return body, wanted
 
 
@@ -175,34 +169,11 @@ def _largest(asker: Asker) -> int:
     return min(settings.max_put, settings.max_object)
 
 
-def _sent(asker: Asker, request: Request, headers: dict[str, str], limit: int) -> VerifyingBody:
-    receive_into = request.scope.get("extensions", {}).get(RECEIVE_INTO, {}).get("call")
-    return VerifyingBody(request.receive, _as_put(headers), _UNSIGNED, asker.services.settings, limit, receive_into)
-
-
 def body_of(asker: Asker, request: Request, limit: int) -> Body:
     """The bytes themselves, at most so many, of a request that says nothing else about them."""
     headers = join_headers(request.scope["headers"])
-    return _sent(asker, request, {name: value for name, value in headers.items() if name in _FRAMING}, limit)
-
-
-def _as_put(headers: dict[str, str]) -> WireRequest:
-    """A PutObject with those headers, as far as the reader of its body asks for it."""
-    return WireRequest(
-        "PUT",
-        "",
-        "",
-        (),
-        b"",
-        b"",
-        headers,
-        [],
-        {},
-        "",
-        secure=False,
-        tls_version=None,
-        target=SERVICE,
-    )
+    framing = {name: value for name, value in headers.items() if name in FRAMING}
+    return sent_body(request, asker.services.settings, framing, limit)
 
 
 def _expected(wanted: Wanted) -> dict[str, str]:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "key": "Access keys: create, list, show, update, disable, enable, delete.",
     "grant": "What of a bucket users and groups were granted: create, list, update, delete.",
     "session": "Where people are logged in: list, end.",
+    "link": "Share links: list, revoke.",
     "invite": "Invitations to register: create, list, revoke.",
     "account": "Accounts: public-access-block.",
     "bucket": "Buckets: create, list, show, update, delete.",

@@ -33,6 +33,7 @@ def serve(
     admin_listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of the JSON API and of health.")
     ] = None,
+    share_listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Of the pages of share links.")] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes that serve, 256 at most; default: a core each.")
     ] = None,
@@ -49,6 +50,7 @@ def serve(
             data=data,
             listen=listen,
             admin_listen=admin_listen,
+            share_listen=share_listen,
             workers=workers,
             database_url=database_url,
             tls_cert=tls_cert,

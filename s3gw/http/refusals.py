@@ -45,3 +45,12 @@ def in_json(error: S3Error, request_id: str) -> Refusal:
         b"Cache-Control: no-store\r\n" % request_id.encode()
     )
     return Refusal(status, code, headers, json.dumps(content).encode())
+
+
+def in_text(error: S3Error, request_id: str) -> Refusal:
+    """On the listener of share links, to people."""
+    headers = (
+        b"Content-Type: text/plain; charset=utf-8\r\nX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n"
+        b"Referrer-Policy: no-referrer\r\nCache-Control: no-store\r\n" % request_id.encode()
+    )
+    return Refusal(error.status, error.code, headers, f"{error.message}\n".encode())

@@ -19,7 +19,7 @@ Outcome = Literal["done", "refused", "failed"]
 
 
 class Actor(NamedTuple):
-    """Who asks, and from where. `id` and `name` are "" for nobody who is known; doors: s3, api, console, cli, job."""
+    """Who asks, and from where. `id` and `name` are "" for nobody who is known; doors: schema.py has them."""
 
     id: str
     name: str

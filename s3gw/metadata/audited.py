@@ -1,4 +1,4 @@
-"""Changes of users, groups, access keys and grants with their lines in the audit log, and what such a line tells.
+"""Changes of users, groups, access keys, grants and share links, their lines in the audit log, and what these tell.
 
 A document of a line is made from the fields that are named here, so that no secret gets into the log by a new column.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, grants, groups, identities
+from s3gw.metadata import audit, grants, groups, identities, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection
 from s3gw.metadata.grants import Grant
 from s3gw.metadata.groups import Group
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
+from s3gw.metadata.share_links import ShareLink
 
 P = ParamSpec("P")
-Subject = User | Group | Key | Grant
+Subject = User | Group | Key | Grant | ShareLink
 S = TypeVar("S", User, Group, Key)
 
 
@@ -44,6 +45,13 @@ _KINDS: dict[str, _Kind] = {
     "grant": _Kind(
         lambda conn, grant_id: grants.find(conn, None, grant_id), "id",
         ("id", "bucket", "resource_type", "path", "user_id", "group_id", "grantee", "permission", "expires_at"),
+    ),
+    "link": _Kind(
+        share_links.find, "id",
+        (
+            "id", "user_id", "bucket", "kind", "file_id", "prefix", "has_password", "max_downloads", "max_bytes",
+            "expires_at", "revoked_at",
+        ),
     ),
 }  # fmt: skip
 

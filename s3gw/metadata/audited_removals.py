@@ -5,13 +5,14 @@ So a log tells of every policy and grant that ended, and when, by whomever: who 
 
 from __future__ import annotations
 
-from s3gw.metadata import grants, groups, identities, identity_policies
+from s3gw.metadata import grants, groups, identities, identity_policies, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import policy_told, told
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, now
 from s3gw.metadata.groups import Group
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.identity_policies import Holder
+from s3gw.metadata.share_links import ShareLink
 
 
 def delete_key(conn: Connection, actor: Actor, access_key_id: str) -> Key:
@@ -49,6 +50,26 @@ def end_grants_in(conn: Connection, actor: Actor, bucket_id: int) -> None:
     """Of a bucket that is about to be deleted, which forgets them."""
     for grant in grants.of_bucket(conn, bucket_id):
         told(conn, actor, "grant.delete", grant, None)
+
+
+def end_links(conn: Connection, actor: Actor, user: User) -> None:
+    """Those that the user made are revoked, for good."""
+    for link in share_links.live_of_user(conn, user.id):
+        revoke_link(conn, actor, link)
+
+
+def revoke_link(conn: Connection, actor: Actor, link: ShareLink) -> ShareLink:
+    """One that isn't revoked."""
+    revoked = share_links.change(conn, link, {"revoked_at": now(conn)})
+    told(conn, actor, "link.revoke", link, revoked)
+    return revoked
+
+
+def end_links_in(conn: Connection, actor: Actor, bucket_id: int) -> None:
+    """Of a bucket that is about to be deleted."""
+    for link in share_links.live_of_bucket(conn, bucket_id):
+        told(conn, actor, "link.delete", link, None)
+    share_links.forget_in(conn, bucket_id)
 
 
 def end_policies(conn: Connection, actor: Actor, user: User) -> None:

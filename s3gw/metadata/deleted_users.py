@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, true, update
 
-from s3gw.metadata import access_rules, audited_removals, groups, identities, jobs, sessions
+from s3gw.metadata import access_rules, audited_removals, groups, identities, jobs, sessions, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection, now
@@ -106,6 +106,7 @@ def _end_at_once(conn: Connection, actor: Actor, user: User) -> None:
     conn.execute(delete(one_time_tokens).where(by_user))
     audited_removals.end_keys(conn, actor, user)
     audited_removals.end_grants(conn, actor, user)
+    audited_removals.end_links(conn, actor, user)
     access_rules.renew(conn, users, users.c.id == user.id)
 
 
@@ -210,7 +211,9 @@ def _remove(conn: Connection, actor: Actor, user: User) -> None:
     audited_removals.end_keys(conn, actor, user)
     audited_removals.end_policies(conn, actor, user)
     audited_removals.end_grants(conn, actor, user)
+    audited_removals.end_links(conn, actor, user)
     audited_removals.leave_groups(conn, actor, user)
+    share_links.forget_of(conn, user.id)
     sessions.forget_of(conn, user.id)
     of_user = (
         one_time_tokens,

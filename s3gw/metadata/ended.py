@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, delete, select, tuple_
 
-from s3gw.metadata import hidden_keys, sessions
+from s3gw.metadata import hidden_keys, sessions, share_links
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import (
     client_tokens,
@@ -18,6 +18,7 @@ from s3gw.metadata.schema import (
     grants,
     idempotency_keys,
     known_addresses,
+    link_visits,
     one_time_tokens,
     resumable_uploads,
 )
@@ -58,4 +59,6 @@ TABLE: dict[str, Ended] = {
     "access_keys": Ended(0, hidden_keys.forget),  # those of URLs that were signed for a while
     "resumable_uploads": Ended(7 * DAY, _before(resumable_uploads.c.ended_at)),  # clients ask again what became of it
     "grants": Ended(30 * DAY, _before(grants.c.expires_at)),  # whoever lists them sees for a while what has expired
+    "link_visits": Ended(HOUR, _before(link_visits.c.counted_at)),  # who comes later is counted again
+    "links": Ended(30 * DAY, share_links.forget),  # as grants
 }

@@ -32,6 +32,8 @@ from s3gw.metadata.schema_people import (
     idempotency_keys,
     identity_policies,
     known_addresses,
+    link_visits,
+    links,
     oidc_identities,
     one_time_tokens,
     recovery_codes,
@@ -62,6 +64,8 @@ __all__ = [
     "identity_policies",
     "jobs",
     "known_addresses",
+    "link_visits",
+    "links",
     "metadata",
     "objects",
     "oidc_identities",
@@ -449,7 +453,7 @@ audit_log = Table(
     Column("at", BigInteger, nullable=False, index=True),
     Column("actor_id", Text, nullable=False),  # users.id; '' for nobody who is known
     Column("actor", Text, nullable=False),  # the name at that time
-    Column("door", Text, nullable=False),  # s3 | api | console | cli | job
+    Column("door", Text, nullable=False),  # s3 | api | share | console | cli | job
     Column("address", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("action", Text, nullable=False),  # e.g. user.update, bucket.policy.put, login

@@ -149,6 +149,40 @@ access_keys = Table(
 )
 partial_index("ix_access_keys_session_id", access_keys.c.session_id, where="session_id IS NOT NULL")
 
+# Links by which whoever has one reads a file or a folder, or puts files into a folder, as the user who made it.
+links = Table(
+    "links",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUID
+    Column("token_digest", LargeBinary, nullable=False, unique=True),  # SHA-256
+    Column("user_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("bucket_id", Identifier, ForeignKey("buckets.id", ondelete="RESTRICT"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # file | folder | drop
+    Column("file_id", LargeBinary),  # of a file
+    Column("prefix", BytewiseText, nullable=False),  # of a folder or a drop box; '' of a file
+    Column("password_hash", Text),  # Argon2id
+    Column("salt", LargeBinary, nullable=False),  # of what tells visitors apart
+    Column("max_downloads", BigInteger),
+    Column("max_bytes", BigInteger),  # that may be put into a drop box
+    Column("downloads", BigInteger, nullable=False),
+    Column("uploads", BigInteger, nullable=False),
+    Column("uploaded_bytes", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, index=True),
+    Column("revoked_at", BigInteger, index=True),
+)
+
+# Who has downloaded by a link lately, so that it isn't counted again.
+link_visits = Table(
+    "link_visits",
+    metadata,
+    Column("link_id", Text, ForeignKey("links.id", ondelete="RESTRICT"), primary_key=True),
+    Column("visitor", LargeBinary, primary_key=True),  # a salted digest of address and user agent
+    Column("counted_at", BigInteger, nullable=False, index=True),
+)
+
 # Groups of an account's users, and the policies of users, groups and access keys.
 groups = Table(
     "groups",

@@ -262,6 +262,7 @@ def delete_bucket(change: Change) -> bool:
     if trash.drop_oldest(conn, bucket_id, _STEP):
         return False
     audited_removals.end_grants_in(conn, change.actor, bucket_id)
+    audited_removals.end_links_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
     buckets.delete_bucket(conn, bucket_id)
     return True

@@ -34,12 +34,17 @@ async def head_file(call: Call, input: Any) -> Output:
 
 
 async def put_file(call: Call, input: Any) -> Output:
-    """As PutObject. Without a ContentType, or with one that says nothing, the first bytes tell it."""
+    """As PutObject."""
+    await tell_type(call, input)
+    new, stored = await store_object(call, input)
+    return {"Version": version_of(call.the_bucket.id, new, stored)}
+
+
+async def tell_type(call: Call, input: Any) -> None:
+    """Without a ContentType, or with one that says nothing, the first bytes tell it."""
     if input.get("ContentType", UNKNOWN) == UNKNOWN:
         call.body = body = PeekedBody(call.the_body)
         input["ContentType"] = type_of(await body.peek(FIRST))
-    new, stored = await store_object(call, input)
-    return {"Version": version_of(call.the_bucket.id, new, stored)}
 
 
 def version_of(bucket_id: int, new: NewObject, stored: Stored) -> ObjectVersion:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from s3gw.errors import NotImplemented
 from s3gw.metadata import contents, objects
-from s3gw.metadata.objects import NewObject, Stored
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import NewObject, Precondition, Stored
 from s3gw.operations.call import Call, Output
 from s3gw.operations.new_acl import acl_of_new
 from s3gw.operations.object_fields import fields_of
@@ -16,6 +18,15 @@ from s3gw.operations.received_body import receive_body
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+
+Commit = Callable[[Call, NewObject, Callable[[Connection], int], Precondition | None], Awaitable[Stored]]
+
+
+async def _commit(
+    call: Call, new: NewObject, place: Callable[[Connection], int], precondition: Precondition | None
+) -> Stored:
+    return await call.change([call.key_lock(new.key)], objects.put, new, place, precondition)
 
 
 async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
@@ -28,7 +39,9 @@ async def put_object(call: Call, input: PutObjectRequestTypeDef) -> Output:
     }
 
 
-async def store_object(call: Call, input: PutObjectRequestTypeDef) -> tuple[NewObject, Stored]:
+async def store_object(
+    call: Call, input: PutObjectRequestTypeDef, commit: Commit = _commit
+) -> tuple[NewObject, Stored]:
     if "WriteOffsetBytes" in input:
         raise NotImplemented("Appending to objects is not supported.", Header="x-amz-write-offset-bytes")
     fields = fields_of(input, call.services.settings.max_metadata)
@@ -51,5 +64,5 @@ async def store_object(call: Call, input: PutObjectRequestTypeDef) -> tuple[NewO
             acl=acl,
         )
         place = partial(contents.insert, new=body.content)
-        stored = await call.change([call.key_lock(key)], objects.put, new, place, precondition)
+        stored = await commit(call, new, place, precondition)
     return new, stored

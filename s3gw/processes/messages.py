@@ -12,9 +12,10 @@ from typing import Final
 GO: Final = b"g"  # the database is migrated: open it
 S3: Final = b"s"  # an S3 connection, with its descriptor
 ADMIN: Final = b"a"  # one of the admin listener
+SHARE: Final = b"l"  # one of the listener of share links
 DRAIN: Final = b"q"  # finish what is in flight and end
 
 # Child to supervisor
 READY: Final = b"R"
 TAKEN: Final = b"+"  # the oldest connection not yet taken is now the worker's
-CLOSED: Final = {S3: b"S", ADMIN: b"A"}  # a connection of that listener has ended
+CLOSED: Final = {S3: b"S", ADMIN: b"A", SHARE: b"L"}  # a connection of that listener has ended

@@ -103,6 +103,7 @@ def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, h
             "",
             f"    S3        {facts['s3']}",
             f"    JSON API  {facts['admin']}/docs",
+            f"    Links     {facts['share']}",
             f"    Health    {facts['admin']}/readyz",
             f"    Data      {facts['data']}",
             f"    Database  {database}",

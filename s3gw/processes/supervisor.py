@@ -67,10 +67,13 @@ class Supervisor:
             self._listeners = {
                 messages.S3: listeners.bind(settings["listen"], "--listen (S3GW_LISTEN)"),
                 messages.ADMIN: listeners.bind(settings["admin_listen"], "--admin-listen (S3GW_ADMIN_LISTEN)"),
+                messages.SHARE: listeners.bind(settings["share_listen"], "--share-listen (S3GW_SHARE_LISTEN)"),
             }
         except listeners.CannotListen:
             self._made.undo()
             raise
+        scheme = "https" if settings["tls_cert"] else "http"
+        settings["share_url"] = settings["share_url"] or listeners.url_of(self._listeners[messages.SHARE], scheme)
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.processes.first_start", document, inherited)
@@ -151,6 +154,7 @@ class Supervisor:
             {
                 "s3": listeners.url_of(self._listeners[messages.S3], scheme),
                 "admin": listeners.url_of(self._listeners[messages.ADMIN], scheme),
+                "share": listeners.url_of(self._listeners[messages.SHARE], scheme),
                 "pid": os.getpid(),
                 "workers": len(self._workers),
                 "worker_pids": [slot.process.pid for slot in self._workers if slot.process],

@@ -19,7 +19,7 @@ import uvloop
 from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
 from s3gw.http.connection import Connection, Connections
-from s3gw.http.refusals import in_json
+from s3gw.http.refusals import in_json, in_text
 from s3gw.processes import child, messages
 from s3gw.processes.certificate import Certificate
 
@@ -40,6 +40,7 @@ class Worker:
         self._listeners = {
             messages.S3: Connections(application.s3, settings),
             messages.ADMIN: Connections(application.admin, settings, in_json),
+            messages.SHARE: Connections(application.share, settings, in_text),
         }
         self._certificate: Certificate | None = None
         if settings.tls_cert is not None and settings.tls_key is not None:

@@ -77,6 +77,9 @@ _ONE_AFTER_THE_OTHER = {
     ("POST", "/buckets/{bucket_id}/share"): "grant.create",
     ("PUT", "/buckets/{bucket_id}/access/{user_id}"): "grant.update",
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"): "grant.delete",
+    ("POST", "/buckets/{bucket_id}/links"): "link.create",
+    ("PUT", "/links/{link_id}"): "link.update",
+    ("DELETE", "/links/{link_id}"): "link.revoke",
     ("DELETE", "/buckets/{bucket_id}"): "bucket.delete",
     ("POST", "/users/me/totp/confirm"): "user.totp.enable",
     ("POST", "/users/me/totp/recovery-codes"): "user.totp.recovery_codes",
@@ -156,6 +159,9 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     answers.append(person.http.post(f"{share}/share", json={"user_id": friend.id, "permission": "read"}))
     answers.append(person.http.put(f"{share}/access/{friend.id}", json={"permission": "write"}))
     answers.append(person.http.delete(f"{share}/access/{friend.id}"))
+    linked = person.http.post(f"{share}/links", json={"kind": "folder", "prefix": ""})
+    link = f"/links/{linked.json()['id']}"
+    answers += [linked, person.http.put(link, json={"max_downloads": 5}), person.http.delete(link)]
     answers.append(person.http.delete(share))
     secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]
     answers.append(person.http.post("/users/me/totp/confirm", json={"totp": TOTP(secret).now()}))

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from s3gw.accounts.windows import MOST_SUBJECTS, Windows
 from s3gw.api import rate_limit
-from s3gw.api.rate_limit import MOST_SUBJECTS, Windows
 from s3gw.api.route import LARGEST_BODY
 from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register

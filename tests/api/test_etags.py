@@ -59,6 +59,10 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         path = f"/buckets/{made.json()['id']}"
         assert person.http.get(path).headers["ETag"] == made.headers["ETag"]
         return Changed(made, path, ({"storage_quota": 5}, {"is_public": True, "versioning": "enabled"}))
+    if route == "/links/{link_id}":
+        bucket = person.http.post("/buckets", json={"name": f"etag-links-{person.id[:12]}"}).json()["id"]
+        made = person.http.post(f"/buckets/{bucket}/links", json={"kind": "folder", "prefix": ""})
+        return Changed(made, f"/links/{made.json()['id']}", ({"password": "open"}, {"max_downloads": 5}))
     if route == "/buckets/{bucket_id}/files/{file_id}":
         name = f"etag-files-{person.id[:12]}"
         ask("bucket", "create", name, "--owner", person.name)

@@ -91,6 +91,13 @@ _OF_UPLOADS = {  # test_resumable.py, test_presign.py
     ("PATCH", "/buckets/{bucket_id}/uploads/{upload_id}"),
     ("DELETE", "/buckets/{bucket_id}/uploads/{upload_id}"),
 }
+_OF_LINKS = {  # test_share_links.py
+    ("POST", "/buckets/{bucket_id}/links"),
+    ("GET", "/buckets/{bucket_id}/links"),
+    ("GET", "/links/{link_id}"),
+    ("PUT", "/links/{link_id}"),
+    ("DELETE", "/links/{link_id}"),
+}
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
     ("GET", "/groups"),
@@ -144,6 +151,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
+    if path.endswith("/links"):
+        return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):
         return {"current_password": PASSWORD, "new_password": PASSWORD}
     if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
@@ -157,7 +166,9 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
+    others = (
+        _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_LINKS | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
+    )
     assert routes() == TABLE.keys() | others
 
 

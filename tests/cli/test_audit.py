@@ -23,7 +23,8 @@ UNAUDITED = {
     ("user", "list"), ("user", "show"), ("user", "totp", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
     ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),
-    ("group", "show"), ("session", "list"), ("invite", "list"),
+    ("group", "show"), ("session", "list"), ("invite", "list"), ("link", "list"),
+    ("link", "revoke"),  # links are made by the JSON API: test_share_links.py
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
     ("quota", "list"), ("usage", "list"),
     ("usage", "check"),  # but what it repairs: test_quotas.py

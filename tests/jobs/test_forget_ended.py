@@ -11,8 +11,9 @@ from sqlalchemy import Table, insert, select
 
 from s3gw.jobs import forget_ended as forgetting
 from s3gw.jobs.forget_ended import forget_ended
-from s3gw.metadata import buckets, ended, identities, schema, sessions
+from s3gw.metadata import buckets, ended, identities, schema, sessions, share_links
 from s3gw.metadata.database import Connection, Database, now
+from s3gw.metadata.share_links import NewLink
 from tests.jobs.conftest import DAY, Process
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +35,10 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
                           | {"overwrites": 0, "described": ""}),
     "grants": ("expires_at", {"id": "NEW", "bucket_id": "BUCKET", "resource_type": "bucket", "path": ""}
                | {"user_id": "USER", "permission": "read", "granted_by": "USER", "created_at": 1}),
+    "link_visits": ("counted_at", {"link_id": "LINK", "visitor": "BYTES"}),
+    "links": ("expires_at", {"id": "NEW", "token_digest": "BYTES", "user_id": "USER", "bucket_id": "BUCKET"}
+              | {"kind": "folder", "prefix": "", "salt": b"", "downloads": 0, "uploads": 0, "uploaded_bytes": 0}
+              | {"created_at": 1, "updated_at": 1}),
 }  # fmt: skip
 # Tables about people that the job leaves alone, and why.
 LEFT = {
@@ -53,7 +58,8 @@ def prepare(conn: Connection) -> dict[str, Any]:
     owner = identities.create_user(conn, name="owner")
     user = identities.create_user(conn, name="user")
     bucket = buckets.create(conn, name="bucket", owner_id=owner.id, region="us-east-1", defaults="aws", now=now(conn))
-    return {"USER": user.id, "BUCKET": bucket}
+    new = NewLink(b"digest", user.id, bucket, "folder", None, "", None, b"", None, None, None)
+    return {"USER": user.id, "BUCKET": bucket, "LINK": share_links.create(conn, new).id}
 
 
 def note(conn: Connection, words: dict[str, Any], name: str, ages: list[int]) -> None:
@@ -70,7 +76,8 @@ def table_of(name: str) -> Table:
 
 def left(conn: Connection, name: str) -> list[int]:
     """In minutes, the youngest first."""
-    ages = [now(conn) - row[0] for row in conn.execute(select(table_of(name).c[ROWS[name][0]])).all()]
+    column = table_of(name).c[ROWS[name][0]]
+    ages = [now(conn) - row[0] for row in conn.execute(select(column).where(column.is_not(None))).all()]
     return sorted(round(age / MINUTE) for age in ages)
 
 

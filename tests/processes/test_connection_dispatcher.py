@@ -32,7 +32,7 @@ class Worker:
                 message, descriptors, _, _ = socket.recv_fds(self.control, 1, 1)
             except BlockingIOError:
                 return taken
-            assert message in (messages.S3, messages.ADMIN)
+            assert message in (messages.S3, messages.ADMIN, messages.SHARE)
             taken.append(self._stack.enter_context(socket.socket(fileno=descriptors[0])))
             self.link.hear(messages.TAKEN)
 

@@ -35,7 +35,7 @@ def serve(data: Path, *options: str, **settings: str) -> subprocess.CompletedPro
     """A server that is expected not to start."""
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
     return subprocess.run(
-        [*command, "--admin-listen", "127.0.0.1:0", "--workers", "1", *options],
+        [*command, "--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0", "--workers", "1", *options],
         cwd=next(folder for folder in data.parents if folder.is_dir()),
         env=environment(PYTHONPATH=os.pathsep.join(sys.path), **settings),
         capture_output=True,

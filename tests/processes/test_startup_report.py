@@ -12,7 +12,13 @@ from s3gw.processes.startup_report import StartupReport
 from s3gw.registration_mode import Mode, registration_of
 
 SETTINGS = {"database_url": None, "region": "us-east-1", "root_user": "admin", "log_format": "text"}
-FACTS = {"s3": "http://127.0.0.1:9000", "admin": "http://127.0.0.1:9001", "data": "data", "workers": 2}
+FACTS = {
+    "s3": "http://127.0.0.1:9000",
+    "admin": "http://127.0.0.1:9001",
+    "share": "http://127.0.0.1:9002",
+    "data": "data",
+    "workers": 2,
+}
 KEY = {"access_key_id": "AKIA", "secret_access_key": "secret"}
 
 

@@ -101,7 +101,8 @@ def started(folder: Path, *options: str, **settings: str) -> Iterator[subprocess
     command = [sys.executable, "-m", "s3gw", "serve", "--data", "data", "--listen", "127.0.0.1:0", "--workers", "1"]
     settings = {"S3GW_MIN_FREE_SPACE": "0", "PYTHONPATH": os.pathsep.join(sys.path)} | settings
     with subprocess.Popen(
-        [*command, "--admin-listen", "127.0.0.1:0", *options], cwd=folder, env=environment(**settings),
+        [*command, "--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0", *options],
+        cwd=folder, env=environment(**settings),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -191,7 +192,8 @@ def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path, optio
 def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
     with subprocess.Popen(
-        [*command, "--admin-listen", "127.0.0.1:0", "--workers", "1"], cwd=tmp_path, env=environment(),
+        [*command, "--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0", "--workers", "1"],
+        cwd=tmp_path, env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
 

@@ -1,0 +1,98 @@
+"""A file that is put into a drop box: as PutObject, beside whatever has its name, and counted with it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from s3gw.errors import PreconditionFailed
+from s3gw.metadata import objects, share_links
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.change import Change
+from s3gw.metadata.database import Connection
+from s3gw.metadata.objects import NewObject, Precondition, Stored
+from s3gw.operations.call import Call, Input, Output
+from s3gw.operations.files import tell_type
+from s3gw.operations.perform import perform
+from s3gw.operations.put_object import store_object
+from s3gw.operations.table import OPERATIONS
+
+_NUMBERED, _RANDOM = 10, 3  # names that are tried: "a (2).txt" and so on, then some that nobody guesses
+SUFFIX = 12  # bytes: " (xxxxxxxx)"
+
+
+class Drop(NamedTuple):
+    """`visitor` is who sends the file, as the audit log tells of him."""
+
+    link_id: str
+    visitor: Actor
+
+
+async def put_dropped(call: Call, drop: Drop) -> Output:
+    """Raises NotFound where the drop box has ended meanwhile, or has no room for it."""
+    row = replace(OPERATIONS["PutObject"], handler=partial(_put, drop=drop))
+    call.input["IfNoneMatch"] = "*"
+    return await perform(call, row)
+
+
+async def _put(call: Call, input: Any, drop: Drop) -> Output:
+    await tell_type(call, input)
+    await store_object(call, input, partial(_commit, drop=drop))
+    return {}
+
+
+async def _commit(
+    call: Call, new: NewObject, place: Callable[[Connection], int], precondition: Precondition | None, drop: Drop
+) -> Stored:
+    """Under the first name that is free. Each is a call of its own: rules may allow some names only."""
+    arguments = new, place, precondition, drop
+    try:
+        return await _change(call, *arguments)
+    except PreconditionFailed:
+        pass
+    for key in _others(new.key):
+        stored: list[Stored] = []
+
+        async def handle(again: Call, input: Input, key: str = key, stored: list[Stored] = stored) -> Output:
+            stored.append(await _change(again, new._replace(key=key), place, precondition, drop))
+            return {}
+
+        again = replace(call, input={**call.input, "Key": key}, checks={}, checked=set())
+        try:
+            await perform(again, replace(OPERATIONS["PutObject"], handler=handle))
+        except PreconditionFailed:
+            continue
+        call.checked.update(call.checks)  # of the name that was taken; this one's were made
+        return stored[0]
+    raise PreconditionFailed()
+
+
+async def _change(
+    call: Call, new: NewObject, place: Callable[[Connection], int], precondition: Precondition | None, drop: Drop
+) -> Stored:
+    return await call.change([call.key_lock(new.key)], _put_counted, new, place, precondition, drop)
+
+
+def _put_counted(
+    change: Change,
+    new: NewObject,
+    place: Callable[[Connection], int],
+    precondition: Precondition | None,
+    drop: Drop,
+) -> Stored:
+    stored = objects.put(change, new, place, precondition)
+    share_links.count_upload(change.conn, drop.visitor, drop.link_id, new.key, new.size)
+    return stored
+
+
+def _others(key: str) -> Iterator[str]:
+    folder, slash, name = key.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    for number in range(_NUMBERED + _RANDOM):
+        told = str(number + 2) if number < _NUMBERED else secrets.token_hex(4)
+        yield f"{folder}{slash}{stem} ({told}){dot}{ending}"
