@@ -14,7 +14,6 @@ from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
-from tests.api import test_trash as api_trash
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
 from tests.cli import test_grants as grants
@@ -44,7 +43,6 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
-    "api.trash._MOST_AT_ONCE": api_trash.test_the_trash_is_emptied_so_many_files_at_once,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
     "config.MOST_WORKERS": config.test_256_workers_are_the_most_however_they_are_asked_for,
     "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,

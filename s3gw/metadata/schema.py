@@ -38,6 +38,7 @@ from s3gw.metadata.schema_people import (
     one_time_tokens,
     recovery_codes,
     refresh_tokens,
+    refused_logins,
     sessions,
     token_keys,
     users,
@@ -480,17 +481,6 @@ audit_checkpoints = Table(
     Column("mac", LargeBinary, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("seal", LargeBinary, nullable=False),  # over this row, under the key of the chain
-)
-
-# Refused logins of a minute that have no lines of their own: they become one when the minute is over.
-refused_logins = Table(
-    "refused_logins",
-    metadata,
-    Column("action", Text, primary_key=True),  # login | session.refresh
-    Column("name", Text, primary_key=True),  # '' where they are those of an address
-    Column("address", Text, primary_key=True),  # '' where they are those of a name
-    Column("minute", BigInteger, primary_key=True),  # since the epoch
-    Column("times", Integer, nullable=False),
 )
 
 settings = Table(

@@ -209,3 +209,14 @@ identity_policies = Table(
     Column("document", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+# Refused logins of a minute that have no lines of their own: they become one when the minute is over.
+refused_logins = Table(
+    "refused_logins",
+    metadata,
+    Column("action", Text, primary_key=True),  # login | session.refresh
+    Column("name", Text, primary_key=True),  # '' where they are those of an address
+    Column("address", Text, primary_key=True),  # '' where they are those of a name
+    Column("minute", BigInteger, primary_key=True),  # since the epoch
+    Column("times", Integer, nullable=False),
+)

@@ -228,6 +228,12 @@ def _of_begun_upload(world: World) -> Call:
     return Call(headers, {_BUCKET: world.bucket_id, OF_PARAMETERS["upload_id"]: upload_id})
 
 
+def _of_link(world: World) -> Call:
+    file = _of_other_file(world)
+    made = world.user.http.post(f"/buckets/{world.bucket_id}/links", json={"file_id": file.real[_FILE]})
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, OF_PARAMETERS["link_id"]: made.json()["id"]})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -308,6 +314,11 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "append_to_upload": _of_begun_upload,
     "end_upload": _of_begun_upload,
     "list_files": _of_bucket,
+    "create_link": _of_other_file,
+    "list_links": _of_bucket,
+    "get_link": _of_link,
+    "update_link": _of_link,
+    "revoke_link": _of_link,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,
     "share_file": _of_other_file,
