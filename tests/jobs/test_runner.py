@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from s3gw.metadata.jobs import DEAD, DONE, QUEUED, RUNNING, Job
+from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job
 from s3gw.services import Services
 from tests.jobs.conftest import Process
 
@@ -269,6 +270,129 @@ async def test_a_database_that_is_away_for_a_moment_costs_no_attempt(
     async with running(process):
         job = await until(process, lambda job: job.state == DONE)
     assert job.attempts == 1
+
+
+class Hours:
+    """What the runner takes for the time: the real one, and as much as a test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.later = 0.0
+        monkeypatch.setattr(runner, "time", self)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.later
+
+
+async def test_work_ends_with_the_last_lease_that_was_had_when_the_database_is_away(
+    process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_RENEW", 0.01)
+    hours, renew, outcomes, is_away = Hours(monkeypatch), jobs.renew, [True], False
+    began, cancelled = asyncio.Event(), asyncio.Event()
+
+    def renew_or_not(conn: Connection, *args: Any) -> bool:
+        outcomes.append(not is_away)
+        if is_away:
+            raise DatabaseUnavailable("away")
+        return renew(conn, *args)
+
+    async def until_more(outcome: bool) -> None:
+        so_far = outcomes.count(outcome)
+        async with asyncio.timeout(20):
+            while outcomes.count(outcome) < so_far + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+        began.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    monkeypatch.setattr(jobs, "renew", renew_or_not)
+    kinds["work"] = Kind(work, attempts=3)
+    await process.database.write(jobs.enqueue, "work", None)
+    async with running(process):
+        await asyncio.wait_for(began.wait(), 20)
+        hours.later = 0.8 * LEASE
+        await until_more(True)
+        is_away = True
+        hours.later = 1.5 * LEASE  # later than the first lease would have ended
+        await until_more(False)
+        assert not cancelled.is_set()
+        hours.later = 2 * LEASE
+        await asyncio.wait_for(cancelled.wait(), 20)
+
+
+async def test_an_empty_queue_is_only_read(
+    process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the time that jobs wait for is looked at now and then only."""
+    hours, looks, polls = Hours(monkeypatch), 0, 0
+    any_ahead, any_due = jobs.any_ahead, jobs.any_due
+
+    def look(conn: Connection) -> bool:
+        nonlocal looks
+        looks += 1
+        return any_ahead(conn)
+
+    def poll(conn: Connection) -> bool:
+        nonlocal polls
+        polls += 1
+        return any_due(conn)
+
+    def fail(*_: Any) -> Any:
+        raise AssertionError("nothing is to be written")
+
+    for name, fn in {"any_ahead": look, "any_due": poll, "lease": fail, "pull_back": fail}.items():
+        monkeypatch.setattr(jobs, name, fn)
+
+    async def until_polled(times: int) -> None:
+        until_then = polls + times
+        async with asyncio.timeout(20):
+            while polls < until_then:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async with running(process):
+        await until_polled(5)
+        assert looks == 1
+        hours.later = runner._LOOK_AHEAD + 1
+        await until_polled(5)
+        assert looks == 2
+
+
+async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
+    process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease, limits, began, go_on = jobs.lease, [], 0, asyncio.Event()
+
+    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int) -> list[Job]:
+        limits.append(limit)
+        return lease(conn, name, seconds, limit)
+
+    async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
+        nonlocal began
+        began += 1
+        await go_on.wait()
+
+    async def until_begun(count: int) -> None:
+        async with asyncio.timeout(20):
+            while began < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(jobs, "lease", lease_so_many)
+    kinds["work"] = Kind(work, attempts=1)
+    async with running(process):
+        for count in range(1, runner._AT_ONCE + 1):
+            await process.database.write(jobs.enqueue, "work", None)
+            await until_begun(count)
+        await process.database.write(jobs.enqueue, "work", None)
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (runner._AT_ONCE + 1))
+    assert limits[: runner._AT_ONCE] == [4, 3, 2, 1]
+    assert min(limits) == 1
 
 
 async def test_the_runner_waits_for_a_database_that_is_away(
