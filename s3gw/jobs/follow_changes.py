@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from s3gw.metadata import jobs, outbox, search, usage
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from s3gw.metadata.outbox import ChangeRow
+from s3gw.metadata.outbox import Span
 from s3gw.metadata.prepared import DialectName
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 PAUSE = 0.5  # seconds
 _BATCH = 500  # changes of one transaction
-Reader = Callable[[Connection, Sequence[ChangeRow]], None]
+Reader = Callable[[Connection, Span], None]
 _logger = logging.getLogger("s3gw.jobs")
 
 
-def _count(conn: Connection, changes: Sequence[ChangeRow]) -> None:
+def _count(conn: Connection, span: Span) -> None:
+    changes = outbox.rows_of(conn, span)
     usage.add_all(conn, [(change.bucket_id, change.more) for change in changes])
     limited = usage.with_prefixes(conn)
     for change in sorted(changes, key=lambda change: change.bucket_id):  # one order, as there
@@ -76,7 +77,8 @@ async def follow_all(services: Storage, readers: dict[str, Reader]) -> None:
 
 
 def _follow(conn: Connection, name: str, reader: Reader) -> int:
-    taken = outbox.take(conn, name, _BATCH)
-    if taken:
-        reader(conn, taken)
-    return len(taken)
+    span = outbox.advance(conn, name, _BATCH)
+    if span is None:
+        return 0
+    reader(conn, span)
+    return span.rows

@@ -65,6 +65,9 @@ class Connection(ABC):
     @abstractmethod
     def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int: ...
 
+    @abstractmethod
+    def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None: ...
+
 
 class Database(ABC):
     """One process's access to the metadata. Every method may raise DatabaseUnavailable."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement
@@ -157,21 +157,49 @@ class Place(NamedTuple):
     id: int
 
 
+class Span(NamedTuple):
+    """So many rows of the outbox, behind a place and up to another."""
+
+    after: Place
+    last: Place
+    rows: int
+
+    def parameters(self, conn: Connection) -> dict[str, Any]:
+        """For WITHIN."""
+        if conn.dialect == "sqlite":
+            return {"id": self.after.id, "to_id": self.last.id}
+        last = {"to_transaction": self.last.transaction, "to_id": self.last.id}
+        return self.after._asdict() | last
+
+
 _place = tuple_(changes.c.transaction, changes.c.id)
 _behind = _place > tuple_(bindparam("transaction"), bindparam("id"))
 # PostgreSQL: of no transaction that is still at work, so that none that is older can commit afterwards.
 _SETTLED = text("transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_up_to = _place <= tuple_(bindparam("to_transaction"), bindparam("to_id"))
 _columns_read = tuple(changes.c[name] for name in ChangeRow._fields)
 _next = {
     "sqlite": Prepared(
-        select(*_columns_read).where(changes.c.id > bindparam("id")).order_by(changes.c.id).limit(bindparam("batch"))
+        select(changes.c.transaction, changes.c.id)
+        .where(changes.c.id > bindparam("id"))
+        .order_by(changes.c.id)
+        .limit(bindparam("batch"))
     ),
     "postgresql": Prepared(
-        select(*_columns_read)
+        select(changes.c.transaction, changes.c.id)
         .where(_behind, _SETTLED)
         .order_by(changes.c.transaction, changes.c.id)
         .limit(bindparam("batch"))
     ),
+}
+# On SQLite ids alone are the order, and its primary key finds them.
+WITHIN = {
+    "sqlite": and_(changes.c.id > bindparam("id"), changes.c.id <= bindparam("to_id")),
+    "postgresql": and_(_behind, _up_to),
+}
+_rows = {
+    dialect: Prepared(select(*_columns_read).where(within).order_by(changes.c.transaction, changes.c.id))
+    for dialect, within in WITHIN.items()
 }
 _any = Prepared(select(changes.c.id).limit(1))
 _lock_reader = Prepared(
@@ -204,19 +232,26 @@ def any_unread(conn: Connection) -> bool:
     return bool(_any.all(conn))
 
 
-def take(conn: Connection, name: str, limit: int) -> list[ChangeRow]:
+def advance(conn: Connection, name: str, limit: int) -> Span | None:
     """What comes next for a reader, which is the caller's alone until the end of the transaction; nothing where another
     process works for it. It isn't given again when the transaction is committed.
     """
     reader = _lock_reader.one_or_none(conn, name=name)
     if reader is None:
-        return []
-    place = Place._make(reader)
-    parameters = {"id": place.id} if conn.dialect == "sqlite" else place._asdict()
-    found = [ChangeRow._make(row) for row in _next[conn.dialect].all(conn, **parameters, batch=limit)]
-    if found:
-        _advance.run(conn, name=name, to_transaction=found[-1].transaction, to_id=found[-1].id)
-    return found
+        return None
+    after = Place._make(reader)
+    parameters = {"id": after.id} if conn.dialect == "sqlite" else after._asdict()
+    found = _next[conn.dialect].all(conn, **parameters, batch=limit)
+    if not found:
+        return None
+    last = Place._make(found[-1])
+    _advance.run(conn, name=name, to_transaction=last.transaction, to_id=last.id)
+    return Span(after, last, rows=len(found))
+
+
+def rows_of(conn: Connection, span: Span) -> list[ChangeRow]:
+    """In their order."""
+    return [ChangeRow._make(row) for row in _rows[conn.dialect].all(conn, **span.parameters(conn))]
 
 
 def lock_reader(conn: Connection, name: str) -> None:

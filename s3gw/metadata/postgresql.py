@@ -65,6 +65,13 @@ class PostgreSQLConnection(Connection):
     def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int:
         return self._run(prepared, parameters).rowcount
 
+    def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None:
+        form = prepared.form("postgresql")
+        try:
+            self.driver.cursor(binary=True).executemany(form.sql, [form.arguments(row) for row in rows])
+        except psycopg.IntegrityError as error:
+            raise IntegrityError(form.sql, None, error, hide_parameters=True) from error
+
     def _run(self, prepared: Prepared, parameters: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         form = prepared.form("postgresql")
         cursor = self.driver.cursor(binary=True)

@@ -33,6 +33,8 @@ class Driver(Protocol):
 
     def rowcount_of(self, prepared: Prepared, parameters: dict[str, Any]) -> int: ...
 
+    def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None: ...
+
 
 class Prepared:
     """A statement with `bindparam`s, built at import, compiled once per database, run straight through the driver.
@@ -94,6 +96,10 @@ class Prepared:
     def run(self, conn: Driver, /, **parameters: Any) -> int:
         """Run an INSERT, UPDATE or DELETE; the number of rows it concerned."""
         return conn.rowcount_of(self, parameters)
+
+    def run_for_each(self, conn: Driver, rows: Sequence[dict[str, Any]], /) -> None:
+        """Run it once for each, in their order."""
+        conn.run_for_each(self, rows)
 
     def form(self, dialect: DialectName) -> _Form:
         form = self._forms.get(dialect)

@@ -13,25 +13,24 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, insert, select, text, tuple_, update
 
-from s3gw.metadata import objects
+from s3gw.metadata import outbox
 from s3gw.metadata.database import Connection
-from s3gw.metadata.objects import ObjectVersion
-from s3gw.metadata.outbox import ChangeRow
+from s3gw.metadata.outbox import WITHIN, Span
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import objects as objects_table
-from s3gw.metadata.schema import search_files
+from s3gw.metadata.schema import changes, objects, search_files
 
 READER = "search"
 _LOOKED_AT = 2000  # files of a bucket, before the index is asked
 _MOST_WORDS = 1024  # of a file; a key has fewer
 _LONGEST_WORD = 64
 _WORD = re.compile(r"[^\W_]+")
-_CHANGING = frozenset(("created", "removed", "hidden", "tagged"))
+_KEEPING = ("acl", "counted")  # kinds of changes after which a file has the same words
 
 
 class FoundFile(NamedTuple):
@@ -42,19 +41,40 @@ class FoundFile(NamedTuple):
     key: str
 
 
-class _Row(NamedTuple):
-    id: int
+class _File(NamedTuple):
+    """A current file, and what the index has of it: None where it isn't there."""
+
+    file_id: bytes
     bucket_id: int
     key: str
+    tags: str | None
+    user_metadata: str | None
+    row_id: int | None
+    row_bucket_id: int | None
+    row_key: str | None
+    row_words: str | None
+
+
+class _Gone(NamedTuple):
+    id: int
     words: str
 
 
-_this = search_files.c.file_id == bindparam("file_id")
-_find_row = Prepared(select(*(search_files.c[name] for name in _Row._fields)).where(_this))
+_file_columns = (
+    objects.c.file_id,
+    objects.c.bucket_id,
+    objects.c.key,
+    objects.c.tags,
+    objects.c.user_metadata,
+    search_files.c.id,
+    search_files.c.bucket_id,
+    search_files.c.key,
+    search_files.c.words,
+)
+_with_row = objects.outerjoin(search_files, search_files.c.file_id == objects.c.file_id)
+_is_gone = ~exists().where(objects.c.file_id == search_files.c.file_id, objects.c.is_current == 1)
 _insert = Prepared(
-    insert(search_files)
-    .values({name: bindparam(name) for name in ("file_id", "bucket_id", "key", "words")})
-    .returning(search_files.c.id)
+    insert(search_files).values({name: bindparam(name) for name in ("file_id", "bucket_id", "key", "words")})
 )
 _update = Prepared(
     update(search_files)
@@ -62,14 +82,26 @@ _update = Prepared(
     .values(bucket_id=bindparam("of_bucket"), key=bindparam("new_key"), words=bindparam("new_words"))
 )
 _delete = Prepared(delete(search_files).where(search_files.c.id == bindparam("of_row")))
-_after = Prepared(
-    select(search_files.c.id, search_files.c.file_id)
-    .where(search_files.c.id > bindparam("after"))
-    .order_by(search_files.c.id)
-    .limit(bindparam("batch"))
-)
+_last = Prepared(select(func.coalesce(func.max(search_files.c.id), 0)))
 _index = Prepared(text("INSERT INTO search_index (rowid, words) VALUES (:id, :words)"))
+_index_after = Prepared(
+    text("INSERT INTO search_index (rowid, words) SELECT id, words FROM search_files WHERE id > :after")
+)
 _unindex = Prepared(text("INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', :id, :words)"))
+
+
+def _changed_within(within: ColumnElement[bool]) -> tuple[Prepared, Prepared]:
+    """Of what changed: the files that are current now, and rows of the index whose files are gone."""
+    told = (within, *(changes.c.kind != kind for kind in _KEEPING))
+    keys = select(changes.c.bucket_id, changes.c.key).where(*told).distinct().subquery()
+    this_key = (keys.c.bucket_id == objects.c.bucket_id, keys.c.key == objects.c.key)
+    current = select(*_file_columns).select_from(keys.join(_with_row, and_(*this_key))).where(objects.c.is_current == 1)
+    ids = select(changes.c.file_id).where(*told)
+    gone = select(search_files.c.id, search_files.c.words).where(search_files.c.file_id.in_(ids), _is_gone)
+    return Prepared(current), Prepared(gone)
+
+
+_changed = {dialect: _changed_within(within) for dialect, within in WITHIN.items()}
 _columns = "f.id, f.file_id, f.key"
 _below = "substr(f.key, 1, length(:prefix)) = :prefix"
 _find = {
@@ -131,77 +163,62 @@ def _find_in_index(
     return [FoundFile(row_id, bytes(file_id), key) for row_id, file_id, key in rows]
 
 
-def read(conn: Connection, changes: Sequence[ChangeRow]) -> None:
+def read(conn: Connection, span: Span) -> None:
     """As a reader of the outbox: whatever became of the files, the index gets what is there now."""
-    keys = dict.fromkeys((one.bucket_id, one.key) for one in changes if one.kind in _CHANGING)
-    current = [version for bucket_id, key in keys if (version := objects.find(conn, bucket_id, key)) is not None]
-    for version in current:
-        if version.is_current:
-            _put(conn, version)
-    seen = {version.file_id for version in current if version.is_current}
-    refresh(conn, {one.file_id for one in changes if one.kind in _CHANGING and one.file_id is not None} - seen)
-
-
-def refresh(conn: Connection, file_ids: Collection[bytes | None]) -> None:
-    """Of these files: what is there now, or nothing."""
-    for file_id in file_ids:
-        version = objects.find_file(conn, file_id)
-        if version is not None:
-            _put(conn, version)
-        elif (row := _find_row.one_or_none(conn, file_id=file_id)) is not None:
-            _remove(conn, _Row._make(row))
+    current, gone = _changed[conn.dialect]
+    _put(conn, map(_File._make, current.all(conn, **span.parameters(conn))))
+    _remove(conn, [_Gone._make(row) for row in gone.all(conn, **span.parameters(conn))])
 
 
 def put_after(conn: Connection, bucket_id: int, key: str, limit: int) -> tuple[int, str] | None:
     """A step of building the index anew: the next current files in the order of buckets and keys; where to go on."""
-    versions = select(*objects_table.c).where(
-        objects_table.c.is_current == 1,
-        tuple_(objects_table.c.bucket_id, objects_table.c.key) > tuple_(bucket_id, key),
-    )
-    rows = conn.execute(versions.order_by(objects_table.c.bucket_id, objects_table.c.key).limit(limit)).all()
-    found = [ObjectVersion._make(row) for row in rows]
-    for version in found:
-        _put(conn, version)
+    outbox.lock_reader(conn, READER)  # it would put the same files at the same time
+    following = tuple_(objects.c.bucket_id, objects.c.key) > tuple_(bucket_id, key)
+    files = select(*_file_columns).select_from(_with_row).where(objects.c.is_current == 1, following)
+    rows = conn.execute(files.order_by(objects.c.bucket_id, objects.c.key).limit(limit)).all()
+    found = [_File._make(row) for row in rows]
+    _put(conn, found)
     return (found[-1].bucket_id, found[-1].key) if len(found) == limit else None
 
 
 def check_after(conn: Connection, after: int, limit: int) -> int | None:
     """Another step: of rows of the index in the order of their ids, those of files that are gone are removed."""
-    rows = _after.all(conn, after=after, batch=limit)
-    refresh(conn, [bytes(row[1]) for row in rows])
-    return rows[-1][0] if len(rows) == limit else None
+    outbox.lock_reader(conn, READER)
+    rows = select(search_files.c.id, search_files.c.words, _is_gone).where(search_files.c.id > after)
+    found: Sequence[Any] = conn.execute(rows.order_by(search_files.c.id).limit(limit)).all()
+    _remove(conn, [_Gone(row_id, words) for row_id, words, is_gone in found if is_gone])
+    return found[-1][0] if len(found) == limit else None
 
 
-def _put(conn: Connection, version: ObjectVersion) -> None:
-    words, found = _text_of(version), _find_row.one_or_none(conn, file_id=version.file_id)
-    if found is None:
-        values = {"file_id": version.file_id, "bucket_id": version.bucket_id, "key": version.key, "words": words}
-        row_id = _insert.value(conn, **values)
-        _add_to_index(conn, row_id, words)
-        return
-    row = _Row._make(found)
-    if (row.bucket_id, row.key, row.words) == (version.bucket_id, version.key, words):
-        return
-    if row.words != words:
-        _remove_from_index(conn, row)
-    _update.run(conn, of_row=row.id, of_bucket=version.bucket_id, new_key=version.key, new_words=words)
-    if row.words != words:
-        _add_to_index(conn, row.id, words)
+def _put(conn: Connection, files: Iterable[_File]) -> None:
+    new: list[dict[str, Any]] = []
+    other: list[tuple[_Gone, _File, str]] = []
+    for file in files:
+        words = _text_of(file)
+        if file.row_id is None or file.row_words is None:
+            new.append({"file_id": file.file_id, "bucket_id": file.bucket_id, "key": file.key, "words": words})
+        elif (file.row_bucket_id, file.row_key, file.row_words) != (file.bucket_id, file.key, words):
+            other.append((_Gone(file.row_id, file.row_words), file, words))
+    if new:
+        last = _last.value(conn)
+        _insert.run_for_each(conn, sorted(new, key=lambda row: row["file_id"]))  # neighbours in the index of ids
+        if conn.dialect == "sqlite":  # PostgreSQL's index follows its table
+            _index_after.run(conn, after=last)
+    _unindex_all(conn, [row for row, *_ in other])
+    for row, file, words in other:
+        _update.run(conn, of_row=row.id, of_bucket=file.bucket_id, new_key=file.key, new_words=words)
+        if conn.dialect == "sqlite":
+            _index.run(conn, id=row.id, words=words)
 
 
-def _remove(conn: Connection, row: _Row) -> None:
-    _remove_from_index(conn, row)
-    _delete.run(conn, of_row=row.id)
+def _remove(conn: Connection, rows: list[_Gone]) -> None:
+    _unindex_all(conn, rows)
+    for row in rows:
+        _delete.run(conn, of_row=row.id)
 
 
-def _add_to_index(conn: Connection, row_id: int, words: str) -> None:
-    """PostgreSQL's index follows its table."""
-    if conn.dialect == "sqlite":
-        _index.run(conn, id=row_id, words=words)
-
-
-def _remove_from_index(conn: Connection, row: _Row) -> None:
-    if conn.dialect == "sqlite":
+def _unindex_all(conn: Connection, rows: list[_Gone]) -> None:
+    for row in rows if conn.dialect == "sqlite" else ():
         _unindex.run(conn, id=row.id, words=row.words)
 
 
@@ -210,12 +227,11 @@ def _tag(bucket_id: int) -> str:
     return f"b{bucket_id}x"
 
 
-def _text_of(version: ObjectVersion) -> str:
-    told: Iterable[Any] = (
-        version.key,
-        *(part for pair in json.loads(version.tags or "[]") for part in pair),
-        *(part for pair in json.loads(version.user_metadata or "{}").items() for part in pair),
-    )
-    words = dict.fromkeys(word for each in told for word in words_of(str(each)))
-    tag = _tag(version.bucket_id)
+def _text_of(file: _File) -> str:
+    words = dict.fromkeys(words_of(file.key))
+    if file.tags is not None or file.user_metadata is not None:
+        tags, user_metadata = json.loads(file.tags or "[]"), json.loads(file.user_metadata or "{}")
+        for told in (*chain.from_iterable(tags), *chain.from_iterable(user_metadata.items())):
+            words |= dict.fromkeys(words_of(str(told)))
+    tag = _tag(file.bucket_id)
     return " ".join(f"{tag}{word}" for word in list(words)[:_MOST_WORDS])

@@ -64,6 +64,13 @@ class SQLiteConnection(Connection):
         except sqlite3.Error as error:
             raise self._failed(error, form.sql) from error
 
+    def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None:
+        form = prepared.form("sqlite")
+        try:
+            self.driver.executemany(form.sql, [form.arguments(row) for row in rows])
+        except sqlite3.Error as error:
+            raise self._failed(error, form.sql) from error
+
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:

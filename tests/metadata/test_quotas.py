@@ -38,7 +38,9 @@ async def delete(database: Database, key: str) -> None:
 async def follow(database: Database) -> None:
     def read(conn: Connection) -> None:
         for name, reader in readers_of(conn.dialect).items():
-            reader(conn, outbox.take(conn, name, 100))
+            span = outbox.advance(conn, name, 100)
+            if span is not None:
+                reader(conn, span)
 
     await database.write(read)
 

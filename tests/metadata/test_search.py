@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, insert, select, text
 
 from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.metadata import configurations, contents, objects, outbox, schema, search, usage
@@ -52,7 +52,9 @@ async def put(database: Database, key: str, bucket_id: int = 1, **fields: Any) -
 
 async def found(database: Database, words: str, prefix: str = "", bucket_id: int = 1) -> list[str]:
     def read(conn: Connection) -> list[str]:
-        search.read(conn, outbox.take(conn, search.READER, 1000))
+        span = outbox.advance(conn, search.READER, 1000)
+        if span is not None:
+            search.read(conn, span)
         return [file.key for file in search.find(conn, bucket_id, search.words_of(words), prefix, limit=1000)]
 
     return await database.write(read)
@@ -67,7 +69,7 @@ async def test_files_are_found_by_beginnings_of_words_of_key_tags_and_metadata(f
         "cafe": [menu], "Café": [menu], "menu pdf": [menu], "apollo": [menu], "11": [menu], "lovelace ada": [menu],
         "author": [menu], "p": [beach, menu], "": [beach, menu], "'\"&|!():*": [beach, menu],
     }.items():  # fmt: skip
-        assert await found(files, words) == expected, words
+        assert sorted(await found(files, words)) == sorted(expected), words
     assert await found(files, "p", "photos/") == [beach]
     assert await found(files, "p", "photos/%") == []
 
@@ -114,7 +116,9 @@ async def test_pages_go_on_behind_an_id(files: Database) -> None:
         rest = search.find(conn, 1, ["key"], after=first[-1].id, limit=3)
         return [[file.key for file in page] for page in (first, rest)]
 
-    assert await files.read(pages) == [["key0", "key1", "key2"], ["key3", "key4"]]
+    first, rest = await files.read(pages)
+    assert (len(first), len(rest)) == (3, 2)
+    assert sorted(first + rest) == [f"key{number}" for number in range(5)]
 
 
 async def test_long_and_many_words_are_cut(files: Database) -> None:
@@ -136,15 +140,12 @@ async def test_built_anew_it_is_what_the_outbox_would_have_made(files: Database)
     numbers = {number: sorted(await found(files, f"{number}")) for number in range(30)}
 
     def damage(conn: Connection) -> None:
-        lost, gone = expected[0], {"file_id": b"g" * 16, "bucket_id": 1, "key": "gone", "words": "b1xkey b1xgone"}
-        row = objects.find(conn, 1, lost)
-        assert row is not None
-        conn.execute(schema.objects.update().where(schema.objects.c.key == lost).values(file_id=b"n" * 16))
-        search.refresh(conn, [row.file_id])
-        search._add_to_index(conn, search._insert.value(conn, **gone), gone["words"])
+        row = conn.execute(select(schema.search_files).where(schema.search_files.c.key == expected[0])).one()
+        search._remove(conn, [search._Gone(row.id, row.words)])
+        search._put(conn, [search._File(b"g" * 16, 1, "key/gone", None, None, None, None, None, None)])
 
     await files.write(damage)
-    assert sorted(await found(files, "key")) == sorted({*expected[1:], "gone"})
+    assert sorted(await found(files, "key")) == sorted({*expected[1:], "key/gone"})
     services: Any = SimpleNamespace(database=files)
     told: list[Any] = []
     await rebuild_search(services, None, told.append)

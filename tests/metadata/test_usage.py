@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -95,8 +94,9 @@ def _end(change: Any, upload_id: str) -> None:
 
 
 def _read(conn: Connection, name: str, reader: Any, limit: int) -> None:
-    taken: Sequence[Any] = outbox.take(conn, name, limit)
-    reader(conn, taken)
+    span = outbox.advance(conn, name, limit)
+    if span is not None:
+        reader(conn, span)
 
 
 _STATES = {120: "Enabled", 200: "Suspended", 250: "Enabled"}
