@@ -59,9 +59,14 @@ def _number(element: Any, compiler: Any, **_: Any) -> str:
     return "pg_current_xact_id()::text::bigint"
 
 
-_columns = [column.name for column in changes.c if column.name not in ("id", "transaction")]
 _insert = Prepared(
-    insert(changes).values({**{name: bindparam(name) for name in _columns}, "transaction": _Transaction()})
+    insert(changes).values(
+        {
+            "transaction": _Transaction(),
+            **{name: bindparam(name) for name in ("at", "bucket_id", "operation", *ChangedObject._fields)},
+            **{name: bindparam(name) for name in ("actor_id", "address", "request_id", *usage.MORE)},
+        }
+    )
 )
 
 
@@ -85,30 +90,19 @@ def write(
         usage.add(conn, bucket_id, noted[0].more if len(noted) == 1 else usage.sum_of(each.more for each in noted))
         for changed, more in noted if has_prefix_quotas else ():
             usage.add_below(conn, bucket_id, changed.key, more)
-    for (kind, key, version_id, file_id, size, etag), more in noted:
-        if is_sqlite and kind == "counted":
+    for changed, more in noted:
+        if is_sqlite and changed.kind == "counted":
             continue
         _insert.run(
             conn,
             at=at,
             bucket_id=bucket_id,
-            kind=kind,
             operation=operation,
-            key=key,
-            version_id=version_id,
-            file_id=file_id,
-            size=size,
-            etag=etag,
             actor_id=actor.id,
             address=actor.address,
             request_id=actor.request_id,
-            more_bytes=more.bytes,
-            more_part_bytes=more.part_bytes,
-            more_objects=more.objects,
-            more_versions=more.versions,
-            more_markers=more.markers,
-            more_trash_bytes=more.trash_bytes,
-            more_trashed=more.trashed,
+            **changed._asdict(),
+            **more.as_more(),
         )
 
 

@@ -32,6 +32,10 @@ class Usage(NamedTuple):
     trash_bytes: int = 0
     trashed: int = 0
 
+    def as_more(self) -> dict[str, int]:
+        """By the names of the columns of the outbox."""
+        return dict(zip(MORE, self, strict=True))
+
     @property
     def all_bytes(self) -> int:
         """As a quota counts them."""
@@ -44,6 +48,7 @@ class Usage(NamedTuple):
 
 
 NOTHING = Usage()
+MORE = tuple(f"more_{name}" for name in Usage._fields)
 READER = "usage"  # of the outbox, on PostgreSQL; there from the beginning
 
 _begin = Prepared(insert(usage).values({"bucket_id": bindparam("bucket_id"), **dict.fromkeys(Usage._fields, 0)}))
@@ -109,9 +114,7 @@ def forget(conn: Connection, bucket_id: int) -> None:
 
 def add(conn: Connection, bucket_id: int, more: Usage) -> None:
     if any(more):
-        _add.run(
-            conn, of_bucket=bucket_id, **{f"more_{name}": value for name, value in zip(more._fields, more, strict=True)}
-        )
+        _add.run(conn, of_bucket=bucket_id, **more.as_more())
 
 
 def sum_of(usages: Iterable[Usage]) -> Usage:
