@@ -182,10 +182,11 @@ def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = AC
         "S3GW_ROOT_ACCESS_KEY_ID": root,
         "S3GW_ROOT_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "S3GW_ROOT_PASSWORD": ROOT_PASSWORD,
+        "S3GW_SHARE_LISTEN": "127.0.0.1:0",  # not as an option: another commit may not have it
     }
     command = [
         code.python, "-m", "s3gw", "serve", "--data", str(folder / "data"), "--workers", str(workers), "--json",
-        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--share-listen", "127.0.0.1:0",
+        "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
     ]  # fmt: skip
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, cwd=code.root, stdout=subprocess.PIPE, stderr=log, env=environment)

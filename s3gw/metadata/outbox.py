@@ -172,27 +172,24 @@ _behind = _place > tuple_(bindparam("transaction"), bindparam("id"))
 _SETTLED = text("transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 _up_to = _place <= tuple_(bindparam("to_transaction"), bindparam("to_id"))
 _columns_read = tuple(changes.c[name] for name in ChangeRow._fields)
-_next = {
-    "sqlite": Prepared(
-        select(changes.c.transaction, changes.c.id)
-        .where(changes.c.id > bindparam("id"))
-        .order_by(changes.c.id)
-        .limit(bindparam("batch"))
-    ),
-    "postgresql": Prepared(
-        select(changes.c.transaction, changes.c.id)
-        .where(_behind, _SETTLED)
-        .order_by(changes.c.transaction, changes.c.id)
-        .limit(bindparam("batch"))
-    ),
-}
 # On SQLite ids alone are the order, and its primary key finds them.
+_ORDER = {"sqlite": (changes.c.id,), "postgresql": (changes.c.transaction, changes.c.id)}
+_FOLLOWING = {"sqlite": (changes.c.id > bindparam("id"),), "postgresql": (_behind, _SETTLED)}
+_next = {
+    dialect: Prepared(
+        select(changes.c.transaction, changes.c.id)
+        .where(*following)
+        .order_by(*_ORDER[dialect])
+        .limit(bindparam("batch"))
+    )
+    for dialect, following in _FOLLOWING.items()
+}
 WITHIN = {
     "sqlite": and_(changes.c.id > bindparam("id"), changes.c.id <= bindparam("to_id")),
     "postgresql": and_(_behind, _up_to),
 }
 _rows = {
-    dialect: Prepared(select(*_columns_read).where(within).order_by(changes.c.transaction, changes.c.id))
+    dialect: Prepared(select(*_columns_read).where(within).order_by(*_ORDER[dialect]))
     for dialect, within in WITHIN.items()
 }
 _any = Prepared(select(changes.c.id).limit(1))
@@ -256,7 +253,9 @@ def lock_reader(conn: Connection, name: str) -> None:
 def trim(conn: Connection, limit: int) -> int:
     """Remove at most so many rows that all readers have done; how many."""
     places = [Place._make(row) for row in conn.execute(select(change_readers.c.transaction, change_readers.c.id)).all()]
-    done = select(changes.c.id).order_by(changes.c.transaction, changes.c.id).limit(limit)
-    if places:
+    done = select(changes.c.id).order_by(*_ORDER[conn.dialect]).limit(limit)
+    if places and conn.dialect == "sqlite":
+        done = done.where(changes.c.id <= min(places).id)
+    elif places:
         done = done.where(_place <= tuple_(*min(places)))
     return conn.execute(delete(changes).where(changes.c.id.in_(done))).rowcount
