@@ -253,6 +253,7 @@ OF_MODELS: dict[str, Any] = {
         "id": _USER,
         "username": "alice",
         "email": "alice@example.com",
+        "email_verified": True,
         "is_active": True,
         "role": "user",
         "created_at": _MADE,

@@ -98,6 +98,7 @@ class User(BaseModel):
     id: str
     username: str
     email: str | None
+    email_verified: bool
     is_active: bool
     role: Role
     created_at: datetime
@@ -205,6 +206,7 @@ def user_model(user: identities.User) -> User:
         id=user.id,
         username=user.name,
         email=user.email,
+        email_verified=user.email_verified_at is not None,
         is_active=user.is_enabled and user.deleted_at is None,
         role=user.role,  # type: ignore[arg-type]
         created_at=time_of(user.created_at),

@@ -187,7 +187,8 @@ class _UnknownKey(Exception):
 
 def _identity_of(issuer: str, claims: dict[str, Any]) -> Identity:
     subject, email, name = (claims.get(claim) for claim in ("sub", "email", "preferred_username"))
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:  # OpenID Connect Core, section 2: no longer
+    # OpenID Connect Core, section 2: no longer. What can't be printed can't be stored everywhere either.
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise BadLogin("the id token names nobody")
     return Identity(
         issuer,

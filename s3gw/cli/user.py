@@ -44,7 +44,8 @@ _COLUMNS = (
 
 
 def describe(user: identities.User) -> dict[str, Any]:
-    times = {name: when(getattr(user, name)) for name in ("created_at", "updated_at", "deleted_at")}
+    named = ("created_at", "updated_at", "deleted_at", "email_verified_at")
+    times = {name: when(getattr(user, name)) for name in named}
     return user._asdict() | times | {"arn": user.arn}
 
 

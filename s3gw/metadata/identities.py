@@ -101,6 +101,7 @@ class User(NamedTuple):
     updated_at: int = 0
     storage_quota: int | None = None  # bytes
     deleted_at: int | None = None
+    email_verified_at: int | None = None
 
     @property
     def arn(self) -> str:
@@ -153,6 +154,7 @@ _select_user = select(
     users.c.updated_at,
     users.c.storage_quota,
     users.c.deleted_at,
+    users.c.email_verified_at,
 ).join_from(users, accounts, accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
 _is_shown = access_keys.c.session_id.is_(None)  # others are hidden_keys.py's
 _select_key = select(

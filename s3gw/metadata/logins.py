@@ -61,8 +61,8 @@ def is_verified(conn: Connection, user_id: str) -> bool:
 
 def confirm_address(conn: Connection, user_id: str, email: str) -> bool:
     """Whether it still is the user's."""
-    this = (users.c.id == user_id, users.c.email == email)
-    return bool(conn.execute(update(users).where(*this).values(email_verified_at=now(conn))).rowcount)
+    at, this = now(conn), (users.c.id == user_id, users.c.email == email)
+    return bool(conn.execute(update(users).where(*this).values(email_verified_at=at, updated_at=at)).rowcount)
 
 
 def still_holds(conn: Connection, login: Login) -> bool:

@@ -19,7 +19,12 @@ def test_another_address_is_sent_a_link_that_confirms_it(
     assert admin.http.put(f"/users/{person.id}", json={"email": new}).json()["email"] == new
     token = token_of(message_to(server, new, "Confirm your address"))
     assert refusal(api.post("/users/verify-email", json={"token": old})) == (422, "VALIDATION_ERROR")
+    me = person.http.get("/users/me")
+    assert me.json()["email_verified"] is False
     assert api.post("/users/verify-email", json={"token": token}).status_code == 204
+    confirmed = person.http.get("/users/me")
+    assert confirmed.json()["email_verified"] is True
+    assert confirmed.headers["ETag"] != me.headers["ETag"]
 
 
 def test_the_old_address_is_told_that_it_was_changed_and_not_to_what(

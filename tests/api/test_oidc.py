@@ -178,6 +178,7 @@ def test_a_session_of_such_a_login_is_refreshed_and_ended_like_any_other(site: S
         {"claims": {"exp": 1}},
         {"claims": {"exp": None}},
         {"claims": {"sub": ""}},
+        {"claims": {"sub": "nobody\0"}},
         {"claims": {"at_hash": "another"}},
         {"alg": "none"},
         {"alg": "HS256"},
