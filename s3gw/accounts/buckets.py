@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from s3gw.accounts import measured_storage
 from s3gw.accounts.etags import etag_of as hashed
 from s3gw.accounts.etags import require_match
 from s3gw.accounts.grants import find_bucket
@@ -24,6 +25,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.quotas import PrefixQuota
+from s3gw.metadata.storage_reports import Report
 from s3gw.metadata.usage import Usage
 from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
@@ -61,6 +63,7 @@ class Storage(NamedTuple):
     max_bytes: int | None
     max_objects: int | None
     prefixes: list[PrefixQuota]
+    details: Report | None = None
 
 
 def etag_of(told: Told) -> str:
@@ -205,13 +208,28 @@ async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: 
     await _on_bucket(services, caller, origin, bucket, "DeleteBucket", OPERATIONS["DeleteBucket"])
 
 
-async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Storage:
+async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str, with_details: bool) -> Storage:
     """For who may list all of it. Raises NotFound and PermissionDenied."""
+    bucket = await _measurable(services, caller, origin, bucket_id)
+    told = await services.database.scan(_storage, bucket.id)
+    if with_details:
+        return told._replace(details=await measured_storage.report_of(services.database, bucket, _is_of_all(caller)))
+    return told
+
+
+async def _measurable(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Bucket:
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
     if caller.principal.role not in _SEES_ALL:
         row = replace(OPERATIONS["ListObjectVersions"], handler=_nothing)
         await _on_bucket(services, caller, origin, bucket, "ListObjectVersions", row)
-    return await services.database.scan(_storage, bucket.id)
+    return bucket
+
+
+def _is_of_all(caller: Caller) -> bool:
+    """Whether what he is told is reckoned with everybody's buckets: what others have in common is only an admin's
+    business.
+    """
+    return caller.principal.role == "admin"
 
 
 def _storage(conn: Connection, bucket_id: int) -> Storage:

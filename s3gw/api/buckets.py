@@ -84,6 +84,24 @@ class OfPrefix(BaseModel):
     objects: int
 
 
+class OfGroup(BaseModel):
+    name: str | None = Field(description="Null: all others.")
+    files: int
+    bytes: int = Field(description="Of all versions.")
+
+
+class Details(BaseModel):
+    """What is stored once counts once: in the bucket, and for `exclusive_bytes` in all buckets of its owner (for an
+    admin, in all there are).
+    """
+
+    measured_at: datetime
+    physical_bytes: int = Field(description="As its versions, parts and trash are stored.")
+    exclusive_bytes: int = Field(description="Of these, what would be free without the bucket.")
+    by_prefix: list[OfGroup] = Field(description="By the first folder of the path, the largest first; '' of no folder.")
+    by_type: list[OfGroup] = Field(description="By content type, the largest first.")
+
+
 class Storage(BaseModel):
     """What is left is null where there is no quota of the bucket's."""
 
@@ -100,6 +118,7 @@ class Storage(BaseModel):
     bytes_left: int | None
     objects_left: int | None
     prefixes: list[OfPrefix] = Field(description="Those that have a quota of their own.")
+    details: Details | None = Field(description="Where asked for, of now or as last measured; null: never was.")
 
 
 @router.post("", status_code=201)
@@ -179,9 +198,18 @@ async def delete_bucket(bucket_id: Id, caller: TheCaller, services: TheServices,
 
 
 @router.get("/{bucket_id}/storage")
-async def get_storage(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Storage:
-    """How much is in it, and how much more may be. For who may list all of its versions, admins and auditors."""
-    found = await buckets.storage_of(services, caller, origin, bucket_id)
+async def get_storage(
+    bucket_id: Id,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    details: Annotated[bool, Query(description="With what it takes of the disk, by folder and by type.")] = False,
+) -> Storage:
+    """How much is in it, and how much more may be. For who may list all of its versions, admins and auditors. Details
+    are measured at once where the buckets to be looked at have 10 000 versions at most; else they are those that
+    `POST …/storage/measure` found the last time.
+    """
+    found = await buckets.storage_of(services, caller, origin, bucket_id, details)
     used = found.used
     return Storage(
         objects=used.objects,
@@ -197,6 +225,9 @@ async def get_storage(bucket_id: Id, caller: TheCaller, services: TheServices, o
         bytes_left=_left(found.max_bytes, used.bytes + used.part_bytes),
         objects_left=_left(found.max_objects, used.versions),
         prefixes=[_of_prefix(quota) for quota in found.prefixes],
+        details=None
+        if found.details is None
+        else Details(measured_at=time_of(found.details.measured_at), **found.details.document),
     )
 
 

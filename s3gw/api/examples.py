@@ -243,6 +243,13 @@ OF_MODELS: dict[str, Any] = {
         "prefixes": [
             {"prefix": "2026/", "storage_quota": 5_000_000_000, "object_quota": None, "bytes": 900, "objects": 2}
         ],
+        "details": {
+            "measured_at": _CHANGED,
+            "physical_bytes": 2_900_000_000,
+            "exclusive_bytes": 2_100_000_000,
+            "by_prefix": [{"name": "2026/", "files": 1100, "bytes": 4_000_000_000}],
+            "by_type": [{"name": "image/jpeg", "files": 1100, "bytes": 4_000_000_000}],
+        },
     },
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
     "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},

@@ -19,7 +19,7 @@ from s3gw.errors import BucketAlreadyExists, BucketAlreadyOwnedByYou, BucketNotE
 from s3gw.metadata import access_rules, usage
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, grants, objects, users
+from s3gw.metadata.schema import bucket_configurations, buckets, client_tokens, grants, objects, storage_reports, users
 
 
 class Bucket(NamedTuple):
@@ -271,7 +271,7 @@ def delete_bucket(conn: Connection, bucket_id: int) -> None:
     """Delete a locked bucket without versions, delete markers and uploads, which uploads.py looks after."""
     conn.execute(delete(bucket_configurations).where(bucket_configurations.c.bucket_id == bucket_id))
     usage.forget(conn, bucket_id)
-    for table in (client_tokens, grants):
+    for table in (client_tokens, grants, storage_reports):
         conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
     conn.execute(delete(buckets).where(buckets.c.id == bucket_id))
 

@@ -43,6 +43,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_reports import storage_reports
 
 __all__ = [
     "access_keys",
@@ -81,6 +82,7 @@ __all__ = [
     "search_files",
     "sessions",
     "settings",
+    "storage_reports",
     "token_keys",
     "trash",
     "uploads",

@@ -234,6 +234,7 @@ def test_storage_tells_what_is_in_it_and_what_is_left(made: Made, ask: Ask) -> N
         "bytes_left": 84,
         "objects_left": 2,
         "prefixes": [of_prefix],
+        "details": None,
     }
 
 
