@@ -28,20 +28,20 @@ def test_an_upload_outlives_a_kill() -> None:
             server.command("bucket", "create", "uploads", "--owner", "uploader")
             where = begin(server)
             peer = send_and_stall(server, where, CONTENT[:-1000])
-            while offset_of(server, where) < 64 << 20:
-                time.sleep(0.05)
+            with client(server) as api:
+                while offset_of(api, where) < 64 << 20:
+                    time.sleep(0.05)
             kill_everything(server, data)
             peer.close()
-        with running_server(data) as server:
-            offset = offset_of(server, where)
+        with running_server(data) as server, client(server) as api:
+            offset = offset_of(api, where)
             assert 64 << 20 <= offset < len(CONTENT)
             headers = {**TUS, "Upload-Offset": str(offset)}
-            with client(server) as api:
-                assert api.patch(where, content=CONTENT[offset:], headers=headers).status_code == 204
-                bucket = where.split("/")[2]
-                found = api.get(f"/buckets/{bucket}/file", params={"key": "a"}).json()
-                assert found["checksum"] == hashlib.sha256(CONTENT).hexdigest()
-                assert api.get(f"/buckets/{bucket}/files/{found['id']}/download").content == CONTENT
+            assert api.patch(where, content=CONTENT[offset:], headers=headers).status_code == 204
+            bucket = where.split("/")[2]
+            found = api.get(f"/buckets/{bucket}/file", params={"key": "a"}).json()
+            assert found["checksum"] == hashlib.sha256(CONTENT).hexdigest()
+            assert api.get(f"/buckets/{bucket}/files/{found['id']}/download").content == CONTENT
 
 
 def client(server: RunningServer) -> httpx.Client:
@@ -59,9 +59,8 @@ def begin(server: RunningServer) -> str:
         return urlsplit(answer.headers["Location"]).path.removeprefix("/api/v1")
 
 
-def offset_of(server: RunningServer, where: str) -> int:
-    with client(server) as api:
-        return int(api.head(where, headers={"Tus-Resumable": "1.0.0"}).headers["Upload-Offset"])
+def offset_of(api: httpx.Client, where: str) -> int:
+    return int(api.head(where, headers={"Tus-Resumable": "1.0.0"}).headers["Upload-Offset"])
 
 
 def send_and_stall(server: RunningServer, where: str, sent: bytes) -> socket.socket:
