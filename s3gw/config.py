@@ -206,6 +206,7 @@ class Settings(BaseSettings):
     max_parts: Annotated[int, Field(ge=1, le=10_000)] = Field(10_000, description="Highest part number.")
     max_key: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Longest key, in bytes of UTF-8.")
     max_metadata: Bytes = Field(2 * KIB, description="Most user metadata of an object.")
+    max_archive_files: Count = Field(50_000, description="Most files of a zip that is downloaded.")
     upload_expiry: Annotated[float, Field(gt=0)] = Field(
         7, description="Days after which an unfinished upload is aborted that gets no more parts."
     )

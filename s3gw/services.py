@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from s3gw.archives.open_archives import OpenArchives
 from s3gw.running_hashes import RunningHashes
 from s3gw.storage import Storage
 
@@ -32,3 +33,4 @@ class Services(Storage):
     key_uses: KeyUses
     request_digests: RequestDigests
     running_hashes: RunningHashes = field(default_factory=RunningHashes)
+    open_archives: OpenArchives = field(default_factory=OpenArchives)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests import test_archives as archives
 from tests import test_config as config
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
@@ -12,8 +13,11 @@ from tests import test_telemetry as telemetry
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
+from tests.api import test_archives as of_archives
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
+from tests.api import test_share_pages as share_pages
+from tests.api import test_zip_entries as zip_entries
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
 from tests.cli import test_grants as grants
@@ -43,6 +47,10 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
+    "archives.entry_names._LONGEST": of_archives.test_names_have_a_number_where_they_would_be_the_same,
+    "archives.stored_zip._LARGEST_DIRECTORY": zip_entries.test_a_directory_has_so_many_bytes_at_most,
+    "archives.open_archives._MOST": archives.test_so_many_files_are_in_zips_at_once_and_the_next_one_waits,
+    "max_archive_files": share_pages.test_a_zip_has_so_many_files_at_most,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
     "config.MOST_WORKERS": config.test_256_workers_are_the_most_however_they_are_asked_for,
     "auth.key_file._LARGEST": master_keys.test_a_file_of_more_than_4096_bytes_is_none,

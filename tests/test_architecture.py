@@ -38,6 +38,7 @@ ORDER = (
     ("access", "process_identity"),
     ("folders", "kept_head", "registration_mode"),
     ("config",),
+    ("archives",),
     ("content",),
     ("auth",),
     ("metadata", "wire"),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from s3gw.api import (
     access,
+    archives,
     audit,
     buckets,
     docs,
@@ -33,6 +34,7 @@ from s3gw.api import (
     upload,
     users,
     versions,
+    zip_entries,
 )
 from s3gw.api.door import Door
 from s3gw.api.errors import refuse_in_json
@@ -59,6 +61,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     trash.router,
     versions.router,
     download.router,
+    archives.router,
+    zip_entries.router,
     share_links.router,
     service_accounts.router,
     keys.router,

@@ -24,7 +24,7 @@ VersionOfFile = Annotated[str | None, Query(max_length=64, description="One of i
 _POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 )
-_ALWAYS = {
+ALWAYS = {
     "Content-Security-Policy": _POLICY,
     "Cache-Control": "private, no-cache",  # kept, and asked about again: rights may have ended
     "Vary": "Authorization",
@@ -76,7 +76,7 @@ async def _answer(
     async def ask(operation: str, input: Input) -> Output:
         return await asker.perform(asker.call(operation, bucket, **{**input, **found}))
 
-    return await file_answer(request, Asked(bucket.name, found["Key"], ask), _ALWAYS, attachment=attachment)
+    return await file_answer(request, Asked(bucket.name, found["Key"], ask), ALWAYS, attachment=attachment)
 
 
 async def _find(asker: Asker, bucket: Bucket, file_id: str, version_id: str | None) -> dict[str, Any]:

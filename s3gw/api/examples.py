@@ -270,6 +270,15 @@ OF_MODELS: dict[str, Any] = {
 
 # Of what must be given; what may be left out is left out, as the pages send the examples that they show.
 OF_MODELS |= {
+    "FilesOfArchive": {"files": [_FILE]},
+    "ZipEntry": {
+        "name": "2026/1.jpg",
+        "size": 48213,
+        "compressed_size": 47990,
+        "modified_at": _MADE,
+        "is_folder": False,
+        "is_encrypted": False,
+    },
     "Presign": {"operation": "put", "path": "2026/1.jpg", "expires_in": 900, "mime_type": "image/jpeg"}
     | {"endpoint": "https://s3.example.com"},
     "Presigned": {

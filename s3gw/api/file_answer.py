@@ -101,8 +101,9 @@ async def file_answer(request: Request, asked: Asked, always: Mapping[str, str],
     encoded = _GET.encode(output)
     headers = {name.decode(): value.decode("latin-1") for name, value in encoded.headers if name.lower() in _PASSED_ON}
     kind = str(output.get("ContentType", ""))
-    disposition = {"Content-Disposition": _disposition(asked.key, kind, attachment)}
-    return Content(encoded.status, {**headers, **always, **disposition}, content)
+    shown = "inline" if not attachment and may_be_shown(kind) else "attachment"
+    told = {"Content-Disposition": disposition(asked.key, shown)}
+    return Content(encoded.status, {**headers, **always, **told}, content)
 
 
 def _unsatisfied(request: Request, error: S3Error, always: Mapping[str, str]) -> Response:
@@ -126,9 +127,8 @@ def may_be_shown(kind: str) -> bool:
     return kind.partition(";")[0].strip().lower() in _INLINE
 
 
-def _disposition(key: str, kind: str, attachment: bool) -> str:
-    """RFC 6266: a name in ASCII, and the name itself behind it where that is another."""
-    shown = "inline" if not attachment and may_be_shown(kind) else "attachment"
+def disposition(key: str, shown: str = "attachment") -> str:
+    """RFC 6266: a name in ASCII, and the name itself behind it where that is another. `shown`: or inline."""
     name = key.rstrip("/").rpartition("/")[2] or "file"
     plain = "".join(
         character if character.isascii() and character.isprintable() and character not in '"\\%' else "_"

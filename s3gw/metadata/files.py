@@ -102,14 +102,23 @@ def _moment_of(file_id: bytes) -> int:
     return int.from_bytes(file_id[:6], "big") * 1000 if file_id[6] >> 4 == 7 else 0
 
 
-def count(conn: Connection, bucket_id: int, prefix: str, delimiter: str) -> int:
-    """How many a list below the prefix has, those that are rolled up counted once; MOST_COUNTED + 1 for more."""
+def of_ids(conn: Connection, bucket_id: int, file_ids: Collection[bytes]) -> list[ObjectVersion]:
+    """The current versions of those that are there, in the order of their keys."""
+    statement = select(*objects.c).where(
+        objects.c.file_id.in_(file_ids), objects.c.bucket_id == bucket_id, objects.c.is_current == 1
+    )
+    found = [ObjectVersion._make(row) for row in conn.execute(statement).all()]
+    return sorted(found, key=lambda version: version.key.encode())
+
+
+def count(conn: Connection, bucket_id: int, prefix: str, delimiter: str, most: int = MOST_COUNTED) -> int:
+    """How many a list below the prefix has, those that are rolled up counted once; `most` + 1 for more."""
     if delimiter:
         page = listing.list_current(
-            conn, bucket_id, prefix=prefix, delimiter=delimiter, after="", at_least="", limit=MOST_COUNTED
+            conn, bucket_id, prefix=prefix, delimiter=delimiter, after="", at_least="", limit=most
         )
-        return MOST_COUNTED + 1 if page.is_truncated else len(page.rows) + len(page.common_prefixes)
+        return most + 1 if page.is_truncated else len(page.rows) + len(page.common_prefixes)
     below = (objects.c.key >= prefix, objects.c.key < listing.after_prefix(prefix))
     rows = select(objects.c.key).where(objects.c.bucket_id == bucket_id, objects.c.is_current == 1, *below)
-    counted = select(func.count()).select_from(rows.limit(MOST_COUNTED + 1).subquery())
+    counted = select(func.count()).select_from(rows.limit(most + 1).subquery())
     return int(conn.execute(counted).scalar_one())

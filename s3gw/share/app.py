@@ -17,7 +17,7 @@ from s3gw.errors import EntityTooLarge, InternalError, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.problems import OTHER_CODES, Problem, told_of
 from s3gw.services import Services
-from s3gw.share import download, drop, folder, pages, unlock
+from s3gw.share import archive, download, drop, folder, pages, unlock
 from s3gw.share.hidden import PLACE, HiddenToken
 from s3gw.share.rate_limit import RateLimit
 from s3gw.share.visit import Gone, Locked, visit_of
@@ -32,6 +32,7 @@ def build_share_app(services: Services) -> ASGIApp:
         Route(PLACE, unlock.unlock, name="share_unlock", methods=["POST"]),
         Route(f"{PLACE}/download", download.download, name="share_download"),
         Route(f"{PLACE}/view", download.view, name="share_view"),
+        Route(f"{PLACE}/archive", archive.archive, name="share_archive"),
         Route(f"{PLACE}/upload", drop.upload, name="share_upload", methods=["POST"]),
         Route("/style.css", pages.style, name="share_style"),
         Route("/robots.txt", pages.robots, name="share_robots"),

@@ -20,7 +20,7 @@ from s3gw.share.visit import Gone, Visit, visit_of
 _POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
 )
-_ALWAYS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "SAMEORIGIN", "X-Robots-Tag": "noindex, nofollow"}
+ALWAYS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "SAMEORIGIN", "X-Robots-Tag": "noindex, nofollow"}
 
 
 async def file_page(request: Request, visit: Visit) -> Response:
@@ -61,7 +61,7 @@ async def _send(request: Request, *, attachment: bool) -> Response:
         return output
 
     asked = Asked(visit.link.bucket.name, found["Key"], ask)
-    return await file_answer(request, asked, _ALWAYS, attachment=attachment)
+    return await file_answer(request, asked, ALWAYS, attachment=attachment)
 
 
 async def _count(visit: Visit, key: str, output: Output) -> None:

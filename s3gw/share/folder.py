@@ -36,9 +36,9 @@ async def folder_page(request: Request, visit: Visit) -> Response:
     path, after = request.query_params.get("path", ""), request.query_params.get("after", "")
     if path and not path.endswith("/"):
         raise Gone
-    input: Input = {"Prefix": _within(visit, path), "Delimiter": "/", "MaxKeys": _PER_PAGE}
+    input: Input = {"Prefix": within(visit, path), "Delimiter": "/", "MaxKeys": _PER_PAGE}
     if after:
-        input["ContinuationToken"] = base64.urlsafe_b64encode(_within(visit, after).encode()).decode()
+        input["ContinuationToken"] = base64.urlsafe_b64encode(within(visit, after).encode()).decode()
     output = await visit.perform("ListObjectsV2", input)
     root = len(visit.link.prefix)
     folders = [_Entry(name_of(prefix), prefix[root:]) for prefix in output["CommonPrefixes"].prefixes]
@@ -56,8 +56,8 @@ async def folder_page(request: Request, visit: Visit) -> Response:
     )
 
 
-def _within(visit: Visit, path: str) -> str:
-    """Text that begins with the link's folder, so nothing outside of it. Raises Gone."""
+def within(visit: Visit, path: str) -> str:
+    """A key: text that begins with the link's folder, so nothing outside of it. Raises Gone."""
     try:
         size = len(f"{visit.link.prefix}{path}".encode())
     except UnicodeEncodeError:

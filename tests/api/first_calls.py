@@ -7,7 +7,9 @@ what stands for them.
 from __future__ import annotations
 
 import base64
+import io
 import itertools
+import zipfile
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -54,7 +56,7 @@ class World:
         self.bucket_id: str = server.command("bucket", "show", self.bucket)["id"]
         self.put(f"{self.bucket}", "a")
 
-    def put(self, bucket: str, key: str) -> None:
+    def put(self, bucket: str, key: str, body: bytes = b"x") -> None:
         client = boto3.client(
             "s3",
             endpoint_url=self.server.s3,
@@ -62,7 +64,7 @@ class World:
             aws_secret_access_key=ROOT_KEY[1],
             region_name="us-east-1",
         )
-        client.put_object(Bucket=bucket, Key=key, Body=b"x")
+        client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def person(self) -> Person:
         name = new_name()
@@ -170,6 +172,15 @@ def _of_grant(world: World) -> Call:
 def _of_file(world: World) -> Call:
     key = OF_PARAMETERS["key"]
     world.put(world.bucket, key)
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+
+
+def _of_zip(world: World) -> Call:
+    key, body = f"{new_name()}.zip", io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("pictures", b"hello")
+    world.put(world.bucket, key, body.getvalue())
     found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
@@ -325,6 +336,10 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "download_file": _of_file,
     "restore_file": _of_trashed,
     "empty_trash": _of_trashed,
+    "download_folder": _of_bucket,
+    "list_entries": _of_zip,
+    "download_entry": _of_zip,
+    "download_files": _of_file,
     "search_files": _of_bucket,
     "list_versions": _of_version,
     "restore_version": _of_version,

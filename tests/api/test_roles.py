@@ -76,6 +76,10 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
+    ("GET", "/buckets/{bucket_id}/archive"),  # test_archives.py
+    ("POST", "/buckets/{bucket_id}/archive"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),
     ("GET", "/buckets/{bucket_id}/search"),  # test_found_files.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/versions"),  # test_versions.py
@@ -149,6 +153,8 @@ def body_of_nothing(method: str, path: str) -> Any:
     """A body that is valid, where the path names nothing."""
     if path.endswith("/share"):
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
+    if path.endswith("/archive"):
+        return {"files": [str(uuid.uuid4())]}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
     if path.endswith("/links"):
@@ -198,7 +204,7 @@ def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
     for method, path in routes():
         if "{" in path:
             target = re.sub(r"{\w+}", given, path)
-            named = {"key": "x", "path": "x", "q": "x"}
+            named = {"key": "x", "path": "x", "q": "x", "name": "x"}
             answer = admin.http.request(method, target, json=body_of_nothing(method, path), params=named)
             assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -134,6 +136,32 @@ def test_a_folder_is_listed_a_page_at_a_time_and_nothing_beside_it(filed: Filed)
     assert "0200</a>" in rest and "0199</a>" not in rest
 
 
+def test_a_folder_comes_as_a_zip_which_is_one_download(filed: Filed) -> None:
+    for key in ("docs/a.txt", "docs/sub/b.txt", "docs/sub/deep/c.txt", "docs2/d", "e"):
+        filed.put(key, key.encode())
+    link = make(filed, kind="folder", prefix="docs", max_downloads=1)
+    page = get(link).text
+    found = re.search(r'href="([^"]*/archive)"', page)
+    assert found is not None and "/archive?path=sub%2F" in get(link, "?path=sub/").text
+    answer = get(link, "/archive")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a.txt": b"docs/a.txt",
+            "sub/b.txt": b"docs/sub/b.txt",
+            "sub/deep/c.txt": b"docs/sub/deep/c.txt",
+        }
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="docs.zip"'
+    below = get(link, "/archive?path=sub/")
+    assert zipfile.ZipFile(io.BytesIO(below.content)).namelist() == ["b.txt", "deep/c.txt"]
+    assert get(link, "/archive", method="HEAD").status_code == 200
+    for wrong in ("sub", "../", "%00/", "/../"):
+        answer = get(link, f"/archive?path={wrong}")
+        assert answer.status_code == 404 or zipfile.ZipFile(io.BytesIO(answer.content)).namelist() == []
+    assert now_of(filed, link)["downloads"] == 1
+    assert get(link, "/archive", headers={"User-Agent": "other"}).status_code == 404
+    assert get(make(filed, file_id=filed.find("e")["id"]), "/archive").status_code == 404
+
+
 def test_what_is_no_good_link_any_more_is_all_alike(filed: Filed, server: RunningServer) -> None:
     file = filed.put("a.txt")
     soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
@@ -148,7 +176,7 @@ def test_what_is_no_good_link_any_more_is_all_alike(filed: Filed, server: Runnin
     threading.Event().wait(1.6)
     texts = set()
     for link in (*dead, used, {"url": f"{server.share}/{'A' * 43}"}, {"url": f"{server.share}/x"}):
-        for below in ("", "/download", "/view", "/upload", "/nothing"):
+        for below in ("", "/download", "/view", "/archive", "/upload", "/nothing"):
             answer = get(link, below, headers={"User-Agent": "other"})
             if below != "/upload":
                 assert answer.status_code == 404, (link, below)

@@ -21,7 +21,8 @@ PASSWORD = "an admin's long password"
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     data = tmp_path_factory.mktemp("share") / "data"
     settings = {"S3GW_SHARE_URL": "https://share.example.com/s", "S3GW_TRUSTED_PROXIES": "127.0.0.1/32"}
-    limits = {"S3GW_API_RATE_LIMIT": "40/minute", "S3GW_ROOT_PASSWORD": PASSWORD, "S3GW_BUCKETS": "pictures"}
+    limits = {"S3GW_API_RATE_LIMIT": "40/minute", "S3GW_MAX_ARCHIVE_FILES": "3"}
+    limits |= {"S3GW_ROOT_PASSWORD": PASSWORD, "S3GW_BUCKETS": "pictures"}
     with running_server(data, "--workers", "1", **settings, **limits) as running:
         yield running
 
@@ -57,6 +58,22 @@ def test_an_address_that_tries_tokens_is_told_to_wait(alone: RunningServer, link
     assert [answer.status_code for answer in answers] == [404] * 40 + [429]
     assert int(answers[-1].headers["Retry-After"]) > 0
     assert httpx.get(f"{alone.share}/{'x' * 43}", headers={"X-Forwarded-For": "192.0.2.3"}).status_code == 404
+
+
+def test_a_zip_has_so_many_files_at_most(alone: RunningServer) -> None:
+    s3, seen = client_of(alone), {"X-Forwarded-For": "192.0.2.4"}
+    with httpx.Client(base_url=f"{alone.admin}/api/v1", timeout=60, headers=seen) as api:
+        token = api.post("/users/login", json={"username": "admin", "password": PASSWORD}).json()["access_token"]
+        api.headers["Authorization"] = f"Bearer {token}"
+        bucket = api.get("/buckets/by-name/pictures").json()["id"]
+        made = api.post(f"/buckets/{bucket}/links", json={"kind": "folder", "prefix": "many"}).json()
+        page = f"{alone.share}/{made['url'].rpartition('/')[2]}/archive"
+        for number, status in ((1, 200), (2, 200), (3, 200), (4, 413)):
+            s3.put_object(Bucket="pictures", Key=f"many/{number}", Body=b"hello")
+            answer = api.get(f"/buckets/{bucket}/archive", params={"prefix": "many/"})
+            shared = httpx.get(page, headers=seen)
+            assert (answer.status_code, shared.status_code) == (status, status)
+        assert answer.json()["error_code"] == "TOO_LARGE" and "Too many files" in shared.text
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")
