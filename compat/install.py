@@ -91,11 +91,12 @@ def go_program(script: str, *modules: str) -> Recipe:
     return recipe
 
 
-def node(script: str, *modules: str) -> Recipe:
+def node(script: str, *modules: str, debian: tuple[str, ...] = ()) -> Recipe:
     """An ECMAScript module beside the newest `modules`."""
 
     def recipe() -> list[str]:
         need("npm")
+        packages(*debian)
         folder = CACHE / "node" / Path(script).stem
         if not (folder / "package-lock.json").exists():
             folder.mkdir(parents=True, exist_ok=True)

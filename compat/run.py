@@ -57,7 +57,7 @@ CLIENTS = [
         java("with_aws_sdk_java_v2.java", "software.amazon.awssdk:s3:2.35.0", "org.slf4j:slf4j-nop:2.0.17"),
     ),
     Client("tus-js-client", node("with_tus_js_client.mjs", "tus-js-client")),
-    Client("uppy", node("with_uppy.mjs", "@uppy/core", "@uppy/tus", "esbuild")),
+    Client("uppy", node("with_uppy.mjs", "@uppy/core", "@uppy/tus", "esbuild", debian=("chromium",))),
     Client("minio-py", python("with_minio_py.py", "minio")),
     Client("minio-go", go_program("with_minio_go.go", "github.com/minio/minio-go/v7@latest")),
     Client("rclone", python("with_rclone.py", debian=("rclone", "fuse3"), programs=("rclone", "fusermount3"))),

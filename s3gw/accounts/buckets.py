@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,21 +20,23 @@ from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
 from s3gw.errors import InvalidBucketName
-from s3gw.metadata import bucket_lists, buckets, configurations, cors, quotas, usage
+from s3gw.metadata import bucket_lists, buckets, configurations, cors, deleted_buckets, quotas, usage
 from s3gw.metadata.bucket_lists import Scope, Told, Wanted
 from s3gw.metadata.buckets import Bucket
-from s3gw.metadata.change import Change
+from s3gw.metadata.change import BucketLock, Change
 from s3gw.metadata.database import Connection
+from s3gw.metadata.deleted_buckets import DeletedBucket
 from s3gw.metadata.quotas import PrefixQuota
 from s3gw.metadata.storage_reports import Report
 from s3gw.metadata.usage import Usage
+from s3gw.names import valid_bucket_name
 from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
-from s3gw.operations.buckets import create_new_bucket
+from s3gw.operations.buckets import create_new_bucket, delete_bucket_for_good
 from s3gw.operations.call import Call, GivenContext, Output
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
-from s3gw.problems import Fault, Invalid, PermissionDenied
+from s3gw.problems import Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
 # What a change of each field needs; what S3 has no action for is its owner's and admins'.
@@ -202,10 +205,48 @@ _STEPS: dict[str, Callable[[Change, Bucket, Any], None]] = {
 }
 
 
-async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> None:
-    """Raises BucketNotEmpty."""
+async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: str, for_good: bool) -> None:
+    """One in which nothing is; `for_good` also one that was deleted before. Raises BucketNotEmpty."""
+    row = OPERATIONS["DeleteBucket"]
+    deleted = await services.database.scan(deleted_buckets.find, bucket_id) if for_good else None
+    if deleted is not None:
+        await _on_deleted(services, caller, origin, deleted, replace(row, handler=_drop))
+        return
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
-    await _on_bucket(services, caller, origin, bucket, "DeleteBucket", OPERATIONS["DeleteBucket"])
+    row = replace(row, handler=delete_bucket_for_good) if for_good else row
+    await _on_bucket(services, caller, origin, bucket, "DeleteBucket", row)
+
+
+async def restore(services: Services, caller: Caller, origin: Origin, bucket_id: str, name: str | None) -> Shown:
+    """By who may delete it, under the name that it had or another one. Raises NotFound, Conflict and Invalid."""
+    deleted = await services.database.scan(deleted_buckets.find, bucket_id)
+    if deleted is None:
+        raise NotFound("there is no such bucket")
+    wanted = deleted.bucket.name if name is None else name
+    if not valid_bucket_name(wanted):
+        raise Invalid("no bucket may have this name", faults=[Fault("name", "isn't one that a bucket may have")])
+
+    async def handle(call: Call, input: Any) -> Output:
+        await call.change([call.bucket_lock, BucketLock(wanted)], deleted_buckets.restore, wanted)
+        return {}
+
+    await _on_deleted(services, caller, origin, deleted, replace(OPERATIONS["DeleteBucket"], handler=handle))
+    return await _shown(services, await services.database.read(bucket_lists.find, deleted.bucket.id))
+
+
+async def _drop(call: Call, input: Any) -> Output:
+    with suppress(NotFound):  # the last step has left nothing
+        while await call.change([call.bucket_lock], deleted_buckets.drop_for_good):
+            pass
+    return {}
+
+
+async def _on_deleted(services: Services, caller: Caller, origin: Origin, deleted: DeletedBucket, row: Row) -> None:
+    """Raises NotFound for who isn't its owner, as nobody else was left anything of it."""
+    principal, owner_id = caller.principal, deleted.bucket.owner_id
+    if principal.account_owner_id != owner_id and principal.role not in _SEES_ALL:
+        raise NotFound("there is no such bucket")
+    await _on_bucket(services, caller, origin, deleted.bucket, "DeleteBucket", row)
 
 
 async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str, with_details: bool) -> Storage:

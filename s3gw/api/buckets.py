@@ -55,6 +55,9 @@ class Bucket(BaseModel):
     owner_id: str
     created_at: datetime
     updated_at: datetime = Field(description="When something was set for it, whatever became of its files.")
+    is_deleted: bool
+    deleted_at: datetime | None
+    restorable_until: datetime | None = Field(description="Until then it can be restored, with its trash.")
 
 
 class NewBucket(Body):
@@ -143,12 +146,16 @@ async def list_buckets(
     public: Annotated[bool | None, Query(description="Only those that are, or aren't.")] = None,
     sort: Annotated[Literal["name", "size", "age"], Query(description="Age: the youngest first.")] = "name",
     order: Annotated[Literal["asc", "desc"], Query(description="desc: the other way round.")] = "asc",
+    deleted: Annotated[
+        bool, Query(description="Those that were deleted and can be restored, without cursors.")
+    ] = False,
 ) -> Page[Bucket]:
     """Those of the caller's account, and those of which something was granted; for admins and auditors, all."""
     owner = None if owner_id is None else str(owner_id)
-    wanted = Wanted(name, owner, public, sort=sort, descends=order == "desc")
-    found, total = await buckets.page(services, caller, origin, wanted, place.after, place.offset, place.limit)
-    return place.page_of(found, total, _model, _name if sort == "name" else None)
+    wanted = Wanted(name, owner, public, sort=sort, descends=order == "desc", deleted=deleted)
+    after = None if deleted else place.after  # of a name there may be many
+    found, total = await buckets.page(services, caller, origin, wanted, after, place.offset, place.limit)
+    return place.page_of(found, total, _model, _name if sort == "name" and not deleted else None)
 
 
 def _name(shown: Shown) -> str:
@@ -191,10 +198,37 @@ async def update_bucket(
 
 
 @router.delete("/{bucket_id}", status_code=204)
-async def delete_bucket(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Response:
-    """One in which nothing is."""
-    await buckets.delete(services, caller, origin, bucket_id)
+async def delete_bucket(
+    bucket_id: Id,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    permanent: Annotated[
+        bool, Query(description="At once for good, with its trash; also of one that is deleted.")
+    ] = False,
+) -> Response:
+    """One in which nothing is. For as long as it keeps trash it can be restored; its name is free at once."""
+    await buckets.delete(services, caller, origin, bucket_id, permanent)
     return Response(status_code=204)
+
+
+class RestoreBucket(Body):
+    name: Annotated[str, Field(max_length=255)] | None = Field(None, description="Instead of the one that it had.")
+
+
+@router.post("/{bucket_id}/restore")
+async def restore_bucket(
+    bucket_id: Id,
+    body: RestoreBucket,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    response: Response,
+) -> Bucket:
+    """With what was set for it and its trash, whose files are restored one by one. Grants and links have ended. 409
+    where another bucket has the name by now.
+    """
+    return _told(await buckets.restore(services, caller, origin, bucket_id, body.name), response)
 
 
 @router.get("/{bucket_id}/storage")
@@ -297,4 +331,7 @@ def _model(shown: Shown) -> Bucket:
         owner_id=bucket.owner_id,
         created_at=time_of(bucket.created_at),
         updated_at=time_of(told.updated_at),
+        is_deleted=told.deleted_at is not None,
+        deleted_at=None if told.deleted_at is None else time_of(told.deleted_at),
+        restorable_until=None if told.restorable_until is None else time_of(told.restorable_until),
     )

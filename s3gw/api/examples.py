@@ -50,6 +50,9 @@ _OF_BUCKET = {
     "owner_id": _USER,
     "created_at": _MADE,
     "updated_at": _CHANGED,
+    "is_deleted": False,
+    "deleted_at": None,
+    "restorable_until": None,
 }
 _FILE_MODEL = {
     "id": _FILE,
@@ -227,6 +230,7 @@ OF_MODELS: dict[str, Any] = {
     "ShareFile": {"username": "bob", "permission": "read", "expires_at": _UNTIL},
     "ShareBody": {"username": "bob", "permission": "read", "prefix": "2026/", "expires_at": _UNTIL},
     "State": {"enabled": True, "confirmed_at": _MADE, "recovery_codes": 9},
+    "RestoreBucket": {"name": "pictures-again"},
     "Storage": {
         "objects": 1200,
         "versions": 1300,

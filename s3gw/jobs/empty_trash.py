@@ -1,4 +1,4 @@
-"""Drops what has been in the trash for as long as its bucket keeps it.
+"""Drops what has been in the trash for as long as its bucket keeps it, and buckets that were deleted as long ago.
 
 A clock that is wrong for some minutes must not cost anybody a file (settled_clock.py).
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from s3gw.jobs.pace import paced
 from s3gw.jobs.settled_clock import SettledClock
-from s3gw.metadata import trash
+from s3gw.metadata import deleted_buckets, trash
 from s3gw.metadata.database import now
 
 if TYPE_CHECKING:
@@ -28,3 +28,5 @@ async def empty_trash(services: Storage, payload: Any, progress: Callable[[Any],
     while count := await paced(database.write(trash.drop_expired, settled, _BATCH)):
         dropped += count
         progress({"files": dropped})
+    while await paced(database.write(deleted_buckets.drop_expired, settled)):
+        pass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from s3gw.errors import BucketNotEmpty, NoSuchBucket
 from s3gw.jobs.pace import paced
-from s3gw.metadata import buckets, configurations, deleted_users, objects, ownership, uploads
+from s3gw.metadata import buckets, configurations, deleted_buckets, deleted_users, objects, ownership, uploads
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, KeyLock, Lock, change
 from s3gw.metadata.database import Connection, now
@@ -46,6 +46,7 @@ class Estate:
     async def give(self, to: str) -> None:
         """To the user of that id: the buckets first, with which it has all that is theirs alone. Raises Restored."""
         await self._in_buckets(self._user_id, self._give_bucket, to)
+        self._count("buckets", await self._write(deleted_buckets.give, self._user_id, to))
         await self._in_buckets(None, self._give_versions, to)
         await self.give_uploads(to)
 
@@ -55,6 +56,8 @@ class Estate:
     async def remove(self) -> None:
         """Its buckets with all that is in them, and its objects and uploads in those of others. Raises Restored."""
         await self._in_buckets(self._user_id, self._remove_bucket)
+        while await self._write(deleted_buckets.drop_of, self._user_id):
+            pass
         await self._in_buckets(None, self._remove_versions)
         await self._of_uploads(uploads.abort)
 
@@ -183,7 +186,7 @@ def _delete_bucket(change: Change, owner_id: str) -> bool:
     change.lock_bucket_exclusively()
     if ownership.owner_of(change.conn, change.bucket_id) != owner_id:
         raise NoSuchBucket()
-    return uploads.delete_bucket(change)
+    return uploads.delete_bucket(change, for_good=True)
 
 
 def _remove_from(change: Change, versions: list[Owned], user_id: str) -> int:

@@ -25,6 +25,8 @@ class Told(NamedTuple):
     max_bytes: int | None
     max_objects: int | None
     trash_seconds: int
+    deleted_at: int | None
+    restorable_until: int | None
     cors: list[dict[str, Any]]
 
 
@@ -44,10 +46,13 @@ class Wanted(NamedTuple):
     public: Collection[int] = ()
     sort: str = "name"  # name | size | age
     descends: bool = False
+    deleted: bool = False
 
 
-_OF_TOLD = ("uuid", "updated_at", "max_bytes", "max_objects", "trash_seconds")
-_columns = (*bucket_columns, *(buckets.c[name] for name in _OF_TOLD))
+_OF_TOLD = ("uuid", "updated_at", "max_bytes", "max_objects", "trash_seconds", "deleted_at", "restorable_until")
+_shown_name = func.coalesce(buckets.c.deleted_name, buckets.c.name)
+_of_bucket = (_shown_name if column is buckets.c.name else column for column in bucket_columns)
+_columns = (*_of_bucket, *(buckets.c[name] for name in _OF_TOLD))
 _select = select(*_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 
 
@@ -67,10 +72,11 @@ def page(
     total = conn.execute(select(func.count()).select_from(buckets).where(where)).scalar_one()
     statement = _sized(conn) if wanted.sort == "size" else _select
     statement = statement.where(where)
+    name = _name(wanted)
     if after is not None and wanted.sort == "name":
-        statement = statement.where(buckets.c.name < after if wanted.descends else buckets.c.name > after)
+        statement = statement.where(name < after if wanted.descends else name > after)
         offset = 0
-    orders = (*_orders(conn, wanted.sort), buckets.c.name)
+    orders = (*_orders(conn, wanted.sort), name, buckets.c.id)
     ordered = statement.order_by(*(order.desc() if wanted.descends else order.asc() for order in orders))
     return _told(conn, ordered.offset(offset).limit(limit)), int(total)
 
@@ -85,17 +91,22 @@ def with_rules(conn: Connection, scope: Scope) -> list[Bucket]:
 
 
 def _where(scope: Scope, wanted: Wanted) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = []
+    deleted_at = buckets.c.deleted_at
+    conditions: list[ColumnElement[bool]] = [deleted_at.is_not(None) if wanted.deleted else deleted_at.is_(None)]
     if scope.owner_id is not None:
         conditions.append(or_(buckets.c.owner_id == scope.owner_id, _among(scope.beside)))
     if wanted.name:
-        conditions.append(buckets.c.name.contains(wanted.name.lower(), autoescape=True))
+        conditions.append(_name(wanted).contains(wanted.name.lower(), autoescape=True))
     if wanted.owner_id is not None:
         conditions.append(buckets.c.owner_id == wanted.owner_id)
     if wanted.is_public is not None:
         public = _among(wanted.public)
         conditions.append(public if wanted.is_public else ~public)
     return and_(true(), *conditions)
+
+
+def _name(wanted: Wanted) -> ColumnElement[str]:
+    return buckets.c.deleted_name if wanted.deleted else buckets.c.name
 
 
 def _among(ids: Collection[int]) -> ColumnElement[bool]:

@@ -88,6 +88,7 @@ bucket_columns = (
     case((_is_limited, 1), else_=0).label("has_quotas"),
 )
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
+_is_there = buckets.c.deleted_at.is_(None)  # of what is found by its id: no name finds one that was deleted
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
 _state = (
     select(
@@ -101,11 +102,13 @@ _state = (
         buckets.c.trash_seconds,
     )
     .join_from(buckets, users, users.c.id == buckets.c.owner_id)
-    .where(buckets.c.id == bindparam("bucket_id"))
+    .where(buckets.c.id == bindparam("bucket_id"), _is_there)
 )
 _lock_shared = Prepared(_state.with_for_update(read=True, of=buckets))
 _find_state = Prepared(_state)
-_lock_exclusive = Prepared(select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id")).with_for_update())
+_lock_exclusive = Prepared(
+    select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id"), _is_there).with_for_update()
+)
 _owner_by_controls = Prepared(
     select(users.c.canonical_id, users.c.display_name, bucket_configurations.c.document)
     .join_from(buckets, users, buckets.c.owner_id == users.c.id)
@@ -181,7 +184,7 @@ def lock_exclusive(conn: Connection, bucket_id: int) -> None:
 
 
 def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
-    row = conn.execute(_select_bucket.where(buckets.c.uuid == bucket_uuid)).one_or_none()
+    row = conn.execute(_select_bucket.where(buckets.c.uuid == bucket_uuid, _is_there)).one_or_none()
     return None if row is None else Bucket._make(row)
 
 
@@ -206,7 +209,7 @@ def list_all(
     limit: int = 10_000,
 ) -> list[Bucket]:
     """Buckets in the order of their names, `after` exclusive; of one owner and those `beside`, by id, or of all."""
-    statement = _select_bucket.where(buckets.c.name > after, buckets.c.name >= prefix)
+    statement = _select_bucket.where(buckets.c.name > after, buckets.c.name >= prefix, _is_there)
     if prefix:
         statement = statement.where(buckets.c.name < prefix + "\x7f")  # names are ASCII
     if owner_id is not None:

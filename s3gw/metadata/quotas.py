@@ -87,9 +87,14 @@ def require_room(
             return
         except QuotaExceeded:
             dropped = trash.drop_oldest(conn, bucket_id, _DROPPED) if len(noted) < _MOST_DROPPED else []
-            if not dropped:
-                raise
             noted += dropped
+            if not dropped and not (state.is_owner_limited and _drop_of_deleted(conn, state)):
+                raise
+
+
+def _drop_of_deleted(conn: Connection, state: State) -> int:
+    """Of the owner's buckets that were deleted, whose trash counts against his quota."""
+    return trash.drop_of_deleted(conn, state.owner_id, _DROPPED)
 
 
 def _adds(more: Usage) -> bool:
@@ -115,6 +120,11 @@ def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, ac
     more = more._replace(trash_bytes=-there.trash_bytes, trashed=-there.trashed)
     if _adds(more):
         for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
+            if quota.what == _OF_OWNER:
+                gives = trash.of_deleted(conn, state.owner_id)
+                quota = quota._replace(
+                    used_bytes=quota.used_bytes - gives.trash_bytes, used_objects=quota.used_objects - gives.trashed
+                )
             quota.require(state.owner_id == actor_id)
 
 

@@ -109,9 +109,13 @@ buckets = Table(
     Column("has_prefix_quotas", SmallInteger, nullable=False, server_default="0"),
     Column("trash_seconds", BigInteger, nullable=False, server_default="0"),  # how long trash is kept; 0: there is none
     Column("updated_at", BigInteger, nullable=False, server_default="0"),  # what is set for it, not what is in it
+    Column("deleted_at", BigInteger),  # it can be restored: metadata/deleted_buckets.py
+    Column("deleted_name", Text),
+    Column("restorable_until", BigInteger),
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
+partial_index("ix_buckets_restorable", buckets.c.restorable_until, where="restorable_until IS NOT NULL")
 
 # Who was given something of a bucket: a user or a group, read, write or admin, on all of it, a prefix or a file.
 grants = Table(

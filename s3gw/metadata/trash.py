@@ -15,7 +15,7 @@ from s3gw.metadata import contents, outbox
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject, Noted
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import trash
+from s3gw.metadata.schema import buckets, trash
 from s3gw.metadata.usage import Usage
 
 
@@ -79,6 +79,18 @@ _expired = Prepared(
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
 )
+
+_in_deleted = trash.c.bucket_id.in_(
+    select(buckets.c.id).where(buckets.c.owner_id == bindparam("owner_id"), buckets.c.deleted_at.is_not(None))
+)
+_of_deleted = Prepared(
+    select(*_columns)
+    .where(_in_deleted)
+    .order_by(trash.c.id)
+    .limit(bindparam("batch"))
+    .with_for_update(skip_locked=True)
+)
+_sum_of_deleted = Prepared(select(func.coalesce(func.sum(trash.c.size), 0), func.count()).where(_in_deleted))
 
 
 def put(
@@ -173,9 +185,24 @@ def drop_oldest(conn: Connection, bucket_id: int, limit: int) -> list[Noted]:
     return _drop(conn, _oldest.all(conn, bucket_id=bucket_id, batch=limit))
 
 
+def drop_of_deleted(conn: Connection, owner_id: str, limit: int) -> int:
+    """Of the buckets of a user that were deleted the oldest, for good, counted here; how many."""
+    return _drop_counted(conn, _of_deleted.all(conn, owner_id=owner_id, batch=limit))
+
+
+def of_deleted(conn: Connection, owner_id: str) -> Usage:
+    """What is in the trash of the buckets of a user that were deleted."""
+    size, count = _sum_of_deleted.all(conn, owner_id=owner_id)[0]
+    return Usage(trash_bytes=int(size), trashed=int(count))
+
+
 def drop_expired(conn: Connection, before: int, limit: int) -> int:
     """What is over, of any bucket, counted here; how many."""
-    dropped = _drop(conn, rows := _expired.all(conn, before=before, batch=limit))
+    return _drop_counted(conn, _expired.all(conn, before=before, batch=limit))
+
+
+def _drop_counted(conn: Connection, rows: list[tuple[Any, ...]]) -> int:
+    dropped = _drop(conn, rows)
     for row, noted in zip(rows, dropped, strict=True):
         outbox.count(conn, Trashed._make(row).bucket_id, noted.changed.key, noted.more)
     return len(dropped)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
 from s3gw.errors import NoSuchUpload
-from s3gw.metadata import audited_removals, buckets, contents, outbox, trash
+from s3gw.metadata import audited_removals, buckets, contents, deleted_buckets, outbox, trash
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
@@ -245,8 +245,9 @@ def abort(conn: Connection, upload_id: str) -> int:
     return removed.parts
 
 
-def delete_bucket(change: Change) -> bool:
-    """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone.
+def delete_bucket(change: Change, for_good: bool = False) -> bool:
+    """One step of deleting a bucket, to be repeated in transactions of their own until it is true: then it is gone. For
+    as long as it keeps trash it can be restored, unless it is deleted `for_good`.
 
     A bucket with unfinished uploads counts as empty, as on AWS, and so does one with trash: each step removes some, and
     other writers go between two. Raises BucketNotEmpty before anything is aborted, and NoSuchBucket.
@@ -259,10 +260,15 @@ def delete_bucket(change: Change) -> bool:
         removed += 1 + abort(conn, upload_id)
         if removed >= _STEP:
             return False
-    if trash.drop_oldest(conn, bucket_id, _STEP):
+    state = buckets.state_of(conn, bucket_id)
+    seconds = 0 if for_good or state is None else state.trash_seconds
+    if not seconds and trash.drop_oldest(conn, bucket_id, _STEP):
         return False
     audited_removals.end_grants_in(conn, change.actor, bucket_id)
     audited_removals.end_links_in(conn, change.actor, bucket_id)
     change.record("bucket.delete", buckets.told(conn, buckets.name_of(conn, bucket_id)), None)
-    buckets.delete_bucket(conn, bucket_id)
+    if seconds:
+        deleted_buckets.hide(change, seconds)
+    else:
+        buckets.delete_bucket(conn, bucket_id)
     return True

@@ -244,9 +244,18 @@ async def head_bucket(call: Call, input: HeadBucketRequestTypeDef) -> Output:
 
 
 async def delete_bucket(call: Call, input: DeleteBucketRequestTypeDef) -> Output:
+    """It can be restored for as long as it keeps its trash."""
+    return await _delete(call, for_good=False)
+
+
+async def delete_bucket_for_good(call: Call, input: DeleteBucketRequestTypeDef) -> Output:
+    return await _delete(call, for_good=True)
+
+
+async def _delete(call: Call, *, for_good: bool) -> Output:
     bucket = call.the_bucket
     try:
-        while not await call.change([call.bucket_lock], uploads.delete_bucket):
+        while not await call.change([call.bucket_lock], uploads.delete_bucket, for_good):
             pass
     except BucketNotEmpty:
         message = _NOT_EMPTY_OF_VERSIONS if bucket.versioning else None

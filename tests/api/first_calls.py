@@ -165,6 +165,12 @@ def _of_empty_bucket(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: made.json()["id"]})
 
 
+def _of_deleted_bucket(world: World) -> Call:
+    call = _of_empty_bucket(world)
+    assert world.user.http.delete(f"/buckets/{call.real[_BUCKET]}").status_code == 204
+    return call
+
+
 def _of_grant(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _USER: world.grant().id})
 
@@ -310,6 +316,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_bucket": _of_bucket,
     "update_bucket": _of_bucket,
     "delete_bucket": _of_empty_bucket,
+    "restore_bucket": _of_deleted_bucket,
     "get_storage": _of_bucket,
     "share": _of_bucket,
     "list_access": _of_bucket,

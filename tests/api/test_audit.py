@@ -82,6 +82,7 @@ _ONE_AFTER_THE_OTHER = {
     ("PUT", "/links/{link_id}"): "link.update",
     ("DELETE", "/links/{link_id}"): "link.revoke",
     ("DELETE", "/buckets/{bucket_id}"): "bucket.delete",
+    ("POST", "/buckets/{bucket_id}/restore"): "bucket.restore",
     ("POST", "/users/me/totp/confirm"): "user.totp.enable",
     ("POST", "/users/me/totp/recovery-codes"): "user.totp.recovery_codes",
     ("DELETE", "/users/me/totp"): "user.totp.disable",
@@ -163,7 +164,7 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     linked = person.http.post(f"{share}/links", json={"kind": "folder", "prefix": ""})
     link = f"/links/{linked.json()['id']}"
     answers += [linked, person.http.put(link, json={"max_downloads": 5}), person.http.delete(link)]
-    answers.append(person.http.delete(share))
+    answers += [person.http.delete(share), person.http.post(f"{share}/restore", json={})]
     secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]
     answers.append(person.http.post("/users/me/totp/confirm", json={"totp": TOTP(secret).now()}))
     codes = answers[-1].json()["recovery_codes"]

@@ -67,6 +67,7 @@ _OF_BUCKETS = {  # test_buckets.py
     ("PUT", "/buckets/{bucket_id}"),
     ("DELETE", "/buckets/{bucket_id}"),
     ("GET", "/buckets/{bucket_id}/storage"),
+    ("POST", "/buckets/{bucket_id}/restore"),  # test_deleted_buckets.py
 }
 _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/file"),

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from s3gw.errors import NoSuchBucket
 from s3gw.jobs import empty_trash as emptying
 from s3gw.jobs.empty_trash import empty_trash
 from s3gw.metadata import contents, objects, schema, trash, uploads, usage
@@ -61,10 +62,35 @@ async def test_only_what_is_over_is_dropped_when_the_clock_has_settled(
     assert (await files.read(usage.of_bucket, 1)).trashed == 1
 
 
-async def test_a_bucket_is_deleted_with_its_trash(process: Process, files: Database) -> None:
-    steps = 0
-    while not await change(files, ChangeFacts(1, ACTOR, "u", 5), [], uploads.delete_bucket):
+async def delete_bucket(database: Database, *, for_good: bool) -> int:
+    """How many steps it took."""
+    steps = 1
+    while not await change(database, ChangeFacts(1, ACTOR, "u", 5), [], uploads.delete_bucket, for_good):
         steps += 1
-    assert steps == 1
+    return steps
+
+
+async def test_a_bucket_is_deleted_for_good_with_its_trash(process: Process, files: Database) -> None:
+    assert await delete_bucket(files, for_good=True) == 2
     assert await process.leftovers() == (0, 0, 0)
     assert await files.read(keys) == []
+
+
+async def test_a_deleted_bucket_is_there_for_as_long_as_it_keeps_trash(
+    process: Process, files: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying, "_clock", SimpleNamespace(settle=lambda now: now))
+    assert await delete_bucket(files, for_good=False) == 1
+    await empty_trash(process.services, None, lambda told: None)
+    assert len(await files.read(keys)) == 3
+    with pytest.raises(NoSuchBucket):
+        await delete_bucket(files, for_good=False)
+
+    def age(conn: Connection) -> None:
+        conn.execute(update(schema.buckets).values(restorable_until=now(conn) - DAY))
+
+    await files.write(age)
+    await empty_trash(process.services, None, lambda told: None)
+    assert await process.leftovers() == (0, 0, 0)
+    assert await files.read(keys) == []
+    assert await files.read(lambda conn: conn.execute(select(schema.buckets.c.id)).scalars().all()) == []
