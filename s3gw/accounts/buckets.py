@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from s3gw.accounts import jobs
 from s3gw.accounts.etags import etag_of as hashed
 from s3gw.accounts.etags import require_match
 from s3gw.accounts.grants import find_bucket
@@ -19,6 +20,7 @@ from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
 from s3gw.errors import InvalidBucketName
 from s3gw.metadata import bucket_lists, buckets, configurations, cors, quotas, usage
+from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.bucket_lists import Scope, Told, Wanted
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import Change
@@ -29,6 +31,7 @@ from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
 from s3gw.operations.buckets import create_new_bucket
 from s3gw.operations.call import Call, GivenContext, Output
+from s3gw.operations.empty_bucket import MAY_DELETE_BUCKET
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
 from s3gw.problems import Fault, Invalid, PermissionDenied
@@ -203,6 +206,16 @@ async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: 
     """Raises BucketNotEmpty."""
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
     await _on_bucket(services, caller, origin, bucket, "DeleteBucket", OPERATIONS["DeleteBucket"])
+
+
+async def delete_with_all(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> AskedJob:
+    """By a job, for who may delete it. Asked again while that isn't done, it is the same job."""
+    bucket, _ = await find_bucket(services, caller, origin, bucket_id)
+    await _on_bucket(services, caller, origin, bucket, "DeleteBucket", MAY_DELETE_BUCKET)
+    asked = {"bucket_id": bucket_id}
+    return await jobs.ask(
+        services, caller, origin, "delete_bucket", asked, bucket.name, singleton=f"delete_bucket/{bucket_id}"
+    )
 
 
 async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Storage:

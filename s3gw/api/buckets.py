@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from s3gw.accounts import buckets
 from s3gw.accounts.buckets import Shown, etag_of
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
+from s3gw.api.jobs import Job, job_model
 from s3gw.api.models import Body, Id, IfMatch, Page, Text, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
@@ -171,9 +173,20 @@ async def update_bucket(
     return _told(await buckets.update(services, caller, origin, bucket_id, fields, if_match), response)
 
 
-@router.delete("/{bucket_id}", status_code=204)
-async def delete_bucket(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Response:
-    """One in which nothing is."""
+@router.delete("/{bucket_id}", status_code=204, responses={202: {"model": Job}})
+async def delete_bucket(
+    bucket_id: Id,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    force: Annotated[
+        bool, Query(description="With all that is in it, for good: by a job, which is the answer (202).")
+    ] = False,
+) -> Response:
+    """One in which nothing is, unless `force` is said: else it is 409. What is in its trash goes with it."""
+    if force:
+        job = await buckets.delete_with_all(services, caller, origin, bucket_id)
+        return JSONResponse(job_model(job).model_dump(mode="json"), 202)
     await buckets.delete(services, caller, origin, bucket_id)
     return Response(status_code=204)
 
