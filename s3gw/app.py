@@ -12,12 +12,10 @@ from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import Passwords
 from s3gw.auth.request_digests import RequestDigests
-from s3gw.content.reader import ContentReader
-from s3gw.content.writer import BodyWriter
 from s3gw.folders import blob_folder
 from s3gw.key_uses import KeyUses
-from s3gw.known_rules import KnownRules
 from s3gw.lazy_app import LazyApp, json_api, share_pages
+from s3gw.operation_services import open_operation_services
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
 from s3gw.services import Services
@@ -38,36 +36,21 @@ class Application:
 @asynccontextmanager
 async def open_services(settings: Settings, role: str) -> AsyncIterator[Services]:
     """Everything that serves a request, on top of an open storage."""
-    async with open_storage(settings, role) as storage:
-        database, store, pins = storage.database, storage.store, storage.pins
-        writer = BodyWriter(
-            database,
-            store,
-            storage.process_identity.name,
-            pins,
-            inline_limit=settings.inline_limit,
-            chunk_size=settings.chunk_size,
-            memory=settings.upload_memory - memory_of(settings),
-        )
-        reader = ContentReader(database, store)
+    memory = settings.upload_memory - memory_of(settings)
+    async with open_storage(settings, role) as storage, open_operation_services(storage, memory) as of_operations:
         keyring = open_keyring(settings)
         credentials, passwords = Credentials(keyring), Passwords()
         try:
             yield Services(
-                **vars(storage),
-                writer=writer,
-                reader=reader,
+                **vars(of_operations),
                 credentials=credentials,
-                known_rules=KnownRules(database),
                 passwords=passwords,
-                token_keys=TokenKeys(database, credentials),
-                key_uses=KeyUses(database),
+                token_keys=TokenKeys(storage.database, credentials),
+                key_uses=KeyUses(storage.database),
                 request_digests=RequestDigests(keyring.key(None)),
             )
         finally:
             passwords.close()
-            await writer.close()
-            await reader.close()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a process that answers requests works with: an open store, and what reads, writes and signs for it."""
+"""What a process that performs operations works with: an open store, and what reads, writes and signs for it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Services(Storage):
-    """Made once, by app.py, for all doors."""
+class OperationServices(Storage):
+    """Of operations, whether a door asks for them or a job does (operation_services.py makes them)."""
 
     writer: BodyWriter
     reader: ContentReader
-    credentials: Credentials
     known_rules: KnownRules
+    running_hashes: RunningHashes = field(default_factory=RunningHashes, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Services(OperationServices):
+    """Of a process that answers requests. Made once, by app.py, for all doors."""
+
+    credentials: Credentials
     passwords: Passwords
     token_keys: TokenKeys
     key_uses: KeyUses
     request_digests: RequestDigests
-    running_hashes: RunningHashes = field(default_factory=RunningHashes)
     open_archives: OpenArchives = field(default_factory=OpenArchives)

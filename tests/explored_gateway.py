@@ -134,7 +134,7 @@ class Gateway:
         nothing = cast("Any", None)
         return Services(
             cast("Any", settings), database, self._store, read_pins, ProcessIdentity(name), Room(self._data, None, 0),
-            body_writer, content_reader, nothing, KnownRules(database), nothing, nothing, nothing, nothing,
+            body_writer, content_reader, KnownRules(database), nothing, nothing, nothing, nothing, nothing,
         )  # fmt: skip
 
     def _matters(self, job: Any) -> bool:

@@ -32,7 +32,7 @@ ORDER = (
     ("api", "s3"),
     ("accounts", "telemetry", "tus"),
     ("log", "faults"),
-    ("operations",),
+    ("operations", "operation_services"),
     ("services",),
     ("storage", "known_rules", "token_keys", "key_uses", "health", "master_key_rotation"),
     ("access", "process_identity"),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from s3gw.accounts import measured_storage
+from s3gw.accounts import jobs, measured_storage
 from s3gw.accounts.etags import etag_of as hashed
 from s3gw.accounts.etags import require_match
 from s3gw.accounts.grants import find_bucket
@@ -21,6 +21,7 @@ from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
 from s3gw.errors import InvalidBucketName
 from s3gw.metadata import bucket_lists, buckets, configurations, cors, deleted_buckets, quotas, usage
+from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.bucket_lists import Scope, Told, Wanted
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change
@@ -32,8 +33,9 @@ from s3gw.metadata.usage import Usage
 from s3gw.names import valid_bucket_name
 from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
-from s3gw.operations.buckets import create_new_bucket, delete_bucket_for_good
+from s3gw.operations.buckets import create_new_bucket
 from s3gw.operations.call import Call, GivenContext, Output
+from s3gw.operations.empty_bucket import DELETE_FOR_GOOD, MAY_DELETE_BUCKET
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
 from s3gw.problems import Fault, Invalid, NotFound, PermissionDenied
@@ -213,7 +215,7 @@ async def delete(services: Services, caller: Caller, origin: Origin, bucket_id: 
         await _on_deleted(services, caller, origin, deleted, replace(row, handler=_drop))
         return
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
-    row = replace(row, handler=delete_bucket_for_good) if for_good else row
+    row = DELETE_FOR_GOOD if for_good else row
     await _on_bucket(services, caller, origin, bucket, "DeleteBucket", row)
 
 
@@ -249,6 +251,16 @@ async def _on_deleted(services: Services, caller: Caller, origin: Origin, delete
     await _on_bucket(services, caller, origin, deleted.bucket, "DeleteBucket", row)
 
 
+async def delete_with_all(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> AskedJob:
+    """By a job, for who may delete it. Asked again while that isn't done, it is the same job."""
+    bucket, _ = await find_bucket(services, caller, origin, bucket_id)
+    await _on_bucket(services, caller, origin, bucket, "DeleteBucket", MAY_DELETE_BUCKET)
+    asked = {"bucket_id": bucket_id}
+    return await jobs.ask(
+        services, caller, origin, "delete_bucket", asked, bucket.name, singleton=f"delete_bucket/{bucket_id}"
+    )
+
+
 async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str, with_details: bool) -> Storage:
     """For who may list all of it. Raises NotFound and PermissionDenied."""
     bucket = await _measurable(services, caller, origin, bucket_id)
@@ -256,6 +268,14 @@ async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_
     if with_details:
         return told._replace(details=await measured_storage.report_of(services.database, bucket, _is_of_all(caller)))
     return told
+
+
+async def measure(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> AskedJob:
+    """By a job, for who may see it. Asked again while that isn't done, it is the same job."""
+    bucket, is_of_all = await _measurable(services, caller, origin, bucket_id), _is_of_all(caller)
+    asked = {"bucket_id": bucket_id, "is_of_all": is_of_all}
+    singleton = f"measure_storage/{caller.principal.user_id}/{bucket_id}"
+    return await jobs.ask(services, caller, origin, "measure_storage", asked, bucket.name, singleton=singleton)
 
 
 async def _measurable(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Bucket:

@@ -25,6 +25,7 @@ _TYPES_AT_ONCE = 1000
 _MOST_ROWS = 10_000  # that are looked at while somebody waits
 _CHUNK = 1 << 20  # bytes; chunks are larger unless a setting makes them small
 
+Progress = Callable[[int], Awaitable[None]]
 Pace = Callable[[Awaitable["_Step"]], Awaitable["_Step"]]
 
 
@@ -58,6 +59,10 @@ async def _at_once(step: Awaitable[_Step]) -> _Step:
     return await step
 
 
+async def _unseen(rows: int) -> None:
+    """Nobody asks how far it is."""
+
+
 async def report_of(database: Database, bucket: Bucket, is_of_all: bool) -> Report | None:
     """Of now, where that takes no longer than one waits for a page; else the last one, if there is one."""
     try:
@@ -73,7 +78,7 @@ async def measure(
     *,
     most_rows: int | None = None,
     pace: Pace = _at_once,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Progress = _unseen,
 ) -> Report:
     """Reckoned with all buckets, or with those of its owner. Raises TooMuch."""
     at, used, others = await database.scan(_looked_at, bucket, is_of_all)
@@ -117,7 +122,7 @@ def _pass_of(unit: Unit, passes: int) -> int:
 
 
 class _Walk:
-    def __init__(self, database: Database, most_rows: int | None, pace: Pace, progress: Callable[[int], None]) -> None:
+    def __init__(self, database: Database, most_rows: int | None, pace: Pace, progress: Progress) -> None:
         self._database, self._most_rows, self._pace, self._progress = database, most_rows, pace, progress
         self._rows = 0
 
@@ -130,7 +135,7 @@ class _Walk:
                 self._rows += len(kept)
                 if self._most_rows is not None and self._rows > self._most_rows:
                     raise TooMuch
-                self._progress(self._rows)
+                await self._progress(self._rows)
                 yield step
                 if kept:
                     place = kept[-1].place

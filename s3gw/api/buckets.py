@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from s3gw.accounts import buckets
 from s3gw.accounts.buckets import Shown, etag_of
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
+from s3gw.api.jobs import StartedJob, started
 from s3gw.api.models import Body, Id, IfMatch, Page, Text, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
@@ -197,17 +198,22 @@ async def update_bucket(
     return _told(await buckets.update(services, caller, origin, bucket_id, fields, if_match), response)
 
 
-@router.delete("/{bucket_id}", status_code=204)
+@router.delete("/{bucket_id}", status_code=204, responses={202: {"model": StartedJob}})
 async def delete_bucket(
     bucket_id: Id,
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
-    permanent: Annotated[
-        bool, Query(description="At once for good, with its trash; also of one that is deleted.")
+    force: Annotated[
+        bool, Query(description="With all that is in it, for good: by a job, which is the answer (202).")
     ] = False,
+    permanent: Annotated[bool, Query(description="For good, with its trash; or one that is deleted.")] = False,
 ) -> Response:
-    """One in which nothing is. For as long as it keeps trash it can be restored; its name is free at once."""
+    """One in which nothing is, unless `force` is said: else it is 409. As long as it keeps trash it can be restored;
+    its name is free.
+    """
+    if force:
+        return started(await buckets.delete_with_all(services, caller, origin, bucket_id))
     await buckets.delete(services, caller, origin, bucket_id, permanent)
     return Response(status_code=204)
 
@@ -263,6 +269,12 @@ async def get_storage(
         if found.details is None
         else Details(measured_at=time_of(found.details.measured_at), **found.details.document),
     )
+
+
+@router.post("/{bucket_id}/storage/measure", status_code=202, response_model=StartedJob)
+async def measure_storage(bucket_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin) -> Response:
+    """What `GET …/storage?details=true` tells of a bucket that isn't small, by a job. For whom that tells it."""
+    return started(await buckets.measure(services, caller, origin, bucket_id))
 
 
 def _left(most: int | None, used: int) -> int | None:

@@ -21,6 +21,7 @@ _UNTIL = "2027-11-27T09:30:00Z"
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiIzZjJiOGMxZSJ9.c2lnbmF0dXJl"
 _REFRESH = "kq3N0u5Zr2Wf8yB1xH7cT4vD6jL9mP0aS"
 _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
+_JOB = "f3a21b4c-5d6e-4f70-8b9c-0d1e2f3a4b5c"
 _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
 _POLICY = {
@@ -53,6 +54,16 @@ _OF_BUCKET = {
     "is_deleted": False,
     "deleted_at": None,
     "restorable_until": None,
+}
+_OF_JOB: dict[str, Any] = {
+    "id": _JOB,
+    "kind": "delete_bucket",
+    "state": "running",
+    "progress": {"done": 12_000, "total": 50_000},
+    "result": None,
+    "error": None,
+    "created_at": _MADE,
+    "updated_at": _CHANGED,
 }
 _FILE_MODEL = {
     "id": _FILE,
@@ -169,6 +180,8 @@ OF_MODELS: dict[str, Any] = {
     "GroupName": {"name": "editors"},
     "HealthModel": {"status": "ok", "version": "0.1.0", "database": "ok", "reading": "ok", "writing": "ok"},
     "Invitation": {"id": _INVITATION, "invitation": _LINK, "email": "bob@example.com", "expires_at": _UNTIL},
+    "Job": _OF_JOB,
+    "StartedJob": _OF_JOB | {"job_id": _JOB, "state": "queued", "progress": {"done": 0, "total": None}},
     "Key": _KEY,
     "KeyWithSecret": _KEY | {"last_used_at": None, "secret_access_key": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"},
     "Link": {
@@ -305,6 +318,7 @@ OF_PARAMETERS: dict[str, str] = {
     "file_id": _FILE,
     "upload_id": _UPLOAD,
     "group_id": _GROUP,
+    "job_id": _JOB,
     "link_id": _LINK_ID,
     "invitation_id": _INVITATION,
     "name": "pictures",

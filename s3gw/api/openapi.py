@@ -42,6 +42,7 @@ TAGS = {
     "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
     "uploads": "Uploads that are gone on with where they broke off (TUS 1.0.0), and URLs to S3 itself.",
     "share links": "Links by which whoever has one gets a file or a folder, or sends files.",
+    "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",

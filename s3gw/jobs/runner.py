@@ -1,7 +1,8 @@
 """Runs jobs: leases what is due, renews the lease while it works, and tries again with growing pauses.
 
 Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
-per kind that is queued anew each time it has ended, well or not: it never dies.
+per kind that is queued anew each time it has ended, well or not: it never dies. What users ask for has room of its own,
+so that it keeps nothing waiting that the server needs.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import json
 import logging
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3gw.disks.faults import in_words
+from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.table import KINDS, Kind
-from s3gw.metadata import jobs
+from s3gw.metadata import asked_jobs, jobs
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
-from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, Job
+from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
 POLL = 0.5  # seconds
 _AT_ONCE = 4
+_ASKED_AT_ONCE = 2  # of those that users asked for, beside the others
 _RENEW = 10.0
 _LOOK_AHEAD = 5.0  # seconds between two looks whether the clock was set back
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
@@ -35,7 +39,7 @@ _logger = logging.getLogger("s3gw.jobs")
 
 async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
     """Work until told to stop; what is being worked on then is given back for the next runner."""
-    running: set[asyncio.Task[None]] = set()
+    running: dict[bool, set[asyncio.Task[None]]] = {False: set(), True: set()}  # by whether a user asked for it
     is_scheduled, look_ahead_at = False, 0.0
     try:
         while not stop.is_set():
@@ -46,26 +50,29 @@ async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
                 if time.monotonic() >= look_ahead_at:
                     await _pull_back(services)
                     look_ahead_at = time.monotonic() + _LOOK_AHEAD
-                found = await _lease_due(services, _AT_ONCE - len(running))
+                found = await _lease_due(services, _AT_ONCE - len(running[False]), False)
+                found += await _lease_due(services, _ASKED_AT_ONCE - len(running[True]), True)
             except DatabaseUnavailable as error:
                 _logger.warning("no work: %s", error)
                 found = []
             for job in found:
+                beside = running[job.asked_by is not None]
                 task = asyncio.create_task(_run(services, job))
-                running.add(task)
-                task.add_done_callback(running.discard)
-            await _wait(stop, running)
+                beside.add(task)
+                task.add_done_callback(beside.discard)
+            await _wait(stop, running[False] | running[True])
     finally:
-        for task in running:
+        tasks = running[False] | running[True]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _lease_due(services: Storage, limit: int) -> list[Job]:
+async def _lease_due(services: Storage, limit: int, asked: bool) -> list[Job]:
     # Read first, so that an empty queue costs no write transaction.
-    if limit < 1 or not await services.database.read(jobs.any_due):
+    if limit < 1 or not await services.database.read(jobs.any_due, asked):
         return []
-    return await services.database.write(jobs.lease, services.process_identity.name, LEASE, limit)
+    return await services.database.write(jobs.lease, services.process_identity.name, LEASE, limit, asked)
 
 
 async def _pull_back(services: Storage) -> None:
@@ -99,12 +106,19 @@ async def _run(services: Storage, job: Job) -> None:
     except asyncio.CancelledError:
         await _end(services, jobs.give_back, job)
         raise
+    except Cancelled:
+        await _end(services, partial(asked_jobs.end, job=job, state=CANCELLED, progress=attempt.progress))
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
         message = f"{type(error).__name__}: {in_words(error)}"[:_ERROR_LENGTH]
+        refusal = refusal_of(error) if job.asked_by is not None else None
+        if refusal is not None:
+            told = {"progress": attempt.progress, "refusal": refusal, "error": message}
+            await _end(services, partial(asked_jobs.end, job=job, state=DEAD, **told))
+            return
         await _end(services, _failed, job, kind, message, attempt.progress)
         _logger.warning("job %s (%s) failed: %s", job.id, job.kind, in_words(error))
     else:
-        await _end(services, _succeeded, job, kind, attempt.progress)
+        await _end(services, _succeeded, job, kind, attempt)
 
 
 async def _end(services: Storage, fn: Any, *args: Any) -> None:
@@ -119,10 +133,18 @@ class _Attempt:
         self._services, self._job = services, job
         self._lease_ends = time.monotonic() + LEASE
         self.progress: Any = None
+        self._asked = None if job.asked_by is None else Asked(services.database, job, self._report)
+
+    @property
+    def result(self) -> Any:
+        return None if self._asked is None else self._asked.result
 
     async def work(self, kind: Kind) -> None:
         """Raises what the handler raises, or TimeoutError when the lease was lost."""
-        work = asyncio.ensure_future(kind.handler(self._services, json.loads(self._job.payload), self._report))
+        if self._job.is_cancelled:  # while whoever ran it before died
+            raise Cancelled
+        given = json.loads(self._job.payload) if self._asked is None else self._asked
+        work = asyncio.ensure_future(kind.handler(self._services, given, self._report))
         try:
             while not (await asyncio.wait({work}, timeout=_RENEW))[0]:
                 if not await self._renew():
@@ -146,8 +168,11 @@ class _Attempt:
         return renewed
 
 
-def _succeeded(conn: Connection, job: Job, kind: Kind, progress: Any) -> None:
-    if kind.every is None:
+def _succeeded(conn: Connection, job: Job, kind: Kind, attempt: _Attempt) -> None:
+    progress = attempt.progress
+    if job.asked_by is not None:
+        asked_jobs.end(conn, job, DONE, progress=progress, result=attempt.result)
+    elif kind.every is None:
         jobs.finish(conn, job, DONE, progress=progress)
         jobs.delete_done_before(conn, now(conn) - _KEEP_DONE)
     elif jobs.finish(conn, job, QUEUED, again_in=kind.every, progress=progress):

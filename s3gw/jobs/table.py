@@ -1,4 +1,8 @@
-"""The kinds of background work: one row each. An incomplete row fails at import."""
+"""The kinds of background work: one row each. An incomplete row fails at import.
+
+What users ask for is loaded when the first of them does: it needs all that operations do, which is as much again as the
+job process has without it.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,18 @@ class Kind(NamedTuple):
     attempts: int | None = None
 
 
+async def _delete_bucket(services: Storage, payload: Any, progress: Progress) -> None:
+    from s3gw.jobs.delete_bucket import delete_bucket
+
+    await delete_bucket(services, payload, progress)
+
+
+async def _measure_storage(services: Storage, payload: Any, progress: Progress) -> None:
+    from s3gw.jobs.measure_storage import measure_storage
+
+    await measure_storage(services, payload, progress)
+
+
 KINDS: dict[str, Kind] = {
     "reap": Kind(reap, every=5),
     "unlink": Kind(unlink, attempts=20),
@@ -38,6 +54,8 @@ KINDS: dict[str, Kind] = {
     "rebuild_search": Kind(rebuild_search, attempts=20),
     "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
+    "delete_bucket": Kind(_delete_bucket, attempts=10),
+    "measure_storage": Kind(_measure_storage, attempts=10),
     "forget_client_tokens": Kind(retired, attempts=1),
     "prune_audit_log": Kind(retired, attempts=1),
 }

@@ -12,18 +12,20 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import jobs
 
-QUEUED, RUNNING, DONE, DEAD = "queued", "running", "done", "dead"
+QUEUED, RUNNING, DONE, DEAD, CANCELLED = "queued", "running", "done", "dead", "cancelled"
 LEASE = 30.0  # seconds; none is longer
 
 
 class Job(NamedTuple):
+    """From `uuid` on it is about jobs that a user asked for (asked_jobs.py)."""
+
     id: int
     kind: str
     payload: str
@@ -37,6 +39,11 @@ class Job(NamedTuple):
     created_at: int
     updated_at: int
     singleton: str | None
+    uuid: str | None = None
+    asked_by: str | None = None
+    result: str | None = None
+    refusal: str | None = None
+    is_cancelled: int = 0
 
 
 class NoSuchJob(Exception):
@@ -55,26 +62,40 @@ _is_due = and_(
     jobs.c.run_at <= bindparam("at"),
     or_(jobs.c.state == QUEUED, jobs.c.lease_until < bindparam("at")),
 )
-_any_due = Prepared(select(jobs.c.id).where(_is_due).limit(1))
-_due = (
-    select(jobs.c.id)
-    .where(_is_due)
-    .order_by(jobs.c.run_at, jobs.c.id)
-    .limit(bindparam("batch"))
-    .with_for_update(skip_locked=True)
-)
-_lease = Prepared(
-    update(jobs)
-    .where(jobs.c.id.in_(_due))
-    .values(
-        state=bindparam("running"),
-        attempts=jobs.c.attempts + 1,
-        leased_by=bindparam("runner"),
-        lease_until=bindparam("until"),
-        updated_at=bindparam("at"),
+# Whether a user asked for them; None: either.
+_ASKED: dict[bool | None, ColumnElement[bool]] = {
+    None: true(),
+    False: jobs.c.asked_by.is_(None),
+    True: jobs.c.asked_by.is_not(None),
+}
+_any_due = {
+    asked: Prepared(select(jobs.c.id).where(_is_due, condition).limit(1)) for asked, condition in _ASKED.items()
+}
+
+
+def _lease_of_kind(condition: ColumnElement[bool]) -> Prepared:
+    due = (
+        select(jobs.c.id)
+        .where(_is_due, condition)
+        .order_by(jobs.c.run_at, jobs.c.id)
+        .limit(bindparam("batch"))
+        .with_for_update(skip_locked=True)
     )
-    .returning(*jobs.c)
-)
+    return Prepared(
+        update(jobs)
+        .where(jobs.c.id.in_(due))
+        .values(
+            state=bindparam("running"),
+            attempts=jobs.c.attempts + 1,
+            leased_by=bindparam("runner"),
+            lease_until=bindparam("until"),
+            updated_at=bindparam("at"),
+        )
+        .returning(*jobs.c)
+    )
+
+
+_lease = {asked: _lease_of_kind(condition) for asked, condition in _ASKED.items()}
 _renew = Prepared(
     update(jobs)
     .where(*_leased)
@@ -138,9 +159,9 @@ def enqueue(
     return conn.execute(statement).scalar_one_or_none()
 
 
-def any_due(conn: Connection) -> bool:
-    """Only reads: most of the time there is nothing to lease."""
-    return bool(_any_due.all(conn, at=now(conn)))
+def any_due(conn: Connection, asked: bool | None = None) -> bool:
+    """Only reads: most of the time there is nothing to lease. `asked`: of those that users asked for, or of others."""
+    return bool(_any_due[asked].all(conn, at=now(conn)))
 
 
 def any_ahead(conn: Connection) -> bool:
@@ -162,10 +183,10 @@ def _microseconds(seconds: float) -> int:
     return int(seconds * 1_000_000)
 
 
-def lease(conn: Connection, runner: str, seconds: float, limit: int) -> list[Job]:
+def lease(conn: Connection, runner: str, seconds: float, limit: int, asked: bool | None = None) -> list[Job]:
     at = now(conn)
     until = at + int(seconds * 1_000_000)
-    rows = _lease.all(conn, runner=runner, at=at, until=until, batch=limit, running=RUNNING)
+    rows = _lease[asked].all(conn, runner=runner, at=at, until=until, batch=limit, running=RUNNING)
     return sorted((Job._make(row) for row in rows), key=lambda job: (job.run_at, job.id))
 
 
@@ -231,9 +252,12 @@ def retry(conn: Connection, job_id: int) -> Job:
     if job.singleton is not None and _find_singleton.all(conn, name=job.singleton):
         raise NoSuchJob(f"job {job_id} has a successor, which is queued or running")
     values = {"state": QUEUED, "attempts": 0, "error": None, "run_at": now(conn), "updated_at": now(conn)}
+    values |= {"refusal": None, "is_cancelled": 0}
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(values))
     return get(conn, job_id)
 
 
 def delete_done_before(conn: Connection, at: int) -> int:
-    return conn.execute(delete(jobs).where(jobs.c.state == DONE, jobs.c.updated_at < at)).rowcount
+    """But for those that users asked for, who look at them for longer (ended.py)."""
+    done = (jobs.c.state == DONE, jobs.c.updated_at < at, jobs.c.asked_by.is_(None))
+    return conn.execute(delete(jobs).where(*done)).rowcount

@@ -434,7 +434,7 @@ jobs = Table(
     Column("id", Identifier, primary_key=True, autoincrement=True),
     Column("kind", Text, nullable=False),
     Column("payload", Text, nullable=False),  # JSON
-    Column("state", Text, nullable=False),  # queued | running | done | dead
+    Column("state", Text, nullable=False),  # queued | running | done | dead | cancelled
     Column("attempts", Integer, nullable=False),
     Column("run_at", BigInteger, nullable=False),
     Column("leased_by", Text),
@@ -444,8 +444,15 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("singleton", Text),  # at most one queued or running job bears the same name here
+    Column("uuid", Text),  # what follows is of jobs that a user asked for, and NULL of others
+    Column("asked_by", Text),  # users.id
+    Column("result", Text),  # JSON
+    Column("refusal", Text),  # JSON: what the user is told of why it failed
+    Column("is_cancelled", SmallInteger, nullable=False, server_default="0"),
+    Index("ux_jobs_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
+partial_index("ix_jobs_asked_by", jobs.c.asked_by, jobs.c.id, where="asked_by IS NOT NULL")
 partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
 partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True

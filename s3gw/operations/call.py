@@ -17,7 +17,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.uploads import Upload
-from s3gw.services import Services
+from s3gw.services import OperationServices
 
 if TYPE_CHECKING:
     from s3gw.checksums import Hasher
@@ -135,7 +135,7 @@ class Call:
     `operation` is AWS's name of it.
     """
 
-    services: Services
+    services: OperationServices
     principal: Principal
     input: Input
     request_id: str

@@ -32,7 +32,7 @@ from s3gw.operations.table import OPERATIONS, Need, actions_of
 _PUT_ACL = frozenset(("s3:PutBucketAcl", "s3:PutObjectAcl", "s3:PutObjectVersionAcl"))
 
 if TYPE_CHECKING:
-    from s3gw.services import Services
+    from s3gw.services import OperationServices
 
 
 class Unexplainable(ValueError):
@@ -69,7 +69,7 @@ class Explanation(NamedTuple):
 
 @dataclass(frozen=True)
 class _OnlySettings:
-    """In the place of Services: nothing else is asked of them where nothing is served."""
+    """In the place of services: nothing else is asked of them where nothing is served."""
 
     settings: Settings
 
@@ -97,7 +97,7 @@ def explain(conn: Connection, settings: Settings, asked: Asked) -> Explanation:
         hint = f": give --bucket {likely}" if likely != asked.bucket and valid_bucket_name(likely) else ""
         raise Unexplainable(f"{asked.bucket} can't be the name of a bucket{hint}")
     principal, disabled = _principal(conn, asked)
-    call = Call(cast("Services", _OnlySettings(settings)), principal, _input(asked), "", now(conn))
+    call = Call(cast("OperationServices", _OnlySettings(settings)), principal, _input(asked), "", now(conn))
     version = _load(conn, call, asked, need)
     facts = _Facts(asked.facts)
     decision, unmet = decide_on(call, need, version, facts.of)

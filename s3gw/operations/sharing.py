@@ -13,7 +13,7 @@ from s3gw.operations.authorize import decide_on, load_rules
 from s3gw.operations.call import Call, GivenContext
 from s3gw.operations.facts import facts_of
 from s3gw.operations.table import OPERATIONS
-from s3gw.services import Services
+from s3gw.services import OperationServices
 
 _SETS_POLICY, _LISTS = OPERATIONS["PutBucketPolicy"], OPERATIONS["ListObjectsV2"]
 
@@ -37,7 +37,9 @@ class Rights(NamedTuple):
         )
 
 
-async def rights_on(services: Services, principal: Principal, bucket: Bucket, address: str, now: int) -> Rights:
+async def rights_on(
+    services: OperationServices, principal: Principal, bucket: Bucket, address: str, now: int
+) -> Rights:
     call = Call(services, principal, {}, "", now, bucket=bucket, context=GivenContext(source_ip=address))
     await load_rules(call, _SETS_POLICY)
     policy, lists = (decide_on(call, row.needs[0], None, facts_of)[0] for row in (_SETS_POLICY, _LISTS))

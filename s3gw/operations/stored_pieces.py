@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator
 from s3gw.content.open_content import OpenContent, Piece
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import resumable_uploads, uploads
-from s3gw.services import Services
+from s3gw.services import OperationServices
 from s3gw.threads import in_thread
 
 
-async def stored_pieces(services: Services, upload_id: str, start: int, end: int) -> AsyncGenerator[Piece, None]:
+async def stored_pieces(
+    services: OperationServices, upload_id: str, start: int, end: int
+) -> AsyncGenerator[Piece, None]:
     """Of bytes that are stored already. Close it when it isn't read to its end. Raises NoSuchUpload."""
     begins = 0
     for part in await services.database.scan(uploads.list_parts, upload_id):
@@ -31,18 +33,18 @@ async def stored_pieces(services: Services, upload_id: str, start: int, end: int
         raise NoSuchUpload(UploadId=upload_id)
 
 
-async def _open(services: Services, upload_id: str, number: int, offset: int, length: int) -> OpenContent:
+async def _open(services: OperationServices, upload_id: str, number: int, offset: int, length: int) -> OpenContent:
     with services.pins.open() as pin:  # before the row is read: what came behind may have been joined to it
         content = await services.database.read(resumable_uploads.content_of, upload_id, number)
         return services.reader.open(content, pin, offset, length)
 
 
-async def first_bytes(services: Services, upload_id: str, most: int) -> bytes:
+async def first_bytes(services: OperationServices, upload_id: str, most: int) -> bytes:
     pieces = stored_pieces(services, upload_id, 0, most)
     return b"".join([bytes(piece) async for piece in pieces])
 
 
-async def hash_stored(services: Services, hasher: object, upload_id: str, start: int, end: int) -> None:
+async def hash_stored(services: OperationServices, hasher: object, upload_id: str, start: int, end: int) -> None:
     """Update it with these bytes: as long as reading and hashing them takes, beside other requests."""
     pieces = stored_pieces(services, upload_id, start, end)
     try:

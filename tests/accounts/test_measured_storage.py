@@ -46,7 +46,11 @@ async def test_steps_and_passes_change_nothing(database: Database, monkeypatch: 
     monkeypatch.setattr(measured_storage, "_STEP", 4)
     monkeypatch.setattr(measured_storage, "_UNITS_AT_ONCE", 9)
     seen: list[int] = []
-    assert (await measure(database, bucket, True, progress=seen.append)).document == whole
+
+    async def note(rows: int) -> None:
+        seen.append(rows)
+
+    assert (await measure(database, bucket, True, progress=note)).document == whole
     assert max(seen) == 5 * len(SIZES)
 
 

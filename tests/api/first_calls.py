@@ -251,6 +251,15 @@ def _of_link(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, OF_PARAMETERS["link_id"]: made.json()["id"]})
 
 
+def _of_job(world: World) -> Call:
+    """One that was cancelled: before it was done, which may take several."""
+    while True:
+        job = world.user.http.delete(f"/buckets/{_of_own_bucket(world)}", params={"force": "true"}).json()["id"]
+        world.user.http.post(f"/jobs/{job}/cancel")
+        if world.user.http.get(f"/jobs/{job}").json()["state"] == "cancelled":
+            return Call(world.user.bearer, {OF_PARAMETERS["job_id"]: job})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -318,6 +327,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_bucket": _of_empty_bucket,
     "restore_bucket": _of_deleted_bucket,
     "get_storage": _of_bucket,
+    "measure_storage": _of_bucket,
     "share": _of_bucket,
     "list_access": _of_bucket,
     "change_access": _of_grant,
@@ -337,6 +347,9 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_link": _of_link,
     "update_link": _of_link,
     "revoke_link": _of_link,
+    "list_jobs": _as_user,
+    "get_job": _of_job,
+    "cancel_job": _of_job,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,
     "share_file": _of_other_file,

@@ -16,7 +16,7 @@ from tests.gateways import client_of
 from tests.servers import ROOT_KEY, RunningServer
 
 _numbers = itertools.count()
-OK, CREATED, GONE = (200, ""), (201, ""), (204, "")
+OK, CREATED, ACCEPTED, GONE = (200, ""), (201, ""), (202, ""), (204, "")
 UNKNOWN, HIDDEN, FORBIDDEN = (401, "AUTHENTICATION_FAILED"), (404, "NOT_FOUND"), (403, "PERMISSION_DENIED")
 INVALID, CONFLICT, NOT_EMPTY = (422, "VALIDATION_ERROR"), (409, "CONFLICT"), (409, "BUCKET_NOT_EMPTY")
 
@@ -77,6 +77,7 @@ OUTCOMES: dict[str, dict[str, tuple[int, str]]] = {
     "change nothing": UNSEEN | dict.fromkeys(SEEN, FORBIDDEN) | {"owner": OK, "admin": OK},
     "delete": UNSEEN | dict.fromkeys(SEEN, FORBIDDEN) | {"owner": GONE, "admin": GONE},
     "storage": UNSEEN | SEEN | {"prefix-reader": FORBIDDEN},
+    "measure": UNSEEN | dict.fromkeys(SEEN, ACCEPTED) | {"prefix-reader": FORBIDDEN},
 }
 
 
@@ -92,6 +93,7 @@ def request_of(route: str, made: Made) -> tuple[str, str, Any]:
         "change nothing": ("PUT", made.path, {}),
         "delete": ("DELETE", made.path, None),
         "storage": ("GET", f"{made.path}/storage", None),
+        "measure": ("POST", f"{made.path}/storage/measure", None),
     }[route]
 
 

@@ -67,6 +67,7 @@ _OF_BUCKETS = {  # test_buckets.py
     ("PUT", "/buckets/{bucket_id}"),
     ("DELETE", "/buckets/{bucket_id}"),
     ("GET", "/buckets/{bucket_id}/storage"),
+    ("POST", "/buckets/{bucket_id}/storage/measure"),
     ("POST", "/buckets/{bucket_id}/restore"),  # test_deleted_buckets.py
 }
 _OF_FILES = {  # test_files.py, test_upload.py
@@ -102,6 +103,11 @@ _OF_LINKS = {  # test_share_links.py
     ("GET", "/links/{link_id}"),
     ("PUT", "/links/{link_id}"),
     ("DELETE", "/links/{link_id}"),
+}
+_OF_JOBS = {  # test_jobs.py
+    ("GET", "/jobs"),
+    ("GET", "/jobs/{job_id}"),
+    ("POST", "/jobs/{job_id}/cancel"),
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
@@ -173,10 +179,8 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    others = (
-        _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_KEYS | _OF_LINKS | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
-    )
-    assert routes() == TABLE.keys() | others
+    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_JOBS | _OF_KEYS | _OF_LINKS
+    assert routes() == TABLE.keys() | others | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, NamedTuple
 
 import httpx
@@ -109,3 +110,20 @@ def test_folders_and_types_are_told_the_largest_first(owner: Owner) -> None:
         {"name": "image/png", "files": 1, "bytes": 20},
         {"name": "binary/octet-stream", "files": 1, "bytes": 1},
     ]
+
+
+def test_a_job_measures_what_is_not_small(owner: Owner, admin: Any) -> None:
+    name = owner.bucket("a")
+    path = f"/buckets/{owner.person.ask('GET', f'/buckets/by-name/{name}').json()['id']}/storage/measure"
+    owner.root.put_object(Bucket=name, Key="key", Body=b"12345")
+    first = owner.person.ask("POST", path)
+    assert (first.status_code, first.json()["job_id"]) == (202, first.json()["id"])
+    lines = admin.http.get("/audit", params={"actor": owner.person.name, "action": "job.create"}).json()["items"]
+    assert [line["after"]["bucket"] for line in lines] == [name]
+    for _ in range(600):
+        told = owner.person.ask("GET", f"/jobs/{first.json()['job_id']}").json()
+        if told["state"] not in ("queued", "running"):
+            break
+        time.sleep(0.05)
+    assert (told["kind"], told["state"], told["error"]) == ("measure_storage", "done", None)
+    assert told["progress"]["done"] >= 1

@@ -109,6 +109,8 @@ async def process(
         reader = ContentReader(database, store)
         told = SimpleNamespace(data=tmp_path, upload_expiry=7, audit_retention=365, master_key="6b" * 32)
         told.master_key_file, told.user_retention = None, 30
+        told.inline_limit, told.chunk_size, told.upload_memory = 1000, 8 << 20, 64 << 20
+        told.max_key, told.max_metadata, told.copy_etag, told.region = 1024, 2048, "layout", "us-east-1"
         settings, nothing = cast(Any, told), cast(Any, None)
         services = Services(
             settings,
@@ -119,8 +121,8 @@ async def process(
             nothing,
             writer,
             reader,
-            nothing,
             KnownRules(database),
+            nothing,
             nothing,
             nothing,
             nothing,

@@ -337,10 +337,10 @@ async def test_an_empty_queue_is_only_read(
         looks += 1
         return any_ahead(conn)
 
-    def poll(conn: Connection) -> bool:
+    def poll(conn: Connection, asked: bool) -> bool:
         nonlocal polls
-        polls += 1
-        return any_due(conn)
+        polls += not asked
+        return any_due(conn, asked)
 
     def fail(*_: Any) -> Any:
         raise AssertionError("nothing is to be written")
@@ -367,9 +367,9 @@ async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
 ) -> None:
     lease, limits, began, go_on = jobs.lease, [], 0, asyncio.Event()
 
-    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int) -> list[Job]:
+    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int, asked: bool) -> list[Job]:
         limits.append(limit)
-        return lease(conn, name, seconds, limit)
+        return lease(conn, name, seconds, limit, asked)
 
     async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
         nonlocal began

@@ -33,6 +33,10 @@ def test_a_process_that_answers_no_client_loads_nothing_of_requests(process: str
     assert {"awscrt", "httptools", "lxml", "starlette", "uvicorn", "uvloop"} & modules_of(process) == set()
 
 
+def test_the_job_process_loads_what_operations_need_when_a_user_asks_for_a_job() -> None:
+    assert {"s3gw.operations", "s3gw.access", "s3gw.jobs.asker"} & modules_of("s3gw.jobs.process") == set()
+
+
 def test_a_process_that_serves_looks_for_garbage_again() -> None:
     program = "import gc; from s3gw import garbage; garbage.leave_for_now(); assert not gc.isenabled();"
     program += "garbage.begin_to_collect(); assert gc.isenabled() and gc.get_freeze_count()"

@@ -1,0 +1,68 @@
+"""Jobs that users ask for: asking, looking how far they are, and cancelling. What they do is in jobs/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
+from s3gw.metadata import asked_jobs
+from s3gw.metadata.asked_jobs import AskedJob, Page
+from s3gw.operations.call import GivenContext
+from s3gw.problems import NotFound, PermissionDenied
+from s3gw.services import Services
+
+_SEES_ALL = ("admin", "auditor")
+
+
+async def ask(
+    services: Services,
+    caller: Caller,
+    origin: Origin,
+    kind: str,
+    asked: dict[str, Any],
+    bucket: str,
+    *,
+    context: GivenContext | None = None,
+    singleton: str | None = None,
+) -> AskedJob:
+    """On the bucket of that name. Raises Conflict."""
+    context = context or GivenContext(source_ip=origin.address, user_agent=origin.user_agent)
+    payload = {**asked, "context": list(context), "request_id": origin.request_id}
+
+    return await services.database.write(
+        lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, {"bucket": bucket}, singleton=singleton)
+    )
+
+
+async def page(
+    services: Services,
+    caller: Caller,
+    user_id: str | None,
+    kind: str | None,
+    state: str | None,
+    after: str | None,
+    offset: int,
+    limit: int,
+) -> Page:
+    """One's own; for admins and auditors those of any user. Raises NotFound."""
+    own = caller.principal.user_id
+    if user_id not in (None, own) and caller.principal.role not in _SEES_ALL:
+        raise NotFound("there is no such user")
+    return await services.database.scan(asked_jobs.page, user_id or own, kind, state, after, offset, limit)
+
+
+async def find(services: Services, caller: Caller, job_id: str) -> AskedJob:
+    """Raises NotFound, also for one of somebody else."""
+    job = await services.database.read(asked_jobs.find, job_id)
+    if job.asked_by != caller.principal.user_id and caller.principal.role not in _SEES_ALL:
+        raise NotFound("there is no such job")
+    return job
+
+
+async def cancel(services: Services, caller: Caller, job_id: str) -> AskedJob:
+    """Raises NotFound, PermissionDenied and Conflict."""
+    job = await find(services, caller, job_id)
+    if job.asked_by != caller.principal.user_id and caller.principal.role != "admin":
+        raise PermissionDenied("only who asked for it and admins may cancel it")
+    return await services.database.write(asked_jobs.cancel, caller.actor, job_id)

@@ -1,0 +1,63 @@
+"""A job that a user asked for, as its handler gets it in the place of the payload: what was asked, how far an attempt
+before has come, and a way to tell how far it has come now and to hear that it was cancelled.
+
+asker.py makes the calls, in the user's name. What such a job is refused ends it at once, and is told to the user;
+anything else that goes wrong is tried again, as of other jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from s3gw.errors import S3Error
+from s3gw.metadata import asked_jobs
+from s3gw.metadata.jobs import Job
+from s3gw.problems import Problem, told_of
+
+if TYPE_CHECKING:
+    from s3gw.metadata.database import Database
+
+_PAUSE = 1.0  # seconds between two looks
+
+
+class Cancelled(Exception):
+    """The user doesn't want it any more."""
+
+
+class Asked:
+    """`before` is the progress that was noted before this attempt; `result` is told when it is done."""
+
+    def __init__(self, database: Database, job: Job, report: Callable[[Any], None]) -> None:
+        self._database, self._job, self._report = database, job, report
+        self._look_at = 0.0
+        self.payload: Any = json.loads(job.payload)
+        self.user_id = job.asked_by or ""
+        self.before: dict[str, Any] = json.loads(job.progress or "{}")
+        self.result: Any = None
+
+    async def note(self, progress: dict[str, Any]) -> None:
+        """How far it has come; `done` and `total` are told to the user. Raises Cancelled, and TimeoutError where the
+        lease was lost. It is written once a second at most, so of what was done after that a kill leaves no note.
+        """
+        self._report(progress)
+        if time.monotonic() < self._look_at:
+            return
+        is_cancelled = await self._database.write(asked_jobs.note, self._job, progress)
+        self._look_at = time.monotonic() + _PAUSE
+        if is_cancelled is None:
+            raise TimeoutError("the lease was lost")
+        if is_cancelled:
+            raise Cancelled
+
+
+def refusal_of(error: Exception) -> dict[str, str] | None:
+    """What the user is told; None for what isn't about what he asked for."""
+    if isinstance(error, S3Error):
+        status, code = told_of(error)
+        return {"error_code": code, "detail": error.message} if status < 500 else None
+    if isinstance(error, Problem) and error.status < 500:
+        return {"error_code": error.error_code, "detail": error.detail}
+    return None

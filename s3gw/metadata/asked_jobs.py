@@ -1,0 +1,199 @@
+"""SQL of jobs that users ask for (jobs.py has the queue): who asked, what he is told, and cancelling.
+
+A job that is cancelled while it runs is told so, and ends at its next step; one that waits ends at once. What a job is
+refused is told to its user; what else went wrong is told to whoever looks after the server alone (`error`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
+
+from s3gw.metadata import audit, jobs
+from s3gw.metadata.active_users import IS_ACTIVE
+from s3gw.metadata.audit import Actor
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job
+from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import jobs as table
+from s3gw.metadata.schema import users
+from s3gw.metadata.sessions import SessionUser
+from s3gw.problems import Conflict, NotFound
+
+MOST_OF_USER = 20  # jobs that wait or run
+FAILED = "failed"  # what users are told of DEAD
+_ACTIVE, _ENDED = (QUEUED, RUNNING), (DONE, DEAD, CANCELLED)
+_accounts = users.alias("accounts")
+
+
+class AskedJob(NamedTuple):
+    """As it is told. `state`: queued | running | done | failed | cancelled; times in microseconds since the epoch."""
+
+    id: str
+    asked_by: str
+    kind: str
+    state: str
+    progress: Any
+    result: Any
+    refusal: Any
+    created_at: int
+    updated_at: int
+
+
+class Page(NamedTuple):
+    jobs: list[AskedJob]
+    total: int
+
+
+_note = Prepared(
+    update(table)
+    .where(
+        table.c.id == bindparam("job_id"),
+        table.c.leased_by == bindparam("runner"),
+        table.c.attempts == bindparam("attempt"),
+        table.c.state == bindparam("running"),
+    )
+    .values(progress=bindparam("new_progress"), updated_at=bindparam("at"))
+    .returning(table.c.is_cancelled)
+)
+_asker = Prepared(
+    select(
+        users.c.id,
+        _accounts.c.canonical_id,
+        _accounts.c.account_id,
+        users.c.name,
+        users.c.role,
+        _accounts.c.id.label("account_owner_id"),
+        users.c.rules_revision,
+    )
+    .join_from(users, _accounts, _accounts.c.id == func.coalesce(users.c.account_owner_id, users.c.id))
+    .where(users.c.id == bindparam("user_id"), IS_ACTIVE)
+)
+
+
+def ask(
+    conn: Connection, actor: Actor, kind: str, payload: Any, told: Any, *, singleton: str | None = None
+) -> AskedJob:
+    """In the name of the actor, who may have asked for the very same (`singleton`) before: then it is that one. `told`
+    is what the audit log has of it. Raises Conflict where another user did, or he has too many.
+    """
+    conn.execute(select(users.c.id).where(users.c.id == actor.id).with_for_update())  # they are counted one by one
+    mine = (table.c.asked_by == actor.id, table.c.state.in_(_ACTIVE))
+    if singleton is not None:
+        same = select(*table.c).where(table.c.singleton == singleton, table.c.state.in_(_ACTIVE))
+        row = conn.execute(same).one_or_none()
+        if row is not None:
+            if row.asked_by != actor.id:
+                raise Conflict("another user has asked for it, and it isn't done yet")
+            return _told(row)
+    if conn.execute(select(func.count()).select_from(table).where(*mine)).scalar_one() >= MOST_OF_USER:
+        raise Conflict(f"a user has {MOST_OF_USER} jobs at most that aren't done: wait, or cancel some")
+    number = jobs.enqueue(conn, kind, payload, singleton=singleton)
+    if number is None:  # by another transaction, just now
+        raise Conflict("it was asked for just now, and isn't done yet")
+    job_id = str(uuid4())
+    conn.execute(update(table).where(table.c.id == number).values(uuid=job_id, asked_by=actor.id))
+    audit.record(conn, actor, "job.create", "job", job_id, None, {"kind": kind, **told})
+    return find(conn, job_id)
+
+
+def find(conn: Connection, job_id: str) -> AskedJob:
+    """Raises NotFound."""
+    row = conn.execute(select(*table.c).where(table.c.uuid == job_id)).one_or_none()
+    if row is None:
+        raise NotFound("there is no such job")
+    return _told(row)
+
+
+def page(
+    conn: Connection, user_id: str, kind: str | None, state: str | None, after: str | None, offset: int, limit: int
+) -> Page:
+    """Of a user, the newest first; `after` is the id that the page before ended with."""
+    where: list[ColumnElement[bool]] = [table.c.asked_by == user_id]
+    if kind is not None:
+        where.append(table.c.kind == kind)
+    if state is not None:
+        where.append(table.c.state == (DEAD if state == FAILED else state))
+    total = conn.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
+    if after is not None:
+        where.append(table.c.id < select(table.c.id).where(table.c.uuid == after).scalar_subquery())
+        offset = 0
+    rows = conn.execute(select(*table.c).where(*where).order_by(table.c.id.desc()).offset(offset).limit(limit)).all()
+    return Page([_told(row) for row in rows], total)
+
+
+def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
+    """At once where it waits; while it runs, at its next step. Again it changes nothing. Raises NotFound, and Conflict
+    where it has ended otherwise.
+    """
+    row = conn.execute(select(*table.c).where(table.c.uuid == job_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound("there is no such job")
+    if row.state in (DONE, DEAD):
+        raise Conflict("the job has ended")
+    if row.is_cancelled:
+        return _told(row)
+    values = {"is_cancelled": 1, "updated_at": now(conn)} | ({"state": CANCELLED} if row.state == QUEUED else {})
+    conn.execute(update(table).where(table.c.id == row.id).values(values))
+    audit.record(conn, actor, "job.cancel", "job", job_id, {"kind": row.kind, "asked_by": row.asked_by}, None)
+    return find(conn, job_id)
+
+
+def note(conn: Connection, job: Job, progress: Any) -> bool | None:
+    """Of a leased job: how far it has come; whether it was cancelled. None: the lease was lost."""
+    found = _note.one_or_none(
+        conn,
+        job_id=job.id,
+        runner=job.leased_by,
+        attempt=job.attempts,
+        running=RUNNING,
+        new_progress=json.dumps(progress),
+        at=now(conn),
+    )
+    return None if found is None else bool(found[0])
+
+
+def end(
+    conn: Connection, job: Job, state: str, *, progress: Any, result: Any = None, refusal: Any = None, error: Any = None
+) -> None:
+    """DONE with a result, DEAD with what it was refused, or CANCELLED; nothing where the lease was lost."""
+    if jobs.finish(conn, job, state, error=error, progress=progress):
+        told = {"result": result, "refusal": refusal}
+        values = {name: None if value is None else json.dumps(value) for name, value in told.items()}
+        conn.execute(update(table).where(table.c.id == job.id).values(values))
+
+
+def asker_of(conn: Connection, user_id: str) -> SessionUser | None:
+    """As he is now; None: he isn't active any more."""
+    row = _asker.one_or_none(conn, user_id=user_id)
+    return None if row is None else SessionUser._make(row)
+
+
+def forget(conn: Connection, before: int, limit: int) -> int:
+    """Delete at most `limit` that ended before a time; how many."""
+    ended = (table.c.asked_by.is_not(None), table.c.state.in_(_ENDED), table.c.updated_at < before)
+    found = conn.execute(select(table.c.id).where(*ended).limit(limit)).scalars().all()
+    if found:
+        conn.execute(delete(table).where(table.c.id.in_(found)))
+    return len(found)
+
+
+def _told(row: Any) -> AskedJob:
+    return AskedJob(
+        id=row.uuid,
+        asked_by=row.asked_by,
+        kind=row.kind,
+        state=FAILED if row.state == DEAD else row.state,
+        progress=_read(row.progress),
+        result=_read(row.result),
+        refusal=_read(row.refusal),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _read(document: str | None) -> Any:
+    return None if document is None else json.loads(document)
