@@ -225,16 +225,18 @@ class RestoreBucket(Body):
 @router.post("/{bucket_id}/restore")
 async def restore_bucket(
     bucket_id: Id,
-    body: RestoreBucket,
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
     response: Response,
+    body: RestoreBucket | None = None,
 ) -> Bucket:
     """With what was set for it and its trash, whose files are restored one by one. Grants and links have ended. 409
     where another bucket has the name by now.
     """
-    return _told(await buckets.restore(services, caller, origin, bucket_id, body.name), response)
+    return _told(
+        await buckets.restore(services, caller, origin, bucket_id, None if body is None else body.name), response
+    )
 
 
 @router.get("/{bucket_id}/storage")

@@ -165,19 +165,19 @@ def _quotas(conn: Connection, bucket_id: int, state: State, noted: Sequence[Note
 
 def of_prefixes(conn: Connection, bucket_id: int) -> list[PrefixQuota]:
     """With what is used of them now."""
-    rows = conn.execute(_of_prefixes.where(prefix_quotas.c.bucket_id == bucket_id)).all()
-    found = [PrefixQuota._make(row) for row in rows]
-    return [_with_unread(conn, bucket_id, quota) for quota in found] if conn.dialect == "postgresql" else found
+    found = _of_prefixes[conn.dialect].where(prefix_quotas.c.bucket_id == bucket_id).order_by(prefix_quotas.c.prefix)
+    return [PrefixQuota(*row[:3], *map(int, row[3:])) for row in conn.execute(found)]
 
 
-_of_prefixes = select(*(prefix_quotas.c[name] for name in PrefixQuota._fields)).order_by(prefix_quotas.c.prefix)
-
-
-def _with_unread(conn: Connection, bucket_id: int, quota: PrefixQuota) -> PrefixQuota:
-    more = usage.unread_below(conn, bucket_id, quota.prefix)
-    return quota._replace(
-        used_bytes=quota.used_bytes + more.all_bytes, used_objects=quota.used_objects + more.all_objects
-    )
+_most = tuple(prefix_quotas.c[name] for name in ("prefix", "max_bytes", "max_objects"))
+_counted = prefix_quotas.c.used_bytes, prefix_quotas.c.used_objects
+# One statement, so that a row of the outbox that is read meanwhile is in one of the two numbers.
+_of_prefixes = {
+    "sqlite": select(*_most, *_counted),
+    "postgresql": select(
+        *_most, *(column + more for column, more in zip(_counted, usage.unread_below_each, strict=True))
+    ),
+}
 
 
 def set_prefix(conn: Connection, bucket_id: int, prefix: str, max_bytes: int | None, max_objects: int | None) -> None:

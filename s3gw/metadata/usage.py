@@ -87,6 +87,21 @@ def _together(counted: Select[Any], unread: Select[Any]) -> dict[str, Prepared]:
 
 _of_bucket = _together(_own.where(usage.c.bucket_id == _of_this), _unread.where(changes.c.bucket_id == _of_this))
 _of_owner = _together(_own.where(usage.c.bucket_id.in_(_owned)), _unread.where(changes.c.bucket_id.in_(_owned)))
+# Bytes and objects as quotas count them, below each prefix that has one.
+unread_below_each = tuple(
+    select(func.coalesce(func.sum(more), 0))
+    .where(
+        _place > _read_up_to,
+        changes.c.bucket_id == prefix_quotas.c.bucket_id,
+        func.substr(changes.c.key, 1, func.length(prefix_quotas.c.prefix)) == prefix_quotas.c.prefix,
+    )
+    .correlate(prefix_quotas)
+    .scalar_subquery()
+    for more in (
+        changes.c.more_bytes + changes.c.more_part_bytes + changes.c.more_trash_bytes,
+        changes.c.more_versions + changes.c.more_trashed,
+    )
+)
 _unread_below = Prepared(_unread.where(changes.c.bucket_id == _of_this, _below))
 _add_below = Prepared(
     update(prefix_quotas)

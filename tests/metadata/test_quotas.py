@@ -218,3 +218,31 @@ async def test_of_many_writers_at_once_as_many_get_in_as_fit(
     outcomes = await asyncio.gather(*(attempt(number) for number in range(writers)), *(follow(files) for _ in range(3)))
     assert outcomes.count(True) == (most - first) // size
     assert (await files.read(usage.of_bucket, 1)) == await files.read(usage.count, 1)
+
+
+class _Following:
+    """A connection, beside which the outbox is read after each statement."""
+
+    def __init__(self, conn: Connection, follow: Any) -> None:
+        self._conn, self._follow = conn, follow
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conn, name)
+
+    def execute(self, statement: Any) -> Any:
+        rows = self._conn.execute(statement)
+        self._follow()
+        return rows
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_is_read_of_the_outbox_meanwhile_is_counted_once_below_a_prefix(files: Database) -> None:
+    await files.write(quotas.set_prefix, 1, "docs/", 10, 3)
+    await put(files, "docs/a", 4)
+    loop = asyncio.get_running_loop()
+
+    def read(conn: Connection) -> list[PrefixQuota]:
+        beside = _Following(conn, lambda: asyncio.run_coroutine_threadsafe(follow(files), loop).result(60))
+        return quotas.of_prefixes(beside, 1)  # type: ignore[arg-type]
+
+    assert await files.read(read) == await files.read(read) == [PrefixQuota("docs/", 10, 3, 4, 1)]
