@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from s3gw.api import (
     access,
     audit,
+    batch,
     buckets,
     docs,
     download,
@@ -58,6 +59,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     found_files.router,
     trash.router,
+    batch.router,
     versions.router,
     download.router,
     share_links.router,

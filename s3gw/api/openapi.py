@@ -68,6 +68,7 @@ SUMMARIES = {
     "share_file": "Share a file",
     "list_files": "List files and folders",
     "download_file": "Download a file",
+    "batch_files": "Do the same to many files",
     "presign": "Sign URLs of S3",
     "begin_upload": "Begin an upload that resumes",
     "show_upload": "Show how far an upload has come",

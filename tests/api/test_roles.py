@@ -102,6 +102,7 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
@@ -156,6 +157,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
+    if path.endswith("/batch"):
+        return {"action": "delete", "query": {"prefix": ""}}
     if path.endswith("/links"):
         return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):
