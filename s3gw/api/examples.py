@@ -125,6 +125,7 @@ OF_MODELS: dict[str, Any] = {
         "position": 4692,
         "mac": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
+    "Batch": {"action": "move", "query": {"prefix": "2026/"}, "destination": {"prefix": "archive/2026/"}},
     "Bucket": _OF_BUCKET,
     "Both": {"password": _PASSWORD, "totp": _CODE},
     "ChangeBody": {"permission": "write", "expires_at": None},

@@ -19,7 +19,7 @@ from s3gw.metadata.asked_jobs import FAILED, AskedJob
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 
-Kind = Literal["delete_bucket", "measure_storage"]
+Kind = Literal["batch", "delete_bucket", "measure_storage"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 _UNKNOWN = {
     "error_code": "INTERNAL_ERROR",
@@ -33,6 +33,8 @@ class Progress(BaseModel):
 
 
 class JobError(BaseModel):
+    """Codes are those of refusals."""
+
     error_code: str
     detail: str
 
@@ -42,7 +44,7 @@ class Job(BaseModel):
     kind: Kind
     state: State
     progress: Progress = Field(description="Of objects: files, and their versions where these count.")
-    result: dict[str, Any] | None = Field(description="When it is done: what came of it.")
+    result: dict[str, Any] | None = Field(description="When it has ended: what came of it. Of a batch, a Report.")
     error: JobError | None = Field(description="When it has failed.")
     created_at: datetime
     updated_at: datetime

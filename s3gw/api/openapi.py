@@ -72,6 +72,7 @@ SUMMARIES = {
     "download_entry": "Download one entry of a zip",
     "download_folder": "Download a folder as a zip",
     "download_files": "Download several files as a zip",
+    "batch_files": "Do the same to many files",
     "presign": "Sign URLs of S3",
     "begin_upload": "Begin an upload that resumes",
     "show_upload": "Show how far an upload has come",

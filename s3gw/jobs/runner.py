@@ -107,12 +107,13 @@ async def _run(services: Storage, job: Job) -> None:
         await _end(services, jobs.give_back, job)
         raise
     except Cancelled:
-        await _end(services, partial(asked_jobs.end, job=job, state=CANCELLED, progress=attempt.progress))
+        told = {"progress": attempt.progress, "result": attempt.result}
+        await _end(services, partial(asked_jobs.end, job=job, state=CANCELLED, **told))
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
         message = f"{type(error).__name__}: {in_words(error)}"[:_ERROR_LENGTH]
         refusal = refusal_of(error) if job.asked_by is not None else None
         if refusal is not None:
-            told = {"progress": attempt.progress, "refusal": refusal, "error": message}
+            told = {"progress": attempt.progress, "result": attempt.result, "refusal": refusal, "error": message}
             await _end(services, partial(asked_jobs.end, job=job, state=DEAD, **told))
             return
         await _end(services, _failed, job, kind, message, attempt.progress)

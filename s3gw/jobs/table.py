@@ -32,6 +32,12 @@ class Kind(NamedTuple):
     attempts: int | None = None
 
 
+async def _batch(services: Storage, payload: Any, progress: Progress) -> None:
+    from s3gw.jobs.batch import batch
+
+    await batch(services, payload, progress)
+
+
 async def _delete_bucket(services: Storage, payload: Any, progress: Progress) -> None:
     from s3gw.jobs.delete_bucket import delete_bucket
 
@@ -54,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "rebuild_search": Kind(rebuild_search, attempts=20),
     "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
+    "batch": Kind(_batch, attempts=10),
     "delete_bucket": Kind(_delete_bucket, attempts=10),
     "measure_storage": Kind(_measure_storage, attempts=10),
     "forget_client_tokens": Kind(retired, attempts=1),

@@ -22,7 +22,8 @@ _SEARCHED_AT_ONCE = 1000
 
 async def filter_files(call: Call, input: Any) -> Output:
     place = input["Prefix"], input.get("Delimiter", ""), input["After"], input["Wanted"]
-    looked = await call.services.database.scan(file_filters.look, call.the_bucket.id, *place, _FILTERED_AT_ONCE)
+    most = input.get("LookedAt", _FILTERED_AT_ONCE)
+    looked = await call.services.database.scan(file_filters.look, call.the_bucket.id, *place, most)
     return {"Found": looked.found, "Last": looked.last}
 
 

@@ -347,6 +347,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_link": _of_link,
     "update_link": _of_link,
     "revoke_link": _of_link,
+    "batch_files": _of_bucket,
     "list_jobs": _as_user,
     "get_job": _of_job,
     "cancel_job": _of_job,

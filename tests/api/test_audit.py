@@ -61,7 +61,8 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
-_OF_JOBS = {("POST", "/jobs/{job_id}/cancel")}  # job.cancel: test_jobs.py
+# job.cancel and job.create: test_jobs.py, test_batch.py
+_OF_JOBS = {("POST", "/jobs/{job_id}/cancel"), ("POST", "/buckets/{bucket_id}/batch")}
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {
     ("POST", "/groups"): "group.create",

@@ -108,6 +108,7 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),
@@ -164,6 +165,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"files": [str(uuid.uuid4())]}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
+    if path.endswith("/batch"):
+        return {"action": "delete", "query": {"prefix": ""}}
     if path.endswith("/links"):
         return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):

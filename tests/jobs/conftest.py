@@ -20,6 +20,7 @@ from s3gw.content.filesystem import FilesystemStore
 from s3gw.content.read_pins import ReadPins
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
+from s3gw.disks.room import Room
 from s3gw.jobs import expire_uploads, forget_ended, reaper, runner, settled_clock
 from s3gw.jobs.reaper import reap
 from s3gw.jobs.settled_clock import SettledClock
@@ -118,7 +119,7 @@ async def process(
             store,
             pins,
             alive,
-            nothing,
+            Room(tmp_path, None, 0),
             writer,
             reader,
             KnownRules(database),
