@@ -207,6 +207,12 @@ class Settings(BaseSettings):
     max_key: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Longest key, in bytes of UTF-8.")
     max_metadata: Bytes = Field(2 * KIB, description="Most user metadata of an object.")
     max_archive_files: Count = Field(50_000, description="Most files of a zip that is downloaded.")
+    max_unpack_files: Annotated[int, Field(ge=1, le=5000)] = Field(
+        500, description="Most entries of an archive that is unpacked."
+    )
+    max_unpack_size: Bytes = Field(
+        GIB, description="Largest archive that is unpacked, and most bytes of its files together."
+    )
     upload_expiry: Annotated[float, Field(gt=0)] = Field(
         7, description="Days after which an unfinished upload is aborted that gets no more parts."
     )

@@ -10,6 +10,7 @@ from tests import test_config as config
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
 from tests import test_telemetry as telemetry
+from tests import test_unpack as unpack
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
@@ -49,8 +50,12 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.parse.LARGEST_OF_BUCKET": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.parse.LARGEST_OF_IDENTITY": parse.test_an_identity_policy_has_at_most_6144_characters_without_white_space,
     "archives.entry_names._LONGEST": of_archives.test_names_have_a_number_where_they_would_be_the_same,
-    "archives.stored_zip._LARGEST_DIRECTORY": zip_entries.test_a_directory_has_so_many_bytes_at_most,
+    "archives.stored_zip.LARGEST_DIRECTORY": zip_entries.test_a_directory_has_so_many_bytes_at_most,
     "archives.open_archives._MOST": archives.test_so_many_files_are_in_zips_at_once_and_the_next_one_waits,
+    "archives.unpack._LARGEST_HEADER": unpack.test_a_header_of_a_tar_has_4096_bytes_at_most,
+    "archives.unpack._MOST_RATIO": unpack.test_more_than_16_mib_may_be_200_times_the_archive_and_no_byte_more,
+    "max_unpack_files": unpack.test_files_and_bytes_are_bounded_together,
+    "max_unpack_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_archive_files": share_pages.test_a_zip_has_so_many_files_at_most,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
     "config.MOST_WORKERS": config.test_256_workers_are_the_most_however_they_are_asked_for,

@@ -289,6 +289,7 @@ OF_MODELS: dict[str, Any] = {
 # Of what must be given; what may be left out is left out, as the pages send the examples that they show.
 OF_MODELS |= {
     "FilesOfArchive": {"files": [_FILE]},
+    "FilesStored": {"items": [_FILE_MODEL]},
     "ZipEntry": {
         "name": "2026/1.jpg",
         "size": 48213,

@@ -60,11 +60,12 @@ class Asker(NamedTuple):
     async def _hidden(self, call: Call) -> Problem:
         if self.principal.is_anonymous:
             return NotAuthenticated("an access token is needed")
-        if self.principal.role in _SEES_ALL or await self._sees(call):
+        if self.principal.role in _SEES_ALL or await self.sees(call):
             return PermissionDenied("you may not do this")
         return NotFound("there is no such file" if "Key" in call.input else "there is no such bucket")
 
-    async def _sees(self, call: Call) -> bool:
+    async def sees(self, call: Call) -> bool:
+        """Whether the caller may know of what the call is about."""
         if "Key" in call.input:
             return may_be_told(call)
         address = self.context.source_ip or ""

@@ -52,6 +52,12 @@ class File(BaseModel):
     )
 
 
+class FilesStored(BaseModel):
+    """Of a form with several files."""
+
+    items: list[File]
+
+
 class Files(Page[File]):
     """A page's files and folders together are `per_page`, and counted in `total`."""
 

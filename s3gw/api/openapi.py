@@ -64,6 +64,7 @@ SUMMARIES = {
     "get_file": "Show a file",
     "find_file": "Find a file by its path",
     "upload_file": "Upload a file",
+    "unpack": "Unpack an archive into files",
     "update_file": "Rename or describe a file",
     "share_file": "Share a file",
     "list_files": "List files and folders",

@@ -105,6 +105,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "share_file": _NOT_ALL_MAY,
     "list_files": _NOT_ALL_MAY,
     "upload_file": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "NOT_IMPLEMENTED"),
+    "unpack": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED"),
     "presign": (*_NOT_ALL_MAY, "CONFLICT"),
     "begin_upload": (
         *_NOT_ALL_MAY,

@@ -1,4 +1,5 @@
-"""Uploading: a form with a `file`, or the bytes themselves; either way the PutObject that S3's door would make of it.
+"""Uploading: a form with a `file` or several `files`, or the bytes themselves; either way the PutObject that S3's door
+would make of each.
 
 Nothing of a body is read before the path is known, and nothing of the file before it was decided that the caller may
 put it there. It streams into the store, and what breaks off or isn't what was announced leaves nothing.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,27 +17,32 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from s3gw.api.file_calls import Asker, TheAsker
-from s3gw.api.file_models import File, Metadata, Tags, etag_of_file
+from s3gw.api.file_models import File, FilesStored, Metadata, Tags, etag_of_file
 from s3gw.api.files import KEY
 from s3gw.api.models import Id
 from s3gw.api.route import NO_LIMIT, StreamingRoute
 from s3gw.api.sent_body import FRAMING, as_put, sent_body
 from s3gw.auth.form_body import FormBody
+from s3gw.auth.form_files import FormFiles
 from s3gw.auth.post_policy import SizeRange
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.grants import LONGEST_PATH
-from s3gw.operations.call import Body, Input
+from s3gw.metadata.objects import ObjectVersion
+from s3gw.operations.call import Body, Call, Input
 from s3gw.operations.files import PUT_FILE
+from s3gw.operations.put_together import put_together
 from s3gw.problems import Fault, FileAlreadyExists, Invalid
-from s3gw.wire.form import MOST_BEFORE_FILE, Form
+from s3gw.wire.form import MOST_BEFORE_FILE, Form, FormFile
 from s3gw.wire.headers import check_header_text
 from s3gw.wire.request import join_headers
 
 router = APIRouter(tags=["files"], route_class=StreamingRoute)
 _FORM = "multipart/form-data"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+MOST_FILES = 100  # of one form: they are put by one transaction
 _FIELDS = ("path", "overwrite", "checksum", "tags", "metadata")
+_OF_EACH = ("path", "checksum")  # of several files
 _TEXTS: Mapping[str, TypeAdapter[dict[str, str]]] = {"tags": TypeAdapter(Tags), "metadata": TypeAdapter(Metadata)}
 _TRUTHS = {"true": True, "false": False}
 _BINARY = {"type": "string", "format": "binary"}
@@ -50,8 +56,13 @@ _BODIES = {
                 "properties": {
                     **dict.fromkeys(_FIELDS, _TEXT_FIELD),
                     "file": {**_BINARY, "description": "Behind all other fields."},
+                    "files": {
+                        "type": "array",
+                        "items": _BINARY,
+                        "description": f"Instead of `file`: up to {MOST_FILES}, and of each its `path`, in their order,"
+                        " or one `path` with a slash at its end, below which they have their own names.",
+                    },
                 },
-                "required": ["file"],
             },
             "example": {"path": "2026/1.jpg", "file": "bytes"},
         },
@@ -94,13 +105,19 @@ async def upload_file(
     if_match: Annotated[
         str | None, Header(max_length=1024, description="The ETag of the file to be overwritten; else 412.")
     ] = None,
-) -> File:
-    """The bytes themselves, or a form with a part `file` behind its fields, of which tags and metadata are JSON."""
+) -> File | FilesStored:
+    """The bytes themselves, or a form with a part `file` behind its fields, of which tags and metadata are JSON. Of a
+    form with several `files` all are stored, or none.
+    """
     bucket = await asker.bucket(bucket_id)
     kind = request.headers.get("content-type", "")
     given = Wanted(path or "", overwrite, checksum, if_match=if_match)
     if kind.partition(";")[0].strip().lower() == _FORM:
-        body, wanted = await _read_form(asker, request, kind, given)
+        sent, form = await _read_form(asker, request, kind)
+        if isinstance(sent, FormFiles):
+            versions = await _put_several(asker, bucket, sent, form, given)
+            return FilesStored(items=await asker.tell(bucket, bucket_id, versions))
+        body, wanted = _of_form(asker, sent, form, given)
     else:
         if path is None:
             raise Invalid("a path is needed", faults=(Fault("path", "Field required"),))
@@ -111,7 +128,7 @@ async def upload_file(
 
 
 async def _put(asker: Asker, bucket: Bucket, wanted: Wanted, body: Body) -> Any:
-    call = asker.call("PutObject", bucket, **_input(wanted))
+    call = asker.call("PutObject", bucket, **input_of(wanted))
     call.body = body
     try:
         return (await asker.perform(call, PUT_FILE))["Version"]
@@ -121,7 +138,7 @@ async def _put(asker: Asker, bucket: Bucket, wanted: Wanted, body: Body) -> Any:
         raise
 
 
-def _input(wanted: Wanted) -> Input:
+def input_of(wanted: Wanted) -> Input:
     """As boto3 would be given it."""
     input: Input = {"Key": wanted.path, "ChecksumAlgorithm": "SHA256"}
     if wanted.if_match is not None:
@@ -149,19 +166,69 @@ def _raw(asker: Asker, request: Request, wanted: Wanted) -> tuple[Body, Wanted]:
     return sent_body(request, asker.services.settings, {**kept, **_expected(wanted)}, largest), wanted
 
 
-async def _read_form(asker: Asker, request: Request, kind: str, given: Wanted) -> tuple[Body, Wanted]:
+async def _read_form(asker: Asker, request: Request, kind: str) -> tuple[FormBody | FormFiles, Form]:
     """All that comes before the file."""
-    largest = _largest(asker)
     headers = join_headers(request.scope["headers"])
     framing = {name: value for name, value in headers.items() if name in FRAMING}
-    body = FormBody(sent_body(request, asker.services.settings, framing, largest + 2 * MOST_BEFORE_FILE), Form(kind))
+    sent = sent_body(request, asker.services.settings, framing, _largest(asker) + 2 * MOST_BEFORE_FILE)
+    form = Form(kind, MOST_FILES)
+    body = FormBody(sent, form)
     await body.read_fields()
-    if not body.form.files:
+    if not form.files:
         raise Invalid("there is no file in the form", faults=(Fault("file", "Field required"),))
-    wanted = _wanted(body.form, given)
-    body.sizes = (SizeRange(0, largest),)
-    body.expect(as_put(_expected(wanted)))
+    return (FormFiles(sent, form) if form.is_of_many else body), form
+
+
+def _of_form(asker: Asker, body: FormBody, form: Form, given: Wanted) -> tuple[Body, Wanted]:
+    wanted = _wanted(form.fields, form.filename, form.file_type, given)
+    _expect(asker, body, wanted)
     return body, wanted
+
+
+def _expect(asker: Asker, body: FormBody, wanted: Wanted) -> None:
+    body.sizes = (SizeRange(0, _largest(asker)),)
+    body.expect(as_put(_expected(wanted)))
+
+
+async def _put_several(
+    asker: Asker, bucket: Bucket, files: FormFiles, form: Form, given: Wanted
+) -> list[ObjectVersion]:
+    async def calls() -> AsyncGenerator[Call, None]:
+        paths: list[str] = []
+        while (body := await files.next()) is not None:
+            wanted = _wanted_of(form.fields, len(paths), body.file, given)
+            if wanted.path in paths:
+                raise _fault("path", "stands twice")
+            paths.append(wanted.path)
+            _expect(asker, body, wanted)
+            call = asker.call("PutObject", bucket, **input_of(wanted))
+            call.body = body
+            yield call
+        for name in _OF_EACH:
+            if len(_values(form.fields, name)) > max(len(paths), 1):
+                raise _fault(name, "stands more often than there are files")
+
+    if given.if_match is not None or given.checksum is not None:
+        raise _fault("checksum" if given.if_match is None else "If-Match", "is of one file")
+    return await put_together(calls(), asker.perform)
+
+
+def _values(fields: Sequence[tuple[str, str]], name: str) -> list[str]:
+    return [value for field, value in fields if field == name]
+
+
+def _wanted_of(fields: Sequence[tuple[str, str]], number: int, file: FormFile, given: Wanted) -> Wanted:
+    """Of one of several: what each has of its own is told in their order, all else is of all."""
+    own = [(name, value) for name, value in fields if name not in _OF_EACH]
+    paths, checksums = _values(fields, "path") or [given.path or ""], _values(fields, "checksum")
+    if len(paths) == 1 and (not paths[0] or paths[0].endswith("/")):
+        paths = [f"{paths[0]}{_base_name(file.filename)}"] * (number + 1)
+    for name, values in (("path", paths), ("checksum", checksums)):
+        if number < len(values):
+            own.append((name, values[number]))
+        elif values:
+            raise _fault(name, "is missing for one of the files")
+    return _wanted(own, file.filename, file.file_type, given._replace(path=""))
 
 
 def _largest(asker: Asker) -> int:
@@ -182,14 +249,20 @@ def _expected(wanted: Wanted) -> dict[str, str]:
     return {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(wanted.checksum)).decode()}
 
 
-def _wanted(form: Form, given: Wanted) -> Wanted:
+def _base_name(filename: str | None) -> str:
+    return re.split(r"[/\\]", filename or "")[-1]
+
+
+def _wanted(
+    given_fields: Sequence[tuple[str, str]], filename: str | None, file_type: str | None, given: Wanted
+) -> Wanted:
     """What the form says counts more than the query. Raises Invalid."""
     fields: dict[str, str] = {}
-    for name, value in form.fields:
+    for name, value in given_fields:
         if name not in _FIELDS or name in fields:
             raise _fault(name, "isn't known" if name not in _FIELDS else "stands twice")
         fields[name] = value
-    path = fields.get("path") or given.path or re.split(r"[/\\]", form.filename or "")[-1]
+    path = fields.get("path") or given.path or _base_name(filename)
     if not path or "\0" in path or len(path) > LONGEST_PATH:
         raise _fault("path", "should have 1 to 1024 characters, and no NUL")
     checksum = fields.get("checksum", given.checksum)
@@ -198,10 +271,10 @@ def _wanted(form: Form, given: Wanted) -> Wanted:
     if fields.get("overwrite", "true") not in _TRUTHS:
         raise _fault("overwrite", "should be true or false")
     overwrite = _TRUTHS[fields["overwrite"]] if "overwrite" in fields else given.overwrite
-    if form.file_type is not None:
-        check_header_text("Content-Type", form.file_type)
+    if file_type is not None:
+        check_header_text("Content-Type", file_type)
     texts = {name: _texts(name, fields[name]) for name in ("tags", "metadata") if name in fields}
-    given = given._replace(path=path, overwrite=overwrite, checksum=checksum, mime_type=form.file_type)
+    given = given._replace(path=path, overwrite=overwrite, checksum=checksum, mime_type=file_type)
     return given._replace(tags=texts.get("tags"), metadata=texts.get("metadata"))
 
 

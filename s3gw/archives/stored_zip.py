@@ -1,6 +1,6 @@
 """A zip that is stored, of which only its directory and the entry that is asked for are read, by ranges.
 
-It was put there by anybody: its directory has `_LARGEST_DIRECTORY` bytes at most, an entry never gives more bytes than
+It was put there by anybody: its directory has `LARGEST_DIRECTORY` bytes at most, an entry never gives more bytes than
 the directory says, and none of what it gives last before its CRC and length were right. Methods of compression other
 than deflate aren't read: what others take of memory is for the zip to say.
 """
@@ -18,11 +18,11 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from s3gw.threads import in_thread
 
 PIECE = 256 * 1024
-_LARGEST_DIRECTORY = 4 << 20  # bytes: some fifty thousand entries
+LARGEST_DIRECTORY = 4 << 20  # bytes: some fifty thousand entries
 _READ_AT_ONCE = 64 * 1024  # at least, as a zip is read in little bits from its end
 _ENCRYPTED = 0x1 | 0x40  # flags
-# These wait for ranges that are read on the event loop: in its own pool they could take what that waits for.
-_THREADS = ThreadPoolExecutor(2, "s3gw-unzip")
+# Not the pools of what they may wait for: ranges that are read on the event loop.
+THREADS = ThreadPoolExecutor(2, "s3gw-unzip")
 _BAD = (BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
 
 Fetch = Callable[[int, int], Awaitable[bytes]]  # offset and length
@@ -42,7 +42,7 @@ class StoredZip:
     async def entries(self) -> list[ZipInfo]:
         """Raises BadArchive."""
         try:
-            self._zip = await in_thread(_THREADS, ZipFile, cast(IO[bytes], self._file))
+            self._zip = await in_thread(THREADS, ZipFile, cast(IO[bytes], self._file))
         except _BAD:
             raise BadArchive("it isn't a zip, or none that can be read") from None
         return self._zip.infolist()
@@ -53,8 +53,8 @@ class StoredZip:
         require_readable(entry)
         left = entry.file_size
         try:
-            with await in_thread(_THREADS, self._zip.open, entry) as opened:
-                while piece := await in_thread(_THREADS, opened.read, PIECE):
+            with await in_thread(THREADS, self._zip.open, entry) as opened:
+                while piece := await in_thread(THREADS, opened.read, PIECE):
                     left -= len(piece)
                     yield piece
         except _BAD:
@@ -94,7 +94,7 @@ class _Ranges:
     def read(self, size: int = -1) -> bytes:
         left = max(self._size - self._position, 0)
         size = left if size < 0 else min(size, left)
-        if size > _LARGEST_DIRECTORY:
+        if size > LARGEST_DIRECTORY:
             raise BadZipFile("its directory is too large")
         start = self._position - self._held_from
         if not 0 <= start <= len(self._held) - size:

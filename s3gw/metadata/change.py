@@ -173,6 +173,12 @@ class Change:
             self._checks[on](version)
             self._unchecked.discard(on)
 
+    def turn_to(self, checks: Mapping[str, Check]) -> None:
+        """What follows is about another object, which has these. Raises NotChecked for the one before."""
+        if self._unchecked:
+            raise NotChecked(", ".join(sorted(self._unchecked)))
+        self._checks, self._unchecked = checks, set(checks)
+
     @property
     def actor(self) -> Actor:
         """For lines about something else that changes with the bucket."""

@@ -24,7 +24,7 @@ _MOST_FIELDS = 200  # before the file, and as many behind it
 _MOST_HEADERS = 8  # of a part
 _LONGEST_HEADER = 4096
 _LONGEST_BOUNDARY = 70  # RFC 2046, 5.1.1
-_FILE = "file"
+_FILE, _FILES = "file", "files"
 
 
 @dataclass(slots=True)
@@ -35,19 +35,35 @@ class _Part:
     content_type: str | None = None
     name: str = ""
     value: bytearray = field(default_factory=bytearray)
+    is_file: bool = False
+
+
+@dataclass(slots=True)
+class FormFile:
+    """One of several. `content`: bytes of it that have come, for whoever takes them."""
+
+    filename: str | None
+    file_type: str | None
+    content: deque[memoryview] = field(default_factory=deque)
+    has_ended: bool = False
 
 
 class Form:
     """`fields` are those before the file, in their order and as they are spelled; `filename` and `file_type`, its
     Content-Type, are None where the file has none. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, and
-    InvalidArgument for a second file.
+    InvalidArgument for a second file. With `most`, parts called `files` are files too, so many of them: `begun` has
+    them, of which each is to be taken out.
     """
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, most: int = 0) -> None:
         self.fields: list[tuple[str, str]] = []
         self.filename: str | None = None
         self.file_type: str | None = None
         self.files = 0
+        self.begun: deque[FormFile] = deque()
+        self.is_of_many = False
+        self._most = most
+        self._current: FormFile | None = None
         self.has_ended = False  # the closing boundary has come
         self._content: deque[memoryview] = deque()
         self._before_file = 0  # bytes
@@ -123,26 +139,36 @@ class Form:
         if kind != b"form-data" or b"name" not in options:
             raise MalformedPOSTRequest()
         self._part.name = name = _text(options[b"name"])
-        if name.lower() == _FILE:
-            self.files += 1
-            if self.files > 1:
-                raise wrong_number_of_files(self.files)
-            if b"filename" in options:
-                self.filename = options[b"filename"].decode("utf-8", "replace")
-            self.file_type = self._part.content_type
-            self._parts = 0
+        if name.lower() == _FILE or (self._most and name.lower() == _FILES):
+            self._begin_file(name.lower(), options.get(b"filename"))
             return
         self._parts += 1
         if self._parts > _MOST_FIELDS:
             raise MalformedPOSTRequest()
 
+    def _begin_file(self, name: str, filename: bytes | None) -> None:
+        self.files += 1
+        is_one_of_many = name == _FILES
+        if self.files > (self._most if is_one_of_many else 1) or (self.files > 1 and not self.is_of_many):
+            raise wrong_number_of_files(self.files)
+        self._part.is_file = True
+        self.filename = None if filename is None else filename.decode("utf-8", "replace")
+        self.file_type = self._part.content_type
+        self._parts = 0
+        if is_one_of_many:
+            self.is_of_many = True
+            self._current = FormFile(self.filename, self.file_type)
+            self.begun.append(self._current)
+
     def _take_data(self, data: bytes, start: int, end: int) -> None:
-        if self._part.name.lower() == _FILE:
-            self._content.append(memoryview(data)[start:end])
+        if self._part.is_file:
+            (self._content if self._current is None else self._current.content).append(memoryview(data)[start:end])
         elif not self.files:
             self._part.value += data[start:end]
 
     def _end_part(self) -> None:
+        if self._part.is_file and self._current is not None:
+            self._current.has_ended = True
         if not self.files:
             self.fields.append((self._part.name, _text(self._part.value)))
 

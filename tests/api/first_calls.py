@@ -182,11 +182,20 @@ def _of_file(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
 
-def _of_zip(world: World) -> Call:
-    key, body = f"{new_name()}.zip", io.BytesIO()
+def _zip() -> bytes:
+    body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:
         archive.writestr("pictures", b"hello")
-    world.put(world.bucket, key, body.getvalue())
+    return body.getvalue()
+
+
+def _of_archive(world: World) -> Call:
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, "bytes": _zip()}, {"overwrite": "true"})
+
+
+def _of_zip(world: World) -> Call:
+    key = f"{new_name()}.zip"
+    world.put(world.bucket, key, _zip())
     found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
@@ -336,6 +345,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_file": _of_file,
     "find_file": _of_file,
     "upload_file": _of_upload,
+    "unpack": _of_archive,
     "presign": _of_bucket,
     "begin_upload": _of_new_upload,
     "show_upload": _of_begun_upload,

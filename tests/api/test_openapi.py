@@ -74,6 +74,7 @@ UNDERSTOOD |= {"state", "code", "iss", "error"}  # OAuth2's
 
 _UPLOADS = (  # whose bodies are no models
     "POST /buckets/{bucket_id}/files",
+    "POST /buckets/{bucket_id}/unpack",
     "POST /buckets/{bucket_id}/uploads",
     "PATCH /buckets/{bucket_id}/uploads/{upload_id}",
 )

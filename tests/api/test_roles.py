@@ -80,6 +80,7 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
+    ("POST", "/buckets/{bucket_id}/unpack"),  # test_unpack.py
     ("GET", "/buckets/{bucket_id}/archive"),  # test_archives.py
     ("POST", "/buckets/{bucket_id}/archive"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     data = tmp_path_factory.mktemp("share") / "data"
     settings = {"S3GW_SHARE_URL": "https://share.example.com/s", "S3GW_TRUSTED_PROXIES": "127.0.0.1/32"}
     limits = {"S3GW_API_RATE_LIMIT": "40/minute", "S3GW_MAX_ARCHIVE_FILES": "3"}
+    limits["S3GW_MAX_UNPACK_SIZE"] = "1000"
     limits |= {"S3GW_ROOT_PASSWORD": PASSWORD, "S3GW_BUCKETS": "pictures"}
     with running_server(data, "--workers", "1", **settings, **limits) as running:
         yield running
@@ -74,6 +77,22 @@ def test_a_zip_has_so_many_files_at_most(alone: RunningServer) -> None:
             shared = httpx.get(page, headers=seen)
             assert (answer.status_code, shared.status_code) == (status, status)
         assert answer.json()["error_code"] == "TOO_LARGE" and "Too many files" in shared.text
+
+
+def test_an_archive_that_is_unpacked_has_so_many_bytes_at_most(alone: RunningServer) -> None:
+    with httpx.Client(base_url=f"{alone.admin}/api/v1", timeout=60, headers={"X-Forwarded-For": "192.0.2.5"}) as api:
+        token = api.post("/users/login", json={"username": "admin", "password": PASSWORD}).json()["access_token"]
+        api.headers["Authorization"] = f"Bearer {token}"
+        path = f"/buckets/{api.get('/buckets/by-name/pictures').json()['id']}/unpack"
+        for size, comment, status in ((1000, 0, 201), (1001, 0, 422), (1, 897, 201), (1, 898, 413)):
+            body = io.BytesIO()
+            with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("a", b"x" * size)
+                archive.comment = b"x" * comment
+            content = body.getvalue()
+            assert (len(content) > 1000) == (status == 413)
+            answer = api.post(path, params={"path": "unpacked", "overwrite": "true"}, content=content)
+            assert answer.status_code == status, answer.text
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")

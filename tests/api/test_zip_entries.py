@@ -144,7 +144,7 @@ def test_a_bomb_gives_no_more_than_it_says(filed: Filed) -> None:
 
 
 def test_a_directory_has_so_many_bytes_at_most(filed: Filed) -> None:
-    most = stored_zip._LARGEST_DIRECTORY
+    most = stored_zip.LARGEST_DIRECTORY
     line = zip_of({"a" * 100: b""})
     line = line[line.index(b"PK\x01\x02") : line.index(b"PK\x05\x06")]
     for count, status in ((most // len(line), 200), (most // len(line) + 1, 422)):

@@ -1,0 +1,82 @@
+"""What archives may be, to the byte: how large is what is in them, and how much more than they are themselves."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+
+import pytest
+
+from s3gw.archives import unpack
+from s3gw.archives.stored_zip import LARGEST_DIRECTORY, BadArchive
+from s3gw.archives.unpack import Bounds, unpacked
+from tests.api.test_unpack import tar_of, zip_of
+
+WIDE = Bounds(500, 1 << 30)
+
+
+def read(body: bytes, bounds: Bounds = WIDE) -> dict[str, bytes]:
+    found = {}
+    for file in unpacked(io.BytesIO(body), len(body), bounds):
+        pieces = []
+        while piece := file.read(100_000):
+            pieces.append(piece)
+        found[file.path] = b"".join(pieces)
+    return found
+
+
+def refused(body: bytes, bounds: Bounds = WIDE) -> str:
+    with pytest.raises(BadArchive) as raised:
+        read(body, bounds)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [zip_of, tar_of], ids=["zip", "tar"])
+def test_files_and_bytes_are_bounded_together(kind: type[bytes]) -> None:
+    files = {"a": b"x" * 600, "b": b"y" * 401}
+    assert read(kind(files), Bounds(2, 1001)) == files  # type: ignore[arg-type]
+    assert refused(kind(files), Bounds(2, 1000)) == "its files are too large together"  # type: ignore[arg-type]
+    assert refused(kind(files), Bounds(1, 1001)) == "it has more than 1 files"  # type: ignore[arg-type]
+
+
+def test_more_than_16_mib_may_be_200_times_the_archive_and_no_byte_more() -> None:
+    small = zip_of({"a": bytes(unpack._RATIO_FROM)})
+    assert len(small) * unpack._MOST_RATIO < unpack._RATIO_FROM
+    assert len(read(small)["a"]) == unpack._RATIO_FROM
+    assert refused(zip_of({"a": bytes(unpack._RATIO_FROM + 1)})) == "its files are too large together"
+    noise = os.urandom(100_000)
+    body = gzip.compress(tar_of({"a": noise, "b": bytes(17 << 20)}), 9)
+    assert (17 << 20) + len(noise) <= len(body) * unpack._MOST_RATIO
+    assert len(read(body)["b"]) == 17 << 20
+    over = gzip.compress(tar_of({"a": noise, "b": bytes(24 << 20)}), 9)
+    assert len(over) * unpack._MOST_RATIO < 24 << 20 and "too large" in refused(over)
+
+
+def test_a_header_of_a_tar_has_4096_bytes_at_most() -> None:
+    most = unpack._LARGEST_HEADER
+    comments = {size: tar_of({"a": b"1"}, pax_headers={"comment": "x" * size}) for size in (most - 100, most)}
+    assert read(comments[most - 100]) == {"a": b"1"}
+    assert refused(comments[most]) == "a header of it is too long"
+    one = tarfile.TarInfo("x")
+    one.type, one.size = tarfile.XHDTYPE, 512
+    nested = one.tobuf(tarfile.USTAR_FORMAT) + b"12 path=abc\n".ljust(512, b"\0")
+    assert refused(nested * 5, Bounds(1, 1000)) == "a header of it is too long"
+    assert "broken" in refused(nested * 2000)
+
+
+def test_a_zip_whose_directory_is_larger_than_any_is_not_read() -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for number in range(10):
+            archive.writestr(f"{number}".ljust(60_000), b"")
+        archive.comment = b"x" * 60_000
+    assert len(read(body.getvalue())) == 10
+    end = body.getvalue().rindex(b"PK\x05\x06")
+    for size, told in ((LARGEST_DIRECTORY, "broken"), (LARGEST_DIRECTORY + 1, "it has too many files")):
+        padded = bytes(2 * LARGEST_DIRECTORY) + body.getvalue()[end:]
+        at = 2 * LARGEST_DIRECTORY + 12
+        padded = b"PK\x03\x04" + padded[4:at] + size.to_bytes(4, "little") + padded[at + 4 :]
+        assert told in refused(padded)
