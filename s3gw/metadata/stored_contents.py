@@ -19,7 +19,6 @@ from s3gw.metadata.schema import blobs, buckets, contents, objects, parts, trash
 T = TypeVar("T")
 
 _AT_ONCE = 500  # parameters of a statement
-_MOST_DEPTH = 5  # a part list may have part lists in it, which metadata/contents.py bounds
 
 
 class Kept(NamedTuple):
@@ -92,10 +91,7 @@ def units_of(conn: Connection, content_ids: Collection[int]) -> dict[int, set[Un
     """Of each content that there is."""
     children: dict[int, set[int]] = {content_id: {content_id} for content_id in content_ids}
     units: dict[int, set[Unit]] = {content_id: set() for content_id in content_ids}
-    for _ in range(_MOST_DEPTH):
-        rows = _contents(conn, {child for found in children.values() for child in found})
-        if not rows:
-            break
+    while rows := _contents(conn, {child for found in children.values() for child in found}):
         digests = {extent.digest for row in rows.values() if row.form == MANIFEST for extent in extents_of(row.layout)}
         sizes = _sizes(conn, digests)
         own = {content_id: _own_units(row, sizes) for content_id, row in rows.items()}
