@@ -9,16 +9,18 @@ import typer
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, show, when
 from s3gw.config import Settings
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import audit, buckets, configurations, identities, uploads
+from s3gw.metadata import audit, buckets, configurations, deleted_buckets, identities, uploads
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.change import Change, ChangeFacts
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.deleted_buckets import DeletedBucket
 from s3gw.names import valid_bucket_name
 
 app = group()
 
 Name = Annotated[str, typer.Argument(help="The bucket's name.")]
 _COLUMNS = ("name", "owner", "region", "versioning", "created_at")  # `bucket show` tells the rest
+_DELETED_COLUMNS = ("id", "name", "owner", "deleted_at", "restorable_until")
 _STATES = {"enabled": "Enabled", "suspended": "Suspended"}
 _NOT_DISABLED = "a bucket can't be disabled or enabled: disable the keys or users that use it"
 
@@ -54,12 +56,16 @@ def create(
 @app.command("list")
 def list_(
     owner: Annotated[str | None, typer.Option(metavar="USER", help="Of this user; default: of all.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted and can be restored.")] = False,
     data: Data = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
     """List the buckets."""
     with session(data, database_url, as_json) as metadata:
+        if deleted:
+            show([_described(one) for one in metadata.read(_list_deleted, owner)], as_json, _DELETED_COLUMNS)
+            return
         show([describe(bucket) for bucket in metadata.read(list_buckets, owner)], as_json, _COLUMNS)
 
 
@@ -105,13 +111,32 @@ def enable(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_j
 
 
 @app.command()
-def delete(name: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Delete an empty bucket."""
+def delete(
+    name: Name,
+    permanent: Annotated[bool, typer.Option("--permanent", help="For good, with its trash.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Delete an empty bucket. One that keeps trash can be restored for as long."""
     with session(data, database_url, as_json) as metadata:
         bucket = metadata.read(find_bucket, name)
-        while not metadata.write(_delete_step, bucket.id):
+        while not metadata.write(_delete_step, bucket.id, permanent):
             pass
         show(describe(bucket) | {"deleted": True}, as_json)
+
+
+@app.command()
+def restore(
+    bucket_id: Annotated[str, typer.Argument(metavar="ID", help="As `bucket list --deleted` shows it.")],
+    name: Annotated[str | None, typer.Option(help="Instead of the one that it had.")] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a deleted bucket back, with its trash."""
+    with session(data, database_url, as_json) as metadata:
+        show(describe(metadata.write(_restore, bucket_id, name)), as_json)
 
 
 def _show(conn: Connection, name: str) -> dict[str, Any]:
@@ -162,8 +187,29 @@ def _update(
     return find_bucket(conn, name)
 
 
-def _delete_step(conn: Connection, bucket_id: int) -> bool:
-    return uploads.delete_bucket(change_of(conn, bucket_id))
+def _delete_step(conn: Connection, bucket_id: int, permanent: bool) -> bool:
+    return uploads.delete_bucket(change_of(conn, bucket_id), permanent)
+
+
+def _list_deleted(conn: Connection, owner: str | None) -> list[DeletedBucket]:
+    owner_id = None if owner is None else identities.find_root(conn, owner, may_be_deleted=True).id
+    return deleted_buckets.list_all(conn, owner_id)
+
+
+def _described(deleted: DeletedBucket) -> dict[str, Any]:
+    times = {"deleted_at": when(deleted.deleted_at), "restorable_until": when(deleted.restorable_until)}
+    return {"id": deleted.uuid} | describe(deleted.bucket) | times
+
+
+def _restore(conn: Connection, bucket_id: str, name: str | None) -> buckets.Bucket:
+    deleted = deleted_buckets.find(conn, bucket_id)
+    if deleted is None:
+        raise NoSuchBucket(f"no bucket of the id {bucket_id} can be restored")
+    wanted = name or deleted.bucket.name
+    if not valid_bucket_name(wanted):
+        raise Refused(f"{wanted} can't be the name of a bucket")
+    deleted_buckets.restore(change_of(conn, deleted.bucket.id), wanted)
+    return find_bucket(conn, wanted)
 
 
 def change_of(conn: Connection, bucket_id: int) -> Change:

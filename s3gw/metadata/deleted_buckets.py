@@ -6,9 +6,9 @@ and its trash; grants, links and uploads ended with it. Nothing can be written i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.metadata import buckets, identities, outbox, trash
@@ -27,6 +27,8 @@ class DeletedBucket(NamedTuple):
     """`bucket` has the name that it had."""
 
     bucket: Bucket
+    uuid: str
+    deleted_at: int
     restorable_until: int
 
 
@@ -44,17 +46,30 @@ def hide(change: Change, seconds: int) -> None:
     conn.execute(update(table).where(table.c.id == bucket_id).values(values))
 
 
+_select = (
+    select(*bucket_columns, table.c.uuid, table.c.deleted_at, table.c.restorable_until, table.c.deleted_name)
+    .join_from(table, owners, table.c.owner_id == owners.c.id)
+    .where(table.c.deleted_at.is_not(None))
+)
+
+
 def find(conn: Connection, bucket_uuid: str) -> DeletedBucket | None:
-    found = (
-        select(*bucket_columns, table.c.deleted_name, table.c.restorable_until)
-        .join_from(table, owners, table.c.owner_id == owners.c.id)
-        .where(table.c.uuid == bucket_uuid, table.c.deleted_at.is_not(None))
-    )
-    row = conn.execute(found).one_or_none()
-    if row is None:
-        return None
-    bucket = Bucket._make(row[: len(bucket_columns)])
-    return DeletedBucket(bucket._replace(name=row.deleted_name), row.restorable_until)
+    found = _found(conn, _select.where(table.c.uuid == bucket_uuid))
+    return found[0] if found else None
+
+
+def list_all(conn: Connection, owner_id: str | None) -> list[DeletedBucket]:
+    """Of one owner, or of all; the newest first."""
+    found = _select if owner_id is None else _select.where(table.c.owner_id == owner_id)
+    return _found(conn, found.order_by(table.c.deleted_at.desc()))
+
+
+def _found(conn: Connection, statement: Select[Any]) -> list[DeletedBucket]:
+    width = len(bucket_columns)
+    return [
+        DeletedBucket(Bucket._make(row[:width])._replace(name=row.deleted_name), *row[width:-1])
+        for row in conn.execute(statement)
+    ]
 
 
 def restore(change: Change, name: str) -> None:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from s3gw.auth.credentials import Credentials
@@ -20,7 +21,7 @@ from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
 from s3gw.config import load_settings
-from s3gw.metadata import buckets, identities, jobs, logins, resolve, uploads
+from s3gw.metadata import buckets, identities, jobs, logins, resolve, schema, uploads
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.wire.model import operations
@@ -169,6 +170,29 @@ def test_a_bucket_is_created_listed_changed_and_deleted(ask: Ask, run: Command) 
     assert "(s3gw bucket list --owner alice, s3gw bucket update NAME --owner USER)" in told
     assert ask("bucket", "delete", "pictures")["deleted"] is True
     assert "BucketAlreadyOwnedByYou" in refusal(run("bucket", "create", "music", "--owner", "alice"))
+
+
+def test_a_deleted_bucket_is_listed_and_restored(ask: Ask, run: Command, data: Path) -> None:
+    async def keep_trash() -> None:
+        database = open_database(None, data)
+        await database.write(lambda conn: conn.execute(update(schema.buckets).values(trash_seconds=60)))
+        await database.close()
+
+    ids = []
+    for _ in range(2):
+        ask("bucket", "create", "pictures")
+        asyncio.run(keep_trash())
+        assert ask("bucket", "delete", "pictures")["deleted"] is True
+        ids = [listed["id"] for listed in ask("bucket", "list", "--deleted", "--owner", "admin")]
+    assert len(ids) == 2 and ask("bucket", "list") == []
+    assert ask("bucket", "restore", ids[1])["name"] == "pictures"
+    assert ask("audit", "list", "--limit", "1")[0]["action"] == "bucket.restore"
+    assert "another bucket has the name" in refusal(run("bucket", "restore", ids[0]))
+    assert "can't be the name" in refusal(run("bucket", "restore", ids[0], "--name", "Pictures"))
+    assert ask("bucket", "restore", ids[0], "--name", "pictures2")["name"] == "pictures2"
+    assert "NoSuchBucket" in refusal(run("bucket", "restore", ids[0]))
+    assert ask("bucket", "delete", "pictures", "--permanent")["deleted"] is True
+    assert ask("bucket", "list", "--deleted") == []
 
 
 def test_a_bucket_with_unfinished_uploads_is_deleted_with_them(ask: Ask, data: Path) -> None:

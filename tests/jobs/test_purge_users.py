@@ -12,7 +12,18 @@ from sqlalchemy import select, update
 from s3gw.jobs import estate
 from s3gw.jobs import purge_users as purging
 from s3gw.jobs.purge_users import hand_over, purge_users
-from s3gw.metadata import buckets, configurations, deleted_users, groups, identities, jobs, objects, schema, uploads
+from s3gw.metadata import (
+    buckets,
+    configurations,
+    deleted_buckets,
+    deleted_users,
+    groups,
+    identities,
+    jobs,
+    objects,
+    schema,
+    uploads,
+)
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock
 from s3gw.metadata.database import Connection, now
@@ -191,6 +202,30 @@ async def test_where_acls_are_disabled_the_bucket_s_owner_keeps_what_others_wrot
     await world.delete("delete")
     await purge(process)
     assert await world.owners() == {"other": {"other-classic", "both", "theirs", "mine", "marker of theirs"}}
+
+
+@pytest.mark.parametrize(("data", "owner"), [("keep", "admin"), ("delete", None)])
+async def test_a_bucket_that_was_deleted_and_can_be_restored_goes_with_the_rest(
+    process: Process, world: World, data: str, owner: str | None
+) -> None:
+    def delete_one(conn: Connection) -> str:
+        bucket_id = world._bucket(conn, world.gone, "aws")
+        acl = [[world.gone.canonical_id, "FULL_CONTROL"]]
+        buckets.insert_configuration(conn, bucket_id, "ACL", acl)
+        conn.execute(update(schema.buckets).where(schema.buckets.c.id == bucket_id).values(trash_seconds=60))
+        assert uploads.delete_bucket(change(conn, bucket_id, "", world.gone.id))
+        return buckets.uuid_of(conn, bucket_id)
+
+    bucket_uuid = await process.database.write(delete_one)
+    await world.delete(data)
+    await purge(process)
+    assert await names(process) == ["admin", "other"]
+    found = await process.database.read(deleted_buckets.find, bucket_uuid)
+    assert (found is None) == (owner is None)
+    if found is not None:
+        assert found.bucket.owner_name == owner
+        acl = await process.database.read(configurations.find, found.bucket.id, "ACL")
+        assert acl == [[world.admin.canonical_id, "FULL_CONTROL"]]
 
 
 @pytest.mark.parametrize("data", ["keep", "delete"])
