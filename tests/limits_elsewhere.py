@@ -64,6 +64,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
+    "metadata.asked_jobs.LONGEST_LISTED": asked.test_a_list_leaves_out_results_of_more_than_4096_characters,
     "metadata.asked_jobs.MOST_OF_USER": asked.test_a_user_has_so_many_that_are_not_done_at_most,
     "metadata.files.MOST_COUNTED": file_list.test_pages_beyond_10000_need_a_cursor,
     "metadata.contents._MAX_CHILDREN": contents.test_a_range_of_too_many_pieces_is_refused,

@@ -44,7 +44,9 @@ class Job(BaseModel):
     kind: Kind
     state: State
     progress: Progress = Field(description="Of objects: files, and their versions where these count.")
-    result: dict[str, Any] | None = Field(description="When it has ended: what came of it. Of a batch, a Report.")
+    result: dict[str, Any] | None = Field(
+        description="When it has ended: what came of it; in a list null where that is longer than 4096 characters."
+    )
     error: JobError | None = Field(description="When it has failed.")
     created_at: datetime
     updated_at: datetime

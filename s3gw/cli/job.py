@@ -14,7 +14,7 @@ from s3gw.metadata import jobs
 app = group()
 
 JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)]
-_STATES = (jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.DEAD)
+_STATES = (jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.DEAD, jobs.CANCELLED)
 
 _COLUMNS = ("id", "kind", "state", "attempts", "run_at", "progress", "error")  # `job show` tells the rest
 
@@ -35,7 +35,7 @@ def describe(job: jobs.Job) -> dict[str, Any]:
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="queued, running, done or dead; default: all.")] = None,
+    state: Annotated[str | None, typer.Option(help="queued, running, done, dead or cancelled; default: all.")] = None,
     limit: Limit = 100,
     data: Data = None,
     database_url: DatabaseUrl = None,

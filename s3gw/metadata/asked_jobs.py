@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, text, update
 
 from s3gw.metadata import audit, jobs
 from s3gw.metadata.active_users import IS_ACTIVE
@@ -26,6 +26,8 @@ from s3gw.problems import Conflict, NotFound
 MOST_OF_USER = 20  # jobs that wait or run
 FAILED = "failed"  # what users are told of DEAD
 _ACTIVE, _ENDED = (QUEUED, RUNNING), (DONE, DEAD, CANCELLED)
+LONGEST_LISTED = 4096  # characters of a result in a list
+_TOLD_AT_END = ("done", "total")  # of progress, which has what an attempt goes on from until then
 _accounts = users.alias("accounts")
 
 
@@ -48,6 +50,11 @@ class Page(NamedTuple):
     total: int
 
 
+_TOLD = ("uuid", "asked_by", "kind", "state", "progress", "result", "refusal", "created_at", "updated_at")
+_columns = (table.c.id, table.c.is_cancelled, *(table.c[name] for name in _TOLD))
+_short_result = case((func.length(table.c.result) <= LONGEST_LISTED, table.c.result), else_=None).label("result")
+_listed = tuple(_short_result if column is table.c.result else column for column in _columns)
+_is_active = text("state IN ('queued', 'running') AND singleton IS NOT NULL")  # as the index on singletons says it
 _note = Prepared(
     update(table)
     .where(
@@ -83,7 +90,7 @@ def ask(
     conn.execute(select(users.c.id).where(users.c.id == actor.id).with_for_update())  # they are counted one by one
     mine = (table.c.asked_by == actor.id, table.c.state.in_(_ACTIVE))
     if singleton is not None:
-        same = select(*table.c).where(table.c.singleton == singleton, table.c.state.in_(_ACTIVE))
+        same = select(*_columns).where(_is_active, table.c.singleton == singleton)
         row = conn.execute(same).one_or_none()
         if row is not None:
             if row.asked_by != actor.id:
@@ -102,7 +109,7 @@ def ask(
 
 def find(conn: Connection, job_id: str) -> AskedJob:
     """Raises NotFound."""
-    row = conn.execute(select(*table.c).where(table.c.uuid == job_id)).one_or_none()
+    row = conn.execute(select(*_columns).where(table.c.uuid == job_id)).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
     return _told(row)
@@ -111,7 +118,7 @@ def find(conn: Connection, job_id: str) -> AskedJob:
 def page(
     conn: Connection, user_id: str, kind: str | None, state: str | None, after: str | None, offset: int, limit: int
 ) -> Page:
-    """Of a user, the newest first; `after` is the id that the page before ended with."""
+    """Of a user, the newest first, without results that are long; `after` is the id that the page before ended with."""
     where: list[ColumnElement[bool]] = [table.c.asked_by == user_id]
     if kind is not None:
         where.append(table.c.kind == kind)
@@ -121,7 +128,7 @@ def page(
     if after is not None:
         where.append(table.c.id < select(table.c.id).where(table.c.uuid == after).scalar_subquery())
         offset = 0
-    rows = conn.execute(select(*table.c).where(*where).order_by(table.c.id.desc()).offset(offset).limit(limit)).all()
+    rows = conn.execute(select(*_listed).where(*where).order_by(table.c.id.desc()).offset(offset).limit(limit)).all()
     return Page([_told(row) for row in rows], total)
 
 
@@ -129,7 +136,7 @@ def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
     """At once where it waits; while it runs, at its next step. Again it changes nothing. Raises NotFound, and Conflict
     where it has ended otherwise.
     """
-    row = conn.execute(select(*table.c).where(table.c.uuid == job_id).with_for_update()).one_or_none()
+    row = conn.execute(select(*_columns).where(table.c.uuid == job_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
     if row.state in (DONE, DEAD):
@@ -160,7 +167,8 @@ def end(
     conn: Connection, job: Job, state: str, *, progress: Any, result: Any = None, refusal: Any = None, error: Any = None
 ) -> None:
     """DONE with a result, DEAD with what it was refused, or CANCELLED; nothing where the lease was lost."""
-    if jobs.finish(conn, job, state, error=error, progress=progress):
+    at_end = {name: progress[name] for name in _TOLD_AT_END if name in progress} if progress else None
+    if jobs.finish(conn, job, state, error=error, progress=at_end):
         told = {"result": result, "refusal": refusal}
         values = {name: None if value is None else json.dumps(value) for name, value in told.items()}
         conn.execute(update(table).where(table.c.id == job.id).values(values))

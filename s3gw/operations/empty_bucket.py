@@ -19,7 +19,7 @@ from s3gw.operations.buckets import delete_bucket_for_good
 from s3gw.operations.call import Call, Output
 from s3gw.operations.table import OPERATIONS, Need, Row
 
-STEP = 100  # versions that are deleted in one transaction; other writers get their turn between two
+STEP = 50  # versions that are deleted in one transaction; other writers get their turn between two
 _TURN = 0.005  # seconds
 
 

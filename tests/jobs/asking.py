@@ -53,7 +53,7 @@ class Asking:
 
         for key in keys:
             change = self.change(conn, key, bucket)
-            objects.put(change, NewObject(key, 1, "e", self.user.id, **more), place)
+            objects.put(change, NewObject(key, 1, **{"etag": "e", "owner_id": self.user.id} | more), place)
             change.finish()
 
     async def keep_versions(self) -> None:

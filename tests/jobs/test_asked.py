@@ -17,7 +17,7 @@ from s3gw.jobs.asked import Asked
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import Kind
 from s3gw.metadata import asked_jobs, jobs, schema
-from s3gw.metadata.asked_jobs import MOST_OF_USER
+from s3gw.metadata.asked_jobs import LONGEST_LISTED, MOST_OF_USER
 from s3gw.metadata.audit import Actor
 from s3gw.problems import Conflict, NotFound, PermissionDenied
 from s3gw.storage import Storage
@@ -60,7 +60,7 @@ async def test_a_job_is_told_with_its_result_to_who_asked(asking: Asking) -> Non
     await asking.run()
     told = await asking.told(job)
     assert (told.state, told.result, told.refusal) == ("done", {"wanted": "this"}, None)
-    assert told.progress == {"done": 2, "total": 2, "cursor": "b"}
+    assert told.progress == {"done": 2, "total": 2}
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,23 @@ async def test_what_users_ask_for_keeps_nothing_else_waiting(
     stop.set()
     await asyncio.wait_for(task, 20)
     assert running == 2
+
+
+async def test_a_list_leaves_out_results_of_more_than_4096_characters(asking: Asking) -> None:
+    """A page of them would be as long as all that was refused of a thousand batches."""
+
+    async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
+        asked.result = {"x": "x" * asked.payload["length"]}
+
+    does(work)
+    short = LONGEST_LISTED - len('{"x": ""}')
+    made = []
+    for length in (short, short + 1):
+        made.append(await asking.ask("work", {"length": length}))
+        await asking.run()
+    found = await asking.database.read(asked_jobs.page, asking.user.id, None, None, None, 0, 10)
+    assert [job.result and len(job.result["x"]) for job in found.jobs] == [None, short]
+    assert [len((await asking.told(job)).result["x"]) for job in made] == [short, short + 1]
 
 
 async def test_a_page_has_the_newest_of_a_user_first(asking: Asking) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from s3gw.jobs import asked as asked_module
-from s3gw.jobs import batch, batch_files
+from s3gw.jobs import batch, batch_actions, batch_files
 from s3gw.jobs.batch import MOST_TOLD
 from s3gw.metadata import configurations, identities, objects, schema
 from s3gw.metadata.asked_jobs import AskedJob
@@ -202,6 +202,39 @@ async def test_deleted_files_come_back_as_they_were_last(asking: Asking) -> None
     for key in ("a/key1", "kept"):
         found = await asking.database.read(objects.find, asking.ids["bucket"], key)
         assert found is not None and found.user_metadata == '{"again":"1"}'
+
+
+async def test_of_several_contents_in_the_trash_the_last_comes_back(asking: Asking) -> None:
+    """Also where one step finds them all."""
+    await asking.database.write(lambda conn: configurations.set_trash_seconds(asking.change(conn, ""), 1000))
+    for number in range(3):
+        await asking.put(["a"], user_metadata=f'{{"of":"{number}"}}')
+    await asking.delete("a")
+    assert (await done(asking, "restore"))["succeeded"] == 1
+    found = await asking.database.read(objects.find, asking.ids["bucket"], "a")
+    assert found is not None and found.user_metadata == '{"of":"2"}'
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_file_that_is_overwritten_while_it_is_moved_away_stays(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Before it is copied, or between that and its deletion: what nobody has copied isn't deleted."""
+    await asking.put(["a"])
+    original = batch_actions._copy
+
+    async def overwriting(*given: Any) -> None:
+        if when == "before":
+            await asking.put(["a"], etag="new")
+        await original(*given)
+        if when == "after":
+            await asking.put(["a"], etag="new")
+
+    monkeypatch.setattr(batch_actions, "_copy", overwriting)
+    report = await done(asking, "move", to="other")
+    assert failed(report) == [("a", "PRECONDITION_FAILED")]
+    assert await asking.keys() == ["a"]
+    assert await asking.keys("other") == ([] if when == "before" else ["a"])
 
 
 async def test_files_that_are_hidden_by_markers_come_back_by_their_ids(asking: Asking) -> None:

@@ -36,6 +36,11 @@ async def ask(asking: Asking) -> AskedJob:
     return await asking.ask("delete_bucket", {"bucket_id": asking.uuids["bucket"]})
 
 
+async def forbid(asking: Asking, statement: dict[str, Any]) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*"} | statement]})
+    await asking.database.write(lambda conn: configurations.put(asking.change(conn, ""), "Policy", policy))
+
+
 async def bucket_names(asking: Asking) -> list[str]:
     return await asking.database.read(lambda conn: [found.name for found in buckets.list_all(conn)])
 
@@ -91,15 +96,22 @@ async def test_who_is_disabled_meanwhile_deletes_no_more(asking: Asking, monkeyp
 
 async def test_what_a_rule_keeps_him_from_deleting_ends_it(asking: Asking) -> None:
     """Nothing that is denied goes, nor the bucket."""
-    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject*", "Resource": "arn:aws:s3:::bucket/key5"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    await forbid(asking, {"Action": "s3:DeleteObject*", "Resource": "arn:aws:s3:::bucket/key5"})
     await asking.put([f"key{number}" for number in range(10)])
-    await asking.database.write(lambda conn: configurations.put(asking.change(conn, ""), "Policy", policy))
     job = await ask(asking)
     await asking.run()
     told = await asking.told(job)
     assert (told.state, told.refusal["error_code"]) == ("failed", "PERMISSION_DENIED")
     assert "key5" in await asking.keys() and "bucket" in await bucket_names(asking)
+
+
+async def test_who_may_not_delete_the_bucket_deletes_nothing_in_it(asking: Asking) -> None:
+    await forbid(asking, {"Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::bucket"})
+    await asking.put(["a", "b"])
+    job = await ask(asking)
+    await asking.run()
+    assert (await asking.told(job)).refusal["error_code"] == "PERMISSION_DENIED"
+    assert await asking.keys() == ["a", "b"]
 
 
 async def test_a_stranger_s_job_deletes_nothing(asking: Asking) -> None:
