@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -79,8 +80,9 @@ class Body(BaseModel):
     def _is_text(cls, value: Any) -> Any:
         if isinstance(value, str) and "\0" in value:  # PostgreSQL's text has none
             raise ValueError("may not contain NUL")
-        if isinstance(value, str) and _HALF.search(value):
-            raise ValueError("may not contain half a surrogate pair")
+        for text in (value, *chain.from_iterable(value.items())) if isinstance(value, dict) else (value,):
+            if isinstance(text, str) and _HALF.search(text):
+                raise ValueError("may not contain half a surrogate pair")
         return value
 
 

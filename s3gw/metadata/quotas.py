@@ -77,7 +77,9 @@ def require_room(
 
     Where there is no room, the bucket's trash makes it, the oldest first: what is dropped is noted too.
     """
-    if not _adds(usage.sum_of(each.more for each in noted)):
+    # What is moved adds nothing to the bucket, and all of itself to the prefix where it comes to.
+    adds = any(_adds(each.more) for each in noted) if state.has_prefix_quotas else False
+    if not adds and not _adds(usage.sum_of(each.more for each in noted)):
         return
     if conn.dialect == "postgresql":
         _take_turns(conn, bucket_id, state, is_alone)

@@ -15,6 +15,7 @@ from s3gw.share.cookie import hand_out
 from s3gw.share.visit import Gone, Visit, locked_visit_of
 
 _LARGEST = 4096  # bytes of the form
+_MOST_FIELDS = 10  # of it
 
 
 async def unlock(request: Request) -> Response:
@@ -35,7 +36,10 @@ async def _password_of(request: Request) -> str:
         body += piece
         if len(body) > _LARGEST:
             raise Gone
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError:  # more than that
+        raise Gone from None
     return fields.get("password", [""])[0]
 
 

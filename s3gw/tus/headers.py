@@ -43,6 +43,7 @@ _LONGEST_PATH = 1024
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _NAME = re.compile(r"[!-+\--~]+")  # ASCII without space and comma
 _METADATA_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,1024}")
+_TAG_NAME = re.compile("[^\ud800-\udfff]*")  # no half of a surrogate pair; the rest is for who reads tags
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": True}
 
 
@@ -138,7 +139,7 @@ def described_in(text: str) -> Described:
         path,
         kind,
         "overwrite" in said and _TRUTHS[said["overwrite"].lower()],
-        _texts(said, "tags", re.compile(".*", re.DOTALL)),
+        _texts(said, "tags", _TAG_NAME),
         _texts(said, "metadata", _METADATA_NAME),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from datetime import datetime
@@ -165,6 +166,8 @@ def test_tags_alone_make_no_new_version(filed: Filed) -> None:  # noqa: F811
         {"tags": {"": "x"}},
         {"metadata": {"a b": "c"}},
         {"metadata": {"a": "x" * 2048}},
+        {"metadata": {"a": "\ud800"}},
+        {"tags": {"\ud800": "a"}},
         {"mime_type": "a\nb"},
         {"owner_id": "x"},
         {"id": "x"},
@@ -172,7 +175,8 @@ def test_tags_alone_make_no_new_version(filed: Filed) -> None:  # noqa: F811
 )
 def test_what_cannot_be_changed_so_is_refused(filed: Filed, body: Any) -> None:  # noqa: F811
     first = filed.put("a")
-    assert filed.ask("owner", "PUT", f"{filed.path}/{first['id']}", json=body) == (422, "VALIDATION_ERROR")
+    sent = {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}
+    assert filed.ask("owner", "PUT", f"{filed.path}/{first['id']}", **sent) == (422, "VALIDATION_ERROR")
     assert filed.find("a") == first
 
 

@@ -380,6 +380,7 @@ def test_another_version_of_the_protocol_is_refused(filed: Filed, headers: dict[
         {"Upload-Length": "1", "Upload-Metadata": described(path="é" * 600)},
         {"Upload-Length": "1", "Upload-Metadata": described(path="a", overwrite="perhaps")},
         {"Upload-Length": "1", "Upload-Metadata": described(path="a", tags="[]")},
+        {"Upload-Length": "1", "Upload-Metadata": described(path="a", tags='{"\\ud800": "a"}')},
         {"Upload-Length": "1", "Upload-Metadata": described(path="a", metadata='{"a b": "c"}')},
         {"Upload-Length": "1", "Upload-Metadata": described(path="a", filetype="a\r\nb")},
         {"Upload-Length": "1", "Upload-Concat": "some"},

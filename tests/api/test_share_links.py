@@ -220,6 +220,12 @@ def test_a_password_is_asked_for_and_remembered_for_this_link_alone(filed: Filed
     assert filed.owner.ask("GET", f"/links/{link['id']}").json()["has_password"] is True
 
 
+def test_a_form_of_many_fields_has_no_password(filed: Filed) -> None:
+    link = make(filed, file_id=filed.put("a")["id"], password="open sesame")
+    fields = {f"field-{number}": "x" for number in range(10)} | {"password": "open sesame"}
+    assert get(link, method="POST", data=fields).status_code == 404
+
+
 def test_passwords_are_not_guessed(filed: Filed) -> None:
     link = make(filed, file_id=filed.put("a")["id"], password="open sesame")
     answers = [get(link, method="POST", data={"password": f"{number}"}).status_code for number in range(12)]

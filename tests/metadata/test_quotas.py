@@ -176,6 +176,27 @@ async def test_a_prefix_has_its_own_count_from_when_it_is_limited(files: Databas
     assert not (await files.write(buckets.lock_shared, 1)).has_quotas
 
 
+async def test_what_is_moved_into_a_prefix_needs_room_there(files: Database) -> None:
+    await files.write(quotas.set_prefix, 1, "docs/", 10, None)
+    await put(files, "docs/a", 4)
+    await put(files, "small", 6)
+    await put(files, "large", 7)
+
+    def rename(done: Change, key: str) -> None:
+        found = objects.find(done.conn, 1, key)
+        assert found is not None
+        objects.put(done, NewObject(f"docs/{key}", found.size, "", "u"), partial(contents.insert, new=inline(b"")))
+        objects.delete_latest(done, key, is_renamed=True)
+
+    async def move(key: str) -> None:
+        await change(files, ChangeFacts(1, ACTOR, "u", 5), [KeyLock(1, key), KeyLock(1, f"docs/{key}")], rename, key)
+
+    with pytest.raises(QuotaExceeded, match=r"'docs/' in the bucket doesn't allow it. It leaves 6 bytes"):
+        await move("large")
+    await move("small")
+    assert await files.read(quotas.of_prefixes, 1) == [PrefixQuota("docs/", 10, None, 10, 2)]
+
+
 async def test_a_users_quota_is_of_all_its_buckets_and_told_to_nobody_else(files: Database) -> None:
     await limit(files, "user", 10)
     await files.write(_other_bucket)
