@@ -10,10 +10,11 @@ import pytest
 
 from tests.api.askers import Person, new_person
 from tests.cli.commands import Ask
-from tests.gateways import client_of
-from tests.servers import RunningServer
 
 _numbers = itertools.count()
+ENFORCED = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+_BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+BLOCKED = dict.fromkeys(_BLOCKS, True)
 
 
 class Filed(NamedTuple):
@@ -68,9 +69,9 @@ def people(api: httpx.Client, ask: Ask) -> dict[str, Person]:
 
 
 @pytest.fixture(scope="module")
-def shared_bucket(ask: Ask, api: httpx.Client, people: dict[str, Person], server: RunningServer) -> Filed:
+def shared_bucket(api: httpx.Client, people: dict[str, Person], s3: Any) -> Filed:
     """Everybody has there what he is called after."""
-    found = _new_bucket(ask, api, people, server)
+    found = _new_bucket(api, people, s3)
     for kind, permission in (("reader", "read"), ("writer", "write"), ("manager", "admin")):
         share(found, kind, {"permission": permission})
     share(found, "prefix-reader", {"permission": "read", "prefix": "a/"})
@@ -78,17 +79,24 @@ def shared_bucket(ask: Ask, api: httpx.Client, people: dict[str, Person], server
 
 
 @pytest.fixture
-def filed(ask: Ask, api: httpx.Client, people: dict[str, Person], server: RunningServer) -> Filed:
+def filed(api: httpx.Client, people: dict[str, Person], s3: Any) -> Filed:
     """Nobody but its owner has anything to do with it."""
-    return _new_bucket(ask, api, people, server)
+    return _new_bucket(api, people, s3)
 
 
-def _new_bucket(ask: Ask, api: httpx.Client, people: dict[str, Person], server: RunningServer) -> Filed:
+def _new_bucket(api: httpx.Client, people: dict[str, Person], s3: Any) -> Filed:
     name = f"files-{next(_numbers)}-{people['owner'].id[:8]}"
-    bucket_id = (
-        ask("bucket", "create", name, "--owner", people["owner"].name).get("id") or ask("bucket", "show", name)["id"]
-    )
-    return Filed(bucket_id, name, people, client_of(server), api)
+    return Filed(new_bucket(people["owner"], name, s3), name, people, s3, api)
+
+
+def new_bucket(owner: Person, name: str, s3: Any) -> str:
+    """As `s3gw bucket create` makes it: without trash, and with ACLs disabled. `s3` is the root user's client."""
+    answer = owner.ask("POST", "/buckets", json={"name": name, "trash_seconds": 0})
+    assert answer.status_code == 201, answer.text
+    s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=ENFORCED)
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=BLOCKED)
+    bucket_id: str = answer.json()["id"]
+    return bucket_id
 
 
 def share(filed: Filed, kind: str, more: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.access.policies import document, statement
 from tests.api.askers import Person, new_person
+from tests.api.files import new_bucket
 from tests.cli.commands import Ask
 from tests.gateways import client_of
 from tests.servers import RunningServer
@@ -53,10 +54,9 @@ def people(api: httpx.Client, ask: Ask) -> dict[str, Person]:
 
 
 @pytest.fixture
-def shared(ask: Ask, api: httpx.Client, people: dict[str, Person]) -> Shared:
+def shared(ask: Ask, api: httpx.Client, people: dict[str, Person], s3: Any) -> Shared:
     name = f"shared-{next(_numbers)}-{people['owner'].id[:8]}"
-    ask("bucket", "create", name, "--owner", people["owner"].name)
-    shared = Shared(ask("bucket", "show", name)["id"], name, ask, api, people)
+    shared = Shared(new_bucket(people["owner"], name, s3), name, ask, api, people)
     for kind, permission in (("reader", "read"), ("writer", "write"), ("manager", "admin")):
         assert shared.share("owner", people[kind], permission).status_code == 201
     assert shared.share("owner", people["prefix-manager"], "admin", prefix="a/").status_code == 201

@@ -53,7 +53,7 @@ def people(api: httpx.Client, ask: Ask) -> dict[str, Person]:
 
 
 @pytest.fixture
-def made(server: RunningServer, people: dict[str, Person]) -> Made:
+def made(people: dict[str, Person], s3: Any) -> Made:
     name, owner = f"{new_bucket_name()}-{people['owner'].id[:8]}", people["owner"]
     answer = owner.ask("POST", "/buckets", json={"name": name})
     assert answer.status_code == 201, answer.text
@@ -61,7 +61,7 @@ def made(server: RunningServer, people: dict[str, Person]) -> Made:
     for kind, more in (("reader", {}), ("manager", {"permission": "admin"}), ("prefix-reader", {"prefix": "a/"})):
         body = {"user_id": people[kind].id, "permission": "read", **more}
         assert owner.status("POST", f"/buckets/{bucket_id}/share", json=body) == CREATED
-    return Made(bucket_id, name, people, client_of(server, ROOT_KEY))
+    return Made(bucket_id, name, people, s3)
 
 
 SEEN = dict.fromkeys(("reader", "prefix-reader", "manager", "owner", "auditor", "admin"), OK)

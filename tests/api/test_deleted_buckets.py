@@ -9,8 +9,8 @@ import pytest
 
 from tests.api.askers import Person, new_person
 from tests.cli.commands import Ask
-from tests.gateways import client_of, refusal
-from tests.servers import ROOT_KEY, RunningServer
+from tests.gateways import refusal
+from tests.servers import RunningServer
 
 HIDDEN, FORBIDDEN, CONFLICT, INVALID = (
     (404, "NOT_FOUND"),
@@ -49,11 +49,11 @@ def reader(api: httpx.Client, ask: Ask) -> Person:
 
 
 @pytest.fixture
-def deleted(server: RunningServer, api: httpx.Client, ask: Ask, reader: Person) -> Deleted:
+def deleted(api: httpx.Client, ask: Ask, reader: Person, s3: Any) -> Deleted:
     owner = new_person(api, ask, "owner")
     name = f"deleted-{owner.id[:8]}"
     made = owner.ask("POST", "/buckets", json={"name": name, "storage_quota": 1000}).json()
-    one = Deleted(made["id"], name, "", owner, reader, client_of(server, ROOT_KEY))
+    one = Deleted(made["id"], name, "", owner, reader, s3)
     file = owner.ask("POST", f"{one.path}/files", params={"path": "a.txt"}, content=b"in the trash").json()
     assert owner.status("POST", f"{one.path}/share", json={"user_id": reader.id, "permission": "admin"})[0] == 201
     assert owner.status("POST", f"{one.path}/links", json={"kind": "folder", "prefix": ""})[0] == 201

@@ -11,8 +11,6 @@ import pytest
 
 from tests.api.askers import Person, new_person
 from tests.cli.commands import Ask
-from tests.gateways import client_of
-from tests.servers import ROOT_KEY, RunningServer
 
 LARGE = 100_000  # more than is stored in a row
 
@@ -41,8 +39,8 @@ class Owner(NamedTuple):
 
 
 @pytest.fixture
-def owner(server: RunningServer, api: httpx.Client, ask: Ask) -> Owner:
-    return Owner(new_person(api, ask, "measured"), client_of(server, ROOT_KEY))
+def owner(api: httpx.Client, ask: Ask, s3: Any) -> Owner:
+    return Owner(new_person(api, ask, "measured"), s3)
 
 
 def test_what_is_stored_once_counts_once(owner: Owner) -> None:
