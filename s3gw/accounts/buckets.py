@@ -20,7 +20,16 @@ from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
 from s3gw.errors import InvalidBucketName
-from s3gw.metadata import bucket_lists, buckets, configurations, cors, deleted_buckets, quotas, usage
+from s3gw.metadata import (
+    allowed_types,
+    bucket_lists,
+    buckets,
+    configurations,
+    cors,
+    deleted_buckets,
+    quotas,
+    usage,
+)
 from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.bucket_lists import Scope, Told, Wanted
 from s3gw.metadata.buckets import Bucket
@@ -50,8 +59,9 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
     "trash_seconds": (),
     "versioning": ("s3:PutBucketVersioning",),
     "cors": ("s3:PutBucketCORS",),
+    "allowed_types": (),
 }
-_OF_OWNERS = {"is_public", "storage_quota", "object_quota", "trash_seconds"}
+_OF_OWNERS = {"is_public", "storage_quota", "object_quota", "trash_seconds", "allowed_types"}
 _SEES_ALL = ("admin", "auditor")
 
 
@@ -199,11 +209,19 @@ def _set_cors(change: Change, bucket: Bucket, rules: list[dict[str, Any]]) -> No
         configurations.remove(change, cors.KIND)
 
 
+def _set_allowed_types(change: Change, bucket: Bucket, patterns: list[str]) -> None:
+    if patterns:
+        configurations.put(change, allowed_types.KIND, patterns)
+    else:
+        configurations.remove(change, allowed_types.KIND)
+
+
 _STEPS: dict[str, Callable[[Change, Bucket, Any], None]] = {
     "is_public": _set_public,
     "versioning": _set_versioning,
     "trash_seconds": _set_trash_seconds,
     "cors": _set_cors,
+    "allowed_types": _set_allowed_types,
 }
 
 

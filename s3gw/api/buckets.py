@@ -27,6 +27,22 @@ Line = Annotated[Text, Field(min_length=1, max_length=255)]
 TrashSeconds = Annotated[
     int, Field(ge=0, le=3650 * 86_400, description="How long what is deleted or overwritten can be restored; 0: not.")
 ]
+TypePattern = Annotated[
+    str,
+    Field(
+        max_length=127,
+        pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*)$",
+        description="`image/png` or `image/*`.",
+    ),
+]
+AllowedTypes = Annotated[
+    list[TypePattern],
+    Field(
+        max_length=100,
+        description="The types of files that uploads to this API, to a drop box or by TUS may have, told by their first"
+        " bytes and as they are said to be; empty: all. S3 is not asked.",
+    ),
+]
 _WEEK = 7 * 86_400
 Versioning = Literal["off", "enabled", "suspended"]
 
@@ -53,6 +69,7 @@ class Bucket(BaseModel):
     versioning: Versioning
     trash_seconds: int = Field(description="How long what is deleted or overwritten can be restored.")
     cors: list[CorsRule]
+    allowed_types: list[str] = Field(description="Of files that uploads here may have; empty: all.")
     owner_id: str
     created_at: datetime
     updated_at: datetime = Field(description="When something was set for it, whatever became of its files.")
@@ -67,6 +84,7 @@ class NewBucket(Body):
     storage_quota: Quota | None = None
     object_quota: Quota | None = None
     trash_seconds: TrashSeconds = _WEEK
+    allowed_types: AllowedTypes = Field(default_factory=list)
 
 
 class UpdateBucket(Body):
@@ -78,6 +96,7 @@ class UpdateBucket(Body):
     versioning: Literal["enabled", "suspended"] | None = None
     trash_seconds: TrashSeconds | None = Field(None, description="Of what is deleted or overwritten from now on.")
     cors: Annotated[list[CorsRule], Field(max_length=100)] | None = None
+    allowed_types: AllowedTypes | None = Field(None, description="Of files that come from now on.")
 
 
 class OfPrefix(BaseModel):
@@ -131,7 +150,7 @@ async def create_bucket(
 ) -> Bucket:
     """In the caller's account, as CreateBucket of S3 makes it."""
     given = body.model_dump(exclude={"name", "trash_seconds"})
-    fields = {name: value for name, value in given.items() if value not in (None, False)}
+    fields = {name: value for name, value in given.items() if value not in (None, False, [])}
     made = await buckets.create(services, caller, origin, body.name, body.trash_seconds, fields)
     return _told(made, response)
 
@@ -342,6 +361,7 @@ def _model(shown: Shown) -> Bucket:
         versioning=bucket.versioning.lower() or "off",  # type: ignore[arg-type]
         trash_seconds=told.trash_seconds,
         cors=[_rule(rule) for rule in told.cors],
+        allowed_types=told.allowed_types,
         owner_id=bucket.owner_id,
         created_at=time_of(bucket.created_at),
         updated_at=time_of(told.updated_at),

@@ -47,6 +47,7 @@ _OF_BUCKET = {
     "object_quota": None,
     "versioning": "enabled",
     "trash_seconds": 604_800,
+    "allowed_types": ["image/*"],
     "cors": [_CORS | {"id": None, "expose_headers": ["ETag"], "max_age_seconds": 600}],
     "owner_id": _USER,
     "created_at": _MADE,

@@ -19,7 +19,7 @@ from s3gw.threads import in_thread
 
 _SENT_AT_ONCE = 64 << 10  # bytes, so that small files don't go out one by one
 _IN_THREAD = 32 << 10  # bytes from which on a piece is compressed in a thread
-_TURN = 0.005  # seconds, after which others have theirs
+_TURN = 0.001  # seconds, after which others have theirs: a request of theirs needs several
 _COMPRESSIBLE = frozenset(
     (
         *(f"application/{kind}" for kind in ("javascript", "json", "sql", "wasm", "x-ndjson", "x-sh", "xml", "yaml")),

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal_column, or_, select, true
 
 from s3gw.errors import NoSuchBucket
-from s3gw.metadata import cors, usage
+from s3gw.metadata import allowed_types, cors, usage
 from s3gw.metadata.buckets import Bucket, bucket_columns, owners
 from s3gw.metadata.database import Connection
-from s3gw.metadata.schema import bucket_configurations, buckets
+from s3gw.metadata.schema import bucket_configurations as table
+from s3gw.metadata.schema import buckets
 from s3gw.metadata.schema import usage as usage_table
 
 
 class Told(NamedTuple):
-    """`cors` are its rules, with boto3's member names."""
+    """`cors` are its rules, with boto3's member names; `allowed_types` patterns of what it takes, none: all."""
 
     bucket: Bucket
     uuid: str
@@ -28,6 +29,7 @@ class Told(NamedTuple):
     deleted_at: int | None
     restorable_until: int | None
     cors: list[dict[str, Any]]
+    allowed_types: list[str]
 
 
 class Scope(NamedTuple):
@@ -83,8 +85,8 @@ def page(
 
 def with_rules(conn: Connection, scope: Scope) -> list[Bucket]:
     """Those that a policy or an ACL may have made public."""
-    kinds = bucket_configurations.c.kind.in_(("Policy", "ACL"))
-    has_one = select(bucket_configurations.c.bucket_id).where(kinds)
+    kinds = table.c.kind.in_(("Policy", "ACL"))
+    has_one = select(table.c.bucket_id).where(kinds)
     statement = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
     rows = conn.execute(statement.where(_where(scope, Wanted()), buckets.c.id.in_(has_one))).all()
     return [Bucket._make(row) for row in rows]
@@ -138,8 +140,13 @@ def _told(conn: Connection, statement: Select[Any]) -> list[Told]:
     rows = conn.execute(statement).all()
     width = len(bucket_columns)
     ids = [row[0] for row in rows]
-    rules = select(bucket_configurations.c.bucket_id, bucket_configurations.c.document).where(
-        bucket_configurations.c.bucket_id.in_(ids), bucket_configurations.c.kind == cors.KIND
+    documents = select(table.c.bucket_id, table.c.kind, table.c.document).where(
+        table.c.bucket_id.in_(ids), table.c.kind.in_((cors.KIND, allowed_types.KIND))
     )
-    found = {row.bucket_id: json.loads(row.document)["CORSRules"] for row in conn.execute(rules).all()}
-    return [Told._make((Bucket._make(row[:width]), *row[width:], found.get(row[0], []))) for row in rows]
+    found = {(row.bucket_id, row.kind): json.loads(row.document) for row in conn.execute(documents).all()}
+    told = []
+    for row in rows:
+        rules: list[dict[str, Any]] = found.get((row[0], cors.KIND), {}).get("CORSRules", [])
+        types: list[str] = found.get((row[0], allowed_types.KIND), [])
+        told.append(Told._make((Bucket._make(row[:width]), *row[width:], rules, types)))
+    return told

@@ -17,6 +17,7 @@ from typing import Any
 from s3gw.errors import AccessDenied, NoSuchKey
 from s3gw.metadata import files, objects
 from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
+from s3gw.operations.allowed_types import patterns_of, require_allowed
 from s3gw.operations.call import Call, Output
 from s3gw.operations.file_type import FIRST, UNKNOWN, type_of
 from s3gw.operations.get_object import readable
@@ -41,10 +42,17 @@ async def put_file(call: Call, input: Any) -> Output:
 
 
 async def tell_type(call: Call, input: Any) -> None:
-    """Without a ContentType, or with one that says nothing, the first bytes tell it."""
-    if input.get("ContentType", UNKNOWN) == UNKNOWN:
-        call.body = body = PeekedBody(call.the_body)
-        input["ContentType"] = type_of(await body.peek(FIRST))
+    """Without a ContentType, or with one that says nothing, the first bytes tell it. Raises UnsupportedMediaType where
+    the bucket takes no such files.
+    """
+    patterns, said = await patterns_of(call), input.get("ContentType", UNKNOWN)
+    if not patterns and said != UNKNOWN:
+        return
+    call.body = body = PeekedBody(call.the_body)
+    first = await body.peek(FIRST)
+    require_allowed(patterns, said, first)
+    if said == UNKNOWN:
+        input["ContentType"] = type_of(first)
 
 
 def version_of(bucket_id: int, new: NewObject, stored: Stored) -> ObjectVersion:

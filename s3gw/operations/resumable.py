@@ -22,6 +22,7 @@ from s3gw.metadata.objects import NewObject, ObjectVersion, Precondition, Stored
 from s3gw.metadata.resumable_uploads import Piece, Resumable, Whole
 from s3gw.metadata.uploads import Upload
 from s3gw.metadata.usage import Usage
+from s3gw.operations.allowed_types import patterns_of, require_allowed
 from s3gw.operations.call import Call, Output
 from s3gw.operations.file_type import FIRST, UNKNOWN, type_of
 from s3gw.operations.files import version_of
@@ -153,6 +154,8 @@ async def _append(call: Call, input: Any) -> Output:
     )
     await _require_quota(call, found, stretch)
     running, ends = services.running_hashes.of(found.upload_id), may_end(found, size, stretch)
+    if found.kind == "whole" and (ends or not found.received):
+        await _require_allowed(call, upload, found.received, stretch, ends=ends)
     if ends:
         upload = await _with_type(call, upload, found.received, stretch)
         running = await _caught_up(call, running, found)
@@ -192,10 +195,30 @@ async def _with_type(call: Call, upload: Upload, received: int, stretch: Stretch
     headers = json.loads(upload.headers or "{}")
     if headers.get("ContentType", UNKNOWN) != UNKNOWN:
         return upload
+    first = await _first(call, upload, received, stretch)
+    return upload._replace(headers=json.dumps({**headers, "ContentType": type_of(first)}, separators=(",", ":")))
+
+
+async def _first(call: Call, upload: Upload, received: int, stretch: Stretch) -> bytes:
     first = await first_bytes(call.services, upload.upload_id, min(received, FIRST))
     if len(first) < FIRST:
         first += await stretch.body.peek(FIRST - len(first))
-    return upload._replace(headers=json.dumps({**headers, "ContentType": type_of(first)}, separators=(",", ":")))
+    return first
+
+
+async def _require_allowed(call: Call, upload: Upload, received: int, stretch: Stretch, *, ends: bool) -> None:
+    """When enough of it has come to tell what it is, and before it ends. Raises UnsupportedMediaType."""
+    patterns = await patterns_of(call)
+    if not patterns:
+        return
+    first = await _first(call, upload, received, stretch)
+    if ends or len(first) == FIRST:
+        require_allowed(patterns, _said(upload), first)
+
+
+def _said(upload: Upload) -> str:
+    """The Content-Type that it was begun with."""
+    return str(json.loads(upload.headers or "{}").get("ContentType", UNKNOWN))
 
 
 async def _caught_up(call: Call, running: Running, found: Resumable) -> Running:
@@ -235,11 +258,13 @@ async def join(call: Call, input: Any) -> Output:
         running = await _caught_up(call, running, parts[0])
     for part in parts[1:]:
         await hash_stored(services, running.hash, part.upload_id, 0, part.received)
-    headers = json.loads(about.headers or "{}")
-    if headers.get("ContentType", UNKNOWN) == UNKNOWN:
+    headers, patterns = json.loads(about.headers or "{}"), await patterns_of(call)
+    if patterns or _said(about) == UNKNOWN:
         first = b""
         for part in parts:
             first += await first_bytes(services, part.upload_id, min(FIRST - len(first), part.received))
+        require_allowed(patterns, _said(about), first)
+    if _said(about) == UNKNOWN:
         about = about._replace(headers=json.dumps({**headers, "ContentType": type_of(first)}, separators=(",", ":")))
     whole = Whole(about, base64.b64encode(running.hash.digest()).decode())
     locks = [call.key_lock(about.key)]

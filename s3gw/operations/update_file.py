@@ -16,6 +16,7 @@ from s3gw.metadata import contents, objects
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
+from s3gw.operations.allowed_types import patterns_of, require_allowed
 from s3gw.operations.call import Call, Input, Output
 from s3gw.operations.object_fields import user_metadata_of
 from s3gw.operations.table import OPERATIONS, Need, Row
@@ -67,6 +68,8 @@ def input_of(found: Input, changes: Changes, holds: Any, renames: bool) -> Input
 async def update_file(call: Call, input: Any) -> Output:
     changes, source, key = input["Changes"], input["From"], input["Key"]
     fields: dict[str, Any] = {}
+    if changes.mime_type is not None:
+        require_allowed(await patterns_of(call), changes.mime_type, None)
     if changes.metadata is not None:
         fields["user_metadata"] = user_metadata_of(changes.metadata, call.services.settings.max_metadata)
     if changes.tags is not None:

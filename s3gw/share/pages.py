@@ -29,6 +29,7 @@ _MESSAGES = {
     404: ("Not found", "There is no such link, or it isn't good any more. Ask whoever gave it to you."),
     405: ("Not allowed", "This can't be done with this link."),
     413: ("Too large", "There isn't so much room here. Nothing was stored."),
+    415: ("Not taken", "Files of this type aren't taken here. Nothing was stored."),
     429: ("Too many attempts", "Wait a moment, and try again."),
     503: ("Not now", "This can't be had just now. Try again later."),
     507: ("No room", "There is no room here just now. Nothing was stored."),
