@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 
 from s3gw.api.door import Door
 from s3gw.disks.faults import in_words
-from s3gw.errors import EntityTooLarge, InternalError, S3Error
+from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
-from s3gw.problems import OTHER_CODES, Problem, told_of
+from s3gw.problems import Problem, told_of
 from s3gw.services import Services
 from s3gw.share import download, drop, folder, pages, unlock
 from s3gw.share.hidden import PLACE, HiddenToken
@@ -68,8 +68,6 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _s3_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, S3Error)
-    if isinstance(error, EntityTooLarge):  # 400 at S3's door
-        return pages.refusal(request, 413, OTHER_CODES[413])
     return pages.refusal(request, *told_of(error))
 
 

@@ -253,8 +253,8 @@ def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any)
     parts = [begun(filed, len(piece), None, headers={"Upload-Concat": "partial"}) for piece in pieces]
     final = {"Upload-Concat": "final;" + " ".join(f"/api/v1{part}" for part in parts)}
 
-    def join() -> httpx.Response:
-        headers = {**TUS, **final, "Upload-Metadata": described(path="joined")}
+    def join(path: str = "joined", **other: str) -> httpx.Response:
+        headers = {**TUS, **final, "Upload-Metadata": described(path=path), **other}
         return filed.owner.ask("POST", f"/buckets/{filed.id}/uploads", headers=headers)
 
     for piece, part in list(zip(pieces, parts, strict=True))[:2]:
@@ -268,12 +268,21 @@ def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any)
     assert filed.find("joined")["checksum"] == hashlib.sha256(b"".join(pieces)).hexdigest()
     again = join()  # the answer was lost
     assert again.headers["Location"] == answer.headers["Location"]
+    for something_else in (join("elsewhere"), join(**{"Upload-Concat": f"final;{parts[0]}"})):
+        assert refusal(something_else) == (409, "CONFLICT")
     where = urlsplit(answer.headers["Location"]).path.removeprefix("/api/v1")
     told = filed.owner.ask("HEAD", where, headers=TUS).headers
     assert (told["Upload-Length"], told["Upload-Concat"]) == (str(sum(map(len, pieces))), "final")
     assert refusal(append(filed, where, len(LONG) + 5, b"x")) == FORBIDDEN
     assert filed.s3.list_multipart_uploads(Bucket=filed.name).get("Uploads", []) == []
     assert usage_is_right(filed, ask)
+
+
+def test_more_than_was_said_is_too_large_whether_or_not_it_is_announced(filed: Filed) -> None:  # noqa: F811
+    where = begun(filed, 5)
+    assert refusal(append(filed, where, 0, b"123456")) == (413, "TOO_LARGE")
+    assert refusal(append(filed, where, 0, iter([b"123", b"456"]))) == (413, "TOO_LARGE")
+    assert offset_of(filed, where) == 0
 
 
 def test_a_file_that_is_there_is_overwritten_only_where_that_is_said(filed: Filed) -> None:  # noqa: F811
