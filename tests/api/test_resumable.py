@@ -62,10 +62,25 @@ def stored(filed: Filed, key: str = "a") -> bytes:  # noqa: F811
     return body
 
 
-def break_off(server: RunningServer, filed: Filed, where: str, offset: int, sent: bytes, size: int) -> None:  # noqa: F811
+def break_off(
+    server: RunningServer,
+    filed: Filed,  # noqa: F811
+    where: str,
+    offset: int,
+    sent: bytes,
+    size: int,
+    **more: str,
+) -> None:
     """A PATCH of `size` bytes, of which so many are sent before the connection ends."""
     address = urlsplit(server.admin)
-    lines = {**BYTES, **filed.owner.headers, "Host": "x", "Upload-Offset": str(offset), "Content-Length": str(size)}
+    lines = {
+        **BYTES,
+        **filed.owner.headers,
+        "Host": "x",
+        "Upload-Offset": str(offset),
+        "Content-Length": str(size),
+        **more,
+    }
     head = f"PATCH /api/v1{where} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=60) as peer:
         peer.sendall(head.encode() + b"\r\n" + sent)
@@ -77,6 +92,20 @@ def wait_for_offset(filed: Filed, where: str, offset: int) -> None:  # noqa: F81
             return
         time.sleep(0.05)
     raise AssertionError(offset_of(filed, where))
+
+
+def test_who_goes_before_a_piece_with_a_checksum_is_whole_is_no_fault_of_ours(
+    filed: Filed,  # noqa: F811
+    server: RunningServer,
+) -> None:
+    where, seen = begun(filed, 1000), len(server.log.read_text())
+    break_off(server, filed, where, 0, b"x" * 10, 1000, **{"Upload-Checksum": "md5 eA=="})
+    until, lines = time.monotonic() + 30, [""]
+    while "method=PATCH" not in lines[0] and time.monotonic() < until:
+        told = server.log.read_text()[seen:]
+        lines = [line for line in told.splitlines() if f"method=PATCH path=/api/v1{where}" in line] or [""]
+    assert "status=499 error=-" in lines[0]
+    assert "Traceback" not in told
 
 
 def usage_is_right(filed: Filed, ask: Any) -> bool:  # noqa: F811
