@@ -139,6 +139,7 @@ class StorageFull(Problem):
 
 _OF_CODES: dict[str, type[Problem]] = {
     "BucketNotEmpty": BucketNotEmpty,
+    "EntityTooLarge": TooLarge,  # 400 at S3's door
     "ExpiredToken": NotAuthenticated,
     "InvalidAccessKeyId": NotAuthenticated,  # the user was deleted while it asked
     "QuotaExceeded": QuotaExceeded,

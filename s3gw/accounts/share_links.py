@@ -23,6 +23,7 @@ from s3gw.metadata.audited_removals import revoke_link
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.share_links import Kind, NewLink, Page, ShareLink
+from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, GivenContext, Input
 from s3gw.operations.link_rights import needed
 from s3gw.operations.perform import perform
@@ -113,6 +114,8 @@ async def _require_right(
     except NoSuchKey:
         raise NotFound("there is no such file") from None
     except AccessDenied:
+        if file_id is not None and caller.principal.role not in _SEES_ALL and not may_be_told(call):
+            raise NotFound("there is no such file") from None  # as of an id that is nobody's
         raise PermissionDenied("you may not do yourself what the link would be for") from None
 
 

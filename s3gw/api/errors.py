@@ -13,8 +13,10 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from s3gw.auth.payload import ClientDisconnected
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
@@ -103,7 +105,11 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """A database or a disk that fails, or a mistake of ours, which the log tells."""
+    """A database or a disk that fails, or a mistake of ours, which the log tells. Who has gone gets no answer: the door
+    logs that, and it is nobody's fault here.
+    """
+    if isinstance(error, ClientDisconnected | ClientDisconnect):
+        raise error
     known = as_s3_error(error)
     if not isinstance(known, InternalError):
         _logger.warning("%s %s: %s", known.code, request.state.request_id, in_words(error))

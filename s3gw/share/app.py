@@ -6,16 +6,17 @@ import logging
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from s3gw.api.door import Door
+from s3gw.auth.payload import ClientDisconnected
 from s3gw.disks.faults import in_words
-from s3gw.errors import EntityTooLarge, InternalError, S3Error
+from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
-from s3gw.problems import OTHER_CODES, Problem, told_of
+from s3gw.problems import Problem, told_of
 from s3gw.services import Services
 from s3gw.share import archive, download, drop, folder, pages, unlock
 from s3gw.share.hidden import PLACE, HiddenToken
@@ -69,8 +70,6 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _s3_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, S3Error)
-    if isinstance(error, EntityTooLarge):  # 400 at S3's door
-        return pages.refusal(request, 413, OTHER_CODES[413])
     return pages.refusal(request, *told_of(error))
 
 
@@ -80,7 +79,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """A database or a disk that fails, or a mistake of ours, which the log tells."""
+    """A database or a disk that fails, or a mistake of ours, which the log tells. Who has gone gets no answer."""
+    if isinstance(error, ClientDisconnected | ClientDisconnect):
+        raise error
     known = as_s3_error(error)
     if isinstance(known, InternalError):
         _logger.error("failed %s", request.state.request_id, exc_info=error)

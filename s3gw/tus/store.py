@@ -107,11 +107,13 @@ class UploadStore:
         return await self._come(call, resumable.FINISH if ends else resumable.APPEND)
 
     async def join(self, described: Described, told: str, ids: Sequence[str]) -> Come:
-        """Raises Conflict where one of them isn't whole, or no part. Who asks again is told what was made."""
+        """Raises Conflict where one of them isn't whole, or no part. Who asks the same again is told what was made."""
         parts = [await self.find(id) for id in ids]
         made = {part.final_id for part in parts}
         if len(made) == 1 and (final := made.pop()) is not None:
-            return Come(await self.find(final))
+            joined = await self.find(final)
+            if joined.described == told and joined.size == sum(part.received for part in parts):
+                return Come(joined)
         if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
             raise Conflict("a partial upload isn't whole, or was used before")
         new = New(None, "final", described.overwrite, told, self._made_by)

@@ -62,10 +62,25 @@ def stored(filed: Filed, key: str = "a") -> bytes:  # noqa: F811
     return body
 
 
-def break_off(server: RunningServer, filed: Filed, where: str, offset: int, sent: bytes, size: int) -> None:  # noqa: F811
+def break_off(
+    server: RunningServer,
+    filed: Filed,  # noqa: F811
+    where: str,
+    offset: int,
+    sent: bytes,
+    size: int,
+    **more: str,
+) -> None:
     """A PATCH of `size` bytes, of which so many are sent before the connection ends."""
     address = urlsplit(server.admin)
-    lines = {**BYTES, **filed.owner.headers, "Host": "x", "Upload-Offset": str(offset), "Content-Length": str(size)}
+    lines = {
+        **BYTES,
+        **filed.owner.headers,
+        "Host": "x",
+        "Upload-Offset": str(offset),
+        "Content-Length": str(size),
+        **more,
+    }
     head = f"PATCH /api/v1{where} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=60) as peer:
         peer.sendall(head.encode() + b"\r\n" + sent)
@@ -77,6 +92,20 @@ def wait_for_offset(filed: Filed, where: str, offset: int) -> None:  # noqa: F81
             return
         time.sleep(0.05)
     raise AssertionError(offset_of(filed, where))
+
+
+def test_who_goes_before_a_piece_with_a_checksum_is_whole_is_no_fault_of_ours(
+    filed: Filed,  # noqa: F811
+    server: RunningServer,
+) -> None:
+    where, seen = begun(filed, 1000), len(server.log.read_text())
+    break_off(server, filed, where, 0, b"x" * 10, 1000, **{"Upload-Checksum": "md5 eA=="})
+    until, lines = time.monotonic() + 30, [""]
+    while "method=PATCH" not in lines[0] and time.monotonic() < until:
+        told = server.log.read_text()[seen:]
+        lines = [line for line in told.splitlines() if f"method=PATCH path=/api/v1{where}" in line] or [""]
+    assert "status=499 error=-" in lines[0]
+    assert "Traceback" not in told
 
 
 def usage_is_right(filed: Filed, ask: Any) -> bool:  # noqa: F811
@@ -253,8 +282,8 @@ def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any)
     parts = [begun(filed, len(piece), None, headers={"Upload-Concat": "partial"}) for piece in pieces]
     final = {"Upload-Concat": "final;" + " ".join(f"/api/v1{part}" for part in parts)}
 
-    def join() -> httpx.Response:
-        headers = {**TUS, **final, "Upload-Metadata": described(path="joined")}
+    def join(path: str = "joined", **other: str) -> httpx.Response:
+        headers = {**TUS, **final, "Upload-Metadata": described(path=path), **other}
         return filed.owner.ask("POST", f"/buckets/{filed.id}/uploads", headers=headers)
 
     for piece, part in list(zip(pieces, parts, strict=True))[:2]:
@@ -268,12 +297,21 @@ def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any)
     assert filed.find("joined")["checksum"] == hashlib.sha256(b"".join(pieces)).hexdigest()
     again = join()  # the answer was lost
     assert again.headers["Location"] == answer.headers["Location"]
+    for something_else in (join("elsewhere"), join(**{"Upload-Concat": f"final;{parts[0]}"})):
+        assert refusal(something_else) == (409, "CONFLICT")
     where = urlsplit(answer.headers["Location"]).path.removeprefix("/api/v1")
     told = filed.owner.ask("HEAD", where, headers=TUS).headers
     assert (told["Upload-Length"], told["Upload-Concat"]) == (str(sum(map(len, pieces))), "final")
     assert refusal(append(filed, where, len(LONG) + 5, b"x")) == FORBIDDEN
     assert filed.s3.list_multipart_uploads(Bucket=filed.name).get("Uploads", []) == []
     assert usage_is_right(filed, ask)
+
+
+def test_more_than_was_said_is_too_large_whether_or_not_it_is_announced(filed: Filed) -> None:  # noqa: F811
+    where = begun(filed, 5)
+    assert refusal(append(filed, where, 0, b"123456")) == (413, "TOO_LARGE")
+    assert refusal(append(filed, where, 0, iter([b"123", b"456"]))) == (413, "TOO_LARGE")
+    assert offset_of(filed, where) == 0
 
 
 def test_a_file_that_is_there_is_overwritten_only_where_that_is_said(filed: Filed) -> None:  # noqa: F811

@@ -9,6 +9,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from tests.api.askers import new_person
 from tests.api.files import Filed, people, share, shared_bucket
 from tests.api.files import filed as filed
+from tests.api.people import refusal
 from tests.cli.commands import beside
 from tests.servers import RunningServer
 
@@ -268,6 +270,14 @@ def test_nobody_links_to_what_he_may_not_do_himself(shared_bucket: Filed) -> Non
     assert shared_bucket.people["prefix-reader"].ask("POST", path, json=body).status_code == 403
     body["prefix"] = "a/"
     assert shared_bucket.people["prefix-reader"].ask("POST", path, json=body).status_code == 201
+
+
+def test_a_file_that_one_may_not_see_is_no_other_to_link_to_than_one_that_is_not_there(shared_bucket: Filed) -> None:
+    hidden, path = shared_bucket.put("hidden"), f"/buckets/{shared_bucket.id}/links"
+    asks = shared_bucket.people["prefix-reader"].ask
+    there, nowhere = (asks("POST", path, json={"file_id": id}) for id in (hidden["id"], str(uuid4())))
+    assert refusal(there) == refusal(nowhere) == (404, "NOT_FOUND")
+    assert there.json()["detail"] == nowhere.json()["detail"]
 
 
 @pytest.mark.parametrize(
