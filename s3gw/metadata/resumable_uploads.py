@@ -50,6 +50,7 @@ class Resumable(NamedTuple):
     ended_at: int | None = None
     file_id: bytes | None = None
     final_id: str | None = None
+    joined_of: str | None = None  # ids, separated by blanks
 
     @property
     def is_whole(self) -> bool:
@@ -171,9 +172,17 @@ def join(
     new, stored = _put(change, whole, [locked[each.id] for each in parts], precondition)
     for upload in locked.values():
         uploads.remove(change, upload, _ALL)
-    ended = made._replace(received=new.size, size=new.size, ended_at=change.now, file_id=stored.file_id)
+    joined_of = ids_of(parts)
+    ended = made._replace(
+        received=new.size, size=new.size, ended_at=change.now, file_id=stored.file_id, joined_of=joined_of
+    )
     _insert.run(conn, **ended._asdict())
     return ended, new, stored
+
+
+def ids_of(parts: Sequence[Resumable]) -> str:
+    """As `joined_of` has them."""
+    return " ".join(part.id for part in parts)
 
 
 def _locked(change: Change, found: Resumable, piece: Piece) -> tuple[Upload, Resumable]:

@@ -235,6 +235,7 @@ resumable_uploads = Table(
     Column("ended_at", BigInteger, index=True),  # it is an object since
     Column("file_id", LargeBinary),
     Column("final_id", Text),  # of a partial one: what it was made part of
+    Column("joined_of", Text),  # of what was joined: the ids of its parts, in their order
 )
 
 # Requests that succeeded under a ClientToken of the client's, so that one that is repeated succeeds and does nothing.

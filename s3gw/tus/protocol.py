@@ -134,8 +134,11 @@ async def head(store: UploadStore, asked: Asked, upload_id: str) -> Answered:
     headers |= {"Upload-Defer-Length": "1"} if found.size is None else {"Upload-Length": str(found.size)}
     if found.described:
         headers["Upload-Metadata"] = found.described
-    if found.kind != "whole":
-        headers["Upload-Concat"] = found.kind
+    if found.kind == "final":
+        parts = (found.joined_of or "").split()
+        headers["Upload-Concat"] = f"final;{' '.join(map(asked.url_of, parts))}"
+    elif found.kind == "partial":
+        headers["Upload-Concat"] = "partial"
     return Answered(200, headers)
 
 

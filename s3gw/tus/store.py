@@ -16,7 +16,7 @@ from s3gw.errors import PreconditionFailed
 from s3gw.metadata import resumable_uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.metadata.resumable_uploads import Resumable
+from s3gw.metadata.resumable_uploads import Resumable, ids_of
 from s3gw.operations import resumable
 from s3gw.operations.call import Body, Call, Input, Output
 from s3gw.operations.kept_body import KeptBody, Stretch
@@ -112,7 +112,7 @@ class UploadStore:
         made = {part.final_id for part in parts}
         if len(made) == 1 and (final := made.pop()) is not None:
             joined = await self.find(final)
-            if joined.described == told and joined.size == sum(part.received for part in parts):
+            if joined.described == told and joined.joined_of == ids_of(parts):
                 return Come(joined)
         if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
             raise Conflict("a partial upload isn't whole, or was used before")

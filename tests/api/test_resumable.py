@@ -297,11 +297,18 @@ def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any)
     assert filed.find("joined")["checksum"] == hashlib.sha256(b"".join(pieces)).hexdigest()
     again = join()  # the answer was lost
     assert again.headers["Location"] == answer.headers["Location"]
-    for something_else in (join("elsewhere"), join(**{"Upload-Concat": f"final;{parts[0]}"})):
+    reversed_order = {"Upload-Concat": "final;" + " ".join(reversed(final["Upload-Concat"].partition(";")[2].split()))}
+    for something_else in (
+        join("elsewhere"),
+        join(**{"Upload-Concat": f"final;{parts[0]}"}),
+        join(**reversed_order),
+    ):
         assert refusal(something_else) == (409, "CONFLICT")
     where = urlsplit(answer.headers["Location"]).path.removeprefix("/api/v1")
     told = filed.owner.ask("HEAD", where, headers=TUS).headers
-    assert (told["Upload-Length"], told["Upload-Concat"]) == (str(sum(map(len, pieces))), "final")
+    assert told["Upload-Length"] == str(sum(map(len, pieces)))
+    kind, _, urls = told["Upload-Concat"].partition(";")
+    assert (kind, [urlsplit(url).path for url in urls.split()]) == ("final", [f"/api/v1{part}" for part in parts])
     assert refusal(append(filed, where, len(LONG) + 5, b"x")) == FORBIDDEN
     assert filed.s3.list_multipart_uploads(Bucket=filed.name).get("Uploads", []) == []
     assert usage_is_right(filed, ask)
