@@ -80,3 +80,13 @@ def test_a_zip_whose_directory_is_larger_than_any_is_not_read() -> None:
         at = 2 * LARGEST_DIRECTORY + 12
         padded = b"PK\x03\x04" + padded[4:at] + size.to_bytes(4, "little") + padded[at + 4 :]
         assert told in refused(padded)
+
+
+def test_entries_that_share_their_bytes_are_refused_though_each_is_right() -> None:
+    alone = zip_of({"b": b"1"}, zipfile.ZIP_STORED)
+    body = zip_of({"a": alone[: alone.index(b"PK\x01\x02")], "b": b"1"}, zipfile.ZIP_STORED)
+    place = body.index(b"b", body.rindex(b"PK\x01\x02")) - 4  # of the second's header, in the directory
+    within = body.index(b"PK\x03\x04", 4)
+    shared = body[:place] + within.to_bytes(4, "little") + body[place + 4 :]
+    assert read(body).keys() == {"a", "b"}
+    assert refused(shared) == "its entries overlap"
