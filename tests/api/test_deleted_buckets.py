@@ -143,4 +143,4 @@ def test_its_trash_gives_way_to_what_its_owner_writes(deleted: Deleted, ask: Ask
     assert deleted.owner.status("POST", files, params={"path": "b"}, content=bytes(15))[0] == 201
     assert deleted.restore()[0] == 200
     assert deleted.owner.status("POST", f"{deleted.path}/files/{deleted.file}/restore") == HIDDEN
-    assert not ask("usage", "check")
+    assert not ask("usage", "check", deleted.name)
