@@ -4,7 +4,8 @@
 
 ARGS ?=
 PEERS ?=
-JOBS ?= auto
+# One more than there are processors: tests wait for servers, too.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 IMAGE ?= s3gw
 CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
 BIN := .venv/bin
