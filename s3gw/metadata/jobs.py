@@ -244,6 +244,13 @@ def get(conn: Connection, job_id: int) -> Job:
     return Job._make(row)
 
 
+def of_singleton(conn: Connection, name: str) -> Job:
+    """The one of that name that is queued or running. Raises NoSuchJob."""
+    for (job_id,) in _find_singleton.all(conn, name=name):
+        return get(conn, job_id)
+    raise NoSuchJob(f"no job {name} is queued or running")
+
+
 def retry(conn: Connection, job_id: int) -> Job:
     """Queue a dead job again, as if it were new."""
     job = get(conn, job_id)

@@ -28,7 +28,7 @@ UNAUDITED = {
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
     ("quota", "list"), ("usage", "list"),
     ("usage", "check"),  # but what it repairs: test_quotas.py
-    ("job", "list"), ("job", "show"), ("job", "retry"),
+    ("job", "list"), ("job", "show"), ("job", "retry"), ("search", "rebuild"),
     ("bucket", "restore"),  # of a bucket with trash, which commands don't make: test_commands.py
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.

@@ -172,6 +172,13 @@ def test_a_bucket_is_created_listed_changed_and_deleted(ask: Ask, run: Command) 
     assert "BucketAlreadyOwnedByYou" in refusal(run("bucket", "create", "music", "--owner", "alice"))
 
 
+def test_the_index_of_search_is_built_anew_by_one_job(ask: Ask) -> None:
+    asked = ask("search", "rebuild")
+    assert (asked["kind"], asked["state"]) == ("rebuild_search", "queued")
+    assert ask("search", "rebuild")["id"] == asked["id"]
+    assert [job["id"] for job in ask("job", "list")] == [asked["id"]]
+
+
 def test_a_deleted_bucket_is_listed_and_restored(ask: Ask, run: Command, data: Path) -> None:
     async def keep_trash() -> None:
         database = open_database(None, data)
