@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -371,6 +373,22 @@ def test_no_log_line_has_a_token_and_no_header_changes_the_url(filed: Filed, ser
     log = server.log.read_text()
     assert token not in log and token[1:] not in log
     assert f"path=/{made['id']}/download" in log and "operation=share_download" in log
+
+
+def test_who_goes_while_he_fills_a_drop_box_is_no_fault_of_ours(filed: Filed, server: RunningServer) -> None:
+    link, seen = make(filed, kind="drop", prefix="in"), len(server.log.read_text())
+    url = httpx.URL(link["url"])
+    head = f"POST {url.path}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nbytes'
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as peer:
+        peer.sendall((head + part).encode())
+    until, lines = time.monotonic() + 30, [""]
+    while "operation=share_upload" not in lines[0] and time.monotonic() < until:
+        told = server.log.read_text()[seen:]
+        lines = [line for line in told.splitlines() if f"path=/{link['id']}/upload" in line] or [""]
+    assert "status=499 error=-" in lines[0]
+    assert "Traceback" not in told and filed.listed() == []
 
 
 def test_what_a_link_was_used_for_is_in_the_audit_log(filed: Filed) -> None:
