@@ -14,7 +14,7 @@ from s3gw.accounts.etags import etag_of
 from s3gw.accounts.grants import Share
 from s3gw.api.access import Access, Permission, access_model
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
-from s3gw.api.file_calls import TheAsker
+from s3gw.api.file_calls import TheAsker, TheReader
 from s3gw.api.file_models import File, Metadata, Tags, etag_of_file
 from s3gw.api.models import Body, Id, IfMatch, Moment, stored_moment
 from s3gw.api.route import Route
@@ -28,8 +28,8 @@ KEY = r"^[^\x00]+$"  # PostgreSQL's text has no NUL
 
 
 @router.get("/buckets/{bucket_id}/files/{file_id}")
-async def get_file(bucket_id: Id, file_id: Id, asker: TheAsker, response: Response) -> File:
-    """Wherever it is now: its id lasts over overwrites and renames."""
+async def get_file(bucket_id: Id, file_id: Id, asker: TheReader, response: Response) -> File:
+    """Wherever it is now: its id lasts over overwrites and renames. What everybody may read needs no token."""
     bucket = await asker.bucket(bucket_id)
     version = await asker.head(bucket, **await asker.find(bucket, file_id))
     response.headers["ETag"] = etag_of_file(version)
@@ -39,11 +39,11 @@ async def get_file(bucket_id: Id, file_id: Id, asker: TheAsker, response: Respon
 @router.get("/buckets/{bucket_id}/file")
 async def find_file(
     bucket_id: Id,
-    asker: TheAsker,
+    asker: TheReader,
     response: Response,
     key: Annotated[str, Query(min_length=1, max_length=LONGEST_PATH, pattern=KEY, description="Its path.")],
 ) -> File:
-    """As it is now called."""
+    """As it is now called. What everybody may read needs no token."""
     bucket = await asker.bucket(bucket_id)
     version = await asker.head(bucket, Key=key)
     response.headers["ETag"] = etag_of_file(version)

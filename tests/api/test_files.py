@@ -13,6 +13,7 @@ import pytest
 
 from tests.access.policies import document, statement
 from tests.api.files import Filed, filed, people, share, shared_bucket  # noqa: F401  (fixtures)
+from tests.api.people import refusal
 
 OK = (200, "")
 UNKNOWN, HIDDEN, FORBIDDEN = (401, "AUTHENTICATION_FAILED"), (404, "NOT_FOUND"), (403, "PERMISSION_DENIED")
@@ -25,6 +26,20 @@ def test_a_file_is_shown_to_who_may_read_it(shared_bucket: Filed, who: str) -> N
     found = shared_bucket.put("b/1.txt")
     assert shared_bucket.ask(who, "GET", f"{shared_bucket.path}/{found['id']}") == SHOWN[who]
     assert shared_bucket.ask(who, "GET", f"/buckets/{shared_bucket.id}/file?key=b/1.txt") == SHOWN[who]
+
+
+def test_what_is_public_is_told_without_a_token_but_for_its_tags(filed: Filed) -> None:  # noqa: F811
+    found = filed.put("a", Tagging="a=b", Metadata={"camera": "x100"})
+    assert filed.owner.ask("PUT", f"/buckets/{filed.id}", json={"is_public": True}).status_code == 200
+    for path in (f"{filed.path}/{found['id']}", f"/buckets/{filed.id}/file?key=a"):
+        told = filed.api.get(path)
+        assert (told.status_code, told.json() | {"tags": found["tags"]}) == (200, found)
+        assert (told.json()["tags"], told.json()["metadata"]) == (None, {"camera": "x100"})
+        assert refusal(filed.api.get(path, headers={"Authorization": "Bearer x"})) == UNKNOWN
+    for path in (f"{filed.path}/{uuid.uuid4()}", f"/buckets/{filed.id}/file?key=b", filed.path):
+        assert filed.ask("nobody", "GET", path) == UNKNOWN
+    filed.owner.ask("PUT", f"/buckets/{filed.id}", json={"is_public": False})
+    assert filed.ask("nobody", "GET", f"{filed.path}/{found['id']}") == UNKNOWN
 
 
 def test_who_was_given_a_prefix_is_shown_what_is_below_it(shared_bucket: Filed) -> None:  # noqa: F811
