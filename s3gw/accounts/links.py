@@ -97,9 +97,15 @@ async def require_patience(services: Services, email: str, origin: Origin) -> No
 
 
 async def send_reset(services: Services, email: str) -> None:
-    """To whoever has this address and is active; nobody who asks learns whether there is somebody."""
+    """To whoever has this address and is active; nobody who asks learns whether there is somebody. One message too many
+    isn't sent: whoever asks in another's name neither fills the mailbox nor ends the link that was sent last.
+    """
     user = await services.database.read(logins.find_by_email, normal_email(email))
     if user is None or user.email is None:
+        return
+    try:
+        await _require_few(services, "reset link", user.id, user.email)
+    except RateLimited:
         return
     link = await _link(services, "reset", user)
     text = f"Hello {user.name},\n\nthis link sets a new password, once, within an hour:\n\n{link}\n\n"

@@ -56,8 +56,12 @@ def _estimated(password: str) -> str:
 
 
 def _is_strong(password: str, about: list[str]) -> bool:
+    """Not of the estimator's lowest score, and none of its list of common passwords, of which most score higher."""
     from zxcvbn import zxcvbn  # its word lists take a tenth of a second and some MiB
+    from zxcvbn.matching import RANKED_DICTIONARIES
 
+    if password.lower() in RANKED_DICTIONARIES["passwords"]:
+        return False
     looked_at = _estimated(password)
     words = [word[: len(looked_at)] for word in about]  # who begins with his name has no other than his name
     return int(zxcvbn(looked_at, words, max_length=_ESTIMATED)["score"]) > 0

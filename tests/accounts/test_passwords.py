@@ -50,6 +50,9 @@ def test_the_characters_that_stand_for_letters_are_the_estimator_s() -> None:
         ("password" * 9, True),
         ("a" * 72, True),
         ("p@$$w0rd", True),
+        ("12345678910", True),  # of those that are common, as the estimator has them, and not of its lowest score
+        ("LetMeIn2", True),
+        ("password1234567890", False),
         ("somebody.with.a.long.address@some.where.example.com", True),
         (HOSTILE * 3, False),
         ("correct horse battery", False),
