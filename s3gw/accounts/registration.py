@@ -60,6 +60,7 @@ def create(conn: Connection, new: NewUser, invitation: bytes | None, origin: Ori
     user = identities.create_user(conn, **new._asdict())
     if used is not None and used.email is not None:
         logins.confirm_address(conn, user.id, new.email)  # it was sent there
+        user = identities.find_user_by_id(conn, user.id)
     told(conn, origin.actor(user.id, user.name), "user.register", None, user)
     return user
 

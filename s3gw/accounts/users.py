@@ -151,10 +151,12 @@ async def restore(services: Services, caller: Caller, user_id: str) -> User:
     return await services.database.write(deleted_users.restore, caller.actor, user_id)
 
 
-async def sessions_of(services: Services, caller: Caller, user_id: str) -> list[Session]:
-    _require_sight(caller, user_id)
+async def sessions_of(
+    services: Services, caller: Caller, user_id: str, offset: int, limit: int
+) -> tuple[list[Session], int]:
+    """A page of them, and how many there are in all."""
     await find(services, caller, user_id)
-    return await services.database.read(sessions.list_active, user_id)
+    return await services.database.read(sessions.page, user_id, offset, limit)
 
 
 async def end_session(services: Services, caller: Caller, user_id: str, session_id: str) -> None:

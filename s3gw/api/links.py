@@ -14,8 +14,10 @@ from s3gw.api.models import (
     NewInvitation,
     NewPassword,
     OpenInvitation,
+    Page,
     time_of,
 )
+from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata import one_time_tokens
 
@@ -61,19 +63,10 @@ async def invite(body: NewInvitation, caller: TheAdmin, services: TheServices) -
 
 
 @router.get("/invitations")
-async def list_invitations(_: TheAdmin, services: TheServices) -> list[OpenInvitation]:
+async def list_invitations(_: TheAdmin, services: TheServices, place: ThePlace) -> Page[OpenInvitation]:
     """Those that can still be used, in the order in which they were made. For admins."""
-    found = await services.database.read(one_time_tokens.list_invitations)
-    return [
-        OpenInvitation(
-            id=one.id,
-            email=one.email,
-            created_by=one.created_by,
-            created_at=time_of(one.created_at),
-            expires_at=time_of(one.expires_at),
-        )
-        for one in found
-    ]
+    found, total = await services.database.read(one_time_tokens.page_of_invitations, place.offset, place.limit)
+    return place.page_of(found, total, _told)
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204)
@@ -81,3 +74,13 @@ async def revoke_invitation(invitation_id: Id, caller: TheAdmin, services: TheSe
     """By an admin."""
     await services.database.write(links.revoke_invitation, caller.actor, invitation_id)
     return Response(status_code=204)
+
+
+def _told(found: one_time_tokens.Invitation) -> OpenInvitation:
+    return OpenInvitation(
+        id=found.id,
+        email=found.email,
+        created_by=found.created_by,
+        created_at=time_of(found.created_at),
+        expires_at=time_of(found.expires_at),
+    )

@@ -116,7 +116,7 @@ class Register(Body):
 
 class NewUser(Body):
     username: UserName
-    email: Annotated[str, Field(max_length=254)] | None = None
+    email: Annotated[str, Field(max_length=254)]
     password: str | None = None
     role: Role = "user"
 

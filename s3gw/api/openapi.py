@@ -103,7 +103,8 @@ _ALWAYS = ("X-Request-Id",)
 _IF_LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")  # unless it is off
 _OF_STATUS = {201: ("Idempotent-Replayed",), 302: ("Location",), 401: ("WWW-Authenticate",), 429: ("Retry-After",)}
 _REQUIRED = {*_ALWAYS, "Location", "WWW-Authenticate", "Retry-After"}
-_WITH_ETAG = ("Access", "File", "Group", "Key", "KeyWithSecret", "User")  # the models of what can be changed
+# The models of what can be changed.
+_WITH_ETAG = ("Access", "Bucket", "File", "Group", "Key", "KeyWithSecret", "Link", "ServiceAccount", "User")
 _SCHEMES: Document = {
     "oauth2": {
         "type": "oauth2",

@@ -238,10 +238,10 @@ async def restore_user(user_id: Id, caller: TheAdmin, services: TheServices, res
 
 
 @router.get("/{user_id}/sessions")
-async def list_sessions(user_id: Id, caller: TheCaller, services: TheServices) -> list[SessionModel]:
+async def list_sessions(user_id: Id, caller: TheCaller, services: TheServices, place: ThePlace) -> Page[SessionModel]:
     """Where somebody is logged in, the one that was used last first."""
-    found = await users.sessions_of(services, caller, user_id)
-    return [session_model(session, caller.session_id) for session in found]
+    found, total = await users.sessions_of(services, caller, user_id, place.offset, place.limit)
+    return place.page_of(found, total, lambda session: session_model(session, caller.session_id))
 
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)

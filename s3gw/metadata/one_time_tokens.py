@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
@@ -44,6 +44,13 @@ def id_of(digest: bytes) -> str:
 def list_invitations(conn: Connection) -> list[Invitation]:
     """In the order in which they were made."""
     return [_invitation(row) for row in conn.execute(_invitations(now(conn))).all()]
+
+
+def page_of_invitations(conn: Connection, offset: int, limit: int) -> tuple[list[Invitation], int]:
+    """Of `list_invitations`, and how many there are in all."""
+    usable = _invitations(now(conn))
+    total = conn.execute(select(func.count()).select_from(usable.subquery())).scalar_one()
+    return [_invitation(row) for row in conn.execute(usable.offset(offset).limit(limit)).all()], int(total)
 
 
 def revoke_invitation(conn: Connection, invitation_id: str) -> Invitation | None:

@@ -6,9 +6,9 @@ whom isn't known, so it ends the session for both.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, update
 
 from s3gw.metadata import hidden_keys
 from s3gw.metadata.active_users import IS_ACTIVE
@@ -129,11 +129,24 @@ def find(conn: Connection, session_id: str) -> Session | None:
 
 def list_active(conn: Connection, user_id: str | None) -> list[Session]:
     """Those that last, the one that was used last first; of all users for None."""
+    return [Session._make(row) for row in conn.execute(_in_order(_lasting(conn, user_id))).all()]
+
+
+def page(conn: Connection, user_id: str, offset: int, limit: int) -> tuple[list[Session], int]:
+    """Of `list_active` of the user, and how many there are in all."""
+    lasting = _lasting(conn, user_id)
+    total = conn.execute(select(func.count()).select_from(lasting.subquery())).scalar_one()
+    rows = conn.execute(_in_order(lasting).offset(offset).limit(limit)).all()
+    return [Session._make(row) for row in rows], int(total)
+
+
+def _lasting(conn: Connection, user_id: str | None) -> Select[Any]:
     lasting = select(sessions).where(sessions.c.ended_at.is_(None), sessions.c.expires_at > now(conn))
-    if user_id is not None:
-        lasting = lasting.where(sessions.c.user_id == user_id)
-    rows = conn.execute(lasting.order_by(sessions.c.last_used_at.desc(), sessions.c.id)).all()
-    return [Session._make(row) for row in rows]
+    return lasting if user_id is None else lasting.where(sessions.c.user_id == user_id)
+
+
+def _in_order(these: Select[Any]) -> Select[Any]:
+    return these.order_by(sessions.c.last_used_at.desc(), sessions.c.id)
 
 
 def end(conn: Connection, session_id: str, because: str) -> bool:

@@ -144,7 +144,7 @@ def _of_oneself(world: World) -> Call:
 
 def _of_session(world: World) -> Call:
     somebody = world.person()
-    (session,) = somebody.http.get(f"/users/{somebody.id}/sessions").json()
+    (session,) = somebody.http.get(f"/users/{somebody.id}/sessions").json()["items"]
     return Call(world.admin.bearer, {_USER: somebody.id, OF_PARAMETERS["session_id"]: session["id"]})
 
 

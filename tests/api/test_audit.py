@@ -119,7 +119,7 @@ def prepared(api: httpx.Client, admin: Person, method: str, path: str) -> tuple[
     if path.endswith("/restore"):
         assert admin.http.delete(f"/users/{person.id}").status_code == 204
     elif "{session_id}" in path:
-        session_id = admin.http.get(f"/users/{person.id}/sessions").json()[0]["id"]
+        session_id = admin.http.get(f"/users/{person.id}/sessions").json()["items"][0]["id"]
     elif "{invitation_id}" in path:
         invitation_id = admin.http.post("/invitations", json={}).json()["id"]
     return asker, person, path.format(user_id=person.id, session_id=session_id, invitation_id=invitation_id), body

@@ -41,7 +41,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
     name = new_name()
     return {
         "POST /users/register": {"username": name, "email": f"{name}@example.com", "password": PASSWORD},
-        "POST /users": {"username": name},
+        "POST /users": {"username": name, "email": f"{name}@example.com"},
         "POST /invitations": {"email": f"{name}@example.com"},
         "POST /buckets": {"name": f"once-{name}"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},

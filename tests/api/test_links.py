@@ -18,7 +18,7 @@ from s3gw.accounts import mail
 from s3gw.config import load_settings
 from tests.api.documented import HELD
 from tests.api.mail_folder import message_to, token_of
-from tests.api.people import PASSWORD, Person, new_name, refusal
+from tests.api.people import PASSWORD, Person, new_name, refusal, register
 from tests.servers import RunningServer, running_server
 
 
@@ -73,6 +73,35 @@ def test_three_links_an_hour_confirm_an_address(server: RunningServer, person: P
     message_to(server, f"{person.name}@example.com", "Confirm your address")  # since the person registered
     answers = [person.http.post("/users/me/verification").status_code for _ in range(3)]
     assert answers == [202, 202, 429]
+
+
+def test_three_links_an_hour_set_a_password_and_the_last_one_stays_good(
+    server: RunningServer, api: httpx.Client, person: Person
+) -> None:
+    address, other = f"{person.name}@example.com", f"{register(api).name}@example.com"
+    links = set()
+    for count in range(1, 4):
+        assert api.post("/users/forgot-password", json={"email": address}).status_code == 202
+        deadline = time.monotonic() + 20
+        while len(links) < count:
+            links.add(token := token_of(message_to(server, address, "Set a new password")))
+            assert time.monotonic() < deadline
+    for asked in (address, address, other):
+        assert api.post("/users/forgot-password", json={"email": asked}).status_code == 202
+    message_to(server, other, "Set a new password")
+    assert token_of(message_to(server, address, "Set a new password")) == token
+    new = {"token": token, "new_password": "another good one"}
+    assert api.post("/users/reset-password", json=new).status_code == 204
+
+
+def test_invitations_are_listed_in_pages(admin: Person) -> None:
+    for _ in range(2):
+        assert admin.http.post("/invitations", json={}).status_code == 201
+    listed = admin.http.get("/invitations").json()
+    pages = [admin.http.get("/invitations", params={"per_page": 1, "page": page}).json() for page in (1, 2)]
+    assert [page["items"] for page in pages] == [[item] for item in listed["items"][:2]]
+    assert {page["total"] for page in pages} == {listed["total"]}
+    assert admin.http.get("/invitations", params={"per_page": 1, "cursor": pages[0]["next_cursor"]}).json() == pages[1]
 
 
 def test_an_address_is_counted_however_it_is_written(api: httpx.Client) -> None:
@@ -157,5 +186,7 @@ def test_an_invitation_that_was_sent_is_for_that_address_and_confirms_it(
         invitation = token_of(inbox[0].last_to("guest@example.com"))
         body = {"username": "guest", "email": "else@example.com", "password": PASSWORD, "invitation": invitation}
         assert refusal(api.post("/users/register", json=body)) == (403, "REGISTRATION_CLOSED")
-        assert api.post("/users/register", json={**body, "email": "guest@example.com"}).status_code == 201
-        Person(api, "guest")
+        made = api.post("/users/register", json={**body, "email": "guest@example.com"})
+        assert (made.status_code, made.json()["email_verified"]) == (201, True)
+        shown = Person(api, "guest").http.get("/users/me")
+        assert (shown.json(), shown.headers["ETag"]) == (made.json(), made.headers["ETag"])

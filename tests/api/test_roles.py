@@ -143,7 +143,7 @@ def body_for(method: str, path: str, person: Person) -> Any:
         ("POST", "/users/login"): {"username": person.name, "password": PASSWORD},
         ("POST", "/users/refresh"): {"refresh_token": "x"},
         ("POST", "/users/logout"): {"refresh_token": "x"},
-        ("POST", "/users"): {"username": name},
+        ("POST", "/users"): {"username": name, "email": f"{name}@example.com"},
         ("POST", "/users/verify-email"): {"token": "x"},
         ("POST", "/users/forgot-password"): {"email": f"{name}@example.com"},
         ("POST", "/users/reset-password"): {"token": "x", "new_password": PASSWORD},

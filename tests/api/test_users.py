@@ -143,7 +143,7 @@ def test_a_changed_password_ends_the_other_sessions(api: httpx.Client, person: P
 def test_the_eleventh_wrong_password_within_a_minute_is_refused_whether_there_is_such_a_name_or_not(
     api: httpx.Client, admin: Person
 ) -> None:
-    made = {"username": new_name(), "password": PASSWORD}
+    made = {"username": new_name(), "email": f"{new_name()}@example.com", "password": PASSWORD}
     assert admin.http.post("/users", json=made).status_code == 201
     for name in (made["username"], new_name()):
         answers = [login(api, name, "wrong") for _ in range(11)]
@@ -152,10 +152,19 @@ def test_the_eleventh_wrong_password_within_a_minute_is_refused_whether_there_is
         assert refusal(login(api, name)) == (429, "RATE_LIMITED")
 
 
+@pytest.mark.parametrize("email", [{}, {"email": None}])
+def test_nobody_is_made_by_the_api_without_an_address(admin: Person, email: dict[str, None]) -> None:
+    made = admin.http.post("/users", json={"username": new_name(), "password": PASSWORD, **email})
+    assert (refusal(made), made.json()["errors"][0]["field"]) == ((422, "VALIDATION_ERROR"), "email")
+
+
 def test_sessions_are_listed_and_can_be_ended(api: httpx.Client, person: Person) -> None:
     other = Person(api, person.name)
     path = f"/users/{person.id}/sessions"
-    listed = person.http.get(path).json()
+    first, second = (person.http.get(path, params={"per_page": 1, "page": page}).json() for page in (1, 2))
+    assert (first["total"], second["next_cursor"]) == (2, None)
+    listed = person.http.get(path).json()["items"]
+    assert first["items"] + second["items"] == listed
     assert [session["is_current"] for session in listed].count(True) == 1
     (theirs,) = [session for session in listed if not session["is_current"]]
     assert person.http.delete(f"{path}/{theirs['id']}").status_code == 204
