@@ -176,10 +176,15 @@ def session(data: Path | None, database_url: str | None, as_json: bool) -> Itera
         yield Session(settings_of(as_json, data=data, database_url=database_url))
 
 
+# What has another name here, or is in another field, and is told by `--json` under the JSON API's too.
+_NAMES_OF_API = frozenset({"username", "is_active", "email_verified", "resource_id"})
+
+
 def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns: Sequence[str] = ()) -> None:
     """One JSON document, or lines for people: a table for a list, `name: value` for one thing.
 
-    `columns` are those of a table that people see; without it, all.
+    `columns` are those of a table that people see; without it, all but what is there for programs that know the JSON
+    API's names.
     """
     try:
         _print(document, as_json, columns)
@@ -192,8 +197,9 @@ def _print(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, colum
     if as_json:
         print(json.dumps(document, indent=None))
     elif isinstance(document, dict):
-        width = max(map(len, document), default=0) + 2
-        for name, value in document.items():
+        told = {name: value for name, value in document.items() if name not in _NAMES_OF_API}
+        width = max(map(len, told), default=0) + 2
+        for name, value in told.items():
             print(f"{name + ':':{width}}{_text(value)}")
     elif document:
         _print_table(columns or list(document[0]), document)

@@ -88,6 +88,7 @@ def delete(grant_id: GrantId, data: Data = None, database_url: DatabaseUrl = Non
 def _described(grant: Grant) -> dict[str, Any]:
     document = grant._asdict() | {"expires_at": when(grant.expires_at), "created_at": when(grant.created_at)}
     document["bucket_id"] = document.pop("bucket_uuid")
+    document["resource_id"] = document["bucket_id"] if grant.resource_type == "bucket" else grant.path
     return document
 
 

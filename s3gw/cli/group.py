@@ -23,6 +23,7 @@ def describe(group: groups.Group) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
+        "owner_id": group.account_owner_id,
         "account_owner": group.account_owner,
         "members": list(group.members),
         "created_at": when(group.created_at),

@@ -29,7 +29,7 @@ Description = Annotated[str | None, typer.Option(help="What the key is for.")]
 
 def describe(key: identities.Key) -> dict[str, Any]:
     times = {name: when(getattr(key, name)) for name in ("expires_at", "created_at", "last_used_at")}
-    return key._asdict() | times
+    return key._asdict() | times | {"is_active": key.is_enabled}
 
 
 def _narrowed(conn: Connection, keys: list[identities.Key]) -> list[dict[str, Any]]:

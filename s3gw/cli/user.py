@@ -44,9 +44,10 @@ _COLUMNS = (
 
 
 def describe(user: identities.User) -> dict[str, Any]:
-    named = ("created_at", "updated_at", "deleted_at", "email_verified_at")
-    times = {name: when(getattr(user, name)) for name in named}
-    return user._asdict() | times | {"arn": user.arn}
+    moments = ("created_at", "updated_at", "deleted_at", "email_verified_at")
+    times = {name: when(getattr(user, name)) for name in moments}
+    named = {"username": user.name, "is_active": user.is_enabled, "email_verified": user.email_verified_at is not None}
+    return user._asdict() | times | {"arn": user.arn} | named
 
 
 @app.command()

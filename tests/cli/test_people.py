@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from s3gw.api import models
+from s3gw.api.access import Access
+from s3gw.api.audit import AuditLine
+from s3gw.api.groups import Group
+from s3gw.api.keys import Key
 from s3gw.metadata.groups import MOST_GROUPS
 from tests.cli.commands import Ask, Command, refusal
 
@@ -188,3 +193,30 @@ def test_who_is_deleted_is_given_nothing_until_it_is_restored(ask: Ask, run: Com
     assert "friend isn't deleted" in refusal(run("user", "restore", "friend"))
     assert "owns 1 bucket" in refusal(run("user", "delete", "friend", "--now"))
     assert "admin is the only admin" in refusal(run("user", "delete", "admin"))
+
+
+def test_json_has_the_names_of_the_json_api(ask: Ask) -> None:
+    """But for the one of a session that is the caller's, which commands haven't."""
+    ask("bucket", "create", "pictures", "--owner", "owner")
+    granted = ("pictures", "--user", "admin", "--permission", "read", "--prefix", "2026/")
+    told = {
+        models.User: ask("user", "show", "owner"),
+        Key: ask("key", "create", "owner"),
+        Group: ask("group", "create", "staff", "--account", "owner"),
+        Access: ask("grant", "create", *granted),
+        models.Invitation: ask("invite", "create"),
+        models.OpenInvitation: ask("invite", "list")[0],
+        AuditLine: ask("audit", "list")[0],
+    }
+    for model, document in told.items():
+        assert model.model_fields.keys() <= document.keys(), model
+    assert (told[models.User]["username"], told[models.User]["is_active"]) == ("owner", True)
+    assert (told[Access]["resource_type"], told[Access]["resource_id"]) == ("prefix", "2026/")
+    whole = ask("grant", "create", "pictures", "--user", "admin", "--permission", "read")
+    assert whole["resource_id"] == whole["bucket_id"]
+
+
+def test_people_aren_t_shown_the_same_under_two_names(run: Command) -> None:
+    shown = run("user", "show", "owner").stdout
+    assert "is_enabled:" in shown
+    assert "is_active:" not in shown
