@@ -62,11 +62,11 @@ class Asker(NamedTuple):
             return NotAuthenticated("an access token is needed")
         if self.principal.role in _SEES_ALL or await self.sees(call):
             return PermissionDenied("you may not do this")
-        return NotFound("there is no such file" if "Key" in call.input else "there is no such bucket")
+        return NotFound("there is no such file" if _is_about_a_file(call) else "there is no such bucket")
 
     async def sees(self, call: Call) -> bool:
         """Whether the caller may know of what the call is about."""
-        if "Key" in call.input:
+        if _is_about_a_file(call):
             return may_be_told(call)
         address = self.context.source_ip or ""
         return (await rights_on(self.services, self.principal, call.the_bucket, address, call.now)).is_seen
@@ -147,6 +147,12 @@ class Asker(NamedTuple):
             )
             for version, shows_content, shows_tags in zip(versions, read, tags, strict=True)
         ]
+
+
+def _is_about_a_file(call: Call) -> bool:
+    """And not about the bucket, as of one that is yet to be put there; what was in the trash is a file."""
+    makes_one = call.operation in ("PutObject", "CreateMultipartUpload") and "Trashed" not in call.input
+    return "Key" in call.input and not makes_one
 
 
 def _asker(request: Request, principal: Principal) -> Asker:

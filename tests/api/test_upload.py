@@ -28,7 +28,7 @@ WHO = {
     "reader": FORBIDDEN,
     "writer": CREATED,
     "manager": CREATED,
-    "prefix-reader": HIDDEN,
+    "prefix-reader": FORBIDDEN,  # he sees the bucket
     "owner": CREATED,
     "auditor": FORBIDDEN,
     "admin": CREATED,
