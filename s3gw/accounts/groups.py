@@ -89,7 +89,7 @@ async def rename(
 def _rename(conn: Connection, caller: Caller, group_id: str, name: str, if_match: str | None) -> GroupWithMembers:
     before = _own(conn, caller, group_id, if_match)
     if name != before.name:
-        told(conn, caller.actor, "group.update", before, groups.rename(conn, before.name, name))
+        told(conn, caller.actor, "group.update", before, groups.rename(conn, before.id, name))
     return _seen(conn, caller, group_id)
 
 
@@ -100,7 +100,7 @@ async def delete(services: Services, caller: Caller, group_id: str) -> None:
 
 def _delete(conn: Connection, caller: Caller, group_id: str) -> None:
     group = _own(conn, caller, group_id)
-    audited_removals.delete_group(conn, caller.actor, group.name)
+    audited_removals.delete_group(conn, caller.actor, group.id)
 
 
 async def add(services: Services, caller: Caller, group_id: str, user_id: str) -> GroupWithMembers:
@@ -111,7 +111,7 @@ async def add(services: Services, caller: Caller, group_id: str, user_id: str) -
 def _add(conn: Connection, caller: Caller, group_id: str, user_id: str) -> GroupWithMembers:
     before = _own(conn, caller, group_id)
     _require_sight(conn, caller, before, user_id)
-    after = groups.add(conn, before.name, user_id)
+    after = groups.add(conn, before.id, user_id)
     if after != before:
         told(conn, caller.actor, "group.add", before, after)
     return _seen(conn, caller, group_id)
@@ -141,4 +141,4 @@ def _remove(conn: Connection, caller: Caller, group_id: str, user_id: str) -> No
     before = _own(conn, caller, group_id)
     if user_id not in [member.id for member in groups.members_of(conn, [group_id])[group_id]]:
         raise NotFound("there is no such member")
-    told(conn, caller.actor, "group.remove", before, groups.remove(conn, before.name, user_id))
+    told(conn, caller.actor, "group.remove", before, groups.remove(conn, before.id, user_id))

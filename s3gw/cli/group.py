@@ -15,7 +15,9 @@ from s3gw.metadata.identity_policies import Holder
 app = group()
 
 _COLUMNS = ("name", "account_owner", "members", "created_at")  # `group show` tells the rest
-Name = Annotated[str, typer.Argument(metavar="GROUP")]
+Name = Annotated[
+    str, typer.Argument(metavar="GROUP", help="Name, or ID where groups of several accounts have the name.")
+]
 User = Annotated[str, typer.Argument(help="Name, ID or e-mail address of a user of the group's account.")]
 
 

@@ -23,14 +23,14 @@ def delete_key(conn: Connection, actor: Actor, access_key_id: str) -> Key:
     return key
 
 
-def delete_group(conn: Connection, actor: Actor, name: str) -> Group:
+def delete_group(conn: Connection, actor: Actor, called: str) -> Group:
     """With its policies and grants."""
-    group = groups.find(conn, name)
+    group = groups.find(conn, called)
     groups.lock(conn, group.id)
     _policies_end(conn, actor, Holder("group", group.id, group.name))
     for grant in grants.of_group(conn, group.id):
         told(conn, actor, "grant.delete", grant, None)
-    deleted = groups.delete_group(conn, name)
+    deleted = groups.delete_group(conn, group.id)
     told(conn, actor, "group.delete", deleted, None)
     return deleted
 
@@ -78,10 +78,10 @@ def end_policies(conn: Connection, actor: Actor, user: User) -> None:
 
 
 def leave_groups(conn: Connection, actor: Actor, user: User) -> None:
-    for name in groups.names_of_user(conn, user):
-        before = groups.find(conn, name)
+    for group_id in groups.ids_of_user(conn, user):
+        before = groups.find_by_id(conn, group_id)
         groups.remove_user(conn, before, user.id)
-        told(conn, actor, "group.remove", before, groups.find(conn, name))
+        told(conn, actor, "group.remove", before, groups.find_by_id(conn, group_id))
 
 
 def _policies_end(conn: Connection, actor: Actor, holder: Holder) -> None:

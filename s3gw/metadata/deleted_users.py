@@ -178,7 +178,7 @@ def end_purge(conn: Connection, actor: Actor, user_id: str) -> None:
     refuse_owner(conn, user)
     _refuse_members(conn, user, true())
     for group in groups.of_account(conn, user.id):
-        audited_removals.delete_group(conn, actor, group.name)
+        audited_removals.delete_group(conn, actor, group.id)
     _remove(conn, actor, user)
     told(conn, actor, "user.purge", user, None)
 

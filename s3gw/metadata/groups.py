@@ -1,4 +1,5 @@
-"""SQL of groups: users of one account who hold policies together.
+"""SQL of groups: users of one account who hold policies together. A name is one of an account's, so whoever looks at
+all accounts calls a group by its id where several have the name.
 
 Who is added to a group or removed gets a new revision in the same transaction (identity_policies.py).
 """
@@ -67,7 +68,7 @@ def create(conn: Connection, name: str, account: str | None) -> Group:
         conn.execute(insert(groups).values(values))
     except IntegrityError:
         raise GroupThere(f"there is already a group {name}") from None
-    return find(conn, name)
+    return find_by_id(conn, group_id)
 
 
 def check_name(name: str) -> None:
@@ -84,21 +85,27 @@ def _only_root(conn: Connection) -> str:
     return roots[0]
 
 
-def rename(conn: Connection, name: str, new_name: str) -> Group:
+def rename(conn: Connection, called: str, new_name: str) -> Group:
     """Policies and grants mean its id, so they stay its own."""
     check_name(new_name)
-    group = find(conn, name)
+    group = find(conn, called)
     _lock(conn, group)
     try:
         conn.execute(update(groups).where(groups.c.id == group.id).values(name=new_name))
     except IntegrityError:
         raise GroupThere(f"there is already a group {new_name}") from None
     identity_policies.renew_members(conn, group.id)  # reasons of decisions name it
-    return find(conn, new_name)
+    return find_by_id(conn, group.id)
 
 
-def find(conn: Connection, name: str) -> Group:
-    return _found(conn, name, _select.where(groups.c.name == name))
+def find(conn: Connection, called: str) -> Group:
+    """By its id or name. Raises GroupThere for a name that groups of several accounts have."""
+    named = conn.execute(select(groups.c.id).where(groups.c.name == called).limit(2)).scalars().all()
+    if conn.execute(select(groups.c.id).where(groups.c.id == called)).one_or_none() is not None or not named:
+        return find_by_id(conn, called)
+    if len(named) > 1:
+        raise GroupThere(f"several accounts have a group {called}: call it by its ID, as `s3gw group list --json` does")
+    return find_by_id(conn, named[0])
 
 
 def find_by_id(conn: Connection, group_id: str) -> Group:
@@ -122,7 +129,7 @@ def page(conn: Connection, root_id: str | None, offset: int, limit: int) -> tupl
     """By name, and how many there are in all; of one account, or of all for None."""
     mine = true() if root_id is None else groups.c.account_owner_id == root_id
     total = conn.execute(select(func.count()).select_from(groups).where(mine)).scalar_one()
-    rows = conn.execute(_select.where(mine).order_by(groups.c.name).offset(offset).limit(limit)).all()
+    rows = conn.execute(_select.where(mine).order_by(groups.c.name, groups.c.id).offset(offset).limit(limit)).all()
     return [Group._make((*row, ())) for row in rows], int(total)
 
 
@@ -143,7 +150,7 @@ def list_all(conn: Connection, account: str | None = None) -> list[Group]:
 
 def of_account(conn: Connection, root_id: str | None) -> list[Group]:
     """By name; of all accounts for None."""
-    statement = _select.order_by(groups.c.name)
+    statement = _select.order_by(groups.c.name, groups.c.id)
     if root_id is not None:
         statement = statement.where(groups.c.account_owner_id == root_id)
     found = [Group._make((*row, ())) for row in conn.execute(statement).all()]
@@ -156,20 +163,25 @@ def _members(conn: Connection, group: Group) -> tuple[str, ...]:
     return tuple(map(str, rows.all()))
 
 
+def ids_of_user(conn: Connection, user: User) -> list[str]:
+    rows = conn.execute(select(group_members.c.group_id).where(group_members.c.user_id == user.id)).scalars()
+    return sorted(map(str, rows.all()))
+
+
 def names_of_user(conn: Connection, user: User) -> list[str]:
     statement = select(groups.c.name).join_from(group_members, groups, group_members.c.group_id == groups.c.id)
-    rows = conn.execute(statement.where(group_members.c.user_id == user.id).order_by(groups.c.name)).scalars()
+    rows = conn.execute(statement.where(group_members.c.user_id == user.id).order_by(groups.c.name, groups.c.id)).scalars()
     return list(map(str, rows.all()))
 
 
-def add(conn: Connection, name: str, user_name: str) -> Group:
+def add(conn: Connection, called: str, user_name: str) -> Group:
     """Adding a member again changes nothing."""
-    group, user = _locked(conn, name, user_name)
+    group, user = _locked(conn, called, user_name)
     if user.deleted_at is not None:
         raise identities.Deleted(user.name)
     if user.account_owner_id != group.account_owner_id:
         raise IdentityError(
-            f"{user.name} {_where(user, group)}: group {name} is for users in that of {group.account_owner}"
+            f"{user.name} {_where(user, group)}: group {group.name} is for users in that of {group.account_owner}"
         )
     if user.name in group.members:
         return group
@@ -178,7 +190,7 @@ def add(conn: Connection, name: str, user_name: str) -> Group:
         raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {MOST_GROUPS}")
     access_rules.renew(conn, users, users.c.id == user.id)
     conn.execute(insert(group_members).values(group_id=group.id, user_id=user.id))
-    return find(conn, name)
+    return find_by_id(conn, group.id)
 
 
 def _where(user: User, group: Group) -> str:
@@ -187,14 +199,14 @@ def _where(user: User, group: Group) -> str:
     return "may do everything in this account" if user.id == group.account_owner_id else "has an account of its own"
 
 
-def remove(conn: Connection, name: str, user_name: str) -> Group:
+def remove(conn: Connection, called: str, user_name: str) -> Group:
     """Of a deleted user too, who is a member again when it is restored."""
-    group, user = _locked(conn, name, user_name)
+    group, user = _locked(conn, called, user_name)
     if user.name not in group.members:
-        raise IdentityError(f"{user.name} isn't in group {name}")
+        raise IdentityError(f"{user.name} isn't in group {group.name}")
     access_rules.renew(conn, users, users.c.id == user.id)
     remove_user(conn, group, user.id)
-    return find(conn, name)
+    return find_by_id(conn, group.id)
 
 
 def remove_user(conn: Connection, group: Group, user_id: str) -> None:
@@ -202,9 +214,9 @@ def remove_user(conn: Connection, group: Group, user_id: str) -> None:
     conn.execute(delete(group_members).where(group_members.c.group_id == group.id, group_members.c.user_id == user_id))
 
 
-def delete_group(conn: Connection, name: str) -> Group:
+def delete_group(conn: Connection, called: str) -> Group:
     """With its policies and what it was granted; its members stay users, without what these allowed."""
-    group = find(conn, name)
+    group = find(conn, called)
     _lock(conn, group)
     identity_policies.renew_members(conn, group.id)
     identity_policies.forget(conn, "group", group.id)
@@ -214,12 +226,13 @@ def delete_group(conn: Connection, name: str) -> Group:
     return group
 
 
-def _locked(conn: Connection, name: str, user_name: str) -> tuple[Group, User]:
+def _locked(conn: Connection, called: str, user_name: str) -> tuple[Group, User]:
     """A group and a user that stay until the end of the transaction, the members as they are under the lock."""
-    _lock(conn, find(conn, name))
+    group = find(conn, called)
+    _lock(conn, group)
     user = identities.find_user(conn, user_name)
     identities.lock_user(conn, user)
-    return find(conn, name), identities.find_user_by_id(conn, user.id)
+    return find_by_id(conn, group.id), identities.find_user_by_id(conn, user.id)
 
 
 def _lock(conn: Connection, group: Group) -> None:

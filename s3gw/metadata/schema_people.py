@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
 
@@ -189,8 +201,9 @@ groups = Table(
     metadata,
     Column("id", Text, primary_key=True),  # UUID
     Column("account_owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("account_owner_id", "name"),
 )
 
 group_members = Table(

@@ -161,3 +161,20 @@ def test_what_is_shared_with_a_group_its_members_have_at_once(
     theirs = ask("bucket", "create", f"theirs-{member.name}", "--owner", stranger.name)["name"]
     path = f"/buckets/{ask('bucket', 'show', theirs)['id']}/share"
     assert stranger.status("POST", path, json={"group_id": group["id"], "permission": "read"}) == HIDDEN
+
+
+def test_a_name_is_an_account_s_and_another_account_may_have_it_too(people: dict[str, Person], ask: Ask) -> None:
+    root, stranger, name = people["root"], people["stranger"], f"group-{next(_numbers)}"
+    mine, theirs = (person.ask("POST", "/groups", json={"name": name}).json() for person in (root, stranger))
+    assert (mine["name"], mine["owner_id"], theirs["owner_id"]) == (name, root.id, stranger.id)
+    assert root.status("POST", "/groups", json={"name": name}) == (409, "CONFLICT")
+    member = ask("user", "create", f"{root.name}-twin", "--account", root.name)["id"]
+    assert root.status("PUT", f"/groups/{mine['id']}/members/{member}") == OK
+    other = f"group-{next(_numbers)}"
+    assert root.ask("PUT", f"/groups/{mine['id']}", json={"name": other}).json()["name"] == other
+    assert root.status("PUT", f"/groups/{mine['id']}", json={"name": name}) == OK
+    assert stranger.ask("GET", f"/groups/{theirs['id']}").json() == theirs
+    assert stranger.status("DELETE", f"/groups/{theirs['id']}") == GONE
+    assert root.ask("GET", f"/groups/{mine['id']}").json()["members"] == [
+        {"user_id": member, "username": f"{root.name}-twin"}
+    ]

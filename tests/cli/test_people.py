@@ -125,13 +125,23 @@ def test_what_a_group_can_not_be_is_refused(ask: Ask, run: Command) -> None:
     ask("group", "create", "staff", "--account", "owner")
     ask("user", "create", "editor", "--account", "owner")
     for words, why in (
-        (("create", "staff", "--account", "admin"), "there is already a group staff"),
+        (("create", "staff", "--account", "owner"), "there is already a group staff"),
         (("create", "a b", "--account", "owner"), "a group name has 1 to 64"),
         (("add", "none", "editor"), "there is no group none"),
         (("remove", "staff", "editor"), "editor isn't in group staff"),
         (("delete", "none"), "there is no group none"),
     ):
         assert why in refusal(run("group", *words))
+
+
+def test_a_group_is_called_by_its_id_where_two_accounts_have_the_name(ask: Ask, run: Command) -> None:
+    mine, theirs = (ask("group", "create", "staff", "--account", account) for account in ("owner", "admin"))
+    ask("user", "create", "editor", "--account", "owner")
+    assert "several accounts have a group staff" in refusal(run("group", "add", "staff", "editor"))
+    assert ask("group", "add", mine["id"], "editor")["members"] == ["editor"]
+    assert ask("policy", "put", "--group", mine["id"], "-", input=READS)["group"] == "staff"
+    assert ask("group", "delete", theirs["id"])["owner_id"] == theirs["owner_id"]
+    assert ask("group", "show", "staff")["members"] == ["editor"]
 
 
 def test_a_user_is_in_10_groups_at_most(ask: Ask, run: Command) -> None:
