@@ -170,7 +170,9 @@ def ids_of_user(conn: Connection, user: User) -> list[str]:
 
 def names_of_user(conn: Connection, user: User) -> list[str]:
     statement = select(groups.c.name).join_from(group_members, groups, group_members.c.group_id == groups.c.id)
-    rows = conn.execute(statement.where(group_members.c.user_id == user.id).order_by(groups.c.name, groups.c.id)).scalars()
+    rows = conn.execute(
+        statement.where(group_members.c.user_id == user.id).order_by(groups.c.name, groups.c.id)
+    ).scalars()
     return list(map(str, rows.all()))
 
 
