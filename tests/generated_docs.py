@@ -86,7 +86,7 @@ def permissions() -> Iterable[str]:
     yield from matrix(_OF_ACCESS, test_access.OUTCOMES)
     yield ""
     yield "About the bucket itself; *prefix-reader* was granted read on a prefix. Each makes buckets of his own, and"
-    yield "a *manager* sets versioning and CORS too:"
+    yield "a *manager* sets versioning, CORS, trash and types of files too:"
     yield ""
     yield from matrix(_OF_BUCKETS, test_buckets.OUTCOMES)
     yield ""

@@ -50,18 +50,19 @@ from s3gw.operations.table import OPERATIONS, Need, Row
 from s3gw.problems import Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
-# What a change of each field needs; what S3 has no action for is its owner's and admins'.
+# What a change of each field needs; quotas, which S3 has no action for, are its owner's and admins'. How long what is
+# deleted is kept, and what files are taken, are settings beside which the next action of S3's is that of lifecycles.
 _PUBLISH = ("s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock")
 _ACTIONS: dict[str, tuple[str, ...]] = {
     "is_public": _PUBLISH,
     "storage_quota": (),
     "object_quota": (),
-    "trash_seconds": (),
+    "trash_seconds": ("s3:PutLifecycleConfiguration",),
     "versioning": ("s3:PutBucketVersioning",),
     "cors": ("s3:PutBucketCORS",),
-    "allowed_types": (),
+    "allowed_types": ("s3:PutLifecycleConfiguration",),
 }
-_OF_OWNERS = {"is_public", "storage_quota", "object_quota", "trash_seconds", "allowed_types"}
+_OF_OWNERS = {"is_public", "storage_quota", "object_quota"}
 _SEES_ALL = ("admin", "auditor")
 
 
