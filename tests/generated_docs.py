@@ -28,6 +28,7 @@ _NOT_THERE: dict[tuple[str, str], tuple[str, ...]] = {
 _OF_ACCESS = {
     "share": "POST /buckets/{bucket_id}/share",
     "list": "GET /buckets/{bucket_id}/access",
+    "get": "GET /buckets/{bucket_id}/access/{user_id}",
     "change": "PUT /buckets/{bucket_id}/access/{user_id}",
     "revoke": "DELETE /buckets/{bucket_id}/access/{user_id}",
     "explain": "GET /access/explain",

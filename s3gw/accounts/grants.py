@@ -85,11 +85,36 @@ async def page(services: Services, caller: Caller, origin: Origin, bucket_id: st
     PermissionDenied.
     """
     bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    below = None if _sees_all(rights, caller) else [(grant.kind, grant.path) for grant in rights.by_grant]
+    return await services.database.scan(grants.page, bucket.id, below, offset, limit)
+
+
+def _sees_all(rights: Rights, caller: Caller) -> bool:
+    """Who doesn't, sees what lies in what he was granted admin on. Raises PermissionDenied."""
     sees_all = rights.is_owners or caller.principal.role in ("admin", "auditor") or rights.may_share("bucket", "")
     if not sees_all and not rights.by_grant:
         raise PermissionDenied("only who may share the bucket sees who has access to it")
-    below = None if sees_all else [(grant.kind, grant.path) for grant in rights.by_grant]
-    return await services.database.scan(grants.page, bucket.id, below, offset, limit)
+    return sees_all
+
+
+async def find(
+    services: Services, caller: Caller, origin: Origin, bucket_id: str, grantee_id: str, grant_id: str | None
+) -> Grant:
+    """One of those that `page` tells the caller of. Raises NotFound, PermissionDenied, and Conflict where there are
+    several and none is named.
+    """
+    bucket, rights = await find_bucket(services, caller, origin, bucket_id)
+    sees_all = _sees_all(rights, caller)
+    found = await services.database.scan(_named, bucket.id, grantee_id, grant_id)
+    return _only([grant for grant in found if sees_all or rights.may_share(_kind(grant), grant.path)])
+
+
+def _only(found: list[Grant]) -> Grant:
+    if not found:
+        raise NotFound("there is no such grant")
+    if len(found) > 1:
+        raise Conflict("there are several grants: say which by grant_id")
+    return found[0]
 
 
 async def change(
@@ -119,10 +144,7 @@ def _change(
     if_match: str | None,
 ) -> Grant:
     buckets.lock_exclusive(conn, bucket_id)
-    found = _find(conn, rights, bucket_id, grantee_id, grant_id)
-    if len(found) > 1:
-        raise Conflict("there are several grants: say which by grant_id")
-    (grant,) = found
+    grant = _only(_find(conn, rights, bucket_id, grantee_id, grant_id))
     require_match(if_match, etag_of(grant))
     expires_at = wanted.expires_at if wanted.sets_expiry else grant.expires_at
     _require(rights, _kind(grant), grant.path, expires_at)
@@ -152,13 +174,16 @@ def _find(conn: Connection, rights: Rights, bucket_id: int, grantee_id: str, gra
     """One or more, which the caller may all change."""
     if not rights.is_owners and not rights.by_grant:
         raise PermissionDenied("only who may share the bucket changes who has access to it")
-    found = grants.of_grantee(conn, bucket_id, grantee_id)
-    found = [grant for grant in found if grant_id in (None, grant.id)]
+    found = _named(conn, bucket_id, grantee_id, grant_id)
     if not found:
         raise NotFound("there is no such grant")
     if not all(rights.may_share(_kind(grant), grant.path) for grant in found):
         raise PermissionDenied("it isn't yours to change: it lies outside of what you administer")
     return found
+
+
+def _named(conn: Connection, bucket_id: int, grantee_id: str, grant_id: str | None) -> list[Grant]:
+    return [grant for grant in grants.of_grantee(conn, bucket_id, grantee_id) if grant_id in (None, grant.id)]
 
 
 def _require(rights: Rights, kind: Kind, path: str, expires_at: int | None) -> None:

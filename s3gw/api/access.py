@@ -112,6 +112,23 @@ async def list_access(
     return place.page_of(found.grants, found.total, access_model)
 
 
+@router.get("/buckets/{bucket_id}/access/{user_id}")
+async def get_access(
+    bucket_id: Id,
+    user_id: Id,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+    response: Response,
+    grant_id: GrantId = None,
+) -> Access:
+    """The grant of a user (or of a group, by its id), with the ETag for a change of it. 409 where there are several and
+    grant_id is missing.
+    """
+    which = bucket_id, user_id, _text(grant_id)
+    return _told(await grants.find(services, caller, origin, *which), response)
+
+
 @router.put("/buckets/{bucket_id}/access/{user_id}")
 async def change_access(
     bucket_id: Id,

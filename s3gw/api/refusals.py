@@ -84,6 +84,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "measure_storage": (*_NOT_ALL_MAY, "CONFLICT"),
     "share": _NOT_ALL_MAY,
     "list_access": _NOT_ALL_MAY,
+    "get_access": (*_NOT_ALL_MAY, "CONFLICT"),
     "change_access": (*_NOT_ALL_MAY, "CONFLICT"),
     "revoke_access": _NOT_ALL_MAY,
     "explain": (*_NOT_ALL_MAY, "NOT_FOUND"),

@@ -339,6 +339,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "measure_storage": _of_bucket,
     "share": _of_bucket,
     "list_access": _of_bucket,
+    "get_access": _of_grant,
     "change_access": _of_grant,
     "revoke_access": _of_grant,
     "explain": lambda world: Call(world.user.bearer, query={"bucket": world.bucket, "key": "a"}),

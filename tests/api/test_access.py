@@ -71,6 +71,9 @@ OUTCOMES: dict[str, dict[str, tuple[int, str]]] = {
     "list": {"none": UNKNOWN, "stranger": HIDDEN, "auditor": OK}
     | dict.fromkeys(SEE_ONLY, FORBIDDEN)
     | dict.fromkeys(("manager", "prefix-manager", "owner", "admin"), OK),
+    "get": {"none": UNKNOWN, "stranger": HIDDEN, "auditor": OK, "prefix-manager": HIDDEN}
+    | dict.fromkeys(SEE_ONLY, FORBIDDEN)
+    | dict.fromkeys(("manager", "owner", "admin"), OK),
     "change": {"none": UNKNOWN, "stranger": HIDDEN, "auditor": FORBIDDEN}
     | dict.fromkeys((*SEE_ONLY, "prefix-manager"), FORBIDDEN)
     | dict.fromkeys(("manager", "owner", "admin"), OK),
@@ -88,6 +91,7 @@ def request_of(route: str, shared: Shared) -> tuple[str, str, dict[str, Any]]:
     return {
         "share": ("POST", shared.path("share"), {"json": {"user_id": friend, "permission": "read"}}),
         "list": ("GET", shared.path("access"), {}),
+        "get": ("GET", shared.path(f"access/{reader}"), {}),
         "change": ("PUT", shared.path(f"access/{reader}"), {"json": {"permission": "write"}}),
         "revoke": ("DELETE", shared.path(f"access/{reader}"), {}),
         "explain": (
@@ -104,6 +108,21 @@ def test_each_role_may_what_is_written_down(route: str, role: str, shared: Share
     method, path, options = request_of(route, shared)
     person = shared.people[role] if role != "none" else Person("", "", api, {})
     assert person.status(method, path, **options) == OUTCOMES[route][role]
+
+
+def test_a_grant_is_shown_with_the_etag_that_a_change_of_it_takes(shared: Shared) -> None:
+    reader, path = shared.people["reader"], shared.path(f"access/{shared.people['reader'].id}")
+    shown = shared.owner.ask("GET", path)
+    assert shown.json() in shared.owner.ask("GET", shared.path("access")).json()["items"]
+    below = shared.share("owner", reader, "write", prefix="a/1/").json()
+    assert shared.owner.status("GET", path) == CONFLICT
+    named = {"grant_id": shown.json()["id"]}
+    assert shared.owner.ask("GET", path, params=named).headers["ETag"] == shown.headers["ETag"]
+    assert shared.people["prefix-manager"].ask("GET", path).json() == below
+    changes = [{"permission": "write"}, {"permission": "admin"}]
+    matches = {"If-Match": shown.headers["ETag"]}
+    changed = [shared.owner.ask("PUT", path, params=named, json=to, headers=matches) for to in changes]
+    assert [answer.status_code for answer in changed] == [200, 412]
 
 
 def test_a_bucket_is_meant_by_its_id_alone(shared: Shared) -> None:

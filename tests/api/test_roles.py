@@ -55,6 +55,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
 _OF_ACCESS = {  # test_access.py
     ("POST", "/buckets/{bucket_id}/share"),
     ("GET", "/buckets/{bucket_id}/access"),
+    ("GET", "/buckets/{bucket_id}/access/{user_id}"),
     ("PUT", "/buckets/{bucket_id}/access/{user_id}"),
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"),
     ("GET", "/access/explain"),
