@@ -12,11 +12,17 @@ from s3gw.api.error_reference import ERROR_CODES
 from tests.api import (
     test_access,
     test_buckets,
+    test_download,
+    test_file_list,
+    test_files,
     test_groups,
     test_keys,
     test_roles,
     test_service_accounts,
     test_share_links,
+    test_trash,
+    test_upload,
+    test_versions,
 )
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -48,6 +54,25 @@ _OF_KEYS = {
     "show": "GET /keys/{access_key_id}",
     "change": "PUT /keys/{access_key_id}",
     "delete": "DELETE /keys/{access_key_id}",
+}
+_FILES = "/buckets/{bucket_id}/files"
+_FILE = f"{_FILES}/{{file_id}}"
+_OF_FILES: dict[str, Mapping[str, tuple[int, str]]] = {
+    f"GET {_FILES}": test_file_list.WHO,
+    f"POST {_FILES}": test_upload.WHO,
+    f"GET {_FILE}": test_files.SHOWN,
+    f"GET {_FILE}/download": {"nobody": test_download.UNKNOWN, **test_download.WHO},
+}
+# Of these the tests say who may, and refuse all others as a file is shown to them.
+_WHO_MAY = {
+    f"PUT {_FILE}": set(test_files.WHO) - set(test_files.MAY["change"]),
+    f"DELETE {_FILE}": set(test_files.WHO) - set(test_files.MAY["delete"]),
+    f"POST {_FILE}/share": set(test_files.WHO) - set(test_files.MAY["delete"]),
+    f"POST {_FILE}/restore": test_trash.MAY["restore"],
+    f"DELETE {_FILE}?permanent=true": test_trash.MAY["permanent"],
+    f"GET {_FILE}/versions": test_versions.MAY["list"],
+    f"POST {_FILE}/versions/{{version_id}}/restore": test_versions.MAY["restore"],
+    f"DELETE {_FILE}/versions/{{version_id}}": test_versions.MAY["delete"],
 }
 _WORDS = {401: "log in", 403: "no", 404: "hidden"}
 
@@ -90,6 +115,13 @@ def permissions() -> Iterable[str]:
     yield "a *manager* sets versioning, CORS, trash and types of files too:"
     yield ""
     yield from matrix(_OF_BUCKETS, test_buckets.OUTCOMES)
+    yield ""
+    yield "About files of a bucket that isn't public; *prefix-reader* was granted read on another prefix. Of a public one a"
+    yield "file is told and downloaded without a token:"
+    yield ""
+    shown = {who: test_files.FORBIDDEN if found == test_files.OK else found for who, found in test_files.SHOWN.items()}
+    of_files = _OF_FILES | {route: shown | dict.fromkeys(may, test_files.OK) for route, may in _WHO_MAY.items()}
+    yield from matrix({route: route for route in of_files}, of_files)
     yield ""
     yield "About share links of a bucket, made by its owner; a *reader* makes and sees his own:"
     yield ""
