@@ -116,8 +116,8 @@ def permissions() -> Iterable[str]:
     yield ""
     yield from matrix(_OF_BUCKETS, test_buckets.OUTCOMES)
     yield ""
-    yield "About files of a bucket that isn't public; *prefix-reader* was granted read on another prefix. Of a public one"
-    yield "files are told and downloaded without a token:"
+    yield "About files of a bucket that isn't public; *prefix-reader* was granted read on another prefix. In a"
+    yield "public one what is there is told and downloaded without a token:"
     yield ""
     shown = {who: test_files.FORBIDDEN if found == test_files.OK else found for who, found in test_files.SHOWN.items()}
     of_files = _OF_FILES | {route: shown | dict.fromkeys(may, test_files.OK) for route, may in _WHO_MAY.items()}
