@@ -39,6 +39,7 @@ from s3gw.wire.request import join_headers
 
 router = APIRouter(tags=["files"], route_class=StreamingRoute)
 _FORM = "multipart/form-data"
+_FORM_OF_PAGE = "application/x-www-form-urlencoded"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 MOST_FILES = 100  # of one form: they are put by one transaction
 _FIELDS = ("path", "overwrite", "checksum", "tags", "metadata")
@@ -121,7 +122,7 @@ async def upload_file(
     else:
         if path is None:
             raise Invalid("a path is needed", faults=(Fault("path", "Field required"),))
-        body, wanted = _raw(asker, request, given._replace(mime_type=kind or None))
+        body, wanted = _raw(asker, request, given._replace(mime_type=_said(kind)))
     version = await _put(asker, bucket, wanted, body)
     response.headers["ETag"] = etag_of_file(version)
     return (await asker.tell(bucket, bucket_id, [version]))[0]
@@ -157,6 +158,11 @@ def input_of(wanted: Wanted) -> Input:
 def _of_bytes(if_match: str) -> str:
     """The tags of a file's bytes, which is what S3 compares: of each what is before the dot."""
     return ",".join(re.sub(r'\.[0-9a-f]{16}("?)$', r"\1", tag.strip()) for tag in if_match.split(","))
+
+
+def _said(kind: str) -> str | None:
+    """The type that the body is said to have. curl's `--data-binary` says of each that it is a form of a web page."""
+    return None if kind.partition(";")[0].strip().lower() == _FORM_OF_PAGE else kind or None
 
 
 def _raw(asker: Asker, request: Request, wanted: Wanted) -> tuple[Body, Wanted]:

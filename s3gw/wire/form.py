@@ -51,8 +51,9 @@ class FormFile:
 class Form:
     """`fields` are those before the file, in their order and as they are spelled; `filename` and `file_type`, its
     Content-Type, are None where the file has none. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, and
-    InvalidArgument for a second file. With `most`, parts called `files` are files too, so many of them: `begun` has
-    them, of which each is to be taken out.
+    InvalidArgument for a second file. Fields behind the file are ignored, as on AWS. With `most`, they are refused, as the
+    file is stored without them, and parts called `files` are files too, so many of them: `begun` has them, of which each
+    is to be taken out.
     """
 
     def __init__(self, content_type: str, most: int = 0) -> None:
@@ -142,6 +143,8 @@ class Form:
         if name.lower() == _FILE or (self._most and name.lower() == _FILES):
             self._begin_file(name.lower(), options.get(b"filename"))
             return
+        if self.files and self._most:
+            raise InvalidArgument("A field stands behind the file: it has to come before it.", ArgumentName=name)
         self._parts += 1
         if self._parts > _MOST_FIELDS:
             raise MalformedPOSTRequest()

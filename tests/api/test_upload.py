@@ -105,11 +105,24 @@ def test_a_file_is_of_the_kind_that_its_first_bytes_tell(content: bytes, kind: s
     assert type_of(content[:FIRST]) == kind
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/octet-stream"}])
+WITHOUT_TYPE = ({}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+@pytest.mark.parametrize("headers", WITHOUT_TYPE)
 def test_without_a_type_it_is_told_by_the_content_and_not_by_the_name(filed: Filed, headers: Any) -> None:  # noqa: F811
     assert filed.upload("a.txt", PNG + LONG, headers=headers).json()["mime_type"] == "image/png"
     assert stored(filed, "a.txt") == PNG + LONG
     assert form(filed, PNG, "b.bin").json()["mime_type"] == "image/png"
+
+
+@pytest.mark.parametrize("name", ["file", "files"])
+def test_a_field_behind_the_file_is_refused_and_nothing_stored(filed: Filed, name: str) -> None:  # noqa: F811
+    late = {name: ("a.txt", b"hello"), "path": (None, "2026/a.txt")}
+    assert refusal(filed.owner.ask("POST", filed.path, files=late)) == (422, "VALIDATION_ERROR")
+    assert filed.listed() == []
+    early = dict(reversed(late.items()))
+    assert filed.owner.ask("POST", filed.path, files=early).status_code == 201
+    assert filed.listed() == ["2026/a.txt"]
 
 
 def test_a_file_that_is_there_is_overwritten_only_where_that_is_said(filed: Filed) -> None:  # noqa: F811
