@@ -79,6 +79,9 @@ ROUTERS: tuple[APIRouter, ...] = (
 _CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", *protocol.ASKS)
 _CORS_TELLS = (
     *protocol.TELLS,
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
     "ETag",
     "Idempotent-Replayed",
     "RateLimit-Limit",

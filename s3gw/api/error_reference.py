@@ -58,7 +58,7 @@ TOLD: dict[str, Told] = {
     ),
     "BUCKET_NOT_EMPTY": Told(
         "A bucket is deleted only when nothing is in it: no version of a file, and no delete marker.",
-        "Delete what is in it first.",
+        "Delete what is in it first, or with it: `force=true`.",
         "The bucket you tried to delete is not empty.",
     ),
     "FILE_ALREADY_EXISTS": Told(
@@ -92,7 +92,9 @@ TOLD: dict[str, Told] = {
         "Content Too Large",
     ),
     "QUOTA_EXCEEDED": Told(
-        "It would take more space than the user may have.", "Delete something, or ask for more.", "the quota is used up"
+        "It would take more than the bucket, the prefix or the user may have: `detail` says which, and what is left.",
+        "Delete something, or ask for more.",
+        "The quota of the bucket doesn't allow it. It leaves 1024 bytes.",
     ),
     "UNSUPPORTED_MEDIA_TYPE": Told(
         "The body is of a kind that isn't taken there.", "Send JSON.", "Unsupported Media Type"

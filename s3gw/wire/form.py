@@ -51,9 +51,10 @@ class FormFile:
 class Form:
     """`fields` are those before the file, in their order and as they are spelled; `filename` and `file_type`, its
     Content-Type, are None where the file has none. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceeded, and
-    InvalidArgument for a second file. Fields behind the file are ignored, as on AWS. With `most`, they are refused, as the
-    file is stored without them, and parts called `files` are files too, so many of them: `begun` has them, of which each
-    is to be taken out.
+    InvalidArgument for a second file. Fields behind the file are ignored, as on AWS.
+
+    With `most` they are refused, since the file would be stored without them, and parts called `files` are files too,
+    so many of them: `begun` has them, of which each is to be taken out.
     """
 
     def __init__(self, content_type: str, most: int = 0) -> None:
