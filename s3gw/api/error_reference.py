@@ -97,7 +97,9 @@ TOLD: dict[str, Told] = {
         "The quota of the bucket doesn't allow it. It leaves 1024 bytes.",
     ),
     "UNSUPPORTED_MEDIA_TYPE": Told(
-        "The body is of a kind that isn't taken there.", "Send JSON.", "Unsupported Media Type"
+        "The body is of a kind that isn't taken there, or the file of a type that the bucket doesn't take.",
+        "Send JSON, or a file of one of the bucket's `allowed_types`.",
+        "the bucket takes no files of the type text/plain",
     ),
     "VALIDATION_ERROR": Told(
         "The request isn't of the form that the route takes; `errors` names the fields.",
