@@ -14,7 +14,7 @@ from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.deleted_users import DataAfter
-from s3gw.metadata.identities import User
+from s3gw.metadata.identities import IdentityError, User
 from s3gw.metadata.logins import Login
 from s3gw.metadata.sessions import Session
 from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
@@ -62,10 +62,17 @@ def _require_hand(caller: Caller, user_id: str) -> None:
 
 
 async def create(
-    services: Services, caller: Caller, *, name: str, email: str | None, password: str | None, role: str
+    services: Services,
+    caller: Caller,
+    *,
+    name: str,
+    email: str,
+    password: str | None,
+    role: str,
+    owner_id: str | None,
 ) -> User:
-    """By an admin. Who has no password logs in when a link has set one."""
-    address = None if email is None else normal_email(email)
+    """By an admin. Who has no password logs in when a link has set one. `owner_id`: in whose account; None: its own."""
+    address = normal_email(email)
     hashed = None
     if password is not None:
         await check_password(services.passwords, password, (name, address))
@@ -74,12 +81,26 @@ async def create(
 
     def write(conn: Connection) -> User:
         user = identities.create_user(
-            conn, name=name, email=address, role=role, password_hash=hashed, storage_quota=quota
+            conn,
+            name=name,
+            email=address,
+            role=role,
+            password_hash=hashed,
+            account=None if owner_id is None else _account_of(conn, owner_id),
+            storage_quota=quota if owner_id is None else None,  # what it stores is its owner's
         )
         told(conn, caller.actor, "user.create", None, user)
         return user
 
     return await services.database.write(write, keys=(user_names.turn(name),))
+
+
+def _account_of(conn: Connection, owner_id: str) -> str:
+    """What the account is called after. Raises Invalid."""
+    try:
+        return identities.find_root(conn, identities.find_user_by_id(conn, owner_id).name).name
+    except IdentityError as error:
+        raise Invalid("there is no such account", faults=(Fault("owner_id", str(error)),)) from None
 
 
 async def change(services: Services, caller: Caller, user_id: str, changes: Changes, if_match: str | None) -> Changed:

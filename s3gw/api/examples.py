@@ -282,6 +282,7 @@ OF_MODELS: dict[str, Any] = {
         "email_verified": True,
         "is_active": True,
         "role": "user",
+        "owner_id": None,
         "created_at": _MADE,
         "updated_at": _CHANGED,
     },

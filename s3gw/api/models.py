@@ -103,6 +103,7 @@ class User(BaseModel):
     email_verified: bool
     is_active: bool
     role: Role
+    owner_id: str | None = Field(description="The user in whose account it is; null: an account of its own.")
     created_at: datetime
     updated_at: datetime
 
@@ -119,6 +120,9 @@ class NewUser(Body):
     email: Annotated[str, Field(max_length=254)]
     password: str | None = None
     role: Role = "user"
+    owner_id: UUID | None = Field(
+        None, description="The user in whose account it is, with its groups; default: an account of its own."
+    )
 
 
 class UpdateUser(Body):
@@ -211,6 +215,7 @@ def user_model(user: identities.User) -> User:
         email_verified=user.email_verified_at is not None,
         is_active=user.is_enabled and user.deleted_at is None,
         role=user.role,  # type: ignore[arg-type]
+        owner_id=user.account_owner_id,
         created_at=time_of(user.created_at),
         updated_at=time_of(user.updated_at),
     )

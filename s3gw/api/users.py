@@ -170,9 +170,17 @@ async def list_users(
 
 @router.post("", status_code=201)
 async def create_user(body: NewUser, caller: TheAdmin, services: TheServices, response: Response) -> User:
-    """By an admin. Without a password the user can't log in until a link has set one."""
+    """By an admin. Without a password the user can't log in until a link has set one. In the account of another it may
+    what policies, groups and grants give it, and what it stores is the owner's.
+    """
     made = await users.create(
-        services, caller, name=body.username, email=body.email, password=body.password, role=body.role
+        services,
+        caller,
+        name=body.username,
+        email=body.email,
+        password=body.password,
+        role=body.role,
+        owner_id=None if body.owner_id is None else str(body.owner_id),
     )
     return _told(made, response)
 

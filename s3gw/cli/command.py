@@ -177,7 +177,13 @@ def session(data: Path | None, database_url: str | None, as_json: bool) -> Itera
 
 
 # What has another name here, or is in another field, and is told by `--json` under the JSON API's too.
-_NAMES_OF_API = frozenset({"username", "is_active", "email_verified", "resource_id"})
+_NAMES_OF_API = {
+    "username": "name",
+    "is_active": "is_enabled",
+    "email_verified": "email_verified_at",
+    "owner_id": "account_owner_id",
+    "resource_id": "path",
+}
 
 
 def show(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, columns: Sequence[str] = ()) -> None:
@@ -197,7 +203,7 @@ def _print(document: dict[str, Any] | list[dict[str, Any]], as_json: bool, colum
     if as_json:
         print(json.dumps(document, indent=None))
     elif isinstance(document, dict):
-        told = {name: value for name, value in document.items() if name not in _NAMES_OF_API}
+        told = {name: value for name, value in document.items() if _NAMES_OF_API.get(name) not in document}
         width = max(map(len, told), default=0) + 2
         for name, value in told.items():
             print(f"{name + ':':{width}}{_text(value)}")

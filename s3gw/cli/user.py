@@ -46,7 +46,12 @@ _COLUMNS = (
 def describe(user: identities.User) -> dict[str, Any]:
     moments = ("created_at", "updated_at", "deleted_at", "email_verified_at")
     times = {name: when(getattr(user, name)) for name in moments}
-    named = {"username": user.name, "is_active": user.is_enabled, "email_verified": user.email_verified_at is not None}
+    named = {
+        "username": user.name,
+        "is_active": user.is_enabled,
+        "email_verified": user.email_verified_at is not None,
+        "owner_id": user.account_owner_id,
+    }
     return user._asdict() | times | {"arn": user.arn} | named
 
 

@@ -163,6 +163,23 @@ def test_what_is_shared_with_a_group_its_members_have_at_once(
     assert stranger.status("POST", path, json={"group_id": group["id"], "permission": "read"}) == HIDDEN
 
 
+def test_an_admin_makes_a_user_in_an_account_for_its_groups(people: dict[str, Person], api: httpx.Client) -> None:
+    root, admin, group = people["root"], people["admin"], new_group(people["root"])
+    name = f"in-account-{next(_numbers)}"
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, "owner_id": root.id}
+    made = admin.ask("POST", "/users", json=body)
+    assert (made.status_code, made.json()["owner_id"]) == (201, root.id)
+    assert root.status("PUT", f"/groups/{group['id']}/members/{made.json()['id']}") == OK
+    tokens = api.post("/users/login", json={"username": name, "password": PASSWORD}).json()
+    member = Person(name, made.json()["id"], api, {"Authorization": f"Bearer {tokens['access_token']}"})
+    assert member.ask("GET", f"/groups/{group['id']}").json()["members"][0]["user_id"] == member.id
+    other = {**body, "username": f"{name}-2", "email": f"{name}-2@example.com"}
+    for owner_id, role in ((member.id, "user"), (str(uuid.uuid4()), "user"), (root.id, "admin")):
+        asked = {**other, "owner_id": owner_id, "role": role}
+        assert admin.status("POST", "/users", json=asked) == (422, "VALIDATION_ERROR")
+    assert root.status("POST", "/users", json=other) == FORBIDDEN
+
+
 def test_a_name_is_an_account_s_and_another_account_may_have_it_too(people: dict[str, Person], ask: Ask) -> None:
     root, stranger, name = people["root"], people["stranger"], f"group-{next(_numbers)}"
     mine, theirs = (person.ask("POST", "/groups", json={"name": name}).json() for person in (root, stranger))
