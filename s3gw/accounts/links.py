@@ -138,7 +138,7 @@ async def invite(database: Database, settings: Settings, actor: Actor, email: st
     expires_at = await database.write(write)
     if address is not None:
         link = f"{settings.public_url or ''}/register?invitation={token}"
-        who = f"{actor.name} invites you" if actor.name else "You are invited"
+        who = f"{actor.name} invites you" if actor.id else "You are invited"
         text = f"Hello,\n\n{who}. This link makes your account, once, within a week:\n\n{link}\n"
         await mail.send(settings, address, "You are invited", text)
     return Invitation(one_time_tokens.id_of(digest), token, address, expires_at)

@@ -32,7 +32,7 @@ class AuditLine(BaseModel):
     id: int
     at: datetime
     actor_id: str = Field(description='A user\'s id, or "" for nobody who is known and for the command line.')
-    actor: str
+    actor: str = Field(description="A user's name; of the command line the operating system's user: `os:root`.")
     door: str = Field(description="s3, api, share, console, cli or job.")
     address: str
     request_id: str

@@ -7,7 +7,9 @@ documents that clients put. audit_seals.py makes the log tamper-evident, audit_l
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import insert
@@ -28,7 +30,15 @@ class Actor(NamedTuple):
     request_id: str = ""
 
 
-COMMAND_LINE = Actor("", "", "cli")  # whoever may run commands beside the database: no user and no request
+def _account() -> str:
+    """Whom the operating system runs this process for, as `os:root`: a colon stands in no user's name."""
+    try:
+        return f"os:{os.environ.get('SUDO_USER') or getpass.getuser()}"[:64]
+    except (KeyError, OSError):  # it has no name, as in containers
+        return f"os:{os.getuid()}"
+
+
+COMMAND_LINE = Actor("", _account(), "cli")  # whoever may run commands beside the database: no user and no request
 
 
 def record(

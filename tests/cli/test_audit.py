@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import typer
 
 from s3gw.cli import _COMMANDS
 from s3gw.jobs.seal_audit_log import seal_all
+from s3gw.metadata import audit
 from tests.cli.commands import Ask, Command, refusal
 
 POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::*"}}'
@@ -100,6 +102,15 @@ def test_every_command_that_changes_something_is_among_these_changes() -> None:
     assert set(commands()) >= UNAUDITED
 
 
+@pytest.mark.parametrize(("sudo", "user"), [("ada", "os:ada"), ("", "os:root")])
+def test_the_command_line_is_whom_the_operating_system_knows(
+    monkeypatch: pytest.MonkeyPatch, sudo: str, user: str
+) -> None:
+    monkeypatch.setenv("SUDO_USER", sudo)
+    monkeypatch.setattr(getpass, "getuser", lambda: "root")
+    assert audit._account() == user
+
+
 def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path, data: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(POLICY)
@@ -112,7 +123,7 @@ def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path, data: Path
         words["KEY"] = made.get("key", "")
         line, before = ask("audit", "list", "--limit", "2")
         assert (line["action"], line["resource"], line["outcome"]) == (action, words.get(resource, resource), "done")
-        assert (line["door"], line["actor"], line["actor_id"]) == ("cli", "", "")
+        assert (line["door"], line["actor"], line["actor_id"]) == ("cli", audit.COMMAND_LINE.name, "")
         assert before["id"] == newest, f"{action} has more than one line"
         newest = line["id"]
         assert (line["before"] is None) == action.endswith((".create", "policy.put", "invitation.revoke"))
