@@ -141,7 +141,8 @@ def _change(
     before = user = identities.find_user_by_id(conn, user_id)
     require_match(if_match, etag_of(user))
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
-    user = identities.change_user(conn, user, **{name: value for name, value in given.items() if value is not None})
+    differs = {name: value for name, value in given.items() if value not in (None, getattr(user, name))}
+    user = identities.change_user(conn, user, **differs)
     if changes.is_active is not None and changes.is_active != user.is_enabled:
         user = identities.enable_user(conn, user, changes.is_active)
     if user != before:

@@ -152,6 +152,14 @@ def test_the_eleventh_wrong_password_within_a_minute_is_refused_whether_there_is
         assert refusal(login(api, name)) == (429, "RATE_LIMITED")
 
 
+def test_what_is_given_as_it_was_is_no_change(person: Person, admin: Person) -> None:
+    path, log = f"/users/{person.id}", {"resource": person.name, "action": "user.update"}
+    before = person.http.get(path)
+    same = person.http.put(path, json={name: before.json()[name] for name in ("username", "email")})
+    assert (same.json(), same.headers["ETag"]) == (before.json(), before.headers["ETag"])
+    assert admin.http.get("/audit", params=log).json()["total"] == 0
+
+
 @pytest.mark.parametrize("email", [{}, {"email": None}])
 def test_nobody_is_made_by_the_api_without_an_address(admin: Person, email: dict[str, None]) -> None:
     made = admin.http.post("/users", json={"username": new_name(), "password": PASSWORD, **email})
