@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -40,5 +41,30 @@ def new_person(api: httpx.Client, ask: Ask, kind: str = "person", *, role: str =
     user = api.post("/users/register", json=body).json()
     if role != "user":
         ask("user", "update", name, "--role", role)
+    return Person(name, user["id"], api, _log_in(api, name))
+
+
+def _log_in(api: httpx.Client, name: str) -> dict[str, str]:
     tokens = api.post("/users/login", json={"username": name, "password": PASSWORD}).json()
-    return Person(name, user["id"], api, {"Authorization": f"Bearer {tokens['access_token']}"})
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+class Acquaintances:
+    """People whom the tests of several files share, each by his kind: making one hashes a password, looks how easily it
+    is guessed, and more. Their tokens last a quarter of an hour, so who comes later logs in anew.
+    """
+
+    _FRESH = 300.0  # seconds
+
+    def __init__(self, api: httpx.Client, ask: Ask) -> None:
+        self._api, self._ask = api, ask
+        self._met: dict[str, tuple[Person, float]] = {}
+
+    def of_kind(self, kind: str, role: str = "user") -> Person:
+        person, at = self._met.get(kind, (None, 0.0))
+        if person is None:
+            person, at = new_person(self._api, self._ask, kind, role=role), time.monotonic()
+        elif time.monotonic() > at + self._FRESH:
+            person, at = person._replace(headers=_log_in(self._api, person.name)), time.monotonic()
+        self._met[kind] = person, at
+        return person

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.api.askers import Acquaintances
 from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, register
 from tests.cli.commands import Ask, beside
 from tests.servers import RunningServer
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +42,41 @@ def auditor(server: RunningServer, api: httpx.Client) -> Person:
     return Person(api, "api-auditor")
 
 
+@pytest.fixture(scope="session")
+def acquaintances(api: httpx.Client, ask: Ask) -> Acquaintances:
+    return Acquaintances(api, ask)
+
+
 @pytest.fixture
 def person(api: httpx.Client) -> Person:
     return register(api)
+
+
+# What these say is said before anything is asked of the database: who may call a route, in which form, and what is told
+# of it. On PostgreSQL they are run by `make soak`; the SQL below them has tests of its own, on both, in tests/metadata.
+ON_ONE_DATABASE = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "access",
+        "audit",
+        "door",
+        "etags",
+        "idempotency",
+        "keys",
+        "links",
+        "oidc",
+        "presign",
+        "roles",
+        "service_accounts",
+        "token_theft",
+        "totp",
+        "users",
+    )
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in ON_ONE_DATABASE and item.path.parent == HERE and "postgresql" in item.name:
+            item.add_marker(pytest.mark.soak)

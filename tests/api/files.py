@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.api.askers import Person, new_person
-from tests.cli.commands import Ask
+from tests.api.askers import Acquaintances, Person
 
 _numbers = itertools.count()
 ENFORCED = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
@@ -62,10 +61,10 @@ class Filed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def people(api: httpx.Client, ask: Ask) -> dict[str, Person]:
+def people(acquaintances: Acquaintances) -> dict[str, Person]:
     kinds = ("stranger", "reader", "writer", "manager", "owner", "prefix-reader")
-    found = {kind: new_person(api, ask, f"files-{kind}") for kind in kinds}
-    return found | {role: new_person(api, ask, f"files-{role}", role=role) for role in ("auditor", "admin")}
+    found = {kind: acquaintances.of_kind(f"files-{kind}") for kind in kinds}
+    return found | {role: acquaintances.of_kind(f"files-{role}", role) for role in ("auditor", "admin")}
 
 
 @pytest.fixture(scope="module")
