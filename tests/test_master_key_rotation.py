@@ -27,7 +27,7 @@ from s3gw.auth.master_key import Keyring, MasterKeyError, key_id
 from s3gw.config import Settings, load_settings
 from s3gw.jobs.seal_audit_log import seal_all
 from s3gw.master_key_rotation import add, rotate
-from s3gw.metadata import identities, master_keys, processes
+from s3gw.metadata import event_targets, identities, master_keys, processes
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.schema import access_keys, metadata, users
@@ -72,7 +72,8 @@ async def settings(database: Database, tmp_path: Path, monkeypatch: pytest.Monke
         for number in range(3):
             sealed = credentials.seal_in(conn, f"AKIA{number}", SECRET)
             identities.create_key(conn, user="owner", access_key_id=f"AKIA{number}", sealed_secret=sealed)
-        event_targets.create(conn, "t", user.id, "hook", "webhook", "", credentials.seal_in(conn, "event-target/t", "u"), False)
+        sealed = credentials.seal_in(conn, "event-target/t", SECRET)
+        event_targets.create(conn, "t", user.id, "hook", "webhook", "https://example.com", sealed, False)
 
     await database.write(fill)
     await TokenKeys(database, credentials).rotate(COMMAND_LINE)

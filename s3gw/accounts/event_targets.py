@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from s3gw.auth.credentials import Credentials
-from s3gw.events.rules import TargetName, arn_of
 from s3gw.events.message import Secrets
+from s3gw.events.rules import TargetName, arn_of
 from s3gw.events.targets import address_of, check_name, kind_of, secrets_of
 from s3gw.metadata import event_targets, master_keys
 from s3gw.metadata.audit import Actor

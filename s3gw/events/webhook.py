@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PREFIX = "whsec_"
 _FEWEST, _MOST = 24, 64  # bytes of a secret
 PATIENCE = 20.0  # seconds for all of it
-_MOST_CONNECTIONS = 32
+_CONNECTIONS = 32
 _MOST_READ = 16 * 1024  # bytes of an answer; one with more costs its connection
 
 
@@ -56,7 +56,7 @@ class Webhooks:
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            max_connections=_MOST_CONNECTIONS, keepalive_expiry=30.0, network_backend=Backend(networks)
+            max_connections=_CONNECTIONS, keepalive_expiry=30.0, network_backend=Backend(networks)
         )
 
     async def tell(self, secrets: Secrets, message: Message) -> None:

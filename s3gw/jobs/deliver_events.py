@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.master_key import MasterKeyError
-from s3gw.events.message import NotTold
-from s3gw.events.message import Secrets
+from s3gw.events.message import NotTold, Secrets
 from s3gw.events.tell import Teller
 from s3gw.metadata import event_deliveries, event_targets, master_keys
 from s3gw.metadata.database import Connection, DatabaseUnavailable

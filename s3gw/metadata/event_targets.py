@@ -160,18 +160,9 @@ def remove(conn: Connection, target_id: str) -> Target:
     """With all that it is still to be told. Raises NotFound."""
     found = find(conn, target_id)
     conn.execute(select(event_targets.c.id).where(event_targets.c.id == target_id).with_for_update())
-    _forget(conn, [target_id])
+    conn.execute(delete(event_deliveries).where(event_deliveries.c.target_id == target_id))
+    conn.execute(delete(event_targets).where(event_targets.c.id == target_id))
     return found
-
-
-def forget_of(conn: Connection, user_id: str) -> None:
-    """All of somebody who is about to go for good."""
-    _forget(conn, [target.id for target in list_all(conn, user_id)])
-
-
-def _forget(conn: Connection, target_ids: list[str]) -> None:
-    conn.execute(delete(event_deliveries).where(event_deliveries.c.target_id.in_(target_ids)))
-    conn.execute(delete(event_targets).where(event_targets.c.id.in_(target_ids)))
 
 
 def _target(row: Any) -> Target:

@@ -39,6 +39,7 @@ class Receiver:
         self.answer: Callable[[Told], int] = lambda told: 200
         self.told: list[Told] = []
         self.attempts = 0
+        self.answer_size = self.sent = 0  # bytes behind the head of each answer, and how many were taken
         self._lock = threading.Lock()
         receiver = self
 
@@ -49,15 +50,22 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status = receiver.take(Told({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(receiver.answer_size))
                 if 300 <= status < 400:
                     self.send_header("Location", receiver.url)
                 self.end_headers()
+                for _ in range(0, receiver.answer_size, 65536):
+                    self.wfile.write(bytes(65536))
+                    receiver.sent += 65536
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Whoever breaks off is meant to."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
 
     def take(self, told: Told) -> int:

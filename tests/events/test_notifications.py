@@ -13,6 +13,8 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from s3gw.events.targets import check_name, secrets_of
+from s3gw.problems import Invalid
 from tests.events.receiver import Receiver, Told, receiving
 from tests.gateways import refusal
 from tests.servers import RunningServer
@@ -244,6 +246,49 @@ def test_a_bucket_names_its_owners_targets_and_shared_ones_alone(
     wired.put("last")
     records = receiver.wait_for(lambda records: len(records) >= 2)
     assert [record["s3"]["object"]["key"] for record in records] == ["shared", "last"]
+
+
+def test_a_bucket_has_100_configurations_at_most(wired: Wired) -> None:
+    queues = [wired.queue(["s3:ObjectCreated:Put"], prefix=f"{number:03}") for number in range(101)]
+    put, most = wired.s3.put_bucket_notification_configuration, {"QueueConfigurations": queues}
+    assert refusal(put, Bucket=wired.bucket, NotificationConfiguration=most) == (400, "InvalidArgument")
+    wired.configure(*queues[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("name", "ftp://example.com/"),
+        ("name", "https://"),
+        ("name", "https://example.com:0/"),
+        ("name", "https://example.com:99999/"),
+        ("name", "https://exa mple.com/"),
+        ("name", "https://example.com/\n"),
+        ("name", "https://example.com/#part"),
+        ("name", "https://example.com/" + "a" * 2029),
+        ("na me", "https://example.com/"),
+        ("", "https://example.com/"),
+        ("n" * 81, "https://example.com/"),
+    ],
+)
+def test_what_is_no_target_is_refused(name: str, url: str) -> None:
+    with pytest.raises(Invalid):
+        checked(name, url)
+    checked("n" * 80, "https://example.com/" + "a" * 2028)
+
+
+def checked(name: str, url: str) -> None:
+    check_name(name)
+    secrets_of(url, None)
+
+
+def test_of_an_answer_16_kib_are_read_at_most(wired: Wired) -> None:
+    """A connection with more in it isn't used again."""
+    wired.receiver.answer_size = 64 * 1024 * 1024
+    wired.configure(wired.queue())
+    wired.put("a")
+    wired.wait_for(("ObjectCreated:Put", "a"))
+    assert wired.receiver.sent < 32 * 1024 * 1024
 
 
 def test_what_is_rolled_back_is_not_told(wired: Wired) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from s3gw.events.message import Message, NotTold
+from s3gw.events.message import Message, NotTold, Secrets
 from s3gw.events.reach import NotAllowed, allowed_address, is_allowed, networks_of
-from s3gw.events.message import Secrets
 from s3gw.events.webhook import Webhooks, new_secret
 from tests.events.receiver import receiving
 
