@@ -164,6 +164,16 @@ class Settings(BaseSettings):
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."
     )
 
+    # Events
+    event_networks: List = Field(
+        [],
+        description="Networks (10.0.0.0/8,127.0.0.1/32,…) in which targets of events may be, beside the public"
+        " internet: what is there is reached by whoever may make a target.",
+    )
+    event_retry: Annotated[float, Field(gt=0)] = Field(
+        24, description="Hours for which an event is tried to be told to its target; then it is put aside."
+    )
+
     # Messages
     smtp_host: str | None = Field(
         None, description="The mail server; without one, messages are files in the folder mail of the data folder."
@@ -250,12 +260,14 @@ class Settings(BaseSettings):
         " own OTEL_EXPORTER_OTLP_ENDPOINT says; they need the extra `otel`."
     )
 
-    @field_validator("domains", "buckets", "trusted_proxies", "api_cors_origins", "oidc_scopes", mode="before")
+    @field_validator(
+        "domains", "buckets", "trusted_proxies", "api_cors_origins", "oidc_scopes", "event_networks", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "event_networks")
     @classmethod
     def _check_networks(cls, value: list[str]) -> list[str]:
         for network in value:

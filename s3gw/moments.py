@@ -14,3 +14,9 @@ def microseconds_of(moment: datetime) -> int:
     if not _FIRST <= microseconds < _END:
         raise ValueError("a time is from the year 1970 to 9998")
     return microseconds
+
+
+def iso_of(microseconds: int) -> str:
+    """ISO 8601 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

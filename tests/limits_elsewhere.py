@@ -24,8 +24,10 @@ from tests.auth import test_passwords as passwords
 from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
+from tests.events import test_notifications as notifications
 from tests.jobs import test_asked as asked
 from tests.metadata import test_contents as contents
+from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
 from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
@@ -92,6 +94,14 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
+    "events.targets._LONGEST_URL": notifications.test_what_is_no_target_is_refused,
+    "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,
+    "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
+    "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
+    "metadata.event_targets.MOST_OF_USER": event_deliveries.test_a_user_has_100_targets_at_most,
+    "operations.bucket_notification._LONGEST_FILTER": notifications.test_a_configuration_that_can_not_be_is_refused,
+    "operations.bucket_notification._LONGEST_ID": notifications.test_a_configuration_that_can_not_be_is_refused,
+    "operations.bucket_notification._MOST_RULES": notifications.test_a_bucket_has_100_configurations_at_most,
     "operations.bucket_cors._MOST_RULES": bucket_cors.test_a_bucket_has_100_rules_at_most,
     "operations.tagging.MOST_OF_AN_OBJECT": tagging.test_an_object_has_10_tags_at_most_and_a_bucket_50,
     "operations.tagging.MOST_FIELDS": facts.test_of_more_tags_than_an_object_can_have_one_more_is_told,

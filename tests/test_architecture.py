@@ -36,6 +36,7 @@ ORDER = (
     ("services",),
     ("storage", "known_rules", "token_keys", "key_uses", "health", "master_key_rotation"),
     ("access", "process_identity"),
+    ("events",),
     ("folders", "kept_head", "registration_mode"),
     ("config",),
     ("archives",),

@@ -27,7 +27,7 @@ from s3gw.auth.master_key import Keyring, MasterKeyError, key_id
 from s3gw.config import Settings, load_settings
 from s3gw.jobs.seal_audit_log import seal_all
 from s3gw.master_key_rotation import add, rotate
-from s3gw.metadata import identities, master_keys, processes
+from s3gw.metadata import event_targets, identities, master_keys, processes
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.schema import access_keys, metadata, users
@@ -72,6 +72,8 @@ async def settings(database: Database, tmp_path: Path, monkeypatch: pytest.Monke
         for number in range(3):
             sealed = credentials.seal_in(conn, f"AKIA{number}", SECRET)
             identities.create_key(conn, user="owner", access_key_id=f"AKIA{number}", sealed_secret=sealed)
+        sealed = credentials.seal_in(conn, "event-target/t", SECRET)
+        event_targets.create(conn, "t", user.id, "hook", "webhook", "https://example.com", sealed, False)
 
     await database.write(fill)
     await TokenKeys(database, credentials).rotate(COMMAND_LINE)
@@ -102,7 +104,7 @@ async def test_everything_is_sealed_under_the_new_key_and_the_old_one_leaves_the
     running, (old,) = open_keyring(settings), load_master_keys(settings.data / "master.key")
     steps = [step async for step in rotate(database, settings)]
     assert [step.name for step in steps] == ["added", "counts", "sealed", "removed"]
-    assert steps[2].values == 5
+    assert steps[2].values == 6
     assert ids_of(settings) == [steps[0].key_id]
     await require_all_of(database, settings, running)
     assert await database.read(master_keys.count_under_others, steps[0].key_id) == 0

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from s3gw.events import notify
 from s3gw.metadata import jobs, outbox, search, usage
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.outbox import Span
@@ -37,7 +38,7 @@ def _count(conn: Connection, span: Span) -> None:
 
 def readers_of(dialect: DialectName) -> dict[str, Reader]:
     """On SQLite each change has counted itself."""
-    readers: dict[str, Reader] = {search.READER: search.read}
+    readers: dict[str, Reader] = {search.READER: search.read, notify.READER: notify.read}
     return readers | {usage.READER: _count} if dialect == "postgresql" else readers
 
 

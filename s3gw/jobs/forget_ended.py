@@ -14,9 +14,9 @@ from s3gw.auth.audit_key import audit_key_in
 from s3gw.auth.key_file import open_keyring
 from s3gw.jobs.pace import paced
 from s3gw.jobs.settled_clock import SettledClock
-from s3gw.metadata import audit_seals, ended
+from s3gw.metadata import audit_seals, ended, event_deliveries
 from s3gw.metadata.database import Connection, now
-from s3gw.metadata.ended import DAY, Ended
+from s3gw.metadata.ended import DAY, HOUR, Ended
 
 if TYPE_CHECKING:
     from s3gw.config import Settings
@@ -39,6 +39,7 @@ async def forget_ended(services: Storage, payload: Any, progress: Callable[[Any]
 
 def _rows(settings: Settings) -> Iterator[tuple[str, Ended]]:
     yield from ended.TABLE.items()
+    yield "event_deliveries", Ended(int(settings.event_retry * HOUR), event_deliveries.give_up)
     keys = open_keyring(settings)
 
     def prune(conn: Connection, before: int, limit: int) -> int:

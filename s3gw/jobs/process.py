@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from s3gw import garbage, log, telemetry
 from s3gw.folders import reserve_folders
+from s3gw.jobs.deliver_events import keep_delivering
 from s3gw.jobs.follow_changes import keep_following
 from s3gw.jobs.keep_reserve import keep_reserve
 from s3gw.jobs.runner import run_jobs
@@ -45,6 +46,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             asyncio.create_task(keep_reserve(reserve_folders(settings), settings.min_free_space)),
             asyncio.create_task(keep_sealed(services)),
             asyncio.create_task(keep_following(services)),
+            asyncio.create_task(keep_delivering(services)),
         )
         try:
             await run_jobs(services, stop)

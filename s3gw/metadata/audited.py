@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, grants, groups, identities, share_links
+from s3gw.metadata import audit, event_targets, grants, groups, identities, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection
+from s3gw.metadata.event_targets import Target
 from s3gw.metadata.grants import Grant
 from s3gw.metadata.groups import Group
 from s3gw.metadata.identities import Key, User
@@ -18,8 +19,8 @@ from s3gw.metadata.identity_policies import Holder, IdentityPolicy
 from s3gw.metadata.share_links import ShareLink
 
 P = ParamSpec("P")
-Subject = User | Group | Key | Grant | ShareLink
-S = TypeVar("S", User, Group, Key)
+Subject = User | Group | Key | Grant | ShareLink | Target
+S = TypeVar("S", User, Group, Key, Target)
 
 
 class _Kind(NamedTuple):
@@ -45,6 +46,10 @@ _KINDS: dict[str, _Kind] = {
     "grant": _Kind(
         lambda conn, grant_id: grants.find(conn, None, grant_id), "id",
         ("id", "bucket", "resource_type", "path", "user_id", "group_id", "grantee", "permission", "expires_at"),
+    ),
+    "event_target": _Kind(
+        event_targets.find_named, "id",
+        ("id", "owner_id", "name", "kind", "address", "is_shared", "is_enabled"),
     ),
     "link": _Kind(
         share_links.find, "id",

@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, LargeBinary, Table, func, select, 
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection
-from s3gw.metadata.schema import access_keys, settings, token_keys, users
+from s3gw.metadata.schema import access_keys, event_targets, settings, token_keys, users
 
 _NAME = "master_key"
 _this = settings.c.name == _NAME
@@ -37,11 +37,16 @@ def name_of_totp(user_id: str) -> str:
     return f"totp/{user_id}"
 
 
+def name_of_event_target(target_id: str) -> str:
+    return f"event-target/{target_id}"
+
+
 # All that there is. What it is bound to keeps it from being put in the place of another sealed value.
 SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(access_keys, access_keys.c.access_key_id, access_keys.c.sealed_secret, str),
     SealedColumn(token_keys, token_keys.c.id, token_keys.c.sealed, name_of_token_key),
     SealedColumn(users, users.c.id, users.c.sealed_totp, name_of_totp),
+    SealedColumn(event_targets, event_targets.c.id, event_targets.c.sealed, name_of_event_target),
 )
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
 from s3gw.metadata.schema_changes import change_readers, changes, prefix_quotas, search_files, storage_reports, usage
+from s3gw.metadata.schema_events import event_deliveries, event_targets
 from s3gw.metadata.schema_people import (
     access_keys,
     failed_attempts,
@@ -56,6 +57,8 @@ __all__ = [
     "client_tokens",
     "content_pins",
     "contents",
+    "event_deliveries",
+    "event_targets",
     "failed_attempts",
     "grants",
     "group_members",

@@ -15,6 +15,7 @@ from s3gw.operations import (
     acls,
     bucket_access,
     bucket_cors,
+    bucket_notification,
     bucket_policy,
     buckets,
     complete_multipart_upload,
@@ -128,6 +129,15 @@ OPERATIONS: dict[str, Row] = {
     "GetBucketCors": Row(bucket_cors.get_bucket_cors, _on_bucket("s3:GetBucketCORS")),
     "PutBucketCors": Row(bucket_cors.put_bucket_cors, _on_bucket("s3:PutBucketCORS"), "xml", "some"),
     "DeleteBucketCors": Row(bucket_cors.delete_bucket_cors, _on_bucket("s3:PutBucketCORS")),
+    "GetBucketNotificationConfiguration": Row(
+        bucket_notification.get_bucket_notification_configuration, _on_bucket("s3:GetBucketNotification")
+    ),
+    "PutBucketNotificationConfiguration": Row(
+        bucket_notification.put_bucket_notification_configuration,
+        _on_bucket("s3:PutBucketNotification"),
+        "xml",
+        "some",
+    ),
     "GetBucketPolicy": Row(bucket_policy.get_bucket_policy, _on_bucket("s3:GetBucketPolicy")),
     "PutBucketPolicy": Row(bucket_policy.put_bucket_policy, _on_bucket("s3:PutBucketPolicy"), "xml", "some"),
     "DeleteBucketPolicy": Row(bucket_policy.delete_bucket_policy, _on_bucket("s3:DeleteBucketPolicy")),

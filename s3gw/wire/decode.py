@@ -28,7 +28,7 @@ _INTEGER_MAXIMUM = {"integer": 2**31 - 1, "long": 2**63 - 1}
 # (RFC 9110, 13.1.3 and 13.1.4); the copy and rename conditions are AWS's own and are not to be dropped silently.
 _IGNORED_WHEN_INVALID = {"if-modified-since", "if-unmodified-since"}
 # Their handlers refuse a wrong value with a more telling error than MalformedXML.
-_OPEN_ENUMS = {"BucketLocationConstraint", "Event"}
+_OPEN_ENUMS = {"BucketLocationConstraint", "Event", "FilterRuleName"}
 # SDKs send these in lower case too (`enabled`, `crc32`), and AWS takes them.
 _ENUMS_IN_ANY_CASE = {"ChecksumAlgorithm", "ChecksumMode", "ChecksumType"}
 # "The request can contain a list of up to 1,000 keys" (DeleteObjects), and no list but that of an upload's parts is

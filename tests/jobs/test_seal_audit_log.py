@@ -185,6 +185,7 @@ async def test_lines_are_kept_for_the_retention_and_no_longer(
 ) -> None:
     settings: Any = process.services.settings
     settings.master_key, settings.master_key_file, settings.audit_retention = "6b" * 32, None, 30
+    settings.event_retry = 24
     monkeypatch.setattr(pruning, "_BATCH", 2)
     await process.database.write(write, "1", "2", "3")
     await seal_all(process.database, Keyring(KEY))

@@ -37,6 +37,7 @@ CHANGES: list[tuple[str, dict[str, Any], str]] = [
     ("PutBucketCors", {"CORSConfiguration": {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}},
      "bucket.cors_configuration.put"),
     ("DeleteBucketCors", {}, "bucket.cors_configuration.delete"),
+    ("PutBucketNotificationConfiguration", {"NotificationConfiguration": {}}, "bucket.notification_configuration.put"),
     ("PutBucketPolicy", {"Policy": ""}, "bucket.policy.put"),
     ("DeleteBucketPolicy", {}, "bucket.policy.delete"),
     ("PutPublicAccessBlock", {"PublicAccessBlockConfiguration": _BLOCK}, "bucket.public_access_block.put"),
@@ -77,6 +78,10 @@ def test_every_change_tells_who_what_and_from_where(owner: Person, ask: Ask) -> 
         if operation == "DeleteBucket":
             for version in owner.s3.list_object_versions(Bucket=bucket)["Versions"]:
                 owner.s3.delete_object(Bucket=bucket, Key="key", VersionId=version["VersionId"])
+        if operation == "PutBucketNotificationConfiguration":
+            target = ask("event-target", "create", "audited", "https://example.com", "--owner", "owner")
+            queue = {"QueueArn": target["arn"], "Events": ["s3:ObjectCreated:Post"]}
+            given = {"NotificationConfiguration": {"QueueConfigurations": [queue]}}
         if operation == "PutBucketPolicy":
             statement = {
                 "Effect": "Deny",
@@ -94,6 +99,7 @@ def test_every_change_tells_who_what_and_from_where(owner: Person, ask: Ask) -> 
         assert (line["after"] is None) == operation.startswith("Delete")
     told = [line["action"] for line in ask("audit", "list", "--resource", bucket)]
     assert len(told) == len(CHANGES) - 1  # the other is the object's
+    ask("event-target", "delete", "audited")
 
 
 def test_before_and_after_are_what_was_there_and_what_is(owner: Person, owned: str, ask: Ask) -> None:

@@ -45,7 +45,6 @@ ANSWERS: dict[str, dict[str, Any] | Refusal] = {
     "GetBucketMetricsConfiguration": NO_CONFIGURATION,
     "ListBucketMetricsConfigurations": NO_LIST,
     "DeleteBucketMetricsConfiguration": NO_CONFIGURATION,
-    "GetBucketNotificationConfiguration": {},
     "GetBucketReplication": (404, "ReplicationConfigurationNotFoundError", True),
     "DeleteBucketReplication": {},
     "GetBucketWebsite": (404, "NoSuchWebsiteConfiguration", True),

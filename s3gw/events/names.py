@@ -1,0 +1,46 @@
+"""The names of events, and which of them a change of an object is.
+
+Source: Amazon S3 User Guide, "Event notification types and destinations". What a configuration may name is the
+enumeration `Event` of the API; some of these never happen here, as nothing is lost, replicated or moved to ice.
+"""
+
+from __future__ import annotations
+
+from s3gw.metadata.outbox import ChangeRow
+
+TEST = "TestEvent"
+
+_CREATED = {
+    "CopyObject": "Copy",
+    "RenameObject": "Copy",
+    "PostObject": "Post",
+    "CompleteMultipartUpload": "CompleteMultipartUpload",
+}
+
+
+def name_of(change: ChangeRow) -> str | None:
+    """Without the `s3:` in front, as records have it; None for what is no event."""
+    match change.kind:
+        case "created":
+            return f"ObjectCreated:{_CREATED.get(change.operation, 'Put')}"
+        case "removed":
+            return "ObjectRemoved:Delete"
+        case "hidden":
+            return "ObjectRemoved:DeleteMarkerCreated"
+        case "tagged":
+            return "ObjectTagging:Delete" if change.operation == "DeleteObjectTagging" else "ObjectTagging:Put"
+        case "acl":
+            return "ObjectAcl:Put"
+        case "counted":
+            return None
+
+
+def is_meant(asked: str, name: str) -> bool:
+    """Whether a configuration that asks for `asked` (`s3:ObjectCreated:*`, `s3:ObjectCreated:Put`) gets this event."""
+    asked = asked.removeprefix("s3:")
+    return name.startswith(asked[:-1]) if asked.endswith(":*") else name == asked
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether there is an event that both ask for."""
+    return one == other or is_meant(one, other.removeprefix("s3:")) or is_meant(other, one.removeprefix("s3:"))

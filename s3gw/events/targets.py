@@ -1,0 +1,69 @@
+"""What a target is made of: its URL and its secret, which are sealed together, and what may be told of the URL."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from s3gw.events import webhook
+from s3gw.events.message import Secrets
+from s3gw.metadata.event_targets import Kind
+from s3gw.problems import Invalid
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # as a queue's on AWS
+_SCHEMES: dict[str, Kind] = {
+    "https": "webhook",
+    "http": "webhook",
+    "redis": "redis",
+    "rediss": "redis",
+    "amqp": "amqp",
+    "amqps": "amqp",
+}
+_LONGEST_URL = 2048
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid."""
+    if not _NAME.fullmatch(name):
+        raise Invalid("a target's name is 1 to 80 of A-Z a-z 0-9 _ and -, and begins with a letter or digit")
+
+
+def kind_of(url: str) -> Kind:
+    """Raises Invalid for what isn't the URL of a target."""
+    parts = _split(url)
+    if parts.scheme not in _SCHEMES:
+        raise Invalid(f"a target's URL begins with one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
+    return _SCHEMES[parts.scheme]
+
+
+def address_of(url: str) -> str:
+    """What may be told of it: neither a user and password nor a query, which often hold a token."""
+    parts = _split(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def secrets_of(url: str, secret: str | None) -> Secrets:
+    """Of a new target; a webhook's secret is made up where none is given. Raises Invalid."""
+    if kind_of(url) != "webhook":
+        if secret is not None:
+            raise Invalid("only a webhook has a secret")
+        return Secrets(url, "")
+    if secret is None:
+        return Secrets(url, webhook.new_secret())
+    try:
+        webhook.key_in(secret)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+    return Secrets(url, secret)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        raise Invalid("it isn't a URL") from None
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    if not is_plain or not parts.hostname or not port_is_one or len(url) > _LONGEST_URL or parts.fragment:
+        raise Invalid(f"a target's URL has a host, no blanks and no fragment, and at most {_LONGEST_URL} characters")
+    return parts
