@@ -30,7 +30,7 @@ from s3gw.services import OperationServices
 
 class Order(NamedTuple):
     """What was asked for. `files` are ids; None: what is below `prefix` as `wanted` says. Targets begin with
-    `to_prefix`, in the place of `prefix` or, of files that were named, of their folders.
+    `to_prefix`, in the place of `prefix` or, of files that were named, of their folders. `asked_at` in microseconds.
     """
 
     bucket_id: str
@@ -42,11 +42,12 @@ class Order(NamedTuple):
     to_prefix: str
     tags: dict[str, str] | None
     is_permanent: bool
+    asked_at: int = 0
 
     @classmethod
-    def of(cls, payload: Any) -> Order:
-        """Of a job's payload, as `as_payload` made it."""
-        values = {name: payload[name] for name in cls._fields}
+    def of(cls, payload: Any, asked_at: int) -> Order:
+        """Of a job's payload."""
+        values = {name: payload[name] for name in cls._fields if name != "asked_at"} | {"asked_at": asked_at}
         *plain, tags, metadata = values["wanted"]
         pairs = (tuple((name, value) for name, value in found) for found in (tags, metadata))
         return cls(**values | {"wanted": Wanted(*plain, *pairs)})
@@ -56,6 +57,18 @@ class Order(NamedTuple):
         if self.files is not None:
             return "files"
         return "trash" if self.action == "restore" else "query"
+
+    @property
+    def wanted_now(self) -> Wanted:
+        """Where a file is moved up (`a/a/x` to `a/x`), the query could find it again behind what was done: there it
+        finds only what was there when it was asked for.
+        """
+        is_elsewhere = self.to_bucket_id not in (None, self.bucket_id)
+        if self.action not in ("move", "copy") or is_elsewhere or not self.prefix.startswith(self.to_prefix):
+            return self.wanted
+        end = self.asked_at + 1
+        before = self.wanted.changed_before
+        return self.wanted._replace(changed_before=end if before is None else min(before, end))
 
     def target_of(self, key: str) -> str:
         if self.files is None:

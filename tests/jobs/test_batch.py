@@ -321,3 +321,13 @@ async def test_what_was_done_before_a_kill_does_no_harm(
     here = {"move": [], "delete": [], "copy": keys("a")}[action]
     assert await asking.keys() == [*here, *(keys("b") if more.get("to_prefix") else [])]
     assert await asking.keys("other") == ([key[2:] for key in keys("a")] if "to" in more else [])
+
+
+@pytest.mark.parametrize("action", ["move", "copy"])
+async def test_what_is_moved_up_isnt_moved_again_where_its_query_would_find_it(asking: Asking, action: str) -> None:
+    inner = [f"a/a/key{number}" for number in range(8)]
+    await asking.put([*inner, "a/a/a/deep", "a/z"])
+    report = await done(asking, action, prefix="a/", to_prefix="")
+    assert (report["succeeded"], report["failed"]) == (10, 0)
+    moved = sorted([*keys("a", 8), "a/a/deep", "z"])
+    assert await asking.keys() == (moved if action == "move" else sorted({*moved, *inner, "a/a/a/deep", "a/z"}))
