@@ -18,6 +18,7 @@ from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.trash import Trashed
 from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, Input, Output
+from s3gw.operations.copy_file import COPY_FILE
 from s3gw.operations.files import DELETE_FILE, HEAD_FILE
 from s3gw.operations.perform import perform
 from s3gw.operations.restore_version import RESTORE_VERSION, input_of_version
@@ -177,7 +178,8 @@ async def _copy(step: Step, order: Order, item: Item) -> None:
     target, source = await _target(step, order, version), f"{step.calls.bucket.name}/{quote(version.key, safe='')}"
     given = {"CopySource": source, "CopySourceIfMatch": f'"{version.etag}"'}
     try:
-        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), OPERATIONS["CopyObject"])
+        row = OPERATIONS["CopyObject"] if step.target is step.calls else COPY_FILE
+        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), row)
     except PreconditionFailed as error:
         there = await step.services.database.read(objects.find, step.target.bucket.id, target)
         if there is None or there.is_delete_marker:
