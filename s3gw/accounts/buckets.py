@@ -43,7 +43,7 @@ from s3gw.names import valid_bucket_name
 from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
 from s3gw.operations.buckets import create_new_bucket
-from s3gw.operations.call import Call, GivenContext, Output
+from s3gw.operations.call import Call, Output
 from s3gw.operations.empty_bucket import DELETE_FOR_GOOD, MAY_DELETE_BUCKET
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
@@ -335,7 +335,6 @@ def _call(
     input: dict[str, Any],
     bucket: Bucket | None = None,
 ) -> Call:
-    context = GivenContext(source_ip=origin.address, user_agent=origin.user_agent)
     now = time.time_ns() // 1000
     return Call(
         services,
@@ -344,7 +343,7 @@ def _call(
         origin.request_id,
         now,
         bucket=bucket,
-        context=context,
+        context=origin.context,
         door="api",
         operation=operation,
     )
