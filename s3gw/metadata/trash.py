@@ -92,6 +92,18 @@ _of_deleted = Prepared(
 )
 _sum_of_deleted = Prepared(select(func.coalesce(func.sum(trash.c.size), 0), func.count()).where(_in_deleted))
 
+_walk = Prepared(
+    select(trash.c.id, trash.c.owner_id)
+    .where(trash.c.id > bindparam("after"))
+    .order_by(trash.c.id)
+    .limit(bindparam("batch"))
+)
+_owned = Prepared(
+    select(*_columns)
+    .where(trash.c.id == bindparam("trash_id"), trash.c.owner_id == bindparam("owner_id"))
+    .with_for_update()
+)
+
 
 def put(
     conn: Connection,
@@ -180,6 +192,17 @@ def drop(conn: Connection, found: Sequence[Trashed]) -> list[Noted]:
     return [each.gone for each in dropped]
 
 
+def walk(conn: Connection, after: int, limit: int) -> list[tuple[int, str]]:
+    """Of any bucket, behind an id: the ids, and whose they were."""
+    return [(int(row[0]), str(row[1])) for row in _walk.all(conn, after=after, batch=limit)]
+
+
+def lock_owned(conn: Connection, trash_ids: Sequence[int], owner_id: str) -> list[Trashed]:
+    """Those that are there and are that user's."""
+    found = (_owned.one_or_none(conn, trash_id=trash_id, owner_id=owner_id) for trash_id in trash_ids)
+    return [Trashed._make(row) for row in found if row is not None]
+
+
 def drop_oldest(conn: Connection, bucket_id: int, limit: int) -> list[Noted]:
     """For good; what the outbox is to be told."""
     return _drop(conn, _oldest.all(conn, bucket_id=bucket_id, batch=limit))
@@ -202,9 +225,15 @@ def drop_expired(conn: Connection, before: int, limit: int) -> int:
 
 
 def _drop_counted(conn: Connection, rows: list[tuple[Any, ...]]) -> int:
-    dropped = _drop(conn, rows)
-    for row, noted in zip(rows, dropped, strict=True):
-        outbox.count(conn, Trashed._make(row).bucket_id, noted.changed.key, noted.more)
+    """Rows that are locked."""
+    return drop_counted(conn, [Trashed._make(row) for row in rows])
+
+
+def drop_counted(conn: Connection, found: Sequence[Trashed]) -> int:
+    """As `drop`, of those that are locked, counted here; how many."""
+    dropped = drop(conn, found)
+    for each, noted in zip(found, dropped, strict=True):
+        outbox.count(conn, each.bucket_id, noted.changed.key, noted.more)
     return len(dropped)
 
 
