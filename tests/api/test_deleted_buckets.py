@@ -102,6 +102,26 @@ def test_it_comes_back_with_what_was_set_for_it_and_its_trash(deleted: Deleted) 
     assert deleted.restore() == HIDDEN  # it isn't deleted
 
 
+def test_grants_that_workers_have_in_memory_end_too(
+    api: httpx.Client, ask: Ask, reader: Person, server: RunningServer
+) -> None:
+    """Its id, by which grants are known, comes back with it."""
+    owner = new_person(api, ask, "owner")
+    made = owner.ask("POST", "/buckets", json={"name": f"granted-{owner.id[:8]}"}).json()
+    path = f"/buckets/{made['id']}"
+    assert owner.status("POST", f"{path}/share", json={"user_id": reader.id, "permission": "admin"})[0] == 201
+
+    def asked() -> set[int]:
+        """By connections of their own, which go to all workers."""
+        url = f"{server.admin}/api/v1{path}/files"
+        return {httpx.get(url, headers=reader.headers).status_code for _ in range(6)}
+
+    assert asked() == {200}
+    assert owner.status("DELETE", path)[0] == 204
+    assert owner.status("POST", f"{path}/restore", json={})[0] == 200
+    assert asked() == {404}
+
+
 def test_its_name_is_free_and_it_comes_back_under_another(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:
     other = new_person(api, ask, "other")
     assert other.status("POST", "/buckets", json={"name": deleted.name})[0] == 201

@@ -219,6 +219,9 @@ async def test_a_bucket_that_was_deleted_and_can_be_restored_goes_with_the_rest(
         return buckets.uuid_of(conn, bucket_id)
 
     bucket_uuid = await process.database.write(delete_one)
+    before = await process.database.read(deleted_buckets.find, bucket_uuid)
+    assert before is not None
+    revision = before.bucket.rules_revision
     await world.delete(data)
     await purge(process)
     assert await names(process) == ["admin", "other"]
@@ -228,6 +231,7 @@ async def test_a_bucket_that_was_deleted_and_can_be_restored_goes_with_the_rest(
         assert found.bucket.owner_name == owner
         acl = await process.database.read(configurations.find, found.bucket.id, "ACL")
         assert acl == [[world.admin.canonical_id, "FULL_CONTROL"]]
+        assert found.bucket.rules_revision != revision
 
 
 @pytest.mark.parametrize(
