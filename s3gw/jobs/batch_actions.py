@@ -19,7 +19,7 @@ from s3gw.metadata.trash import Trashed
 from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, Input, Output
 from s3gw.operations.copy_file import COPY_FILE
-from s3gw.operations.files import DELETE_FILE, HEAD_FILE
+from s3gw.operations.files import DELETE_FILE, HEAD_FILE, MAY_DELETE_FILE
 from s3gw.operations.perform import perform
 from s3gw.operations.restore_version import RESTORE_VERSION, input_of_version
 from s3gw.operations.table import OPERATIONS, Row
@@ -167,10 +167,10 @@ def _holds(version: ObjectVersion) -> None:
 
 
 async def _move_away(step: Step, order: Order, version: ObjectVersion) -> None:
-    """To another bucket: it is copied, and then deleted if it is still what was copied."""
+    """To another bucket: it is copied, if it may be deleted, and then deleted if it is still what was copied."""
+    await _perform(step.calls.call("DeleteObject", **_place(version)), MAY_DELETE_FILE)
     await _copy(step, order, Item(version.file_id, version.key, version))
-    call = step.calls.call("DeleteObject", Key=version.key, IfMatch=f'"{version.etag}"')
-    await _perform(call, OPERATIONS["DeleteObject"])
+    await _perform(step.calls.call("DeleteObject", **_place(version), Seen=version), DELETE_FILE)
 
 
 async def _copy(step: Step, order: Order, item: Item) -> None:
