@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import httpx
@@ -129,6 +130,30 @@ def test_its_name_is_free_and_it_comes_back_under_another(deleted: Deleted, api:
     assert deleted.restore(name="No Name") == INVALID
     assert deleted.restore(name=f"{deleted.name}-2")[0] == 200
     assert deleted.owner.ask("GET", f"/buckets/by-name/{deleted.name}-2").json()["id"] == deleted.id
+
+
+def test_under_another_name_its_policy_is_about_that(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:
+    """What it denies it goes on denying."""
+    assert deleted.restore()[0] == 200
+
+    def denied(resource: str) -> None:
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+        deleted.s3.put_bucket_policy(Bucket=deleted.name, Policy=policy)
+        assert deleted.owner.status("DELETE", deleted.path)[0] == 204
+
+    denied(f"arn:aws:s3:::{deleted.name}/*")
+    assert deleted.restore(name=f"{deleted.name}-3")[0] == 200
+    (statement,) = json.loads(deleted.s3.get_bucket_policy(Bucket=f"{deleted.name}-3")["Policy"])["Statement"]
+    assert statement["Resource"] == f"arn:aws:s3:::{deleted.name}-3/*"
+    assert deleted.owner.status("POST", f"{deleted.path}/files/{deleted.file}/restore")[0] == 200
+    assert deleted.owner.status("GET", f"{deleted.path}/files/{deleted.file}/download") == FORBIDDEN
+    assert deleted.owner.status("DELETE", f"{deleted.path}/files/{deleted.file}")[0] == 204
+    assert deleted.owner.status("DELETE", deleted.path)[0] == 204
+    assert deleted.restore(name=deleted.name)[0] == 200
+    denied(f"arn:aws:s3:::{deleted.name[:-1]}?/*")
+    assert deleted.restore(name=f"{deleted.name}-4") == CONFLICT
+    assert deleted.restore()[0] == 200
 
 
 def test_who_may_restore_it(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:
