@@ -22,7 +22,7 @@ from s3gw.operations.copy_file import COPY_FILE
 from s3gw.operations.files import DELETE_FILE, HEAD_FILE, MAY_DELETE_FILE
 from s3gw.operations.perform import perform
 from s3gw.operations.restore_version import RESTORE_VERSION, input_of_version
-from s3gw.operations.table import OPERATIONS, Row
+from s3gw.operations.table import Row
 from s3gw.operations.trash import DELETE_FOR_GOOD, RESTORE_FILE, restore_input
 from s3gw.operations.update_file import Changes, input_of, operation_of, row_of
 from s3gw.problems import Conflict, FileAlreadyExists, NotFound, PermissionDenied
@@ -178,8 +178,7 @@ async def _copy(step: Step, order: Order, item: Item) -> None:
     target, source = await _target(step, order, version), f"{step.calls.bucket.name}/{quote(version.key, safe='')}"
     given = {"CopySource": source, "CopySourceIfMatch": f'"{version.etag}"'}
     try:
-        row = OPERATIONS["CopyObject"] if step.target is step.calls else COPY_FILE
-        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), row)
+        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), COPY_FILE)
     except PreconditionFailed as error:
         there = await step.services.database.read(objects.find, step.target.bucket.id, target)
         if there is None or there.is_delete_marker:

@@ -1,4 +1,4 @@
-"""A file is copied to another bucket: CopyObject, of what that bucket takes, which is told by what is in the file."""
+"""A file is copied: CopyObject, whatever its size. What another bucket takes is told by what is in the file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from s3gw.operations.copy_object import copy_object, find_source_with_content
 from s3gw.operations.file_type import FIRST, UNKNOWN
 from s3gw.operations.table import OPERATIONS
 
+_ANY_SIZE = 1 << 62  # bytes: what is there isn't too large
+
 
 async def copy_file(call: Call, input: Any) -> Output:
     """`CopySourceIfMatch` is in the input, so what is copied is what was looked at. Raises UnsupportedMediaType."""
     patterns = await patterns_of(call)
-    if patterns:
+    if patterns and call.the_source.bucket.id != call.the_bucket.id:
         source, first = await _looked_at(call)
         said = json.loads(source.headers or "{}").get("ContentType", UNKNOWN)
         require_allowed(patterns, said, first)
+    input["LargestSource"] = _ANY_SIZE
     return await copy_object(call, input)
 
 

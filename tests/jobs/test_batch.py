@@ -17,6 +17,7 @@ from s3gw.metadata import configurations, identities, objects, schema
 from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.database import Connection
 from s3gw.metadata.file_filters import Wanted
+from s3gw.operations import copy_object
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import Process
 
@@ -156,6 +157,15 @@ async def test_files_are_copied_to_another_bucket(asking: Asking) -> None:
     assert failed(report) == [("a/key1", "FILE_ALREADY_EXISTS")]
     assert await asking.keys("other") == keys("b")
     assert await asking.keys() == keys("a")
+
+
+@pytest.mark.parametrize("to", ["bucket", "other"])
+async def test_files_are_copied_whatever_their_size(asking: Asking, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3's limit of 5 GiB is for S3's clients, who copy more by parts."""
+    monkeypatch.setattr(copy_object, "_LARGEST_SOURCE", 0)
+    await asking.put(["a"])
+    assert (await done(asking, "copy", prefix="a", to=to, to_prefix="b"))["succeeded"] == 1
+    assert "b" in await asking.keys(to)
 
 
 async def test_files_are_moved_to_another_bucket(asking: Asking) -> None:
