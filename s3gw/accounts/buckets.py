@@ -5,6 +5,7 @@ What S3 has a name for is asked for as S3 asks for it, and done by the same code
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from s3gw.access.parse import parse_bucket_policy
 from s3gw.accounts import jobs, measured_storage
 from s3gw.accounts.etags import etag_of as hashed
 from s3gw.accounts.etags import require_match
@@ -19,7 +21,7 @@ from s3gw.accounts.grants import find_bucket
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
-from s3gw.errors import InvalidBucketName
+from s3gw.errors import InvalidBucketName, MalformedPolicy
 from s3gw.metadata import (
     allowed_types,
     bucket_lists,
@@ -43,11 +45,11 @@ from s3gw.names import valid_bucket_name
 from s3gw.operations.bucket_cors import check_rules
 from s3gw.operations.bucket_policy import is_bucket_public
 from s3gw.operations.buckets import create_new_bucket
-from s3gw.operations.call import Call, GivenContext, Output
+from s3gw.operations.call import Call, Output
 from s3gw.operations.empty_bucket import DELETE_FOR_GOOD, MAY_DELETE_BUCKET
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
-from s3gw.problems import Fault, Invalid, NotFound, PermissionDenied
+from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
 # What a change of each field needs; quotas, which S3 has no action for, are its owner's and admins'. How long what is
@@ -248,11 +250,25 @@ async def restore(services: Services, caller: Caller, origin: Origin, bucket_id:
         raise Invalid("no bucket may have this name", faults=[Fault("name", "isn't one that a bucket may have")])
 
     async def handle(call: Call, input: Any) -> Output:
-        await call.change([call.bucket_lock, BucketLock(wanted)], deleted_buckets.restore, wanted)
+        await call.change([call.bucket_lock, BucketLock(wanted)], _restore, deleted.bucket.name, wanted)
         return {}
 
     await _on_deleted(services, caller, origin, deleted, replace(OPERATIONS["DeleteBucket"], handler=handle))
     return await _shown(services, await services.database.read(bucket_lists.find, deleted.bucket.id))
+
+
+def _restore(change: Change, before: str, name: str) -> None:
+    """Its policy names it: under another name what it denies would be denied no more."""
+    deleted_buckets.restore(change, name)
+    policy = configurations.find(change.conn, change.bucket_id, "Policy")
+    if name == before or policy is None:
+        return
+    renamed = re.sub(rf"(arn:aws:s3:::){re.escape(before)}(?![a-z0-9.-])", rf"\g<1>{name}", policy)
+    try:
+        parse_bucket_policy(renamed, name)
+    except MalformedPolicy:
+        raise Conflict("its policy is about its name: restore it under that") from None
+    configurations.put(change, "Policy", renamed)
 
 
 async def _drop(call: Call, input: Any) -> Output:
@@ -336,7 +352,6 @@ def _call(
     input: dict[str, Any],
     bucket: Bucket | None = None,
 ) -> Call:
-    context = GivenContext(source_ip=origin.address, user_agent=origin.user_agent)
     now = time.time_ns() // 1000
     return Call(
         services,
@@ -345,7 +360,7 @@ def _call(
         origin.request_id,
         now,
         bucket=bucket,
-        context=context,
+        context=origin.context,
         door="api",
         operation=operation,
     )

@@ -47,7 +47,7 @@ async def find_bucket(
     bucket = await services.database.scan(find, wanted)
     if bucket is None:
         raise NotFound("there is no such bucket")
-    rights = await rights_on(services, caller.principal, bucket, origin.address, time.time_ns() // 1000)
+    rights = await rights_on(services, caller.principal, bucket, origin.context, time.time_ns() // 1000)
     if not rights.is_seen:
         raise NotFound("there is no such bucket")
     return bucket, rights

@@ -8,7 +8,6 @@ from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.metadata import asked_jobs
 from s3gw.metadata.asked_jobs import AskedJob, Page
-from s3gw.operations.call import GivenContext
 from s3gw.problems import NotFound, PermissionDenied
 from s3gw.services import Services
 
@@ -23,12 +22,10 @@ async def ask(
     asked: dict[str, Any],
     bucket: str,
     *,
-    context: GivenContext | None = None,
     singleton: str | None = None,
 ) -> AskedJob:
     """On the bucket of that name. Raises Conflict."""
-    context = context or GivenContext(source_ip=origin.address, user_agent=origin.user_agent)
-    payload = {**asked, "context": list(context), "request_id": origin.request_id}
+    payload = {**asked, "context": list(origin.context), "request_id": origin.request_id}
 
     return await services.database.write(
         lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, {"bucket": bucket}, singleton=singleton)

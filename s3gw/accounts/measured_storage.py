@@ -84,7 +84,7 @@ async def measure(
     at, used, others = await database.scan(_looked_at, bucket, is_of_all)
     if most_rows is not None and used.all_objects > most_rows:
         raise TooMuch
-    walk = _Walk(database, most_rows, pace, progress)
+    walk = _Walk(database, bucket.id, most_rows, pace, progress)
     units = used.all_objects + used.all_bytes // _CHUNK
     return Report(at, _document(await _measured(walk, bucket.id, others, 1 + units // _UNITS_AT_ONCE)))
 
@@ -122,9 +122,12 @@ def _pass_of(unit: Unit, passes: int) -> int:
 
 
 class _Walk:
-    def __init__(self, database: Database, most_rows: int | None, pace: Pace, progress: Progress) -> None:
+    """What is told of its progress are rows of the bucket: how much there is in others isn't its readers' business."""
+
+    def __init__(self, database: Database, own_id: int, most_rows: int | None, pace: Pace, progress: Progress) -> None:
         self._database, self._most_rows, self._pace, self._progress = database, most_rows, pace, progress
-        self._rows = 0
+        self._own_id = own_id
+        self._rows = self._own_rows = 0
 
     async def along(self, bucket_id: int) -> AsyncIterator[_Step]:
         for number, (_, place) in enumerate(WALKS):
@@ -135,7 +138,8 @@ class _Walk:
                 self._rows += len(kept)
                 if self._most_rows is not None and self._rows > self._most_rows:
                     raise TooMuch
-                await self._progress(self._rows)
+                self._own_rows += len(kept) if bucket_id == self._own_id else 0
+                await self._progress(self._own_rows)
                 yield step
                 if kept:
                     place = kept[-1].place

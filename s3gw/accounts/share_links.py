@@ -24,7 +24,7 @@ from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.share_links import Kind, NewLink, Page, ShareLink
 from s3gw.operations.authorize import may_be_told
-from s3gw.operations.call import Call, GivenContext, Input
+from s3gw.operations.call import Call, Input
 from s3gw.operations.link_rights import needed
 from s3gw.operations.perform import perform
 from s3gw.operations.sharing import Rights, rights_on
@@ -105,7 +105,7 @@ async def _require_right(
         origin.request_id,
         time.time_ns() // 1000,
         bucket=bucket,
-        context=GivenContext(source_ip=origin.address, user_agent=origin.user_agent),
+        context=origin.context,
         door="api",
         operation=operation,
     )
@@ -142,7 +142,7 @@ async def _governs(services: Services, caller: Caller, origin: Origin, link: Sha
     bucket = await services.database.scan(buckets.find_by_uuid, link.bucket_uuid)
     if bucket is None:
         return False
-    rights: Rights = await rights_on(services, caller.principal, bucket, origin.address, time.time_ns() // 1000)
+    rights: Rights = await rights_on(services, caller.principal, bucket, origin.context, time.time_ns() // 1000)
     return rights.is_owners or caller.principal.role == "admin"
 
 

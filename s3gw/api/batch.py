@@ -125,4 +125,4 @@ async def batch_files(
         "tags": body.tags,
         "is_permanent": body.permanent,
     }
-    return started(await jobs.ask(services, caller, origin, "batch", order, bucket.name, context=asker.context))
+    return started(await jobs.ask(services, caller, origin, "batch", order, bucket.name))

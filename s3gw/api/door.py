@@ -131,7 +131,9 @@ class Door:
         exchange.extra_headers = [*_HEADERS, (b"x-request-id", request_id.encode())]
         if scheme == "https":
             exchange.extra_headers.append(_OVER_TLS)
-        origin = Origin("api", client, headers.get("user-agent", ""), request_id)
+        origin = Origin(
+            "api", client, headers.get("user-agent", ""), request_id, scheme == "https", headers.get("referer")
+        )
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
         state["scheme"], state["host"] = scheme, self._host_of(scope, headers)
         state["was_forwarded"] = any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)

@@ -68,8 +68,7 @@ class Asker(NamedTuple):
         """Whether the caller may know of what the call is about."""
         if _is_about_a_file(call):
             return may_be_told(call)
-        address = self.context.source_ip or ""
-        return (await rights_on(self.services, self.principal, call.the_bucket, address, call.now)).is_seen
+        return (await rights_on(self.services, self.principal, call.the_bucket, self.context, call.now)).is_seen
 
     def nothing(self, detail: str) -> Problem:
         """Nobody who is unknown learns which ids there are."""
@@ -158,10 +157,9 @@ def _is_about_a_file(call: Call) -> bool:
 def _asker(request: Request, principal: Principal) -> Asker:
     services, origin = services_of(request), origin_of(request)
     scheme, host = request.state.scheme, request.state.host
-    context = GivenContext(
-        origin.address or None, scheme == "https", origin.user_agent or None, request.headers.get("referer")
+    return Asker(
+        services, principal, origin.context, origin.request_id, services.settings.api_url or f"{scheme}://{host}"
     )
-    return Asker(services, principal, context, origin.request_id, services.settings.api_url or f"{scheme}://{host}")
 
 
 async def asker_of(request: Request, caller: Annotated[Any, Depends(caller_of)]) -> Asker:

@@ -88,7 +88,7 @@ async def empty_trash(
     """At once and for good. For the bucket's owner, admins, and who was granted admin on all of it."""
     bucket = await asker.bucket(bucket_id)
     call = asker.call("DeleteObject", bucket, Prefix=prefix, MaxKeys=limit)
-    rights = await rights_on(asker.services, asker.principal, bucket, asker.context.source_ip or "", call.now)
+    rights = await rights_on(asker.services, asker.principal, bucket, asker.context, call.now)
     if not rights.may_share("bucket", ""):
         if not rights.is_seen:
             raise asker.nothing("there is no such bucket")

@@ -44,7 +44,11 @@ class ZipEntry(BaseModel):
 async def list_entries(bucket_id: Id, file_id: Id, place: ThePlace, asker: TheReader) -> Page[ZipEntry]:
     """In the order of the zip's directory, which may have 4 MiB."""
     bucket = await asker.bucket(bucket_id)
-    entries = await _entries(await _open(asker, bucket, await asker.find(bucket, file_id)))
+    archive = await _open(asker, bucket, await asker.find(bucket, file_id))
+    try:
+        entries = await archive.entries()
+    except BadArchive as error:
+        raise Invalid(str(error)) from None
     return place.page_of(entries[place.offset : place.offset + place.limit], len(entries), _told)
 
 
@@ -58,11 +62,11 @@ async def download_entry(
     """One file out of a zip; of several with the name the last. It breaks off where its CRC isn't that of the zip."""
     bucket = await asker.bucket(bucket_id)
     archive = await _open(asker, bucket, await asker.find(bucket, file_id))
-    named = [entry for entry in await _entries(archive) if entry.filename == name and not entry.is_dir()]
-    if not named:
-        raise NotFound("there is no such entry")
-    entry, pieces = named[-1], archive.read(named[-1])
     try:
+        entry = await archive.find(name)
+        if entry is None or entry.is_dir():
+            raise NotFound("there is no such entry")
+        pieces = archive.read(entry)
         first = await anext(pieces, b"")
     except BadArchive as error:
         raise Invalid(str(error)) from None
@@ -92,13 +96,6 @@ async def _open(asker: Asker, bucket: Bucket, found: Input) -> StoredZip:
             return b"".join([bytes(piece) async for piece in body])
 
     return StoredZip(version.size, fetch)
-
-
-async def _entries(archive: StoredZip) -> list[ZipInfo]:
-    try:
-        return await archive.entries()
-    except BadArchive as error:
-        raise Invalid(str(error)) from None
 
 
 def _told(entry: ZipInfo) -> ZipEntry:

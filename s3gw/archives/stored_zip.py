@@ -41,14 +41,27 @@ class StoredZip:
 
     async def entries(self) -> list[ZipInfo]:
         """Raises BadArchive."""
+        return (await self._opened()).infolist()
+
+    async def find(self, name: str) -> ZipInfo | None:
+        """Of several of that name the last. The others are forgotten: they take thirty megabytes, for as long as
+        somebody takes to receive this one. Raises BadArchive.
+        """
+        opened = await self._opened()
+        found = opened.NameToInfo.get(name)
+        opened.filelist.clear()
+        opened.NameToInfo.clear()
+        return found
+
+    async def _opened(self) -> ZipFile:
         try:
             self._zip = await in_thread(THREADS, ZipFile, cast(IO[bytes], self._file))
         except _BAD:
             raise BadArchive("it isn't a zip, or none that can be read") from None
-        return self._zip.infolist()
+        return self._zip
 
     async def read(self, entry: ZipInfo) -> AsyncGenerator[bytes, None]:
-        """One of `entries`, in pieces; raises BadArchive."""
+        """What `find` gave, in pieces; raises BadArchive."""
         assert self._zip is not None, "it is one of its entries"
         require_readable(entry)
         left = entry.file_size

@@ -28,13 +28,15 @@ class Cancelled(Exception):
 
 
 class Asked:
-    """`before` is the progress that was noted before this attempt; `result` is told when it is done."""
+    """`before` is the progress that was noted before this attempt; `asked_at` in microseconds by the database's clock;
+    `result` is told when it is done.
+    """
 
     def __init__(self, database: Database, job: Job, report: Callable[[Any], None]) -> None:
         self._database, self._job, self._report = database, job, report
         self._look_at = 0.0
         self.payload: Any = json.loads(job.payload)
-        self.user_id = job.asked_by or ""
+        self.user_id, self.asked_at = job.asked_by or "", job.created_at
         self.before: dict[str, Any] = json.loads(job.progress or "{}")
         self.result: Any = None
 

@@ -34,7 +34,7 @@ async def batch(services: Storage, asked: Asked, progress: Callable[[Any], None]
 class _Batch:
     def __init__(self, asker: Asker, asked: Asked) -> None:
         self._asker, self._asked = asker, asked
-        self._order = Order.of(asked.payload)
+        self._order = Order.of(asked.payload, asked.asked_at)
         self._look = LOOKS[self._order.source]
         before = asked.before
         self._is_repeated = bool(before)

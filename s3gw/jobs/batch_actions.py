@@ -18,10 +18,11 @@ from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.trash import Trashed
 from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, Input, Output
-from s3gw.operations.files import DELETE_FILE, HEAD_FILE
+from s3gw.operations.copy_file import COPY_FILE
+from s3gw.operations.files import DELETE_FILE, HEAD_FILE, MAY_DELETE_FILE
 from s3gw.operations.perform import perform
 from s3gw.operations.restore_version import RESTORE_VERSION, input_of_version
-from s3gw.operations.table import OPERATIONS, Row
+from s3gw.operations.table import Row
 from s3gw.operations.trash import DELETE_FOR_GOOD, RESTORE_FILE, restore_input
 from s3gw.operations.update_file import Changes, input_of, operation_of, row_of
 from s3gw.problems import Conflict, FileAlreadyExists, NotFound, PermissionDenied
@@ -30,7 +31,7 @@ from s3gw.services import OperationServices
 
 class Order(NamedTuple):
     """What was asked for. `files` are ids; None: what is below `prefix` as `wanted` says. Targets begin with
-    `to_prefix`, in the place of `prefix` or, of files that were named, of their folders.
+    `to_prefix`, in the place of `prefix` or, of files that were named, of their folders. `asked_at` in microseconds.
     """
 
     bucket_id: str
@@ -42,11 +43,12 @@ class Order(NamedTuple):
     to_prefix: str
     tags: dict[str, str] | None
     is_permanent: bool
+    asked_at: int = 0
 
     @classmethod
-    def of(cls, payload: Any) -> Order:
-        """Of a job's payload, as `as_payload` made it."""
-        values = {name: payload[name] for name in cls._fields}
+    def of(cls, payload: Any, asked_at: int) -> Order:
+        """Of a job's payload."""
+        values = {name: payload[name] for name in cls._fields if name != "asked_at"} | {"asked_at": asked_at}
         *plain, tags, metadata = values["wanted"]
         pairs = (tuple((name, value) for name, value in found) for found in (tags, metadata))
         return cls(**values | {"wanted": Wanted(*plain, *pairs)})
@@ -56,6 +58,18 @@ class Order(NamedTuple):
         if self.files is not None:
             return "files"
         return "trash" if self.action == "restore" else "query"
+
+    @property
+    def wanted_now(self) -> Wanted:
+        """Where a file is moved up (`a/a/x` to `a/x`), the query could find it again behind what was done: there it
+        finds only what was there when it was asked for.
+        """
+        is_elsewhere = self.to_bucket_id not in (None, self.bucket_id)
+        if self.action not in ("move", "copy") or is_elsewhere or not self.prefix.startswith(self.to_prefix):
+            return self.wanted
+        end = self.asked_at + 1
+        before = self.wanted.changed_before
+        return self.wanted._replace(changed_before=end if before is None else min(before, end))
 
     def target_of(self, key: str) -> str:
         if self.files is None:
@@ -153,10 +167,10 @@ def _holds(version: ObjectVersion) -> None:
 
 
 async def _move_away(step: Step, order: Order, version: ObjectVersion) -> None:
-    """To another bucket: it is copied, and then deleted if it is still what was copied."""
+    """To another bucket: it is copied, if it may be deleted, and then deleted if it is still what was copied."""
+    await _perform(step.calls.call("DeleteObject", **_place(version)), MAY_DELETE_FILE)
     await _copy(step, order, Item(version.file_id, version.key, version))
-    call = step.calls.call("DeleteObject", Key=version.key, IfMatch=f'"{version.etag}"')
-    await _perform(call, OPERATIONS["DeleteObject"])
+    await _perform(step.calls.call("DeleteObject", **_place(version), Seen=version), DELETE_FILE)
 
 
 async def _copy(step: Step, order: Order, item: Item) -> None:
@@ -164,7 +178,7 @@ async def _copy(step: Step, order: Order, item: Item) -> None:
     target, source = await _target(step, order, version), f"{step.calls.bucket.name}/{quote(version.key, safe='')}"
     given = {"CopySource": source, "CopySourceIfMatch": f'"{version.etag}"'}
     try:
-        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), OPERATIONS["CopyObject"])
+        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), COPY_FILE)
     except PreconditionFailed as error:
         there = await step.services.database.read(objects.find, step.target.bucket.id, target)
         if there is None or there.is_delete_marker:

@@ -51,7 +51,7 @@ def _places(conn: Connection, bucket_id: int, ids: Sequence[bytes]) -> list[Item
 async def _queried(step: Step, order: Order, cursor: str | None) -> tuple[list[Item], str | None]:
     wanted, calls = order.wanted, step.calls
     looked_at = STEP if wanted == Wanted() else _LOOKED_AT
-    asked = {"Prefix": order.prefix, "After": cursor or "", "Wanted": wanted, "LookedAt": looked_at}
+    asked = {"Prefix": order.prefix, "After": cursor or "", "Wanted": order.wanted_now, "LookedAt": looked_at}
     output = await perform(calls.call("ListObjectsV2", **asked), FILTER_FILES)
     found: list[ObjectVersion] = output["Found"]
     last: str | None = output["Last"]

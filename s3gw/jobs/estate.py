@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from s3gw.errors import BucketNotEmpty, NoSuchBucket
 from s3gw.jobs.pace import paced
-from s3gw.metadata import buckets, configurations, deleted_buckets, deleted_users, objects, ownership, uploads
+from s3gw.metadata import buckets, configurations, deleted_buckets, deleted_users, objects, ownership, trash, uploads
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, KeyLock, Lock, change
 from s3gw.metadata.database import Connection, now
@@ -48,6 +48,7 @@ class Estate:
         await self._in_buckets(self._user_id, self._give_bucket, to)
         self._count("buckets", await self._write(deleted_buckets.give, self._user_id, to))
         await self._in_buckets(None, self._give_versions, to)
+        await self._of_trash(ownership.give_trash, self._user_id, to)
         await self.give_uploads(to)
 
     async def give_uploads(self, to: str) -> None:
@@ -59,6 +60,7 @@ class Estate:
         while await self._write(deleted_buckets.drop_of, self._user_id):
             pass
         await self._in_buckets(None, self._remove_versions)
+        await self._of_trash(_remove_trash, self._user_id)
         await self._of_uploads(uploads.abort)
 
     async def _give_bucket(self, bucket_id: int, to: str) -> None:
@@ -97,6 +99,17 @@ class Estate:
             for upload_id in found:
                 await self._write(fn, upload_id, *args, **kwargs)
                 self._count("uploads", 1)
+
+    async def _of_trash(
+        self, fn: Callable[Concatenate[Connection, list[int], P], int], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Behind the versions, as what is deleted meanwhile comes there."""
+        last = 0
+        while found := await self._database.scan(trash.walk, last, _READ):
+            last = found[-1][0]
+            own = [trash_id for trash_id, owner_id in found if owner_id == self._user_id]
+            for begin in range(0, len(own), _WRITTEN):
+                self._count("objects", await self._write(fn, own[begin : begin + _WRITTEN], *args, **kwargs))
 
     async def _in_buckets(
         self,
@@ -206,3 +219,15 @@ def _remove_from(change: Change, versions: list[Owned], user_id: str) -> int:
             objects.delete_version(change, version.key, version.version_id)
             removed += 1
     return removed
+
+
+def _remove_trash(conn: Connection, trash_ids: list[int], user_id: str) -> int:
+    """As `_remove_from`, of what is in the trash of the buckets of others."""
+    found = trash.lock_owned(conn, trash_ids, user_id)
+    kept: dict[int, list[int]] = {}
+    for each in found:
+        if buckets.owner_of_objects(conn, each.bucket_id) is not None:
+            kept.setdefault(each.bucket_id, []).append(each.id)
+    for bucket_id, ids in kept.items():
+        ownership.give_trash(conn, ids, user_id, ownership.owner_of(conn, bucket_id) or "")
+    return trash.drop_counted(conn, [each for each in found if each.bucket_id not in kept])

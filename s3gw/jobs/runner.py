@@ -181,6 +181,9 @@ def _succeeded(conn: Connection, job: Job, kind: Kind, attempt: _Attempt) -> Non
 
 
 def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, progress: Any) -> None:
+    if job.asked_by is not None and asked_jobs.is_cancelled(conn, job):  # he doesn't want another attempt
+        asked_jobs.end(conn, job, CANCELLED, progress=progress, error=error)
+        return
     if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
         jobs.finish(conn, job, DEAD, error=error, progress=progress)
         return

@@ -85,7 +85,8 @@ def ask(
     conn: Connection, actor: Actor, kind: str, payload: Any, told: Any, *, singleton: str | None = None
 ) -> AskedJob:
     """In the name of the actor, who may have asked for the very same (`singleton`) before: then it is that one. `told`
-    is what the audit log has of it. Raises Conflict where another user did, or he has too many.
+    is what the audit log has of it. Raises Conflict where another user did, where that one is about to end because it
+    was cancelled, or where he has too many.
     """
     conn.execute(select(users.c.id).where(users.c.id == actor.id).with_for_update())  # they are counted one by one
     mine = (table.c.asked_by == actor.id, table.c.state.in_(_ACTIVE))
@@ -95,6 +96,8 @@ def ask(
         if row is not None:
             if row.asked_by != actor.id:
                 raise Conflict("another user has asked for it, and it isn't done yet")
+            if row.is_cancelled:
+                raise Conflict("it was cancelled just now, and hasn't ended yet: ask again")
             return _told(row)
     if conn.execute(select(func.count()).select_from(table).where(*mine)).scalar_one() >= MOST_OF_USER:
         raise Conflict(f"a user has {MOST_OF_USER} jobs at most that aren't done: wait, or cancel some")
@@ -172,6 +175,11 @@ def end(
         told = {"result": result, "refusal": refusal}
         values = {name: None if value is None else json.dumps(value) for name, value in told.items()}
         conn.execute(update(table).where(table.c.id == job.id).values(values))
+
+
+def is_cancelled(conn: Connection, job: Job) -> bool:
+    found = conn.execute(select(table.c.is_cancelled).where(table.c.id == job.id)).scalar_one_or_none()
+    return bool(found)
 
 
 def asker_of(conn: Connection, user_id: str) -> SessionUser | None:

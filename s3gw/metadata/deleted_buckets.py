@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from s3gw.metadata import buckets, identities, outbox, trash
+from s3gw.metadata import access_rules, buckets, grants, identities, outbox, trash
 from s3gw.metadata.buckets import Bucket, bucket_columns, owners
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import bucket_configurations, client_tokens, grants
+from s3gw.metadata.schema import bucket_configurations, client_tokens
 from s3gw.metadata.schema import buckets as table
 from s3gw.problems import Conflict, NotFound
 
@@ -35,8 +35,8 @@ class DeletedBucket(NamedTuple):
 def hide(change: Change, seconds: int) -> None:
     """A locked bucket in which nothing is but trash. A slash is in no bucket's name."""
     conn, bucket_id, at = change.conn, change.bucket_id, now(change.conn)
-    for one in (client_tokens, grants):
-        conn.execute(delete(one).where(one.c.bucket_id == bucket_id))
+    conn.execute(delete(client_tokens).where(client_tokens.c.bucket_id == bucket_id))
+    grants.forget_in(conn, bucket_id)
     values = {
         "name": f"deleted/{buckets.uuid_of(conn, bucket_id)}",
         "deleted_name": table.c.name,
@@ -139,4 +139,5 @@ def give(conn: Connection, before: str, after: str) -> int:
     of_these = configuration.kind == "ACL", configuration.bucket_id.in_(select(table.c.id).where(*this))
     named = update(bucket_configurations).where(*of_these)
     conn.execute(named.values(document=func.replace(configuration.document, *canonical)))
-    return conn.execute(update(table).where(*this).values(owner_id=after)).rowcount
+    values = {"owner_id": after, "rules_revision": access_rules.new_revision()}  # processes may know their ACLs
+    return conn.execute(update(table).where(*this).values(values)).rowcount

@@ -182,6 +182,13 @@ def forget_user(conn: Connection, user_id: str) -> None:
     conn.execute(delete(table).where(table.c.user_id == user_id))
 
 
+def forget_in(conn: Connection, bucket_id: int) -> None:
+    """All of a locked bucket that may come back, under the id by which processes have them in memory."""
+    for grant in sorted(of_bucket(conn, bucket_id), key=lambda grant: grant.user_id or grant.group_id or ""):
+        _renew_of(conn, grant)  # in one order, or two transactions could deadlock
+    conn.execute(delete(table).where(table.c.bucket_id == bucket_id))
+
+
 def page(
     conn: Connection, bucket_id: int | None, below: Sequence[tuple[str, str]] | None, offset: int, limit: int
 ) -> Page:

@@ -6,6 +6,7 @@ in steps that only read. Whoever is named in an ACL as the owner before is named
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select, tuple_, update
@@ -14,7 +15,7 @@ from s3gw.metadata import identities
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import buckets, objects, uploads
+from s3gw.metadata.schema import buckets, objects, trash, uploads
 
 
 class Owned(NamedTuple):
@@ -79,6 +80,14 @@ def give_versions(change: Change, versions: list[Owned], before: str, after: str
         values = {"owner_id": after, "acl": func.replace(objects.c.acl, *canonical)}
         given += change.conn.execute(update(objects).where(*this).values(values)).rowcount
     return given
+
+
+def give_trash(conn: Connection, trash_ids: Sequence[int], before: str, after: str) -> int:
+    """As `give_versions`, of what is in the trash, of any bucket."""
+    canonical = identities.canonical_id_of(conn, before), identities.canonical_id_of(conn, after)
+    values = {"owner_id": after, "acl": func.replace(trash.c.acl, *canonical)}
+    this = (trash.c.id.in_(trash_ids), trash.c.owner_id == before)
+    return conn.execute(update(trash).where(*this).values(values)).rowcount
 
 
 def give_upload(conn: Connection, upload_id: str, before: str, after: str) -> int:

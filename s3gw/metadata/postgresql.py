@@ -38,6 +38,10 @@ T = TypeVar("T")
 READERS = 8
 WRITERS = 8
 MAX_ATTEMPTS = 8
+# Locks of all connections have room in memory for some ten thousand (max_locks_per_transaction), without which nobody's
+# transactions go on. So writes of more keys than this take turns, whatever their keys are.
+_MANY = 100
+_MANY_AT_ONCE = -(2**63)
 # A node that is stopped in the middle of a transaction must not hold its locks for ever.
 _SESSION = (
     "SET lock_timeout = '30s'",
@@ -155,7 +159,7 @@ class PostgreSQLDatabase(Database):
     async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
         # A task of its own: whoever follows in the queue must not start before this write has ended, even when its
         # caller is cancelled.
-        task = asyncio.create_task(self._write_in_turn(fn, args, sorted({hashed(key) for key in keys})))
+        task = asyncio.create_task(self._write_in_turn(fn, args, _turns_of(keys)))
         self._writes.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
@@ -253,6 +257,12 @@ def refuse_unsafe(engine: Engine) -> None:
         one.rollback()
         if not other.exec_driver_sql(take).scalar_one():
             raise UnsuitableDatabase("PostgreSQL's advisory locks outlive their transaction.")
+
+
+def _turns_of(keys: Sequence[str]) -> list[int]:
+    """In the order in which they are taken: that of many keys first, so that who waits for it holds none."""
+    found = sorted({hashed(key) for key in keys})
+    return [_MANY_AT_ONCE, *found] if len(found) > _MANY else found
 
 
 def hashed(key: str) -> int:

@@ -24,13 +24,14 @@ from s3gw.metadata.outbox import ChangedObject, Noted
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import buckets as buckets_table
 from s3gw.metadata.schema import prefix_quotas, users
-from s3gw.metadata.usage import Usage
+from s3gw.metadata.trash import Trashed
+from s3gw.metadata.usage import NOTHING, Usage
 
 # Below nine tenths of a quota, and with so little each that all connections together can't have the last tenth at work,
 # writers don't wait for one another.
 _PARTS = 10
 _DROPPED = 10  # rows of the trash at once
-_MOST_DROPPED = 10_000  # by one write
+_MOST_DROPPED = 10_000  # by one write, of the bucket's trash, and of that of its owner's deleted buckets
 
 
 class NearLimit(Exception):
@@ -38,7 +39,7 @@ class NearLimit(Exception):
 
 
 class Quota(NamedTuple):
-    """`what` it is about, for people; what is used of it, and what a write adds."""
+    """`what` it is about, for people; what is used of it, and what a write adds. `prefix`: of what is below it."""
 
     what: str
     max_bytes: int | None
@@ -46,6 +47,12 @@ class Quota(NamedTuple):
     used_bytes: int
     used_objects: int
     more: Usage
+    prefix: str = ""
+
+    def less(self, gives: Usage) -> Quota:
+        """With as much less used as the trash has in it."""
+        bytes_, objects = self.used_bytes - gives.trash_bytes, self.used_objects - gives.trashed
+        return self._replace(used_bytes=bytes_, used_objects=objects)
 
     def limits(self) -> Iterator[tuple[str, int, int, int]]:
         """The unit, the most, what is used and what is added, as far as it is limited and anything is added."""
@@ -83,20 +90,49 @@ def require_room(
         return
     if conn.dialect == "postgresql":
         _take_turns(conn, bucket_id, state, is_alone)
+    dropping: _Dropping | None = None
     while True:
         try:
             _require(conn, bucket_id, state, noted, actor_id, is_alone)
             return
         except QuotaExceeded:
-            dropped = trash.drop_oldest(conn, bucket_id, _DROPPED) if len(noted) < _MOST_DROPPED else []
-            noted += dropped
-            if not dropped and not (state.is_owner_limited and _drop_of_deleted(conn, state)):
+            if conn.dialect == "postgresql" and not is_alone:  # others may be about to make room, or to take it
+                raise NearLimit from None
+            if dropping is None:
+                _require_possible(conn, bucket_id, state, noted, actor_id)
+                dropping = _Dropping(conn, bucket_id, state)
+            if not dropping.step(noted):
                 raise
 
 
-def _drop_of_deleted(conn: Connection, state: State) -> int:
-    """Of the owner's buckets that were deleted, whose trash counts against his quota."""
-    return trash.drop_of_deleted(conn, state.owner_id, _DROPPED)
+class _Dropping:
+    """Makes room a few files at a time, each step behind the one before: on PostgreSQL rows that are deleted already
+    would be looked at again by all that follow.
+    """
+
+    def __init__(self, conn: Connection, bucket_id: int, state: State) -> None:
+        self._conn, self._bucket_id, self._state = conn, bucket_id, state
+        self._dropped = self._last = self._last_of_deleted = 0
+
+    def step(self, noted: list[Noted]) -> bool:
+        """First of the bucket's trash, then of that of its owner's deleted buckets; False: there is none."""
+        found = self._oldest()
+        if found:
+            self._last = found[-1].id
+            noted += trash.drop(self._conn, found)
+            return True
+        if self._state.is_owner_limited:
+            found = trash.lock_of_deleted(self._conn, self._state.owner_id, self._last_of_deleted, _DROPPED)
+            if found:
+                self._last_of_deleted = found[-1].id
+                trash.drop_counted(self._conn, found)
+        return bool(found)
+
+    def _oldest(self) -> list[Trashed]:
+        limit = min(_DROPPED, _MOST_DROPPED - self._dropped)
+        found = trash.lock_oldest(self._conn, self._bucket_id, self._last, limit) if limit else []
+        self._dropped += len(found)
+        return found
 
 
 def _adds(more: Usage) -> bool:
@@ -118,16 +154,22 @@ def require_room_for(conn: Connection, bucket_id: int, key: str, more: Usage, ac
     state = buckets.state_of(conn, bucket_id)
     if state is None or not state.has_quotas:
         return
-    there = usage.of_bucket(conn, bucket_id)
-    more = more._replace(trash_bytes=-there.trash_bytes, trashed=-there.trashed)
     if _adds(more):
-        for quota in _quotas(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], more):
-            if quota.what == _OF_OWNER:
-                gives = trash.of_deleted(conn, state.owner_id)
-                quota = quota._replace(
-                    used_bytes=quota.used_bytes - gives.trash_bytes, used_objects=quota.used_objects - gives.trashed
-                )
-            quota.require(state.owner_id == actor_id)
+        _require_possible(conn, bucket_id, state, [Noted(ChangedObject("created", key), more)], actor_id)
+
+
+def _require_possible(conn: Connection, bucket_id: int, state: State, noted: Sequence[Noted], actor_id: str) -> None:
+    """With all room made that the trash can make: where that isn't enough, none is dropped by a transaction that would
+    be long, and undone at its end. Raises QuotaExceeded.
+    """
+    # What gives is read before what is used, so what is dropped between the two refuses nobody.
+    of_deleted = trash.oldest_of_deleted(conn, state.owner_id, _MOST_DROPPED) if state.is_owner_limited else NOTHING
+    of_bucket = trash.oldest_below(conn, bucket_id, "", _MOST_DROPPED)
+    for quota in _quotas(conn, bucket_id, state, noted, usage.sum_of(each.more for each in noted)):
+        gives = of_bucket if quota.prefix == "" else trash.oldest_below(conn, bucket_id, quota.prefix, _MOST_DROPPED)
+        if quota.what == _OF_OWNER:
+            gives = usage.sum_of((gives, of_deleted))
+        quota.less(gives).require(state.owner_id == actor_id)
 
 
 _OF_OWNER = "the bucket's owner"
@@ -162,7 +204,7 @@ def _quotas(conn: Connection, bucket_id: int, state: State, noted: Sequence[Note
         yield Quota("the bucket", state.max_bytes, state.max_objects, used.all_bytes, used.all_objects, more)
     for quota in of_prefixes(conn, bucket_id) if state.has_prefix_quotas else ():
         added = usage.sum_of(each.more for each in noted if each.changed.key.startswith(quota.prefix))
-        yield Quota(f"{quota.prefix!r} in the bucket", *quota[1:], added)
+        yield Quota(f"{quota.prefix!r} in the bucket", *quota[1:], added, quota.prefix)
 
 
 def of_prefixes(conn: Connection, bucket_id: int) -> list[PrefixQuota]:

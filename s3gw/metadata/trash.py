@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Text, bindparam, delete, func, insert, select
 
 from s3gw.metadata import contents, outbox
 from s3gw.metadata.database import Connection
@@ -67,7 +67,7 @@ _of_key = Prepared(
 )
 _oldest = Prepared(
     select(*_columns)
-    .where(trash.c.bucket_id == bindparam("bucket_id"))
+    .where(trash.c.bucket_id == bindparam("bucket_id"), trash.c.id > bindparam("after"))
     .order_by(trash.c.id)
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
@@ -85,12 +85,36 @@ _in_deleted = trash.c.bucket_id.in_(
 )
 _of_deleted = Prepared(
     select(*_columns)
-    .where(_in_deleted)
+    .where(_in_deleted, trash.c.id > bindparam("after"))
     .order_by(trash.c.id)
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
 )
-_sum_of_deleted = Prepared(select(func.coalesce(func.sum(trash.c.size), 0), func.count()).where(_in_deleted))
+
+_prefix: BindParameter[str] = bindparam("prefix", type_=Text)
+
+
+def _sum_of(rows: Select[Any]) -> Prepared:
+    """Of the first of these rows: of all the trash it would be a long look."""
+    first = rows.order_by(trash.c.id).limit(bindparam("batch")).subquery()
+    below = func.substr(first.c.key, 1, func.length(_prefix)) == _prefix
+    return Prepared(select(func.coalesce(func.sum(first.c.size), 0), func.count()).select_from(first).where(below))
+
+
+_sized = select(trash.c.size, trash.c.key)
+_sum_of_bucket = _sum_of(_sized.where(trash.c.bucket_id == bindparam("bucket_id")))
+_sum_of_deleted = _sum_of(_sized.where(_in_deleted))
+_walk = Prepared(
+    select(trash.c.id, trash.c.owner_id)
+    .where(trash.c.id > bindparam("after"))
+    .order_by(trash.c.id)
+    .limit(bindparam("batch"))
+)
+_owned = Prepared(
+    select(*_columns)
+    .where(trash.c.id == bindparam("trash_id"), trash.c.owner_id == bindparam("owner_id"))
+    .with_for_update()
+)
 
 
 def put(
@@ -180,34 +204,55 @@ def drop(conn: Connection, found: Sequence[Trashed]) -> list[Noted]:
     return [each.gone for each in dropped]
 
 
+def walk(conn: Connection, after: int, limit: int) -> list[tuple[int, str]]:
+    """Of any bucket, behind an id: the ids, and whose they were."""
+    return [(int(row[0]), str(row[1])) for row in _walk.all(conn, after=after, batch=limit)]
+
+
+def lock_owned(conn: Connection, trash_ids: Sequence[int], owner_id: str) -> list[Trashed]:
+    """Those that are there and are that user's."""
+    found = (_owned.one_or_none(conn, trash_id=trash_id, owner_id=owner_id) for trash_id in trash_ids)
+    return [Trashed._make(row) for row in found if row is not None]
+
+
 def drop_oldest(conn: Connection, bucket_id: int, limit: int) -> list[Noted]:
     """For good; what the outbox is to be told."""
-    return _drop(conn, _oldest.all(conn, bucket_id=bucket_id, batch=limit))
+    return drop(conn, lock_oldest(conn, bucket_id, 0, limit))
 
 
-def drop_of_deleted(conn: Connection, owner_id: str, limit: int) -> int:
-    """Of the buckets of a user that were deleted the oldest, for good, counted here; how many."""
-    return _drop_counted(conn, _of_deleted.all(conn, owner_id=owner_id, batch=limit))
+def lock_oldest(conn: Connection, bucket_id: int, after: int, limit: int) -> list[Trashed]:
+    """Of a bucket, behind an id."""
+    return [Trashed._make(row) for row in _oldest.all(conn, bucket_id=bucket_id, after=after, batch=limit)]
 
 
-def of_deleted(conn: Connection, owner_id: str) -> Usage:
-    """What is in the trash of the buckets of a user that were deleted."""
-    size, count = _sum_of_deleted.all(conn, owner_id=owner_id)[0]
+def lock_of_deleted(conn: Connection, owner_id: str, after: int, limit: int) -> list[Trashed]:
+    """As `lock_oldest`, of the buckets of a user that were deleted."""
+    return [Trashed._make(row) for row in _of_deleted.all(conn, owner_id=owner_id, after=after, batch=limit)]
+
+
+def oldest_below(conn: Connection, bucket_id: int, prefix: str, most: int) -> Usage:
+    """What is below a prefix among so many that came first."""
+    return _usage(_sum_of_bucket.all(conn, bucket_id=bucket_id, prefix=prefix, batch=most))
+
+
+def oldest_of_deleted(conn: Connection, owner_id: str, most: int) -> Usage:
+    """So many that came first, of the buckets of a user that were deleted."""
+    return _usage(_sum_of_deleted.all(conn, owner_id=owner_id, prefix="", batch=most))
+
+
+def _usage(rows: list[tuple[Any, ...]]) -> Usage:
+    size, count = rows[0]
     return Usage(trash_bytes=int(size), trashed=int(count))
 
 
 def drop_expired(conn: Connection, before: int, limit: int) -> int:
     """What is over, of any bucket, counted here; how many."""
-    return _drop_counted(conn, _expired.all(conn, before=before, batch=limit))
+    return drop_counted(conn, [Trashed._make(row) for row in _expired.all(conn, before=before, batch=limit)])
 
 
-def _drop_counted(conn: Connection, rows: list[tuple[Any, ...]]) -> int:
-    dropped = _drop(conn, rows)
-    for row, noted in zip(rows, dropped, strict=True):
-        outbox.count(conn, Trashed._make(row).bucket_id, noted.changed.key, noted.more)
+def drop_counted(conn: Connection, found: Sequence[Trashed]) -> int:
+    """As `drop`, of those that are locked, counted here; how many."""
+    dropped = drop(conn, found)
+    for each, noted in zip(found, dropped, strict=True):
+        outbox.count(conn, each.bucket_id, noted.changed.key, noted.more)
     return len(dropped)
-
-
-def _drop(conn: Connection, rows: list[tuple[Any, ...]]) -> list[Noted]:
-    """Rows that are locked."""
-    return drop(conn, [Trashed._make(row) for row in rows])

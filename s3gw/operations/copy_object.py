@@ -38,7 +38,9 @@ _CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 
 
 class _Asked(NamedTuple):
-    """What the request says of the copy. `gives_fields` when it names something that the source may have otherwise."""
+    """What the request says of the copy. `gives_fields` when it names something that the source may have otherwise;
+    `largest`: a source may have so many bytes.
+    """
 
     source: Source
     key: str
@@ -50,6 +52,7 @@ class _Asked(NamedTuple):
     redirect: str | None
     check_source: SourceCondition
     holds: Precondition | None
+    largest: int
 
 
 class Computed(NamedTuple):
@@ -92,6 +95,7 @@ def _asked(call: Call, input: Any, new_acl: NewAcl) -> _Asked:
         redirect=redirect,
         check_source=for_source(input, call.now),
         holds=for_write(input, call.now),
+        largest=input.get("LargestSource", _LARGEST_SOURCE),
     )
 
 
@@ -120,7 +124,7 @@ def _copy_version(change: Change, asked: _Asked, computed: Computed | None) -> t
     original = find_source(change.conn, asked.source)
     change.check("source", original)
     asked.check_source(original)
-    if original.size > _LARGEST_SOURCE:
+    if original.size > asked.largest:
         raise InvalidRequest(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
         )

@@ -14,7 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from s3gw.errors import AccessDenied, NoSuchKey
+from s3gw.errors import AccessDenied, NoSuchKey, PreconditionFailed
 from s3gw.metadata import files, objects
 from s3gw.metadata.objects import NewObject, ObjectVersion, Stored
 from s3gw.operations.allowed_types import patterns_of, require_allowed
@@ -114,8 +114,11 @@ async def delete_file(call: Call, input: Any) -> Output:
 
 
 def _require_file(input: Any, top: ObjectVersion | None) -> None:
+    """Where `Seen` is in the input, it is still that, with its tags and its ACL."""
     if top is None or top.is_delete_marker or top.file_id != input["FileId"]:
         raise NoSuchKey(Key=input["Key"])
+    if input.get("Seen") not in (None, top):
+        raise PreconditionFailed()
 
 
 HEAD_FILE = Row(head_file, OPERATIONS["HeadObject"].needs)
@@ -125,3 +128,4 @@ TAGS_OF_FILES = Row(allow_files, (Need("s3:GetObjectTagging", "keys"),))
 READ_EACH = Row(allow_each, (Need("s3:GetObject", "keys", "s3:GetObjectVersion"),))
 TAGS_OF_EACH = Row(allow_each, (Need("s3:GetObjectTagging", "keys", "s3:GetObjectVersionTagging"),))
 DELETE_FILE = Row(delete_file, OPERATIONS["DeleteObject"].needs)
+MAY_DELETE_FILE = Row(head_file, DELETE_FILE.needs)

@@ -38,9 +38,9 @@ class Rights(NamedTuple):
 
 
 async def rights_on(
-    services: OperationServices, principal: Principal, bucket: Bucket, address: str, now: int
+    services: OperationServices, principal: Principal, bucket: Bucket, context: GivenContext, now: int
 ) -> Rights:
-    call = Call(services, principal, {}, "", now, bucket=bucket, context=GivenContext(source_ip=address))
+    call = Call(services, principal, {}, "", now, bucket=bucket, context=context)
     await load_rules(call, _SETS_POLICY)
     policy, lists = (decide_on(call, row.needs[0], None, facts_of)[0] for row in (_SETS_POLICY, _LISTS))
     in_account = principal.account_owner_id == bucket.owner_id or principal.role == "admin"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from s3gw.auth.principal import Principal
-from s3gw.errors import PreconditionFailed
+from s3gw.errors import NoSuchUpload, PreconditionFailed
 from s3gw.metadata import resumable_uploads
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.objects import ObjectVersion
@@ -107,18 +107,33 @@ class UploadStore:
         return await self._come(call, resumable.FINISH if ends else resumable.APPEND)
 
     async def join(self, described: Described, told: str, ids: Sequence[str]) -> Come:
-        """Raises Conflict where one of them isn't whole, or no part. Who asks the same again is told what was made."""
+        """Raises Conflict where one of them isn't whole, or no part. Who asks the same again, even at the same time, is
+        told what was made.
+        """
         parts = [await self.find(id) for id in ids]
-        made = {part.final_id for part in parts}
-        if len(made) == 1 and (final := made.pop()) is not None:
-            joined = await self.find(final)
-            if joined.described == told and joined.joined_of == ids_of(parts):
-                return Come(joined)
+        if (joined := await self._joined(parts, told)) is not None:
+            return Come(joined)
         if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
             raise Conflict("a partial upload isn't whole, or was used before")
         new = New(None, "final", described.overwrite, told, self._made_by)
         call = self._asker.call("CompleteMultipartUpload", self._bucket, **_input(described), New=new, Parts=parts)
-        return await self._come(call, resumable.JOIN)
+        try:
+            return await self._come(call, resumable.JOIN)
+        except (Conflict, FileAlreadyExists, NoSuchUpload) as error:
+            joined = await self._joined([await self.find(id) for id in ids], told)
+            if joined is not None:
+                return Come(joined)
+            if isinstance(error, NoSuchUpload):  # somebody else has joined one of them just now
+                raise Conflict("a partial upload was used just now") from None
+            raise
+
+    async def _joined(self, parts: Sequence[Resumable], told: str) -> Resumable | None:
+        """What was made of these and no others, if it was described in the same words."""
+        made = {part.final_id for part in parts}
+        if len(made) != 1 or (final := made.pop()) is None:
+            return None
+        joined = await self.find(final)
+        return joined if joined.described == told and joined.joined_of == ids_of(parts) else None
 
     async def terminate(self, found: Resumable) -> None:
         named = {"Key": found.key, "UploadId": found.upload_id}

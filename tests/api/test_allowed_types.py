@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from s3gw.operations.allowed_types import kinds_of
-from tests.api.files import Filed, people
+from tests.api.files import Filed, new_bucket, people
 from tests.api.files import filed as filed
 from tests.api.people import refusal
+from tests.api.test_jobs import ended
 
 __all__ = ["filed", "people"]
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(9000)
@@ -115,6 +116,21 @@ def test_archives_and_drop_boxes_take_no_others(images: Filed) -> None:
         form = {"file": ("a.png", content, "image/png")}
         assert httpx.post(f"{link['url']}/upload", files=form).status_code == status
     assert images.listed() == ["in/a.png"]
+
+
+@pytest.mark.parametrize("action", ["copy", "move"])
+def test_a_batch_brings_no_others_from_another_bucket(images: Filed, action: str) -> None:
+    name = f"{images.name}-from"
+    source = images._replace(id=new_bucket(images.owner, name, images.s3), name=name)
+    for key, content in (("a", HTML), ("b", b"hello"), ("c", PNG)):
+        source.put(key, content, ContentType="image/png")
+    source.put("d", PNG, ContentType="text/html")
+    order = {"action": action, "query": {"prefix": ""}, "destination": {"bucket_id": images.id, "prefix": ""}}
+    job = ended(images.owner, images.owner.ask("POST", f"/buckets/{source.id}/batch", json=order).json()["id"])
+    failed = {(each["file_path"], each["error_code"]) for each in job["result"]["failures"]}
+    assert failed == {(key, REFUSED[1]) for key in ("a", "b", "d")}
+    assert images.listed() == ["c"]
+    assert source.listed() == (["a", "b", "d"] if action == "move" else ["a", "b", "c", "d"])
 
 
 def test_a_file_is_not_said_to_be_another_afterwards(images: Filed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import httpx
@@ -102,6 +103,26 @@ def test_it_comes_back_with_what_was_set_for_it_and_its_trash(deleted: Deleted) 
     assert deleted.restore() == HIDDEN  # it isn't deleted
 
 
+def test_grants_that_workers_have_in_memory_end_too(
+    api: httpx.Client, ask: Ask, reader: Person, server: RunningServer
+) -> None:
+    """Its id, by which grants are known, comes back with it."""
+    owner = new_person(api, ask, "owner")
+    made = owner.ask("POST", "/buckets", json={"name": f"granted-{owner.id[:8]}"}).json()
+    path = f"/buckets/{made['id']}"
+    assert owner.status("POST", f"{path}/share", json={"user_id": reader.id, "permission": "admin"})[0] == 201
+
+    def asked() -> set[int]:
+        """By connections of their own, which go to all workers."""
+        url = f"{server.admin}/api/v1{path}/files"
+        return {httpx.get(url, headers=reader.headers).status_code for _ in range(6)}
+
+    assert asked() == {200}
+    assert owner.status("DELETE", path)[0] == 204
+    assert owner.status("POST", f"{path}/restore", json={})[0] == 200
+    assert asked() == {404}
+
+
 def test_its_name_is_free_and_it_comes_back_under_another(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:
     other = new_person(api, ask, "other")
     assert other.status("POST", "/buckets", json={"name": deleted.name})[0] == 201
@@ -109,6 +130,30 @@ def test_its_name_is_free_and_it_comes_back_under_another(deleted: Deleted, api:
     assert deleted.restore(name="No Name") == INVALID
     assert deleted.restore(name=f"{deleted.name}-2")[0] == 200
     assert deleted.owner.ask("GET", f"/buckets/by-name/{deleted.name}-2").json()["id"] == deleted.id
+
+
+def test_under_another_name_its_policy_is_about_that(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:
+    """What it denies it goes on denying."""
+    assert deleted.restore()[0] == 200
+
+    def denied(resource: str) -> None:
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+        deleted.s3.put_bucket_policy(Bucket=deleted.name, Policy=policy)
+        assert deleted.owner.status("DELETE", deleted.path)[0] == 204
+
+    denied(f"arn:aws:s3:::{deleted.name}/*")
+    assert deleted.restore(name=f"{deleted.name}-3")[0] == 200
+    (statement,) = json.loads(deleted.s3.get_bucket_policy(Bucket=f"{deleted.name}-3")["Policy"])["Statement"]
+    assert statement["Resource"] == f"arn:aws:s3:::{deleted.name}-3/*"
+    assert deleted.owner.status("POST", f"{deleted.path}/files/{deleted.file}/restore")[0] == 200
+    assert deleted.owner.status("GET", f"{deleted.path}/files/{deleted.file}/download") == FORBIDDEN
+    assert deleted.owner.status("DELETE", f"{deleted.path}/files/{deleted.file}")[0] == 204
+    assert deleted.owner.status("DELETE", deleted.path)[0] == 204
+    assert deleted.restore(name=deleted.name)[0] == 200
+    denied(f"arn:aws:s3:::{deleted.name[:-1]}?/*")
+    assert deleted.restore(name=f"{deleted.name}-4") == CONFLICT
+    assert deleted.restore()[0] == 200
 
 
 def test_who_may_restore_it(deleted: Deleted, api: httpx.Client, ask: Ask) -> None:

@@ -17,6 +17,7 @@ from s3gw.api import rate_limit
 from s3gw.api.route import LARGEST_BODY
 from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register
+from tests.gateways import client_of
 from tests.servers import RunningServer, running_server
 
 ORIGIN, RATE = "https://app.example.com", 25
@@ -279,3 +280,30 @@ def test_what_is_no_request_is_refused_in_json_too(
     assert refusal(answer) == told
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_policy_about_tls_sees_how_the_request_came_to_whatever_route(
+    server: RunningServer, api: httpx.Client
+) -> None:
+    owner = register(api)
+    bucket = owner.http.post("/buckets", json={"name": f"tls-{owner.id[:8]}"}).json()
+    of_bucket = [f"arn:aws:s3:::{bucket['name']}", f"arn:aws:s3:::{bucket['name']}/*"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": of_bucket}
+    deny |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    client_of(server).put_bucket_policy(Bucket=bucket["name"], Policy=document)
+    path, link = f"/buckets/{bucket['id']}", {"kind": "folder", "prefix": ""}
+    with client_from(server, next(_addresses), "https") as secure:
+        for client, statuses in ((api, [403] * 4), (secure, [200, 202, 201, 202])):
+            asked = [
+                client.get(f"{path}/storage", headers=owner.bearer),
+                client.post(f"{path}/storage/measure", headers=owner.bearer),
+                client.post(f"{path}/links", headers=owner.bearer, json=link),
+                client.delete(path, params={"force": True}, headers=owner.bearer),
+            ]
+            assert [answer.status_code for answer in asked] == statuses
+        job_id, deadline = asked[-1].json()["id"], time.monotonic() + 20
+        while (job := secure.get(f"/jobs/{job_id}", headers=owner.bearer).json())["state"] in ("queued", "running"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert (job["state"], job["error"]) == ("done", None)

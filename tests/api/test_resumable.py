@@ -277,6 +277,25 @@ def test_an_upload_that_is_ended_leaves_nothing(filed: Filed, ask: Any) -> None:
     assert (filed.owner.ask("HEAD", where, headers=TUS).status_code, stored(filed)) == (404, b"x")
 
 
+def test_who_joins_the_same_at_once_is_told_of_the_one_that_was_made(filed: Filed) -> None:  # noqa: F811
+    """As a client does that repeats a request before the first has ended; of two others one is too late."""
+    parts = [begun(filed, 5, None, headers={"Upload-Concat": "partial"}) for _ in range(2)]
+    for part in parts:
+        assert append(filed, part, 0, b"bytes").status_code == 204
+    final = {**TUS, "Upload-Concat": "final;" + " ".join(f"/api/v1{part}" for part in parts)}
+
+    def join(path: str) -> httpx.Response:
+        headers = {**final, "Upload-Metadata": described(path=path)}
+        return filed.owner.ask("POST", f"/buckets/{filed.id}/uploads", headers=headers)
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(join, ["a", "b"] * 4))
+    made = {answer.headers["Location"] for answer in answers if answer.status_code == 201}
+    assert len(made) == 1 and len(filed.listed()) == 1
+    assert {refusal(answer) for answer in answers if answer.status_code != 201} == {(409, "CONFLICT")}
+    assert sum(answer.status_code == 201 for answer in answers) == 4
+
+
 def test_partial_uploads_are_joined_without_moving_bytes(filed: Filed, ask: Any) -> None:  # noqa: F811
     pieces = [LONG[:1_000_000], b"small", LONG[1_000_000:]]
     parts = [begun(filed, len(piece), None, headers={"Upload-Concat": "partial"}) for piece in pieces]

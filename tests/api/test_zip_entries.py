@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from typing import Any
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from s3gw.archives import stored_zip
+from s3gw.archives.stored_zip import StoredZip
 from tests.api.files import Filed, people
 from tests.api.files import filed as filed
 
@@ -152,3 +154,23 @@ def test_a_directory_has_so_many_bytes_at_most(filed: Filed) -> None:
         assert entries(filed, line * count + end, per_page=1).status_code == status
     far = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, 0xFFFF_FFF0, 0, 0)
     assert entries(filed, line + far).status_code == 422
+
+
+@pytest.mark.anyio
+async def test_while_an_entry_is_sent_the_others_take_no_memory() -> None:
+    body = zip_of({f"in/{number}": b"" for number in range(3000)} | {"a": b"1"})
+
+    async def fetch(offset: int, length: int) -> bytes:
+        return body[offset : offset + length]
+
+    archive = StoredZip(len(body), fetch)
+    tracemalloc.start()
+    try:
+        found = await archive.find("a")
+        assert found is not None
+        pieces = archive.read(found)
+        assert await anext(pieces) == b"1"
+        assert tracemalloc.get_traced_memory()[0] < 300_000
+    finally:
+        tracemalloc.stop()
+    await pieces.aclose()

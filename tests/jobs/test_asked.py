@@ -131,6 +131,28 @@ async def test_one_that_runs_ends_when_it_looks(asking: Asking) -> None:
     assert (told.state, told.progress, steps) == ("cancelled", {"done": 1, "total": 9}, 1)
 
 
+async def test_one_that_was_cancelled_is_not_tried_again(asking: Asking) -> None:
+    async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
+        progress({"done": 1, "total": 2})
+        await asking.database.write(asked_jobs.cancel, Actor(asking.user.id, "user", "api"), job.id)
+        raise ServiceUnavailable
+
+    does(work)
+    job = await asking.ask("work")
+    await asking.run()
+    told = await asking.told(job)
+    assert (told.state, told.progress) == ("cancelled", {"done": 1, "total": 2})
+
+
+async def test_one_that_is_about_to_end_by_cancelling_is_not_told_to_who_asks_again(asking: Asking) -> None:
+    job = await asking.ask("work", singleton="this")
+    await asking.lease()
+    assert (await asking.ask("work", singleton="this")).id == job.id
+    await asking.database.write(asked_jobs.cancel, Actor(asking.user.id, "user", "api"), job.id)
+    with pytest.raises(Conflict, match="cancelled just now"):
+        await asking.ask("work", singleton="this")
+
+
 async def test_one_that_was_cancelled_before_its_process_died_is_not_begun_again(asking: Asking) -> None:
     does(refused(AssertionError("it was begun")))
     job = await asking.ask("work")

@@ -17,6 +17,7 @@ from s3gw.metadata import configurations, identities, objects, schema
 from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.database import Connection
 from s3gw.metadata.file_filters import Wanted
+from s3gw.operations import copy_object
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import Process
 
@@ -158,12 +159,21 @@ async def test_files_are_copied_to_another_bucket(asking: Asking) -> None:
     assert await asking.keys() == keys("a")
 
 
+@pytest.mark.parametrize("to", ["bucket", "other"])
+async def test_files_are_copied_whatever_their_size(asking: Asking, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3's limit of 5 GiB is for S3's clients, who copy more by parts."""
+    monkeypatch.setattr(copy_object, "_LARGEST_SOURCE", 0)
+    await asking.put(["a"])
+    assert (await done(asking, "copy", prefix="a", to=to, to_prefix="b"))["succeeded"] == 1
+    assert "b" in await asking.keys(to)
+
+
 async def test_files_are_moved_to_another_bucket(asking: Asking) -> None:
     await asking.put(keys("a"))
     await forbid(asking, "s3:DeleteObject", "a/key5")
     report = await done(asking, "move", prefix="a/", to="other", to_prefix="")
     assert failed(report) == [("a/key5", "PERMISSION_DENIED")]
-    assert await asking.keys("other") == [key[2:] for key in keys("a")]
+    assert await asking.keys("other") == [key[2:] for key in keys("a") if key != "a/key5"]
     assert await asking.keys() == ["a/key5"]
 
 
@@ -215,7 +225,7 @@ async def test_of_several_contents_in_the_trash_the_last_comes_back(asking: Aski
     assert found is not None and found.user_metadata == '{"of":"2"}'
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "with other tags"])
 async def test_a_file_that_is_overwritten_while_it_is_moved_away_stays(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -229,6 +239,8 @@ async def test_a_file_that_is_overwritten_while_it_is_moved_away_stays(
         await original(*given)
         if when == "after":
             await asking.put(["a"], etag="new")
+        elif when == "with other tags":
+            await asking.put(["a"], tags='[["new","1"]]')
 
     monkeypatch.setattr(batch_actions, "_copy", overwriting)
     report = await done(asking, "move", to="other")
@@ -321,3 +333,13 @@ async def test_what_was_done_before_a_kill_does_no_harm(
     here = {"move": [], "delete": [], "copy": keys("a")}[action]
     assert await asking.keys() == [*here, *(keys("b") if more.get("to_prefix") else [])]
     assert await asking.keys("other") == ([key[2:] for key in keys("a")] if "to" in more else [])
+
+
+@pytest.mark.parametrize("action", ["move", "copy"])
+async def test_what_is_moved_up_isnt_moved_again_where_its_query_would_find_it(asking: Asking, action: str) -> None:
+    inner = [f"a/a/key{number}" for number in range(8)]
+    await asking.put([*inner, "a/a/a/deep", "a/z"])
+    report = await done(asking, action, prefix="a/", to_prefix="")
+    assert (report["succeeded"], report["failed"]) == (10, 0)
+    moved = sorted([*keys("a", 8), "a/a/deep", "z"])
+    assert await asking.keys() == (moved if action == "move" else sorted({*moved, *inner, "a/a/a/deep", "a/z"}))

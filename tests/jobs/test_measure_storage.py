@@ -36,3 +36,12 @@ async def test_of_a_bucket_that_is_gone_it_fails(asking: Asking) -> None:
     await asking.run()
     told = await asking.told(job)
     assert (told.state, told.refusal["error_code"]) == ("failed", "NOT_FOUND")
+
+
+async def test_its_progress_says_nothing_of_the_owner_s_other_buckets(asking: Asking) -> None:
+    """Who may list this one may ask for the job, and see no other bucket."""
+    await asking.put(["a", "b/c"])
+    await asking.put([f"key{number}" for number in range(9)], "other")
+    job = await asking.ask("measure_storage", {"bucket_id": asking.uuids["bucket"], "is_of_all": False})
+    await asking.run()
+    assert (await asking.told(job)).progress == {"done": 2}

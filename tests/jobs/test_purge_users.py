@@ -22,7 +22,9 @@ from s3gw.metadata import (
     jobs,
     objects,
     schema,
+    trash,
     uploads,
+    usage,
 )
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock
@@ -217,6 +219,9 @@ async def test_a_bucket_that_was_deleted_and_can_be_restored_goes_with_the_rest(
         return buckets.uuid_of(conn, bucket_id)
 
     bucket_uuid = await process.database.write(delete_one)
+    before = await process.database.read(deleted_buckets.find, bucket_uuid)
+    assert before is not None
+    revision = before.bucket.rules_revision
     await world.delete(data)
     await purge(process)
     assert await names(process) == ["admin", "other"]
@@ -226,6 +231,39 @@ async def test_a_bucket_that_was_deleted_and_can_be_restored_goes_with_the_rest(
         assert found.bucket.owner_name == owner
         acl = await process.database.read(configurations.find, found.bucket.id, "ACL")
         assert acl == [[world.admin.canonical_id, "FULL_CONTROL"]]
+        assert found.bucket.rules_revision != revision
+
+
+@pytest.mark.parametrize(
+    ("data", "defaults", "owner"),
+    [("keep", "classic", "admin"), ("delete", "classic", None), ("delete", "aws", "other")],
+)
+async def test_what_is_in_the_trash_of_another_s_bucket_goes_with_the_rest(
+    process: Process, world: World, data: str, defaults: str, owner: str | None
+) -> None:
+    """Or it would be restored as somebody's who isn't there, whom nobody can ask for it."""
+
+    def fill(conn: Connection) -> int:
+        given = {"name": "kept", "owner_id": world.other.id, "region": "us-east-1", "defaults": defaults}
+        bucket_id = buckets.create(conn, **given, now=now(conn), trash_seconds=60)
+        content_id = conn.execute(select(schema.contents.c.id)).scalar_one()
+        for user in (world.gone, world.other):
+            world.put(conn, content_id, bucket_id, f"of {user.name}", user)
+            done = change(conn, bucket_id, f"of {user.name}", user.id)
+            objects.delete_latest(done, f"of {user.name}")
+            done.finish()
+        return bucket_id
+
+    bucket_id = await process.database.write(fill)
+    await world.delete(data)
+    await purge(process)
+    found = {each.key: each for each in await process.database.read(trash.list_after, bucket_id, None, 10)}
+    expected = {"of other": "other"} | ({} if owner is None else {"of gone": owner})
+    users = {user.id: user for user in await process.database.read(identities.list_users)}
+    assert {key: users[each.owner_id].name for key, each in found.items()} == expected
+    for each in found.values():
+        assert json.loads(each.acl or "")[0][0] == users[each.owner_id].canonical_id
+    assert (await process.database.read(usage.of_bucket, bucket_id)).trashed == len(found)
 
 
 @pytest.mark.parametrize("data", ["keep", "delete"])

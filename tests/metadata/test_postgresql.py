@@ -47,6 +47,27 @@ def _put(conn: Connection, name: str, value: str = "v") -> None:
     _set.run(conn, name=name, value=value)
 
 
+async def test_writes_of_many_keys_take_turns_so_that_postgresql_has_room_for_all_locks(
+    database: PostgreSQLDatabase,
+) -> None:
+    held: list[int] = []
+
+    def count(conn: Connection) -> None:
+        time.sleep(0.02)  # in which others would begin
+        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        advisory = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND {here}"
+        held.append(conn.execute(text(advisory)).scalar_one())
+
+    async def write(number: int, keys: int) -> None:
+        await database.write(count, keys=[f"{number}/{key}" for key in range(keys)])
+
+    await asyncio.gather(*(write(number, 3000) for number in range(WRITERS)))
+    assert max(held) <= 3001
+    held.clear()
+    await asyncio.gather(*(write(number, 100) for number in range(WRITERS)))
+    assert max(held) > 100
+
+
 async def test_writers_that_deadlock_are_run_again(database: PostgreSQLDatabase) -> None:
     await database.write(_put, "a")
     await database.write(_put, "b")

@@ -193,11 +193,56 @@ async def test_one_write_drops_10_000_files_at_most(files: Database, monkeypatch
         await do(files, f"key{number}", objects.delete_latest, f"key{number}")
     await files.write(quotas.set_of_bucket, 1, 5, None)
     with pytest.raises(QuotaExceeded):
-        await put(files, "new", b"xxx")
-    assert len(await the_trash(files)) == 5, "what it dropped is there again"
-    await put(files, "new", b"xx")
-    assert len(await the_trash(files)) == 3
+        await put(files, "new", b"xxxx")
+    assert len(await the_trash(files)) == 5
+    await put(files, "new", b"xxx")
+    assert len(await the_trash(files)) == 2
     assert await in_order(files)
+
+
+@pytest.mark.parametrize("kind", ["bucket", "prefix", "user"])
+async def test_where_the_trash_cannot_make_room_none_of_it_is_dropped(
+    files: Database, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or each refused write would be a transaction as long as there is trash, which others wait for."""
+    for key in ("trash", "in/trash"):
+        await put(files, key, b"x")
+        await do(files, key, objects.delete_latest, key)
+    await put(files, "in/there", b"xxx")
+    await files.write(_trash_of_deleted_bucket)
+    limits = {"bucket": (5, None, 1000), "prefix": (None, 4, 1000), "user": (None, None, 6)}
+    await files.write(_limit, *limits[kind])
+    fits = {"bucket": 2, "prefix": 1, "user": 3}[kind]
+    dropped: list[str] = []
+    original = trash.drop
+
+    def drop(conn: Connection, found: Any) -> Any:
+        dropped.extend(each.key for each in found)
+        return original(conn, found)
+
+    monkeypatch.setattr(trash, "drop", drop)
+    with pytest.raises(QuotaExceeded):
+        await put(files, "in/new", b"x" * (fits + 1))
+    assert not dropped
+    await put(files, "in/new", b"x" * fits)
+    assert set(dropped) == {"trash", "in/trash"} | ({"deleted"} if kind == "user" else set())
+
+
+def _trash_of_deleted_bucket(conn: Connection) -> None:
+    bucket = {"id": 2, "name": "deleted/2", "owner_id": "u", "region": "r", "versioning": "", "created_at": 1}
+    conn.execute(schema.buckets.insert().values(bucket | {"deleted_at": 1, "deleted_name": "other"}))
+    usage.begin(conn, 2)
+    usage.add(conn, 2, Usage(trash_bytes=1, trashed=1))
+    row = conn.execute(select(schema.trash).limit(1)).one()._asdict()
+    conn.execute(schema.trash.insert().values(row | {"id": row["id"] + 100, "bucket_id": 2, "key": "deleted"}))
+    this = schema.contents.c.id == row["content_id"]
+    conn.execute(update(schema.contents).where(this).values(refs=schema.contents.c.refs + 1))
+
+
+def _limit(conn: Connection, of_bucket: int | None, of_prefix: int | None, of_user: int) -> None:
+    quotas.set_of_bucket(conn, 1, of_bucket, None)
+    quotas.set_prefix(conn, 1, "in/", of_prefix, None)
+    conn.execute(update(schema.users).values(storage_quota=of_user))
 
 
 async def test_pages_go_on_behind_an_id_and_what_is_over_is_dropped(files: Database) -> None:
