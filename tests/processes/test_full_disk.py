@@ -234,6 +234,7 @@ def test_a_start_on_a_full_disk_without_a_reserve_says_what_is_missing(disk: Sma
     assert asyncio.run(prepare(settings)) == {}
 
 
+@pytest.mark.soak
 def test_a_disk_without_inodes_refuses_new_bytes_and_deletes(tmp_path: Path) -> None:
     with small_disk(tmp_path / "data", inodes=600) as disk:
         with running_server(disk.folder, *ONE_WORKER, **DEFAULTS) as server:
@@ -250,6 +251,7 @@ def test_a_disk_without_inodes_refuses_new_bytes_and_deletes(tmp_path: Path) -> 
             assert s3.get_object(Bucket="bucket", Key="large2")["Body"].read() == LARGE[2:]
 
 
+@pytest.mark.soak
 def test_a_log_that_can_not_be_written_ends_nobody(disk: SmallDisk) -> None:
     """It lies on the same disk: neither the answers nor the supervisor's lines may depend on it."""
     with running_server(disk.folder / "data", *ONE_WORKER, **DEFAULTS) as server:
@@ -274,6 +276,7 @@ def is_served(server: RunningServer) -> bool:
         return False
 
 
+@pytest.mark.soak
 def test_a_database_whose_own_disk_is_full_deletes(disk: SmallDisk, tmp_path: Path) -> None:
     """The blobs lie elsewhere; each disk counts for itself, and the reserve lies where it is needed."""
     settings = DEFAULTS | {"S3GW_DATABASE_URL": f"sqlite:///{disk.folder / 's3gw.db'}"}

@@ -26,7 +26,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield mounted
 
 
-@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize("is_killed", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["stopped", "killed"])
 def test_objects_of_a_read_only_disk_are_read_and_listed(disk: SmallDisk, is_killed: bool) -> None:
     with running_server(disk.folder, *ONE_WORKER) as server:
         s3 = client_of(server)
@@ -61,6 +61,7 @@ def test_objects_of_a_read_only_disk_are_read_and_listed(disk: SmallDisk, is_kil
         assert len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 1
 
 
+@pytest.mark.soak
 def test_blobs_on_a_read_only_disk_beside_another_database_are_read(disk: SmallDisk, postgresql: Server) -> None:
     url = postgresql.url(postgresql.create_database())
     with running_server(disk.folder, *ONE_WORKER, S3GW_DATABASE_URL=url) as server:
