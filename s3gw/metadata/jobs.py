@@ -244,6 +244,16 @@ def get(conn: Connection, job_id: int) -> Job:
     return Job._make(row)
 
 
+def find(conn: Connection, name: str) -> Job:
+    """By its number, or by the id that the JSON API calls one by that a user asked for. Raises NoSuchJob."""
+    if name.isascii() and name.isdigit() and len(name) < 19:
+        return get(conn, int(name))
+    row = conn.execute(select(*jobs.c).where(jobs.c.uuid == name)).one_or_none()
+    if row is None:
+        raise NoSuchJob(f"there is no job {name}")
+    return Job._make(row)
+
+
 def of_singleton(conn: Connection, name: str) -> Job:
     """The one of that name that is queued or running. Raises NoSuchJob."""
     for (job_id,) in _find_singleton.all(conn, name=name):

@@ -32,7 +32,9 @@ UNAUDITED = {
     ("usage", "check"),  # but what it repairs: test_quotas.py
     ("event-target", "list"), ("event-target", "show"), ("event-target", "dead"),
     ("event-target", "retry"),  # where there is something to be told again: test_event_deliveries.py
-    ("job", "list"), ("job", "show"), ("job", "retry"), ("search", "rebuild"),
+    ("job", "list"), ("job", "show"), ("job", "retry"), ("job", "follow"),
+    ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py
+    ("search", "rebuild"),
     ("bucket", "restore"),  # of a bucket with trash, which commands don't make: test_commands.py
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.

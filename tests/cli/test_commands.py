@@ -390,9 +390,6 @@ def test_a_policy_is_put_for_somebody_and_is_somebody_s() -> None:
         ("audit", "list", "--limit", "1000001"),
         ("audit", "list", "--limit", "99999999999999999999"),
         ("job", "list", "--limit", "99999999999999999999"),
-        ("job", "show", "9223372036854775808"),
-        ("job", "retry", "99999999999999999999999"),
-        ("job", "retry", "0"),
     ],
 )
 def test_a_number_that_the_database_has_not_is_refused_as_usage(run: Command, arguments: tuple[str, ...]) -> None:
