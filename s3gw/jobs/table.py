@@ -16,6 +16,7 @@ from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.jobs.sweep import sweep
+from s3gw.jobs.warn_of_quotas import warn_of_quotas
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -60,6 +61,7 @@ KINDS: dict[str, Kind] = {
     "rebuild_search": Kind(rebuild_search, attempts=20),
     "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
+    "warn_of_quotas": Kind(warn_of_quotas, every=300),
     "batch": Kind(_batch, attempts=10),
     "delete_bucket": Kind(_delete_bucket, attempts=10),
     "measure_storage": Kind(_measure_storage, attempts=10),

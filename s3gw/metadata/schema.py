@@ -22,7 +22,15 @@ from sqlalchemy import (
 )
 
 from s3gw.metadata.columns import BytewiseText, Identifier, metadata, partial_index
-from s3gw.metadata.schema_changes import change_readers, changes, prefix_quotas, search_files, storage_reports, usage
+from s3gw.metadata.schema_changes import (
+    change_readers,
+    changes,
+    prefix_quotas,
+    quota_warnings,
+    search_files,
+    storage_reports,
+    usage,
+)
 from s3gw.metadata.schema_events import event_deliveries, event_targets
 from s3gw.metadata.schema_people import (
     access_keys,
@@ -76,6 +84,7 @@ __all__ = [
     "parts",
     "prefix_quotas",
     "processes",
+    "quota_warnings",
     "recovery_codes",
     "refresh_tokens",
     "refused_logins",

@@ -45,6 +45,15 @@ prefix_quotas = Table(
     Column("used_objects", BigInteger, nullable=False),
 )
 
+# Which share of a quota was told to be used (metadata/quota_warnings.py).
+quota_warnings = Table(
+    "quota_warnings",
+    metadata,
+    Column("kind", Text, primary_key=True),  # bucket | prefix | user
+    Column("ref", BytewiseText, primary_key=True),
+    Column("level", SmallInteger, nullable=False),  # percent
+)
+
 # The outbox: what became of objects, in order (metadata/outbox.py). `transaction` is PostgreSQL's number of it, 0 on
 # SQLite. Rows of the kind `counted` are about parts, and carry numbers only.
 changes = Table(

@@ -456,7 +456,7 @@ async def test_the_real_kinds_run(process: Process, monkeypatch: pytest.MonkeyPa
                 and all(job.state == QUEUED and job.run_at > job.created_at for job in found)
             ),
         )
-    kinds = {"reap", "sweep", "expire_uploads", "empty_trash", "forget_ended", "purge_users"}
+    kinds = {"reap", "sweep", "expire_uploads", "empty_trash", "forget_ended", "purge_users", "warn_of_quotas"}
     assert {job.kind for job in found} == periodic == kinds
     assert [job.error for job in found] == [None] * len(kinds)
 
