@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,14 @@ def send(filed: Filed, parts: Parts, who: str = "owner", **fields: Any) -> httpx
 
 def blobs(server: RunningServer) -> set[Path]:
     return set((Path(server.facts["data"]) / "blobs").glob("??/*-*"))
+
+
+def nothing_is_left(server: RunningServer, before: set[Path]) -> bool:
+    """What was being written when a client left is removed when that is seen; others' bytes may go meanwhile."""
+    ends_at = time.monotonic() + 10
+    while not (found := blobs(server) <= before) and time.monotonic() < ends_at:
+        time.sleep(0.02)
+    return found
 
 
 def test_several_files_are_stored_under_their_names(filed: Filed) -> None:
@@ -77,7 +86,7 @@ def test_where_one_is_refused_none_is_stored(
     filed.owner.ask("PUT", f"/buckets/{filed.id}", json={"storage_quota": 2_000_000})
     before = blobs(server)
     assert refusal(send(filed, parts, **fields)) == told
-    assert filed.listed() == ["taken"] and blobs(server) == before
+    assert filed.listed() == ["taken"] and nothing_is_left(server, before)
     usage = filed.owner.ask("GET", f"/buckets/{filed.id}/storage").json()
     assert usage["objects"] == 1
 
@@ -104,7 +113,7 @@ def test_a_form_that_breaks_off_stores_nothing(filed: Filed, server: RunningServ
         filed.owner.ask("POST", filed.path, content=broken(), headers=kind)
     for body in (whole, whole + b"\r\n--b", whole + b"\r\n--c--\r\n"):
         assert filed.owner.ask("POST", filed.path, content=body, headers=kind).status_code == 422
-    assert filed.listed() == [] and blobs(server) == before
+    assert filed.listed() == [] and nothing_is_left(server, before)
 
 
 def test_one_and_several_do_not_mix(filed: Filed) -> None:

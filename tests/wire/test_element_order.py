@@ -29,6 +29,11 @@ ORDERS = {
     "GetBucketVersioning": "Status MfaDelete",
     "GetBucketTagging": "TagSet(Tag(Key Value))",
     "GetBucketCors": "CORSRule(ID AllowedHeader AllowedMethod AllowedOrigin ExposeHeader MaxAgeSeconds)",
+    "GetBucketNotificationConfiguration": " ".join(
+        f"{kind}Configuration(Id {kind} Event Filter(S3Key(FilterRule(Name Value))))"
+        for kind in ("Topic", "Queue", "CloudFunction")
+    )
+    + " EventBridgeConfiguration",
     "GetBucketPolicyStatus": "IsPublic",
     "GetPublicAccessBlock": "BlockPublicAcls IgnorePublicAcls BlockPublicPolicy RestrictPublicBuckets",
     "GetBucketOwnershipControls": "Rule(ObjectOwnership)",
