@@ -133,7 +133,8 @@ def test_two_hundred_wrong_logins_a_second_starve_nobody(
 ) -> None:
     """Whoever logs in from where he did before is at once in; who does for the first time, after some attempts."""
     newcomer = {"username": new_name(), "password": PASSWORD}
-    assert admin.http.post("/users", json=newcomer).status_code == 201
+    made = newcomer | {"email": f"{newcomer['username']}@example.com"}
+    assert admin.http.post("/users", json=made).status_code == 201
     seen: dict[int, int] = {}
     guess, addresses = (
         guesses(seen),
