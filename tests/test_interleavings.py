@@ -184,6 +184,7 @@ def test_a_reaper_that_ignores_open_reads_is_found(explore: Explore, monkeypatch
         explore(_ACTORS["read"](ONE), delete("delete", "jobs", "k"), reaper(), preceding=[_first()])
 
 
+@pytest.mark.soak
 @_SQLITE
 def test_a_heart_that_lets_go_of_an_epoch_before_the_needs_are_published_is_found(
     explore: Explore, monkeypatch: pytest.MonkeyPatch

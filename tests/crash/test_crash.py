@@ -23,7 +23,7 @@ from tests.servers import RunningServer, running_server
 
 _WRITERS = 6
 _SETTINGS = {"S3GW_BUCKETS": BUCKET, "S3GW_CHUNK_SIZE": str(CHUNK), "S3GW_MIN_PART": "0", "S3GW_ACCESS_LOG": "false"}
-_ROUNDS = {"sqlite": 3, "postgresql": 1}
+_ROUNDS = {"sqlite": 2, "postgresql": 1}
 
 
 def rounds(database: str) -> int:
