@@ -94,7 +94,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
-    "events.targets._LONGEST_URL": notifications.test_what_is_no_target_is_refused,
+    "events.targets.LONGEST_URL": notifications.test_what_is_no_target_is_refused,
     "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
