@@ -9,11 +9,10 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from s3gw.accounts.etags import etag_of, require_match
-from s3gw.api.file_calls import Asker, TheAsker
+from s3gw.api.file_calls import TheAsker
 from s3gw.api.models import Body, Id, IfMatch, Text
 from s3gw.api.route import Route
 from s3gw.events.rules import DESTINATIONS, TargetName, arn_of, rules_in, service_of
-from s3gw.metadata import identities
 from s3gw.metadata.buckets import Bucket
 
 router = APIRouter(prefix="/buckets/{bucket_id}/notifications", tags=["events"], route_class=Route)
@@ -61,7 +60,7 @@ async def put_notifications(
 ) -> Notifications:
     """All rules at once, in the place of those that there are. Each target that is new to the bucket is sent a test."""
     bucket = await asker.bucket(bucket_id)
-    document = await _document(asker, bucket, body.rules)
+    document = _document(bucket, body.rules)
 
     def holds(present: dict[str, Any]) -> None:
         require_match(if_match, etag_of(present))
@@ -71,15 +70,15 @@ async def put_notifications(
     return _told(document, response)
 
 
-async def _document(asker: Asker, bucket: Bucket, rules: list[NotificationRule]) -> dict[str, Any]:
+def _document(bucket: Bucket, rules: list[NotificationRule]) -> dict[str, Any]:
     """As S3 has it. What is wrong with an ARN is told when the call is allowed."""
-    account_id = ""
-    if any(":" not in rule.target for rule in rules):
-        owner = await asker.services.database.read(identities.find_user_by_id, bucket.owner_id)
-        account_id = owner.account_id
     document: dict[str, Any] = {}
     for rule in rules:
-        arn = rule.target if ":" in rule.target else arn_of(bucket.region, TargetName(account_id, rule.target))
+        arn = (
+            rule.target
+            if ":" in rule.target
+            else arn_of(bucket.region, TargetName(bucket.owner_account_id, rule.target))
+        )
         destination = _SERVICES.get(service_of(arn) or "", _SERVICES["sqs"])
         configuration: dict[str, Any] = {"Id": rule.id or str(uuid4()), destination.arn_member: arn}
         configuration["Events"] = rule.events

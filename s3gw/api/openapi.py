@@ -59,6 +59,7 @@ SUMMARIES = {
     "begin_oidc_login": "Log in at an OpenID Connect issuer",
     "finish_oidc_login": "Come back from the issuer",
     "invite": "Invite somebody",
+    "stream_events": "Follow what becomes of objects",
     "list_dead_events": "List what a target couldn't be told",
     "retry_dead_events": "Tell a target again what it couldn't be told",
     "get_notifications": "Show what a bucket tells whom",

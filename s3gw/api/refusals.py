@@ -134,6 +134,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "create_link": _NOT_ALL_MAY,
     "update_link": (*_NOT_ALL_MAY, "CONFLICT"),
     "revoke_link": _NOT_ALL_MAY,
+    "stream_events": ("NOT_FOUND",),
     "create_event_target": _NOT_ALL_MAY,
     "update_event_target": _NOT_ALL_MAY,
     "delete_event_target": _NOT_ALL_MAY,

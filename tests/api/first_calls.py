@@ -32,8 +32,8 @@ _FILE = OF_PARAMETERS["file_id"]
 _numbers = itertools.count()
 
 
-# What needs an issuer, and a browser's cookie: test_oidc.py.
-ELSEWHERE = {"begin_oidc_login", "finish_oidc_login"}
+# What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py.
+ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events"}
 
 
 class Call(NamedTuple):

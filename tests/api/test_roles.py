@@ -107,6 +107,7 @@ _OF_LINKS = {  # test_share_links.py
     ("DELETE", "/links/{link_id}"),
 }
 _OF_EVENTS = {  # test_event_targets.py
+    ("GET", "/events"),  # test_events.py
     ("POST", "/event-targets"),
     ("GET", "/event-targets"),
     ("GET", "/event-targets/{target_id}"),
