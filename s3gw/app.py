@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ class Application:
     s3: Any
     admin: Any
     share: Any
+    end_streams: Callable[[], None]  # those that would last for ever
 
 
 @asynccontextmanager
@@ -58,4 +59,4 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with open_services(settings, "worker") as services, services.key_uses.written():
         api, share = (LazyApp(build, services) for build in (json_api, share_pages))
         admin = build_admin_app(services.database, blob_folder(settings), services.room, api)
-        yield Application(Gateway(services), admin, share)
+        yield Application(Gateway(services), admin, share, services.tail.end)

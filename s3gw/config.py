@@ -174,6 +174,12 @@ class Settings(BaseSettings):
         24, description="Hours for which an event is tried to be told to its target; then it is put aside."
     )
 
+    event_backlog: Annotated[int, Field(ge=100)] = Field(
+        10_000,
+        description="How many of the last changes of objects are kept to be read again by a stream of events that was"
+        " broken off.",
+    )
+
     # Messages
     smtp_host: str | None = Field(
         None, description="The mail server; without one, messages are files in the folder mail of the data folder."

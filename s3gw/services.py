@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from s3gw.archives.open_archives import OpenArchives
+from s3gw.events.tail import Tail
 from s3gw.running_hashes import RunningHashes
 from s3gw.storage import Storage
 
@@ -40,3 +41,4 @@ class Services(OperationServices):
     key_uses: KeyUses
     request_digests: RequestDigests
     open_archives: OpenArchives = field(default_factory=OpenArchives)
+    tail: Tail = field(default_factory=Tail)

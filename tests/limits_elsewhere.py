@@ -25,6 +25,7 @@ from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.events import test_notifications as notifications
+from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
@@ -94,7 +95,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
-    "events.targets._LONGEST_URL": notifications.test_what_is_no_target_is_refused,
+    "events.targets.LONGEST_URL": notifications.test_what_is_no_target_is_refused,
+    "events.tail.MOST_OF_USER": tail.test_a_user_has_five_streams_at_most,
     "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,

@@ -217,7 +217,16 @@ def _log_out(conn: Connection, digest: bytes, origin: Origin) -> bool:
 async def caller_of(services: Services, access_token: str, origin: Origin) -> Caller:
     """Raises NotAuthenticated. Each request asks the session's row: what was ended is ended on every node at once."""
     claims = await services.token_keys.verify(access_token)
-    user = await services.database.read_shared(sessions.find_user, claims.session_id, claims.user_id)
+    return await _caller(services, claims.session_id, claims.user_id, origin)
+
+
+async def caller_now(services: Services, caller: Caller) -> Caller:
+    """As he is by now. Raises NotAuthenticated where the session has ended meanwhile."""
+    return await _caller(services, caller.session_id, caller.principal.user_id, caller.origin)
+
+
+async def _caller(services: Services, session_id: str, user_id: str, origin: Origin) -> Caller:
+    user = await services.database.read_shared(sessions.find_user, session_id, user_id)
     if user is None:
         raise NotAuthenticated("the session has ended")
     principal = Principal(
@@ -230,7 +239,7 @@ async def caller_of(services: Services, access_token: str, origin: Origin) -> Ca
         user.account_owner_id,
         user.rules_revision,
     )
-    return Caller(principal, claims.session_id, origin)
+    return Caller(principal, session_id, origin)
 
 
 async def _tokens(services: Services, session: Session, refresh_token: str) -> Tokens:

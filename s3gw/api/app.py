@@ -18,6 +18,8 @@ from s3gw.api import (
     buckets,
     docs,
     download,
+    event_targets,
+    events,
     file_list,
     files,
     found_files,
@@ -26,6 +28,7 @@ from s3gw.api import (
     jobs,
     keys,
     links,
+    notifications,
     oidc,
     presign,
     resumable,
@@ -69,6 +72,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     archives.router,
     zip_entries.router,
     share_links.router,
+    events.router,
+    event_targets.router,
+    notifications.router,
     jobs.router,
     service_accounts.router,
     keys.router,
@@ -76,7 +82,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
 )
 # What a web page of another origin may send, and see of an answer.
-_CORS_ASKS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", *protocol.ASKS)
+_CORS_ASKS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    *protocol.ASKS,
+)
 _CORS_TELLS = (
     *protocol.TELLS,
     "Accept-Ranges",

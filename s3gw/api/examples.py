@@ -24,6 +24,9 @@ _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
 _JOB = "f3a21b4c-5d6e-4f70-8b9c-0d1e2f3a4b5c"
 _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
+_TARGET = "8b1d2c3e-4f50-4a6b-9c7d-8e9f0a1b2c3d"
+_ARN = "arn:aws:sqs:us-east-1:123456789012:thumbnails"
+_EVENTS = ["s3:ObjectCreated:*"]
 _POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pictures/*"}],
@@ -141,6 +144,38 @@ OF_MODELS: dict[str, Any] = {
     "Enrolment": {
         "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
         "uri": "otpauth://totp/s3gw:alice?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=s3gw",
+    },
+    "DeadEvent": {
+        "id": 4711,
+        "event": "ObjectCreated:Put",
+        "key": "2026/1.jpg",
+        "attempts": 27,
+        "error": "it answered 500",
+        "message": {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]},
+        "created_at": _CHANGED,
+    },
+    "EventTarget": {
+        "id": _TARGET,
+        "owner_id": _USER,
+        "name": "thumbnails",
+        "arn": _ARN,
+        "kind": "webhook",
+        "address": "https://app.example.com/hooks/s3",
+        "is_shared": False,
+        "is_enabled": True,
+        "failing_since": None,
+        "last_error": None,
+        "waiting": 0,
+        "dead": 0,
+        "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "created_at": _MADE,
+        "updated_at": _CHANGED,
+    },
+    "NewEventTarget": {"name": "thumbnails", "url": "https://app.example.com/hooks/s3"},
+    "UpdateEventTarget": {"url": "https://app.example.com/hooks/s4", "new_secret": True},
+    "Retried": {"retried": 12},
+    "Notifications": {
+        "rules": [{"id": "pictures", "target": "thumbnails", "events": _EVENTS, "prefix": "2026/", "suffix": ".jpg"}]
     },
     "Emptied": {"files": 12, "bytes": 310_000, "is_empty": True},
     "Explained": {
@@ -329,6 +364,7 @@ OF_PARAMETERS: dict[str, str] = {
     "key": "2026/1.jpg",
     "q": "holidays",
     "session_id": _SESSION,
+    "target_id": _TARGET,
     "user_id": _USER,
     "version_id": _VERSION,
 }

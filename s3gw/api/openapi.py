@@ -42,6 +42,7 @@ TAGS = {
     "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
     "uploads": "Uploads that are gone on with where they broke off (TUS 1.0.0), and URLs to S3 itself.",
     "share links": "Links by which whoever has one gets a file or a folder, or sends files.",
+    "events": "Whom buckets tell what becomes of their objects, and what.",
     "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
@@ -58,6 +59,11 @@ SUMMARIES = {
     "begin_oidc_login": "Log in at an OpenID Connect issuer",
     "finish_oidc_login": "Come back from the issuer",
     "invite": "Invite somebody",
+    "stream_events": "Follow what becomes of objects",
+    "list_dead_events": "List what a target couldn't be told",
+    "retry_dead_events": "Tell a target again what it couldn't be told",
+    "get_notifications": "Show what a bucket tells whom",
+    "put_notifications": "Set what a bucket tells whom",
     "add_member": "Add a member to a group",
     "remove_member": "Remove a member of a group",
     "share": "Share a bucket",
@@ -104,7 +110,19 @@ _IF_LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Rat
 _OF_STATUS = {201: ("Idempotent-Replayed",), 302: ("Location",), 401: ("WWW-Authenticate",), 429: ("Retry-After",)}
 _REQUIRED = {*_ALWAYS, "Location", "WWW-Authenticate", "Retry-After"}
 # The models of what can be changed.
-_WITH_ETAG = ("Access", "Bucket", "File", "Group", "Key", "KeyWithSecret", "Link", "ServiceAccount", "User")
+_WITH_ETAG = (
+    "Access",
+    "Bucket",
+    "EventTarget",
+    "File",
+    "Group",
+    "Key",
+    "KeyWithSecret",
+    "Link",
+    "Notifications",
+    "ServiceAccount",
+    "User",
+)
 _SCHEMES: Document = {
     "oauth2": {
         "type": "oauth2",

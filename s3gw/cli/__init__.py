@@ -31,6 +31,7 @@ _COMMANDS = {
     "quota": "How much buckets, prefixes and users may have: set, list, remove.",
     "usage": "How much is in buckets, and whether that is counted right: list, check.",
     "event-target": "Whom events can be told to: create, list, show, update, delete, dead, retry.",
+    "events": "What becomes of objects, as it happens: tail.",
     "search": "The index that finds files: rebuild.",
     "explain": "Tell whether a request is allowed, and by which rule.",
     "audit": "The audit log: list, export, verify, head.",

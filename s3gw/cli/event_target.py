@@ -15,7 +15,7 @@ from s3gw.accounts.event_targets import Changes, Made
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, Session, group, session, show, when
-from s3gw.metadata import audit, event_deliveries, event_targets, identities
+from s3gw.metadata import event_deliveries, event_targets, identities
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection
 from s3gw.metadata.event_targets import Target
@@ -24,7 +24,6 @@ app = group()
 
 _COLUMNS = ("name", "arn", "kind", "address", "is_shared", "is_enabled", "failing_since", "last_error")
 _DEAD_COLUMNS = ("id", "event", "key", "attempts", "error", "created_at")
-_STEP = 500
 Name = Annotated[str, typer.Argument(metavar="TARGET", help="Name or ID.")]
 
 
@@ -165,8 +164,4 @@ def _dead(conn: Connection, target: str) -> list[event_deliveries.Delivery]:
 
 
 def _retry(conn: Connection, target: str) -> int:
-    found = event_targets.find_named(conn, target)
-    count = event_deliveries.send_again(conn, found.id, _STEP)
-    if count:
-        audit.record(conn, COMMAND_LINE, "event_target.retry", "event_target", found.id, None, {"count": count})
-    return count
+    return accounts.retry(conn, COMMAND_LINE, event_targets.find_named(conn, target).id)

@@ -10,21 +10,14 @@ from s3gw.events.message import Secrets
 from s3gw.metadata.event_targets import Kind
 from s3gw.problems import Invalid
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # as a queue's on AWS
-_SCHEMES: dict[str, Kind] = {
-    "https": "webhook",
-    "http": "webhook",
-    "redis": "redis",
-    "rediss": "redis",
-    "amqp": "amqp",
-    "amqps": "amqp",
-}
-_LONGEST_URL = 2048
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,79}"  # as a queue's on AWS
+_SCHEMES: dict[str, Kind] = {"https": "webhook", "http": "webhook"}
+LONGEST_URL = 2048
 
 
 def check_name(name: str) -> None:
     """Raises Invalid."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise Invalid("a target's name is 1 to 80 of A-Z a-z 0-9 _ and -, and begins with a letter or digit")
 
 
@@ -43,11 +36,8 @@ def address_of(url: str) -> str:
 
 
 def secrets_of(url: str, secret: str | None) -> Secrets:
-    """Of a new target; a webhook's secret is made up where none is given. Raises Invalid."""
-    if kind_of(url) != "webhook":
-        if secret is not None:
-            raise Invalid("only a webhook has a secret")
-        return Secrets(url, "")
+    """Of a new target; its secret is made up where none is given. Raises Invalid."""
+    kind_of(url)
     if secret is None:
         return Secrets(url, webhook.new_secret())
     try:
@@ -64,6 +54,6 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         raise Invalid("it isn't a URL") from None
     is_plain = url.isascii() and url.isprintable() and " " not in url
-    if not is_plain or not parts.hostname or not port_is_one or len(url) > _LONGEST_URL or parts.fragment:
-        raise Invalid(f"a target's URL has a host, no blanks and no fragment, and at most {_LONGEST_URL} characters")
+    if not is_plain or not parts.hostname or not port_is_one or len(url) > LONGEST_URL or parts.fragment:
+        raise Invalid(f"a target's URL has a host, no blanks and no fragment, and at most {LONGEST_URL} characters")
     return parts

@@ -1,4 +1,5 @@
-"""Reads the outbox, and does what follows from changes of objects; removes rows that all readers have done.
+"""Reads the outbox, and does what follows from changes of objects; removes rows that all readers have done, but
+for the newest, which streams of events may read once more.
 
 Not a row of the table of jobs, for the reason that seal_audit_log.py gives. A reader gets a batch, and does what it has
 to do in the database, in the transaction that notes how far it has come: so each change counts once, whatever dies. Of
@@ -73,7 +74,7 @@ async def follow_all(services: Storage, readers: dict[str, Reader]) -> None:
     for name, reader in readers.items():
         while await services.database.write(_follow, name, reader) == _BATCH:
             pass
-    while await services.database.write(outbox.trim, _BATCH) == _BATCH:
+    while await services.database.write(outbox.trim, _BATCH, services.settings.event_backlog) == _BATCH:
         pass
 
 

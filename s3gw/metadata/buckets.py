@@ -188,6 +188,17 @@ def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     return None if row is None else Bucket._make(row)
 
 
+class Listed(NamedTuple):
+    uuid: str
+    bucket: Bucket
+
+
+def of_ids(conn: Connection, ids: Collection[int]) -> dict[int, Listed]:
+    """Those of them that are there."""
+    rows = conn.execute(_select_bucket.add_columns(buckets.c.uuid).where(buckets.c.id.in_(ids), _is_there)).all()
+    return {row[0]: Listed(row[-1], Bucket._make(row[:-1])) for row in rows}
+
+
 def touch(conn: Connection, bucket_id: int, now: int) -> None:
     """After each change of what is set for a bucket. The time never stays, so that whoever compares sees a change."""
     before = buckets.c.updated_at

@@ -175,29 +175,33 @@ def _drop_oldest_dead(conn: Connection, target_id: str) -> None:
         conn.execute(delete(table).where(text("state = 'dead'"), table.c.target_id == target_id, table.c.id <= last))
 
 
-def list_dead(conn: Connection, target_id: str, after: int = 0, limit: int = 100) -> list[Delivery]:
+def list_dead(conn: Connection, target_id: str, after: int = 0, limit: int = 100, offset: int = 0) -> list[Delivery]:
     """The oldest first."""
     wanted = (
         select(*(table.c[name] for name in Delivery._fields))
         .where(text("state = 'dead'"), table.c.target_id == target_id, table.c.id > after)
         .order_by(table.c.id)
+        .offset(offset)
         .limit(limit)
     )
     return [Delivery._make(row) for row in conn.execute(wanted).all()]
 
 
 def send_again(conn: Connection, target_id: str, limit: int) -> int:
-    """At most so many of those that were given up, before what waits of their keys now; how many."""
+    """At most so many of those that were given up, before what waits of their keys now; how many. They are given up
+    again when they have waited as long again.
+    """
     if not _lock(conn, [target_id]):
         return 0
     at, keys = now(conn), defaultdict(list)
+    again = {"state": BEHIND, "attempts": 0, "error": None, "created_at": at}
     for delivery in list_dead(conn, target_id, limit=limit):
         keys[(delivery.bucket_id, delivery.key)].append(delivery.id)
     for (bucket_id, key), ids in keys.items():
         this_key = (table.c.target_id == target_id, table.c.bucket_id == bucket_id, table.c.key == key)
         waiting = (*this_key, table.c.state != DEAD)
         conn.execute(update(table).where(*waiting).values(state=BEHIND))
-        conn.execute(update(table).where(table.c.id.in_(ids)).values(state=BEHIND, attempts=0, error=None))
+        conn.execute(update(table).where(table.c.id.in_(ids)).values(again))
         _promote.run(conn, of_target=target_id, of_bucket=bucket_id, of_key=key, at=at)
     return sum(map(len, keys.values()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import event_deliveries, event_targets, users
 from s3gw.problems import Conflict, NotFound
 
-Kind = Literal["webhook", "redis", "amqp"]
+Kind = Literal["webhook"]
 MOST_OF_USER = 100
 
 
@@ -106,6 +106,20 @@ def list_all(conn: Connection, owner_id: str | None, offset: int = 0, limit: int
     return [_target(row) for row in conn.execute(wanted.order_by(*order).offset(offset).limit(limit)).all()]
 
 
+def page(conn: Connection, owner_id: str | None, offset: int, limit: int) -> tuple[list[Target], int]:
+    """As list_all, and how many there are."""
+    count = select(func.count()).select_from(event_targets)
+    if owner_id is not None:
+        count = count.where(event_targets.c.owner_id == owner_id)
+    return list_all(conn, owner_id, offset, limit), conn.execute(count).scalar_one()
+
+
+def lock(conn: Connection, target_id: str) -> Target:
+    """Until the end of the transaction nobody else changes it. Raises NotFound."""
+    conn.execute(select(event_targets.c.id).where(event_targets.c.id == target_id).with_for_update()).all()
+    return find(conn, target_id)
+
+
 def usable(conn: Connection, owner_id: str, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Which of these (account, name) a bucket of this user may name, and their ids: his own, and shared ones."""
     place = tuple_(users.c.account_id, event_targets.c.name)
@@ -147,13 +161,25 @@ def note_reached(conn: Connection, target_id: str, error: str | None) -> None:
 
 
 def counts(conn: Connection, target_id: str) -> Counts:
+    return counts_of(conn, [target_id])[target_id]
+
+
+def counts_of(conn: Connection, target_ids: Collection[str]) -> dict[str, Counts]:
+    """Of each of them."""
     of_state = (
-        select(event_deliveries.c.state, func.count().label("deliveries"))
-        .where(event_deliveries.c.target_id == target_id)
-        .group_by(event_deliveries.c.state)
+        select(event_deliveries.c.target_id, event_deliveries.c.state, func.count().label("deliveries"))
+        .where(event_deliveries.c.target_id.in_(target_ids))
+        .group_by(event_deliveries.c.target_id, event_deliveries.c.state)
     )
-    found: dict[str, int] = {row.state: row.deliveries for row in conn.execute(of_state).all()}
-    return Counts(found.get("first", 0) + found.get("behind", 0), found.get("dead", 0))
+    found: dict[tuple[str, str], int] = {
+        (row.target_id, row.state): row.deliveries for row in conn.execute(of_state).all()
+    }
+    return {
+        target_id: Counts(
+            found.get((target_id, "first"), 0) + found.get((target_id, "behind"), 0), found.get((target_id, "dead"), 0)
+        )
+        for target_id in target_ids
+    }
 
 
 def remove(conn: Connection, target_id: str) -> Target:

@@ -1,7 +1,8 @@
 """SQL of the outbox: a row for each change of an object, written in the transaction of the change.
 
 What follows from a change (search, events, on PostgreSQL the counts of usage too) is done by readers afterwards, each
-of which remembers how far it has come; rows that all have passed are removed.
+of which remembers how far it has come; rows that all have passed are removed, but for the newest. Streams of events
+read those without being readers: nothing waits for them, so they look whether what they read last is still there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import BigInteger, Column, and_, bindparam, delete, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement
@@ -192,7 +193,39 @@ _rows = {
     dialect: Prepared(select(*_columns_read).where(within).order_by(*_ORDER[dialect]))
     for dialect, within in WITHIN.items()
 }
-_any = Prepared(select(changes.c.id).limit(1))
+
+
+def _least(column: Column[int]) -> ColumnElement[int]:
+    """Of the reader that has come least far; 0 where there is none."""
+    found = select(column).order_by(change_readers.c.transaction, change_readers.c.id).limit(1)
+    return func.coalesce(found.scalar_subquery(), 0)
+
+
+_unread = {
+    "sqlite": (changes.c.id > _least(change_readers.c.id),),
+    "postgresql": (_place > tuple_(_least(change_readers.c.transaction), _least(change_readers.c.id)), _SETTLED),
+}
+# In their order, so that it is asked of the index however many rows are kept.
+_any = {
+    dialect: Prepared(select(changes.c.id).where(*unread).order_by(*_ORDER[dialect]).limit(1))
+    for dialect, unread in _unread.items()
+}
+_following = {
+    dialect: Prepared(select(*_columns_read).where(*following).order_by(*_ORDER[dialect]).limit(bindparam("batch")))
+    for dialect, following in _FOLLOWING.items()
+}
+_newest = {
+    dialect: Prepared(
+        select(changes.c.transaction, changes.c.id)
+        .where(*settled)
+        .order_by(*(column.desc() for column in _ORDER[dialect]))
+        .limit(1)
+    )
+    for dialect, settled in (("sqlite", ()), ("postgresql", (_SETTLED,)))
+}
+_at = Prepared(
+    select(changes.c.id).where(changes.c.id == bindparam("id"), changes.c.transaction == bindparam("transaction"))
+)
 _lock_reader = Prepared(
     select(change_readers.c.transaction, change_readers.c.id)
     .where(change_readers.c.name == bindparam("name"))
@@ -219,8 +252,8 @@ def register(conn: Connection, names: Collection[str]) -> list[str]:
 
 
 def any_unread(conn: Connection) -> bool:
-    """By any reader, or waiting to be removed. Only reads."""
-    return bool(_any.all(conn))
+    """By any reader: whether there is a row behind the place of the one that has come least far. Only reads."""
+    return bool(_any[conn.dialect].all(conn))
 
 
 def advance(conn: Connection, name: str, limit: int) -> Span | None:
@@ -250,12 +283,44 @@ def lock_reader(conn: Connection, name: str) -> None:
     conn.execute(select(change_readers.c.id).where(change_readers.c.name == name).with_for_update()).all()
 
 
-def trim(conn: Connection, limit: int) -> int:
-    """Remove at most so many rows that all readers have done; how many."""
+class Following(NamedTuple):
+    """Rows behind a place; not `is_whole`: some that were there too may have been removed."""
+
+    is_whole: bool
+    rows: list[ChangeRow]
+
+
+BEGINNING = Place(0, 0)
+
+
+def following(conn: Connection, after: Place, limit: int) -> Following:
+    """What comes next for somebody who is no reader, in the order in which readers get it. Only reads."""
+    parameters = {"id": after.id} if conn.dialect == "sqlite" else after._asdict()
+    rows = [ChangeRow._make(row) for row in _following[conn.dialect].all(conn, **parameters, batch=limit)]
+    # Rows are removed in their order, so as long as that one is there, so are all behind it.
+    return Following(after == BEGINNING or bool(_at.all(conn, **after._asdict())), rows)
+
+
+def newest(conn: Connection) -> Place:
+    """Behind which only what is yet to happen will be."""
+    found = _newest[conn.dialect].one_or_none(conn)
+    return BEGINNING if found is None else Place._make(found)
+
+
+def trim(conn: Connection, limit: int, keep: int = 0) -> int:
+    """Remove at most so many rows that all readers have done, but none of the newest (`keep`); how many."""
     places = [Place._make(row) for row in conn.execute(select(change_readers.c.transaction, change_readers.c.id)).all()]
     done = select(changes.c.id).order_by(*_ORDER[conn.dialect]).limit(limit)
-    if places and conn.dialect == "sqlite":
-        done = done.where(changes.c.id <= min(places).id)
-    elif places:
-        done = done.where(_place <= tuple_(*min(places)))
+    if conn.dialect == "sqlite":
+        done = done.where(changes.c.id <= select(func.max(changes.c.id) - keep).scalar_subquery())
+        if places:
+            done = done.where(changes.c.id <= min(places).id)
+        return conn.execute(delete(changes).where(changes.c.id.in_(done))).rowcount
+    backwards = select(changes.c.transaction, changes.c.id).order_by(
+        *(column.desc() for column in _ORDER[conn.dialect])
+    )
+    last = conn.execute(backwards.offset(keep).limit(1)).one_or_none()
+    if last is None:
+        return 0
+    done = done.where(_place <= tuple_(*min(Place._make(last), *places)))
     return conn.execute(delete(changes).where(changes.c.id.in_(done))).rowcount

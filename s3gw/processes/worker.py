@@ -36,6 +36,7 @@ class Worker:
     def __init__(self, settings: Settings, control: socket.socket, application: Application) -> None:
         self._settings = settings
         self._control = control
+        self._end_streams = application.end_streams
         self._loop = asyncio.get_running_loop()
         self._listeners = {
             messages.S3: Connections(application.s3, settings),
@@ -134,6 +135,7 @@ class Worker:
         deadline = self._loop.time() + self._settings.shutdown_timeout
         for listener in self._listeners.values():
             listener.drain()
+        self._end_streams()
         while self._is_busy() and self._loop.time() < deadline:
             self._tick()
             await asyncio.sleep(_SETTLE)

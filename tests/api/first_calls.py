@@ -32,8 +32,8 @@ _FILE = OF_PARAMETERS["file_id"]
 _numbers = itertools.count()
 
 
-# What needs an issuer, and a browser's cookie: test_oidc.py.
-ELSEWHERE = {"begin_oidc_login", "finish_oidc_login"}
+# What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py.
+ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events"}
 
 
 class Call(NamedTuple):
@@ -269,6 +269,14 @@ def _of_job(world: World) -> Call:
             return Call(world.user.bearer, {OF_PARAMETERS["job_id"]: job})
 
 
+def _of_event_target(world: World) -> Call:
+    """Under a name of its own, and one under that of the example, which a configuration names."""
+    named = {"name": OF_MODELS["NewEventTarget"]["name"], "url": "https://example.com/"}
+    world.user.http.post("/event-targets", json=named)
+    made = world.user.http.post("/event-targets", json={**named, "name": new_name()})
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, OF_PARAMETERS["target_id"]: made.json()["id"]})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -376,6 +384,15 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "list_versions": _of_version,
     "restore_version": _of_version,
     "delete_version": _of_version,
+    "create_event_target": lambda world: Call(world.user.bearer, {OF_MODELS["NewEventTarget"]["name"]: new_name()}),
+    "list_event_targets": _as_user,
+    "get_event_target": _of_event_target,
+    "update_event_target": _of_event_target,
+    "delete_event_target": _of_event_target,
+    "list_dead_events": _of_event_target,
+    "retry_dead_events": _of_event_target,
+    "get_notifications": _of_event_target,
+    "put_notifications": _of_event_target,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,
     "get_service_account": _of_service_account,

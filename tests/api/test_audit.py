@@ -63,7 +63,12 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
 # job.cancel and job.create: test_jobs.py, test_batch.py
-_OF_JOBS = {("POST", "/jobs/{job_id}/cancel"), ("POST", "/buckets/{bucket_id}/batch")}
+# event_target.retry: test_event_targets.py
+_OF_JOBS = {
+    ("POST", "/event-targets/{target_id}/retry"),
+    ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/buckets/{bucket_id}/batch"),
+}
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {
     ("POST", "/groups"): "group.create",
@@ -85,6 +90,10 @@ _ONE_AFTER_THE_OTHER = {
     ("POST", "/buckets/{bucket_id}/links"): "link.create",
     ("PUT", "/links/{link_id}"): "link.update",
     ("DELETE", "/links/{link_id}"): "link.revoke",
+    ("POST", "/event-targets"): "event_target.create",
+    ("PUT", "/event-targets/{target_id}"): "event_target.update",
+    ("PUT", "/buckets/{bucket_id}/notifications"): "bucket.notification_configuration.put",
+    ("DELETE", "/event-targets/{target_id}"): "event_target.delete",
     ("DELETE", "/buckets/{bucket_id}"): "bucket.delete",
     ("POST", "/buckets/{bucket_id}/restore"): "bucket.restore",
     ("POST", "/users/me/totp/confirm"): "user.totp.enable",
@@ -170,6 +179,10 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     linked = person.http.post(f"{share}/links", json={"kind": "folder", "prefix": ""})
     link = f"/links/{linked.json()['id']}"
     answers += [linked, person.http.put(link, json={"max_downloads": 5}), person.http.delete(link)]
+    target = person.http.post("/event-targets", json={"name": "audited", "url": "https://example.com/?token=told"})
+    path, rules = f"/event-targets/{target.json()['id']}", [{"target": "audited", "events": ["s3:ObjectCreated:*"]}]
+    answers += [target, person.http.put(path, json={"is_enabled": False})]
+    answers += [person.http.put(f"{share}/notifications", json={"rules": rules}), person.http.delete(path)]
     answers += [person.http.delete(share), person.http.post(f"{share}/restore", json={})]
     secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]
     answers.append(person.http.post("/users/me/totp/confirm", json={"totp": TOTP(secret).now()}))
@@ -189,7 +202,8 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     assert actions == [[one] for one in _ONE_AFTER_THE_OTHER.values()]
     assert sum(line["action"] == used for lines in told for line in lines) == 2
     assert {line["actor"] for lines in told for line in lines} == {person.name}
-    for told_once in (key.json()["secret_access_key"], PASSWORD, token, "argon2", secret, *codes):
+    secrets = (key.json()["secret_access_key"], target.json()["secret"], "token=told")
+    for told_once in (*secrets, PASSWORD, token, "argon2", secret, *codes):
         assert told_once not in json.dumps(told)
 
 

@@ -63,6 +63,15 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         bucket = person.http.post("/buckets", json={"name": f"etag-links-{person.id[:12]}"}).json()["id"]
         made = person.http.post(f"/buckets/{bucket}/links", json={"kind": "folder", "prefix": ""})
         return Changed(made, f"/links/{made.json()['id']}", ({"password": "open"}, {"max_downloads": 5}))
+    if route == "/event-targets/{target_id}":
+        made = person.http.post("/event-targets", json={"name": "etag", "url": "https://example.com/"})
+        return Changed(made, f"/event-targets/{made.json()['id']}", ({"is_enabled": False}, {"new_secret": True}))
+    if route == "/buckets/{bucket_id}/notifications":
+        person.http.post("/event-targets", json={"name": "etag", "url": "https://example.com/"})
+        bucket = person.http.post("/buckets", json={"name": f"etag-events-{person.id[:12]}"}).json()["id"]
+        path, rule = f"/buckets/{bucket}/notifications", {"target": "etag", "events": ["s3:ObjectCreated:*"]}
+        bodies = ({"rules": [rule]}, {"rules": [rule | {"prefix": "a/"}]})
+        return Changed(person.http.get(path), path, bodies)
     if route == "/buckets/{bucket_id}/files/{file_id}":
         name = f"etag-files-{person.id[:12]}"
         ask("bucket", "create", name, "--owner", person.name)

@@ -47,6 +47,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /buckets/{bucket_id}/files/{file_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /buckets/{bucket_id}/links": {"kind": "folder", "prefix": name},
+        "POST /event-targets": {"name": name, "url": "https://example.com/"},
         "POST /groups": {"name": name},
         "POST /service-accounts": {"username": name},
         "POST /keys": {"description": name},

@@ -106,6 +106,18 @@ _OF_LINKS = {  # test_share_links.py
     ("PUT", "/links/{link_id}"),
     ("DELETE", "/links/{link_id}"),
 }
+_OF_EVENTS = {  # test_event_targets.py
+    ("GET", "/events"),  # test_events.py
+    ("POST", "/event-targets"),
+    ("GET", "/event-targets"),
+    ("GET", "/event-targets/{target_id}"),
+    ("PUT", "/event-targets/{target_id}"),
+    ("DELETE", "/event-targets/{target_id}"),
+    ("GET", "/event-targets/{target_id}/dead"),
+    ("POST", "/event-targets/{target_id}/retry"),
+    ("GET", "/buckets/{bucket_id}/notifications"),
+    ("PUT", "/buckets/{bucket_id}/notifications"),
+}
 _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
@@ -169,6 +181,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"operation": "put", "path": "x"}
     if path.endswith("/batch"):
         return {"action": "delete", "query": {"prefix": ""}}
+    if path.endswith("/notifications"):
+        return {"rules": []}
     if path.endswith("/links"):
         return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):
@@ -184,7 +198,7 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_every_route_has_its_row() -> None:
-    others = _OF_ACCESS | _OF_BUCKETS | _OF_FILES | _OF_GROUPS | _OF_JOBS | _OF_KEYS | _OF_LINKS
+    others = _OF_ACCESS | _OF_BUCKETS | _OF_EVENTS | _OF_FILES | _OF_GROUPS | _OF_JOBS | _OF_KEYS | _OF_LINKS
     assert routes() == TABLE.keys() | others | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
 
 

@@ -30,7 +30,7 @@ UNAUDITED = {
     ("audit", "list"), ("audit", "export"), ("audit", "verify"), ("audit", "head"), ("master-key", "list"),
     ("quota", "list"), ("usage", "list"),
     ("usage", "check"),  # but what it repairs: test_quotas.py
-    ("event-target", "list"), ("event-target", "show"), ("event-target", "dead"),
+    ("event-target", "list"), ("event-target", "show"), ("event-target", "dead"), ("events", "tail"),
     ("event-target", "retry"),  # where there is something to be told again: test_event_deliveries.py
     ("job", "list"), ("job", "show"), ("job", "retry"), ("job", "follow"),
     ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py

@@ -1,0 +1,58 @@
+"""`s3gw events tail`: what becomes of objects, printed as it happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from s3gw.cli import events
+from tests.cli.commands import command, refusal
+from tests.servers import RunningServer
+
+Tail = Callable[..., Result]
+
+
+@pytest.fixture
+def tail(server: RunningServer, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Tail:
+    """Something happens when it has begun, and then somebody presses Ctrl+C."""
+    run = command("--data", server.facts["data"], "--database-url", server.settings["S3GW_DATABASE_URL"])
+
+    def happen() -> Iterator[None]:
+        s3.put_object(Bucket=bucket, Key="a\x1bb", Body=b"hello")
+        s3.delete_object(Bucket=bucket, Key="a\x1bb")
+        yield
+        yield  # on PostgreSQL what is committed isn't always settled at once
+        raise KeyboardInterrupt
+
+    happening = happen()
+
+    async def sleep(seconds: float) -> None:
+        next(happening)
+
+    s3.put_object(Bucket=bucket, Key="before", Body=b"x")
+    monkeypatch.setattr(events, "asyncio", SimpleNamespace(sleep=sleep))
+    return lambda *options: run("events", "tail", *options)
+
+
+def test_events_are_printed_as_they_happen(tail: Tail, bucket: str) -> None:
+    done = tail("--json", "--bucket", bucket)
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["event"], each["bucket"], each["key"]) for each in told] == [
+        ("s3:ObjectCreated:Put", bucket, "a\x1bb"),
+        ("s3:ObjectRemoved:Delete", bucket, "a\x1bb"),
+    ]
+
+
+def test_a_key_moves_no_cursor(tail: Tail, bucket: str) -> None:
+    lines = [line for line in tail().stdout.splitlines() if bucket in line]
+    assert len(lines) == 2 and "\x1b" not in "".join(lines)
+
+
+def test_a_bucket_that_is_not_there_is_refused(tail: Tail) -> None:
+    assert "no bucket" in refusal(tail("--bucket", "none"))
