@@ -39,8 +39,3 @@ def is_meant(asked: str, name: str) -> bool:
     """Whether a configuration that asks for `asked` (`s3:ObjectCreated:*`, `s3:ObjectCreated:Put`) gets this event."""
     asked = asked.removeprefix("s3:")
     return name.startswith(asked[:-1]) if asked.endswith(":*") else name == asked
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether there is an event that both ask for."""
-    return one == other or is_meant(one, other.removeprefix("s3:")) or is_meant(other, one.removeprefix("s3:"))

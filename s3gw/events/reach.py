@@ -16,6 +16,8 @@ import httpcore
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # what IANA gives away; elsewhere are site-local addresses, too
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")  # RFC 9637
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
@@ -32,6 +34,8 @@ def is_allowed(address: str, networks: Sequence[Network]) -> bool:
     found = _meant(ipaddress.ip_address(address.partition("%")[0]))
     if any(found.version == network.version and found in network for network in networks):
         return True
+    if isinstance(found, ipaddress.IPv6Address) and (found not in _UNICAST or found in _DOCUMENTATION):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
@@ -76,7 +80,7 @@ class Backend(httpcore.AsyncNetworkBackend):
                 address = await allowed_address(host, port, self._networks)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"no address of {host}") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for what is no name of a host, such as an endless label
             raise httpcore.ConnectError(f"no address of {host}: {error}") from error
         return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
 

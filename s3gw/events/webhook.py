@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _PREFIX = "whsec_"
 _FEWEST, _MOST = 24, 64  # bytes of a secret
 PATIENCE = 20.0  # seconds for all of it
-_CONNECTIONS = 32
+_CONNECTIONS = 32 * 8  # for all targets that are told something at a time: none waits for the silence of others
+_KEPT = 32  # of those that nothing is told over at the moment
 _MOST_READ = 16 * 1024  # bytes of an answer; one with more costs its connection
 
 
@@ -56,7 +57,10 @@ class Webhooks:
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            max_connections=_CONNECTIONS, keepalive_expiry=30.0, network_backend=Backend(networks)
+            max_connections=_CONNECTIONS,
+            max_keepalive_connections=_KEPT,
+            keepalive_expiry=30.0,
+            network_backend=Backend(networks),
         )
 
     async def tell(self, secrets: Secrets, message: Message) -> None:

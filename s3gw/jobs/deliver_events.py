@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 PAUSE = 0.5  # seconds
 _AT_ONCE = 8  # deliveries of a target
 _TARGETS_AT_ONCE = 32
+_TROUBLED_AT_ONCE = 16  # of these; targets that answer nothing take each other's time and not that of the others
 _TURN = 5.0  # seconds; then other targets may have their turn
 _FIRST_PAUSE = 1_000_000  # microseconds before a second attempt
 _DOUBLINGS = 12
 _TROUBLED = 8  # failures one after the other, after which it rests
 _LONGEST_REST = 60.0  # seconds
 _LOOK_AHEAD = 60.0
+_LONGEST_REASON = 300  # letters
 _logger = logging.getLogger("s3gw.events")
 
 
@@ -79,7 +81,12 @@ class Deliverer:
         self._rests = {target: rest for target, rest in self._rests.items() if target in due}
         waiting = [target for target in due if target not in self._serving and self._rest_of(target)[1] <= now]
         random.shuffle(waiting)  # where there are too many, each gets its turn
+        troubled = sum(self._is_troubled(target) for target in self._serving)
+        waiting.sort(key=self._is_troubled)
         for target_id in waiting[: _TARGETS_AT_ONCE - len(self._serving)]:
+            if self._is_troubled(target_id) and troubled >= _TROUBLED_AT_ONCE:
+                break
+            troubled += self._is_troubled(target_id)
             task = asyncio.create_task(self._serve(target_id))
             self._serving[target_id] = task
             task.add_done_callback(partial(self._served, target_id))
@@ -97,6 +104,9 @@ class Deliverer:
     def _rest_of(self, target_id: str) -> tuple[int, float]:
         return self._rests.get(target_id, (0, 0.0))
 
+    def _is_troubled(self, target_id: str) -> bool:
+        return self._rest_of(target_id)[0] >= _TROUBLED
+
     async def _serve(self, target_id: str) -> None:
         """For a turn, or until nothing is due."""
         try:
@@ -110,6 +120,9 @@ class Deliverer:
         except MasterKeyError as error:
             self._rests[target_id] = _TROUBLED, time.monotonic() + _LONGEST_REST
             _logger.warning("events have to wait: %s", error)
+        except Exception as error:  # it would be tried again at once, and for ever
+            self._rests[target_id] = _TROUBLED, time.monotonic() + _LONGEST_REST
+            _logger.warning("target %s has to wait: %s", target_id, type(error).__name__)
 
     async def _deliver(self, target_id: str, kind: Kind, secrets: Secrets) -> None:
         ends_at = time.monotonic() + _TURN
@@ -146,10 +159,18 @@ class Deliverer:
     async def _tell(self, kind: Kind, secrets: Secrets, delivery: Delivery) -> Outcome:
         try:
             await self._teller.tell(kind, secrets, delivery)
-        except NotTold as error:
+        except Exception as error:  # whatever an answer does to a library is the target's failure, not the deliverer's
+            if not isinstance(error, NotTold):
+                _logger.warning("target %s: %s", delivery.target_id, type(error).__name__)
             pause = _FIRST_PAUSE * 2 ** min(delivery.attempts - 1, _DOUBLINGS)
-            return Outcome(delivery, str(error), int(pause * random.uniform(0.5, 1.0)))
+            return Outcome(delivery, reason_of(error), int(pause * random.uniform(0.5, 1.0)))
         return Outcome(delivery)
+
+
+def reason_of(error: Exception) -> str:
+    """Short and printable: a library's message may quote an answer, whatever that is."""
+    reason = str(error) if isinstance(error, NotTold) else type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in reason[:_LONGEST_REASON])
 
 
 def _settle_and_take(conn: Connection, target_id: str, outcomes: Sequence[Outcome], limit: int) -> list[Delivery]:

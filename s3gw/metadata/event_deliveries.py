@@ -18,9 +18,10 @@ from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import event_deliveries as table
 from s3gw.metadata.schema import event_targets as targets
+from s3gw.metadata.schema import users
 
 FIRST, BEHIND, DEAD = "first", "behind", "dead"
-HIDDEN = 60_000_000  # microseconds for which one that is being delivered is hidden; longer than any delivery takes
+HIDDEN = 30_000_000  # microseconds for which one that is being delivered is hidden; longer than any delivery takes
 LONGEST_PAUSE = 3_600_000_000  # microseconds between two attempts
 MOST_DEAD = 10_000  # of a target; then the oldest are dropped
 
@@ -85,7 +86,11 @@ _put_off = Prepared(
     .values(due_at=bindparam("new_due_at"), error=bindparam("new_error"))
 )
 _due = and_(_is_first, table.c.target_id == targets.c.id, table.c.due_at <= bindparam("at"))
-_targets_due = Prepared(select(targets.c.id).where(targets.c.is_enabled == 1, exists().where(_due)))
+_targets_due = Prepared(
+    select(targets.c.id)
+    .join_from(targets, users, users.c.id == targets.c.owner_id)
+    .where(targets.c.is_enabled == 1, users.c.is_enabled == 1, users.c.deleted_at.is_(None), exists().where(_due))
+)
 
 
 def enqueue(conn: Connection, new: Sequence[NewDelivery]) -> None:
@@ -106,7 +111,7 @@ def _lock(conn: Connection, target_ids: Iterable[str]) -> set[str]:
 
 
 def targets_due(conn: Connection) -> list[str]:
-    """Those that there is something for now. Only reads."""
+    """Those that there is something for now, and whose owners are neither disabled nor deleted. Only reads."""
     return _targets_due.values(conn, at=now(conn))
 
 

@@ -81,6 +81,7 @@ def _check(service: str, configuration: dict[str, Any], arn: str) -> None:
             raise InvalidArgument(
                 "A specified event is not supported for notifications.", ArgumentName="Event", ArgumentValue=event
             )
+    configuration["Events"] = list(dict.fromkeys(configuration["Events"]))  # each change asks all of them
     _check_filter(configuration.get("Filter", {}).get("Key", {}).get("FilterRules", ()))
 
 
@@ -105,8 +106,9 @@ def _check_together(rules: Sequence[Rule]) -> None:
         raise InvalidArgument(f"The number of notification configurations exceeds {_MOST_RULES}.")
     if len({rule.id for rule in rules}) < len(rules):
         raise InvalidArgument("Same ID used for multiple configurations. IDs must be unique")
+    meant = {rule.id: _meant(rule) for rule in rules}
     for one, other in combinations(rules, 2):
-        if not any(names.overlap(this, that) for this in one.events for that in other.events):
+        if meant[one.id].isdisjoint(meant[other.id]):
             continue
         if _may_begin_alike(one.prefix, other.prefix) and _may_end_alike(one.suffix, other.suffix):
             raise InvalidArgument(
@@ -115,6 +117,15 @@ def _check_together(rules: Sequence[Rule]) -> None:
                 else "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the"
                 " prefixes are overlapping for the same event type."
             )
+
+
+def _meant(rule: Rule) -> frozenset[str]:
+    """The events that it asks for, each by its own name."""
+    return frozenset(
+        event
+        for event in EVENTS
+        if not event.endswith("*") and any(names.is_meant(asked, event.removeprefix("s3:")) for asked in rule.events)
+    )
 
 
 def _may_begin_alike(one: str, other: str) -> bool:

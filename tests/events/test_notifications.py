@@ -13,7 +13,9 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from s3gw.events.message import NotTold
 from s3gw.events.targets import check_name, secrets_of
+from s3gw.jobs.deliver_events import reason_of
 from s3gw.problems import Invalid
 from tests.events.receiver import Receiver, Told, receiving
 from tests.gateways import refusal
@@ -339,3 +341,41 @@ def test_url_and_secret_are_shown_to_nobody(wired: Wired) -> None:
     shown = json.dumps(wired.server.command("event-target", "show", wired.name))
     assert wired.receiver.url in shown
     assert not any(part in shown for part in ("pass", "token", wired.target["secret"]))
+
+
+def test_a_target_of_someone_who_is_disabled_is_told_when_he_is_enabled_again(
+    wired: Wired, owner: Any, owned: str, receiver: Receiver
+) -> None:
+    wired.server.command("event-target", "create", "of-owner", receiver.url, "--owner", "owner")
+    arn = f"arn:aws:sqs:us-east-1:{owner.account_id}:of-owner"
+    queue = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
+    owner.s3.put_bucket_notification_configuration(
+        Bucket=owned, NotificationConfiguration={"QueueConfigurations": [queue]}
+    )
+    wired.configure(wired.queue())
+    try:
+        owner.s3.put_object(Bucket=owned, Key="enabled", Body=b"")
+        receiver.wait_for(lambda records: len(records) == 1)
+        wired.server.command("user", "disable", "owner")
+        wired.s3.put_object(Bucket=owned, Key="disabled", Body=b"")
+        wired.put("last")
+        records = receiver.wait_for(lambda records: len(records) >= 2)
+        assert [record["s3"]["object"]["key"] for record in records] == ["enabled", "last"]
+        wired.server.command("user", "enable", "owner")
+        records = receiver.wait_for(lambda records: len(records) >= 3)
+        assert records[-1]["s3"]["object"]["key"] == "disabled"
+    finally:
+        wired.server.command("user", "enable", "owner")
+        wired.server.command("event-target", "delete", "of-owner")
+
+
+def test_an_event_that_is_asked_for_repeatedly_is_kept_once(wired: Wired) -> None:
+    """Each change compares itself with all of them."""
+    wired.configure(wired.queue(["s3:ObjectCreated:Put"] * 100), wired.queue(["s3:ObjectRemoved:Delete"] * 100))
+    found = wired.s3.get_bucket_notification_configuration(Bucket=wired.bucket)["QueueConfigurations"]
+    assert [queue["Events"] for queue in found] == [["s3:ObjectCreated:Put"], ["s3:ObjectRemoved:Delete"]]
+
+
+def test_the_reason_why_something_could_not_be_told_is_short_and_printable() -> None:
+    assert reason_of(NotTold("a\x1b[2J\n" + "b" * 100_000)) == "a?[2J?" + "b" * 294
+    assert reason_of(ValueError("secret")) == "ValueError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_the_public_internet_is_reached(address: str) -> None:
         *("224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "2001:db8::1"),
         *("::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::"),
-        *("::127.0.0.1", "64:ff9b:1::1", "2001::1"),
+        *("::127.0.0.1", "64:ff9b:1::1", "2001::1", "fec0::1", "3fff::1"),
     ],
 )
 def test_nothing_else_is(address: str) -> None:
@@ -86,4 +87,25 @@ async def test_this_machine_is_not_reached_unless_it_is_allowed(host: str) -> No
         with pytest.raises(NotTold):
             await webhooks.tell(Secrets(url, new_secret()), MESSAGE)
         assert receiver.attempts == 0
+    await webhooks.close()
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+async def test_what_is_no_name_of_a_host_is_not_reached(host: str) -> None:
+    webhooks = Webhooks(())
+    with pytest.raises(NotTold):
+        await webhooks.tell(Secrets(f"http://{host}/", new_secret()), MESSAGE)
+    await webhooks.close()
+
+
+async def test_targets_that_never_answer_keep_no_other_waiting() -> None:
+    webhooks = Webhooks(networks_of(["127.0.0.1/32"]))
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent, receiving() as receiver:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        waiting = [asyncio.create_task(webhooks.tell(Secrets(url, new_secret()), MESSAGE)) for _ in range(64)]
+        async with asyncio.timeout(5):
+            await webhooks.tell(Secrets(receiver.url, new_secret()), MESSAGE)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
     await webhooks.close()
