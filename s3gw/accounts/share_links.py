@@ -43,6 +43,7 @@ class Wanted(NamedTuple):
     max_downloads: int | None = None
     max_bytes: int | None = None
     expires_at: int | None = None
+    max_uploads: int | None = None
 
 
 class Made(NamedTuple):
@@ -75,6 +76,7 @@ async def create(services: Services, caller: Caller, origin: Origin, bucket_id: 
         wanted.max_downloads,
         wanted.max_bytes,
         wanted.expires_at,
+        wanted.max_uploads,
     )
     link = await services.database.write(_create, caller.actor, new)
     settings = services.settings
@@ -155,8 +157,8 @@ async def _to_change(services: Services, caller: Caller, origin: Origin, link_id
 async def update(
     services: Services, caller: Caller, origin: Origin, link_id: str, fields: Mapping[str, Any], if_match: str | None
 ) -> ShareLink:
-    """`fields`: password (None: none any more), expires_at, max_downloads, max_bytes. Raises Conflict for one that was
-    revoked, and PreconditionFailed.
+    """`fields`: password (None: none any more), expires_at, max_downloads, max_bytes, max_uploads. Raises Conflict for
+    one that was revoked, and PreconditionFailed.
     """
     await _to_change(services, caller, origin, link_id)
     columns = {name: value for name, value in fields.items() if name != "password"}
@@ -182,10 +184,10 @@ def _update(
 
 def require_limits(kind: str, limits: Mapping[str, Any]) -> None:
     """Raises Invalid for one that such a link has no use for."""
-    of_others = "max_downloads" if kind == "drop" else "max_bytes"
-    if limits.get(of_others) is not None:
-        told = f"a link to a {kind} has none" if kind != "drop" else "nothing is downloaded from a drop box"
-        raise Invalid(f"{of_others}: {told}", faults=(Fault(of_others, told),))
+    told = f"a link to a {kind} has none" if kind != "drop" else "nothing is downloaded from a drop box"
+    for of_others in ("max_downloads",) if kind == "drop" else ("max_bytes", "max_uploads"):
+        if limits.get(of_others) is not None:
+            raise Invalid(f"{of_others}: {told}", faults=(Fault(of_others, told),))
 
 
 def _require_future(conn: Connection, expires_at: int | None) -> None:

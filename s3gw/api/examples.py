@@ -232,6 +232,7 @@ OF_MODELS: dict[str, Any] = {
         "has_password": True,
         "max_downloads": 10,
         "max_bytes": None,
+        "max_uploads": None,
         "expires_at": _UNTIL,
         "revoked_at": None,
         "downloads": 2,

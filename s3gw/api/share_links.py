@@ -40,6 +40,7 @@ class Link(BaseModel):
     has_password: bool
     max_downloads: int | None
     max_bytes: int | None
+    max_uploads: int | None
     expires_at: datetime | None
     revoked_at: datetime | None
     downloads: int = Field(description="All of a visitor within an hour are one.")
@@ -59,6 +60,7 @@ class NewLink(Body):
     password: LinkPassword | None = None
     max_downloads: Limit | None = Field(None, description="Of a file or folder: then it is used up.")
     max_bytes: Limit | None = Field(None, description="Of a drop box: how much may be put into it, in all.")
+    max_uploads: Limit | None = Field(None, description="Of a drop box: how many files it takes.")
     expires_at: Moment | None = None
 
     @model_validator(mode="after")
@@ -79,6 +81,7 @@ class NewLink(Body):
             self.max_downloads,
             self.max_bytes,
             stored_moment(self.expires_at),
+            self.max_uploads,
         )
 
 
@@ -88,6 +91,7 @@ class UpdateLink(Body):
     password: LinkPassword | None = None
     max_downloads: Limit | None = None
     max_bytes: Limit | None = None
+    max_uploads: Limit | None = None
     expires_at: Moment | None = None
 
     def fields(self) -> dict[str, Any]:
@@ -165,6 +169,7 @@ def _model(link: ShareLink, url: str | None = None) -> Link:
         has_password=link.has_password,
         max_downloads=link.max_downloads,
         max_bytes=link.max_bytes,
+        max_uploads=link.max_uploads,
         downloads=link.downloads,
         uploads=link.uploads,
         uploaded_bytes=link.uploaded_bytes,

@@ -55,7 +55,7 @@ _KINDS: dict[str, _Kind] = {
         share_links.find, "id",
         (
             "id", "user_id", "bucket", "kind", "file_id", "prefix", "has_password", "max_downloads", "max_bytes",
-            "expires_at", "revoked_at",
+            "max_uploads", "expires_at", "revoked_at",
         ),
     ),
 }  # fmt: skip

@@ -51,6 +51,7 @@ class Resumable(NamedTuple):
     file_id: bytes | None = None
     final_id: str | None = None
     joined_of: str | None = None  # ids, separated by blanks
+    link_id: str | None = None  # of the drop box that it belongs to
 
     @property
     def is_whole(self) -> bool:

@@ -248,6 +248,12 @@ resumable_uploads = Table(
     Column("file_id", LargeBinary),
     Column("final_id", Text),  # of a partial one: what it was made part of
     Column("joined_of", Text),  # of what was joined: the ids of its parts, in their order
+    Column("link_id", Text),  # of the drop box that it was begun at, and is gone on with at
+)
+partial_index(
+    "ix_resumable_uploads_unfinished_of_link",
+    resumable_uploads.c.link_id,
+    where="link_id IS NOT NULL AND ended_at IS NULL",
 )
 
 # Requests that succeeded under a ClientToken of the client's, so that one that is repeated succeeds and does nothing.

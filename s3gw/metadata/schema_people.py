@@ -184,6 +184,7 @@ links = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, index=True),
     Column("revoked_at", BigInteger, index=True),
+    Column("max_uploads", BigInteger),  # files that may be put into a drop box
 )
 
 # Who has downloaded by a link lately, so that it isn't counted again.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata import audit, buckets
@@ -19,12 +19,14 @@ from s3gw.metadata.buckets import Bucket, bucket_columns, owners
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import buckets as buckets_table
-from s3gw.metadata.schema import link_visits, links, users
+from s3gw.metadata.schema import link_visits, links, resumable_uploads, users
 from s3gw.metadata.sessions import SessionUser
-from s3gw.problems import Conflict, NotFound
+from s3gw.problems import Conflict, NotFound, RateLimited, TooLarge
 
 Kind = Literal["file", "folder", "drop"]
 MOST_OF_USER = 1000  # that one user has at a time, revoked ones aside
+MOST_UNFINISHED = 500  # uploads of a drop box
+UNFINISHED_FOR = 86_400_000_000  # microseconds that one is kept to which nothing comes
 _HOUR = 3_600_000_000  # microseconds in which a visitor's downloads are one
 _accounts = users.alias("accounts")
 
@@ -43,6 +45,7 @@ class ShareLink(NamedTuple):
     has_password: bool
     max_downloads: int | None
     max_bytes: int | None
+    max_uploads: int | None
     downloads: int
     uploads: int
     uploaded_bytes: int
@@ -65,6 +68,7 @@ class NewLink(NamedTuple):
     max_downloads: int | None
     max_bytes: int | None
     expires_at: int | None
+    max_uploads: int | None = None
 
 
 class LiveLink(NamedTuple):
@@ -78,11 +82,20 @@ class LiveLink(NamedTuple):
     salt: bytes
     max_downloads: int | None
     max_bytes: int | None
+    max_uploads: int | None
     downloads: int
+    uploads: int
     uploaded_bytes: int
     expires_at: int | None
     maker: SessionUser
     bucket: Bucket
+
+
+class Unfinished(NamedTuple):
+    """Uploads of a drop box, and the bytes that there are of them."""
+
+    uploads: int
+    bytes: int
 
 
 class Page(NamedTuple):
@@ -102,6 +115,7 @@ _select: Select[Any] = select(
     links.c.password_hash.is_not(None),
     links.c.max_downloads,
     links.c.max_bytes,
+    links.c.max_uploads,
     links.c.downloads,
     links.c.uploads,
     links.c.uploaded_bytes,
@@ -141,6 +155,13 @@ _visited = Prepared(
         link_visits.c.link_id == bindparam("link_id"),
         link_visits.c.visitor == bindparam("visitor"),
         link_visits.c.counted_at > bindparam("since"),
+    )
+)
+_unfinished = Prepared(
+    select(func.count(), cast(func.coalesce(func.sum(resumable_uploads.c.received), 0), BigInteger)).where(
+        resumable_uploads.c.link_id == bindparam("link_id"),
+        resumable_uploads.c.link_id.is_not(None),
+        resumable_uploads.c.ended_at.is_(None),
     )
 )
 
@@ -265,13 +286,38 @@ def count_download(conn: Connection, actor: Actor, link_id: str, visitor: bytes,
 
 
 def count_upload(conn: Connection, actor: Actor, link_id: str, key: str, size: int) -> None:
-    """In the transaction that puts the file. Raises NotFound where the drop box ended meanwhile or has no room."""
-    link = _still_live(conn, link_id)
-    if link is None or (link.max_bytes is not None and link.uploaded_bytes + size > link.max_bytes):
+    """In the transaction that puts the file, when what there was of it as an upload is gone. Raises NotFound where the
+    drop box ended meanwhile or took its last file, and TooLarge where it has no room.
+    """
+    link = require_room(conn, link_id, size)
+    if link.max_uploads is not None and link.uploads >= link.max_uploads:
         raise NotFound("the link isn't good any more")
     used = {"uploads": link.uploads + 1, "uploaded_bytes": link.uploaded_bytes + size, "last_used_at": now(conn)}
     conn.execute(update(links).where(links.c.id == link_id).values(used))
     audit.record(conn, actor, "link.upload", "link", link_id, None, {"key": key, "size": size})
+
+
+def require_room(conn: Connection, link_id: str, more: int) -> ShareLink:
+    """Of a drop box, locked: for so many bytes beside its files and what there is of unfinished ones, which are bounded
+    in number. Raises NotFound where it ended meanwhile, and TooLarge.
+    """
+    link = _still_live(conn, link_id)
+    if link is None:
+        raise NotFound("the link isn't good any more")
+    if link.max_bytes is not None and link.uploaded_bytes + unfinished_of(conn, link_id).bytes + more > link.max_bytes:
+        raise TooLarge("there isn't so much room in the drop box")
+    return link
+
+
+def begin_upload(conn: Connection, link_id: str) -> None:
+    """In the transaction that begins one at a drop box. Raises NotFound, and RateLimited where too many go on."""
+    require_room(conn, link_id, 0)
+    if unfinished_of(conn, link_id).uploads >= MOST_UNFINISHED:
+        raise RateLimited("too many uploads are going on at this drop box", retry_after=60)
+
+
+def unfinished_of(conn: Connection, link_id: str) -> Unfinished:
+    return Unfinished._make(_unfinished.one_or_none(conn, link_id=link_id) or (0, 0))
 
 
 def note_wrong_password(conn: Connection, actor: Actor, link_id: str) -> None:

@@ -11,7 +11,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import audited_removals, buckets, contents, deleted_buckets, outbox, trash
@@ -19,7 +19,7 @@ from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import parts, resumable_uploads, uploads
+from s3gw.metadata.schema import links, parts, resumable_uploads, uploads
 from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
@@ -108,6 +108,20 @@ _expired = Prepared(
         ~exists().where(parts.c.upload_id == uploads.c.upload_id, parts.c.last_modified >= bindparam("before")),
     )
     .order_by(uploads.c.initiated_at)
+    .limit(bindparam("batch"))
+)
+_of_ended_links = Prepared(
+    select(resumable_uploads.c.upload_id)
+    .join_from(resumable_uploads, links, links.c.id == resumable_uploads.c.link_id)
+    .where(
+        resumable_uploads.c.link_id.is_not(None),
+        resumable_uploads.c.ended_at.is_(None),
+        or_(
+            resumable_uploads.c.changed_at < bindparam("before"),
+            links.c.revoked_at.is_not(None),
+            links.c.expires_at < bindparam("at"),
+        ),
+    )
     .limit(bindparam("batch"))
 )
 
@@ -233,6 +247,11 @@ def _remove(conn: Connection, upload_id: str, kept: frozenset[int]) -> Removed:
 def expired(conn: Connection, before: int, limit: int) -> list[str]:
     """Begun before that time, and without a part that came since."""
     return _expired.values(conn, before=before, batch=limit)
+
+
+def expired_of_links(conn: Connection, before: int, at: int, limit: int) -> list[str]:
+    """At drop boxes: those to which nothing came since a time, and those of links that have ended by `at`."""
+    return _of_ended_links.values(conn, before=before, at=at, batch=limit)
 
 
 def abort(conn: Connection, upload_id: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from s3gw.errors import PreconditionFailed
 from s3gw.metadata import objects, share_links
@@ -18,9 +18,10 @@ from s3gw.operations.call import Call, Input, Output
 from s3gw.operations.files import tell_type
 from s3gw.operations.perform import perform
 from s3gw.operations.put_object import store_object
-from s3gw.operations.table import OPERATIONS
+from s3gw.operations.table import OPERATIONS, Row
 
 _NUMBERED, _RANDOM = 10, 3  # names that are tried: "a (2).txt" and so on, then some that nobody guesses
+T = TypeVar("T")
 SUFFIX = 12  # bytes: " (xxxxxxxx)"
 
 
@@ -32,7 +33,7 @@ class Drop(NamedTuple):
 
 
 async def put_dropped(call: Call, drop: Drop) -> Output:
-    """Raises NotFound where the drop box has ended meanwhile, or has no room for it."""
+    """Raises NotFound where the drop box has ended meanwhile, and TooLarge where it has no room for it."""
     row = replace(OPERATIONS["PutObject"], handler=partial(_put, drop=drop))
     call.input["IfNoneMatch"] = "*"
     return await perform(call, row)
@@ -47,33 +48,37 @@ async def _put(call: Call, input: Any, drop: Drop) -> Output:
 async def _commit(
     call: Call, new: NewObject, place: Callable[[Connection], int], precondition: Precondition | None, drop: Drop
 ) -> Stored:
-    """Under the first name that is free. Each is a call of its own: rules may allow some names only."""
-    arguments = new, place, precondition, drop
+
+    async def put(call: Call, key: str) -> Stored:
+        named = new._replace(key=key)
+        return await call.change([call.key_lock(key)], _put_counted, named, place, precondition, drop)
+
+    return await under_free_name(call, OPERATIONS["PutObject"], new.key, put)
+
+
+async def under_free_name(call: Call, row: Row, key: str, put: Callable[[Call, str], Awaitable[T]]) -> T:
+    """What `put` gives for the first name that is free; it raises PreconditionFailed for others. Each name is a call of
+    its own: rules may allow some names only.
+    """
     try:
-        return await _change(call, *arguments)
+        return await put(call, key)
     except PreconditionFailed:
         pass
-    for key in _others(new.key):
-        stored: list[Stored] = []
+    for other in _others(key):
+        done: list[T] = []
 
-        async def handle(again: Call, input: Input, key: str = key, stored: list[Stored] = stored) -> Output:
-            stored.append(await _change(again, new._replace(key=key), place, precondition, drop))
+        async def handle(again: Call, input: Input, other: str = other, done: list[T] = done) -> Output:
+            done.append(await put(again, other))
             return {}
 
-        again = replace(call, input={**call.input, "Key": key}, checks={}, checked=set())
+        again = replace(call, input={**call.input, "Key": other}, checks={}, checked=set())
         try:
-            await perform(again, replace(OPERATIONS["PutObject"], handler=handle))
+            await perform(again, replace(row, handler=handle))
         except PreconditionFailed:
             continue
         call.checked.update(call.checks)  # of the name that was taken; this one's were made
-        return stored[0]
+        return done[0]
     raise PreconditionFailed()
-
-
-async def _change(
-    call: Call, new: NewObject, place: Callable[[Connection], int], precondition: Precondition | None, drop: Drop
-) -> Stored:
-    return await call.change([call.key_lock(new.key)], _put_counted, new, place, precondition, drop)
 
 
 def _put_counted(

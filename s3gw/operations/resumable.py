@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -41,13 +41,24 @@ _LONG = 64 * 1024  # of less the transaction alone decides whether the quota all
 
 
 class New(NamedTuple):
-    """What an upload is begun with. `size` None: it is told later. `made_by`: who may go on with it."""
+    """What an upload is begun with. `size` None: it is told later. `made_by`: who may go on with it, and with `link_id`
+    at that drop box alone.
+    """
 
     size: int | None
     kind: str
     overwrites: bool
     described: str
     made_by: str
+    link_id: str | None = None
+
+
+class Steps(NamedTuple):
+    """The transactions of an upload, each of a call."""
+
+    begin: Callable[[Call, Upload, Resumable], Awaitable[None]]
+    keep: Callable[[Call, Resumable, Piece], Awaitable[Resumable]]
+    finish: Callable[[Call, Resumable, Piece, Whole], Awaitable[tuple[Resumable, NewObject, Stored]]]
 
 
 class Digest(NamedTuple):
@@ -62,7 +73,23 @@ def stretch_from(offset: int) -> int:
     return max(_STRETCH, offset // 64)
 
 
-async def create(call: Call, input: Any) -> Output:
+async def _begin(call: Call, upload: Upload, made: Resumable) -> None:
+    await call.change([call.key_lock(upload.key)], _create, upload, made)
+
+
+async def _keep(call: Call, found: Resumable, piece: Piece) -> Resumable:
+    return await call.change([PartLock(found.upload_id, 0)], resumable_uploads.append, found, piece)
+
+
+async def _finish(call: Call, found: Resumable, piece: Piece, whole: Whole) -> tuple[Resumable, NewObject, Stored]:
+    condition = condition_of(call, found)
+    return await call.change([call.key_lock(found.key)], resumable_uploads.finish, found, piece, whole, condition)
+
+
+_STEPS = Steps(_begin, _keep, _finish)
+
+
+async def create(call: Call, input: Any, steps: Steps = _STEPS) -> Output:
     """`New` has what isn't CreateMultipartUpload's."""
     new: New = input["New"]
     services, bucket = call.services, call.the_bucket
@@ -75,7 +102,7 @@ async def create(call: Call, input: Any) -> Output:
             await services.database.read(quotas.require_room_for, bucket.id, input["Key"], more, call.principal.user_id)
     upload = await _upload(call, input)
     made = _row(call, upload, new)
-    await call.change([call.key_lock(upload.key)], _create, upload, made)
+    await steps.begin(call, upload, made)
     return {"Resumable": made}
 
 
@@ -114,6 +141,7 @@ def _row(call: Call, upload: Upload, new: New) -> Resumable:
         kind=new.kind,
         overwrites=int(new.overwrites),
         described=new.described,
+        link_id=new.link_id,
     )
 
 
@@ -131,10 +159,10 @@ def may_end(found: Resumable, size: int | None, stretch: Stretch) -> bool:
     return stretch.most >= size - found.received and (stretch.size is None or stretch.size >= size - found.received)
 
 
-async def append(call: Call, input: Any) -> Output:
+async def append(call: Call, input: Any, steps: Steps = _STEPS) -> Output:
     """As `_append`. Where somebody else has ended the upload meanwhile, it has come to its end."""
     try:
-        return await _append(call, input)
+        return await _append(call, input, steps)
     except NoSuchUpload:
         now = await call.services.database.read(resumable_uploads.find, input["Resumable"].id)
         if now is None:
@@ -142,7 +170,7 @@ async def append(call: Call, input: Any) -> Output:
         raise OffsetMismatch(f"the upload has come to byte {now.received}") from None
 
 
-async def _append(call: Call, input: Any) -> Output:
+async def _append(call: Call, input: Any, steps: Steps) -> Output:
     """The body, behind what there is of `Resumable`. `Size` is that of the whole, if it is known by now; `Digest` what
     the body must have. Gives the row, and the `Version` if the upload has ended.
     """
@@ -171,10 +199,12 @@ async def _append(call: Call, input: Any) -> Output:
         piece = Piece(found.received, size, stored.content, stored.md5, DEFAULT_ALGORITHM, crc)
         if ends and found.received + piece.length == size:
             sha256 = base64.b64encode(stored.checksums["whole"]).decode()
-            return await _finish(call, found, piece, Whole(upload, sha256))
+            ended = await steps.finish(call, found, piece, Whole(upload, sha256))
+            services.running_hashes.forget(found.upload_id)
+            return _ended(call, *ended)
         if not piece.length and size == found.size:
             return {"Resumable": found, "Version": None}
-        now = await call.change([PartLock(found.upload_id, 0)], resumable_uploads.append, found, piece)
+        now = await steps.keep(call, found, piece)
     if is_hashed:
         services.running_hashes.keep(found.upload_id, Running(now.received, running.hash))
     return {"Resumable": now, "Version": None}
@@ -229,14 +259,7 @@ async def _caught_up(call: Call, running: Running, found: Resumable) -> Running:
     return Running(found.received, running.hash)
 
 
-async def _finish(call: Call, found: Resumable, piece: Piece, whole: Whole) -> Output:
-    condition = _condition(call, found)
-    done = await call.change([call.key_lock(found.key)], resumable_uploads.finish, found, piece, whole, condition)
-    call.services.running_hashes.forget(found.upload_id)
-    return _ended(call, *done)
-
-
-def _condition(call: Call, found: Resumable) -> Precondition | None:
+def condition_of(call: Call, found: Resumable) -> Precondition | None:
     return for_write({"Key": found.key} | ({} if found.overwrites else {"IfNoneMatch": "*"}), call.now)
 
 
@@ -268,7 +291,7 @@ async def join(call: Call, input: Any) -> Output:
         about = about._replace(headers=json.dumps({**headers, "ContentType": type_of(first)}, separators=(",", ":")))
     whole = Whole(about, base64.b64encode(running.hash.digest()).decode())
     locks = [call.key_lock(about.key)]
-    done = await call.change(locks, resumable_uploads.join, made, parts, whole, _condition(call, made))
+    done = await call.change(locks, resumable_uploads.join, made, parts, whole, condition_of(call, made))
     return _ended(call, *done)
 
 

@@ -18,11 +18,13 @@ from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.problems import Problem, told_of
 from s3gw.services import Services
-from s3gw.share import archive, download, drop, folder, pages, unlock
+from s3gw.share import archive, download, drop, drop_uploads, folder, pages, unlock
+from s3gw.share.drop_uploads import UPLOADS, SaysTus
 from s3gw.share.hidden import PLACE, HiddenToken
 from s3gw.share.rate_limit import RateLimit
 from s3gw.share.visit import Gone, Locked, visit_of
 
+_OF_UPLOAD = ["HEAD", "PATCH", "DELETE", "POST"]
 _logger = logging.getLogger("s3gw.share")
 
 
@@ -35,7 +37,12 @@ def build_share_app(services: Services) -> ASGIApp:
         Route(f"{PLACE}/view", download.view, name="share_view"),
         Route(f"{PLACE}/archive", archive.archive, name="share_archive"),
         Route(f"{PLACE}/upload", drop.upload, name="share_upload", methods=["POST"]),
+        Route(UPLOADS, drop_uploads.discover, name="share_discover_uploads", methods=["OPTIONS"]),
+        Route(UPLOADS, drop_uploads.begin, name="share_begin_upload", methods=["POST"]),
+        Route(f"{UPLOADS}/{{upload_id}}", drop_uploads.discover, name="share_discover_upload", methods=["OPTIONS"]),
+        Route(f"{UPLOADS}/{{upload_id}}", drop_uploads.go_on, name="share_go_on", methods=_OF_UPLOAD),
         Route("/style.css", pages.style, name="share_style"),
+        Route("/drop.js", pages.script, name="share_script"),
         Route("/robots.txt", pages.robots, name="share_robots"),
     ]
     app = Starlette(routes=routes, exception_handlers={**handlers, Exception: _unexpected})
@@ -43,7 +50,7 @@ def build_share_app(services: Services) -> ASGIApp:
     app.state.services = services
     limit = services.settings.api_rate_limit
     inner: ASGIApp = app if limit == "off" else RateLimit(app, limit)
-    return HiddenToken(Door(inner, services.settings))
+    return HiddenToken(Door(SaysTus(inner), services.settings))
 
 
 async def page(request: Request) -> Response:

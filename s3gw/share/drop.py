@@ -1,93 +1,114 @@
-"""A drop box: a form whose file goes into the folder as its maker's, beside whatever has its name. Nothing is listed,
-and nobody is told under which name it was stored: that would tell which names there are.
+"""A drop box: a page whose files go into the folder as its maker's, beside whatever has their names. Nothing is listed,
+and nobody is told under which name a file was stored: that would tell which names there are.
+
+The page's script sends them as uploads that resume (drop_uploads.py). Without it the form does, in one request.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.api.sent_body import FRAMING, as_put, sent_body
 from s3gw.auth.form_body import FormBody
+from s3gw.auth.form_files import FormFiles
 from s3gw.auth.post_policy import SizeRange
-from s3gw.errors import AccessDenied
+from s3gw.errors import AccessDenied, Refusal, S3Error
 from s3gw.operations.call import Input
-from s3gw.operations.drop_file import SUFFIX, Drop, put_dropped
+from s3gw.operations.drop_file import Drop, put_dropped
+from s3gw.problems import NotFound, Problem, told_of
 from s3gw.share import pages
+from s3gw.share.drop_name import dropped_type, key_of, name_of
+from s3gw.share.drop_uploads import largest_of
 from s3gw.share.visit import Gone, Visit, visit_of
 from s3gw.wire.form import MOST_BEFORE_FILE, Form
 from s3gw.wire.request import join_headers
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")  # what doesn't show, or turns the rest around
-_HEADER_TEXT = re.compile(r"[ -~]{1,255}")
-_LONGEST_NAME = 200  # bytes, as far as the folder leaves room for it
+MOST_FILES = 100  # of one form
+
+
+class _Sent(NamedTuple):
+    """A file of the form, whose bytes are to be read before the next one's."""
+
+    body: FormBody
+    filename: str | None
+    file_type: str | None
 
 
 async def drop_page(request: Request, visit: Visit) -> Response:
-    return pages.shown(request, "drop.html", received="", most=_largest(visit))
+    return _shown(request, visit, [])
 
 
 async def upload(request: Request) -> Response:
+    """Each file is put by itself. Where one is refused, those before it have arrived, and the page says so."""
     visit = await visit_of(request)
     kind = request.headers.get("content-type", "")
     if visit.link.kind != "drop":
         raise Gone
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         return pages.refusal(request, 415)
-    body = await _form_body(request, visit, kind)
-    if not body.form.files or not body.form.filename:
-        return pages.refusal(request, 400)
-    name = _name_of(body.form.filename)
-    input: Input = {"Key": f"{visit.link.prefix}{_cut(name, visit)}", "ChecksumAlgorithm": "SHA256"}
-    if body.form.file_type is not None and _HEADER_TEXT.fullmatch(body.form.file_type):
-        input["ContentType"] = body.form.file_type
+    received: list[str] = []
+    try:
+        async for sent in _files_of(request, visit, kind):
+            if not sent.filename:  # none was chosen
+                return pages.refusal(request, 400)
+            received.append(await _put(visit, sent))
+    except (Gone, Refusal) as error:
+        if not received:
+            raise
+        status, request.state.error_code = _told(error)
+        return _shown(request, visit, received, status)
+    return _shown(request, visit, received) if received else pages.refusal(request, 400)
+
+
+async def _files_of(request: Request, visit: Visit, kind: str) -> AsyncGenerator[_Sent, None]:
+    largest, settings = _largest(visit), visit.services.settings
+    headers = join_headers(request.scope["headers"])
+    framing = {name: value for name, value in headers.items() if name in FRAMING}
+    form = Form(kind, MOST_FILES)
+    sent = sent_body(request, settings, framing, largest + 2 * MOST_BEFORE_FILE)
+    body = FormBody(sent, form)
+    await body.read_fields()
+    if not form.is_of_many:
+        if form.files:
+            yield _Sent(body, form.filename, form.file_type)
+        return
+    files = FormFiles(sent, form)
+    while (one := await files.next()) is not None:
+        yield _Sent(one, one.file.filename, one.file.file_type)
+
+
+async def _put(visit: Visit, sent: _Sent) -> str:
+    """The name that its sender gave it. Raises Gone."""
+    sent.body.sizes = (SizeRange(0, _largest(visit)),)
+    sent.body.expect(as_put({}))
+    input: Input = {"Key": key_of(sent.filename or "", visit), "ChecksumAlgorithm": "SHA256"}
+    if (file_type := dropped_type(sent.file_type)) is not None:
+        input["ContentType"] = file_type
     call = visit.call("PutObject", input)
-    call.body = body
+    call.body = sent.body
     try:
         await put_dropped(call, Drop(visit.link.id, visit.actor))
     except AccessDenied:
         raise Gone from None
-    return pages.shown(request, "drop.html", received=name, most=_largest(visit))
+    return name_of(sent.filename or "")
 
 
-async def _form_body(request: Request, visit: Visit, kind: str) -> FormBody:
-    """All that comes before the file is read."""
-    largest, settings = _largest(visit), visit.services.settings
-    headers = join_headers(request.scope["headers"])
-    framing = {name: value for name, value in headers.items() if name in FRAMING}
-    body = FormBody(sent_body(request, settings, framing, largest + 2 * MOST_BEFORE_FILE), Form(kind))
-    await body.read_fields()
-    body.sizes = (SizeRange(0, largest),)
-    body.expect(as_put({}))
-    return body
+def _told(error: Gone | Refusal) -> tuple[int, str]:
+    if isinstance(error, Problem):
+        return error.status, error.error_code
+    return told_of(error) if isinstance(error, S3Error) else (404, NotFound.error_code)
+
+
+def _shown(request: Request, visit: Visit, received: list[str], status: int = 200) -> Response:
+    wrong = "" if status == 200 else pages.message_of(status)
+    sizes = {"most": largest_of(visit), "most_of_form": _largest(visit), "most_files": MOST_FILES}
+    return pages.with_script(request, "drop.html", status, received=received, wrong=wrong, **sizes)
 
 
 def _largest(visit: Visit) -> int:
-    """Bytes of one file."""
-    settings, link = visit.services.settings, visit.link
-    largest = min(settings.max_put, settings.max_object)
-    return largest if link.max_bytes is None else min(largest, link.max_bytes - link.uploaded_bytes)
-
-
-def _name_of(given: str) -> str:
-    """What is behind the last slash of whatever kind, and never a name that some file systems take for a place."""
-    name = _CONTROL.sub("", re.split(r"[/\\]", given)[-1]).strip()
-    return name if name.strip(".") else "file"
-
-
-def _cut(name: str, visit: Visit) -> str:
-    """As much of it as a key has room for, with its ending, and room for a suffix. Raises Gone for a folder of which
-    the keys are so long already.
-    """
-    left = visit.services.settings.max_key - len(visit.link.prefix.encode()) - SUFFIX
-    room = min(left, _LONGEST_NAME)
-    if room < 1:
-        raise Gone
-    stem, dot, ending = name.rpartition(".")
-    tail = f"{dot}{ending}".encode() if stem and len(ending.encode()) <= 16 else b""
-    if len(tail) >= room:
-        tail = b""
-    head = (name.encode()[: len(name.encode()) - len(tail)])[: room - len(tail)]
-    return head.decode("utf-8", "ignore") + tail.decode()
+    """Bytes of one form."""
+    return min(visit.services.settings.max_put, largest_of(visit))

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 PLACE = "/link"
 _TOKEN = "s3gw.share_token"
-_OF_LINK = re.compile(r"/([A-Za-z0-9_-]{43})(/[a-z]{1,16})?")
-_PLAIN = frozenset(("/", "/style.css", "/robots.txt", "/favicon.ico"))
+_OF_LINK = re.compile(r"/([A-Za-z0-9_-]{43})(/[a-z]{1,16}(?:/[0-9a-f-]{36})?)?")
+_PLAIN = frozenset(("/", "/style.css", "/drop.js", "/robots.txt", "/favicon.ico"))
 
 
 class HiddenToken:

@@ -1,11 +1,13 @@
 """The HTML of the pages, from templates that escape whatever is put into them, and the headers that it goes out with.
 
-No page has a script, and none may be run: what strangers have put there is shown as text.
+What strangers have put there is shown as text. No page runs a script but that of a drop box, whose policy allows one
+alone.
 """
 
 from __future__ import annotations
 
 import math
+import secrets
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -59,6 +61,18 @@ def shown(request: Request, template: str, status: int = 200, **values: Any) -> 
     return Response(content.encode("utf-8", "replace"), status, dict(_HEADERS), "text/html")
 
 
+def with_script(request: Request, template: str, status: int, **values: Any) -> Response:
+    """As `shown`, with a script that has this answer's nonce and may ask this server alone."""
+    nonce = secrets.token_urlsafe(16)
+    answer = shown(request, template, status, nonce=nonce, **values)
+    answer.headers["Content-Security-Policy"] = f"{_POLICY}; script-src 'nonce-{nonce}'; connect-src 'self'"
+    return answer
+
+
+def message_of(status: int) -> str:
+    return _MESSAGES.get(status, _OTHERS)[1]
+
+
 def refusal(request: Request, status: int, error_code: str = "", retry_after: float | None = None) -> Response:
     request.state.error_code = error_code or {404: NotFound.error_code}.get(status, "-")
     title, message = _MESSAGES.get(status, _OTHERS)
@@ -100,6 +114,12 @@ def size_in_words(size: int) -> str:
 async def style(request: Request) -> Response:
     content = files("s3gw.share").joinpath("templates", "style.css").read_bytes()
     return Response(content, 200, {"Cache-Control": "max-age=3600"}, "text/css")
+
+
+async def script(request: Request) -> Response:
+    """Of drop boxes."""
+    content = files("s3gw.share").joinpath("templates", "drop.js").read_bytes()
+    return Response(content, 200, {"Cache-Control": "max-age=3600"}, "text/javascript")
 
 
 async def robots(request: Request) -> Response:

@@ -57,10 +57,11 @@ class Visit(NamedTuple):
         """Nobody who is known, as the audit log tells of him."""
         return Actor("", "", _DOOR, self.origin.address, self.origin.request_id)
 
-    def call(self, operation: str, input: Input) -> Call:
-        """As the link's maker would make it, from where the visitor is."""
-        maker, bucket = self.link.maker, self.link.bucket
-        principal = Principal(
+    @property
+    def principal(self) -> Principal:
+        """The link's maker."""
+        maker = self.link.maker
+        return Principal(
             maker.user_id,
             maker.canonical_id,
             maker.account_id,
@@ -70,19 +71,31 @@ class Visit(NamedTuple):
             maker.account_owner_id,
             maker.rules_revision,
         )
+
+    def call(self, operation: str, input: Input) -> Call:
+        """As the link's maker would make it, from where the visitor is."""
+        bucket = self.link.bucket
         context = GivenContext(
             self.origin.address or None, self.is_secure, self.origin.user_agent or None, self.referer
         )
         call = Call(
-            self.services, principal, {"Bucket": bucket.name, **input}, self.origin.request_id, time.time_ns() // 1000
+            self.services,
+            self.principal,
+            {"Bucket": bucket.name, **input},
+            self.origin.request_id,
+            time.time_ns() // 1000,
         )
         call.bucket, call.context, call.door, call.operation = bucket, context, _DOOR, operation
         return call
 
     async def perform(self, operation: str, input: Input, row: Row | None = None) -> Output:
+        """As `make`."""
+        return await self.make(self.call(operation, input), OPERATIONS[operation] if row is None else row)
+
+    async def make(self, call: Call, row: Row) -> Output:
         """Raises Gone where the maker may not, or there is nothing."""
         try:
-            return await perform(self.call(operation, input), OPERATIONS[operation] if row is None else row)
+            return await perform(call, row)
         except _HIDDEN:
             raise Gone from None
 
@@ -95,8 +108,10 @@ class Visit(NamedTuple):
         return await database.write(share_links.count_download, *given, keys=(share_links.turn_of(link_id),))
 
 
-async def locked_visit_of(request: Request) -> Visit:
-    """Whether or not its password was given. Raises Gone."""
+async def locked_visit_of(request: Request, *, goes_on: bool = False) -> Visit:
+    """Whether or not its password was given. `goes_on`: with an upload to a drop box, which may be full by now. Raises
+    Gone.
+    """
     services: Services = request.app.state.services
     token = token_of(request)
     link = await services.database.read(share_links.find_live, digest_of(token)) if token else None
@@ -104,14 +119,14 @@ async def locked_visit_of(request: Request) -> Visit:
         raise Gone
     tell_id(request, link.id)
     visit = _visit(request, services, link)
-    if await _is_used_up(visit):
+    if not goes_on and await _is_used_up(visit):
         raise Gone
     return await _with_right(visit)
 
 
-async def visit_of(request: Request) -> Visit:
-    """Raises Gone and Locked."""
-    visit = await locked_visit_of(request)
+async def visit_of(request: Request, *, goes_on: bool = False) -> Visit:
+    """As `locked_visit_of`. Raises Gone and Locked."""
+    visit = await locked_visit_of(request, goes_on=goes_on)
     if not is_open(request, visit.services, visit.link):
         raise Locked
     return visit
@@ -129,7 +144,9 @@ async def _is_used_up(visit: Visit) -> bool:
     """But for those whose download was counted within the hour: they may go on with it."""
     link = visit.link
     if link.kind == "drop":
-        return link.max_bytes is not None and link.uploaded_bytes >= link.max_bytes
+        return (link.max_bytes is not None and link.uploaded_bytes >= link.max_bytes) or (
+            link.max_uploads is not None and link.uploads >= link.max_uploads
+        )
     if link.max_downloads is None or link.downloads < link.max_downloads:
         return False
     return not await visit.services.database.read(share_links.was_counted, link.id, visit.visitor)

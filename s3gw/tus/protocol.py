@@ -6,7 +6,7 @@ refusals too, it has to set `ALWAYS`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -86,11 +86,11 @@ class Answered(NamedTuple):
     headers: dict[str, str]
 
 
-def discover(max_size: int) -> Answered:
+def discover(max_size: int, extensions: Sequence[str] = EXTENSIONS) -> Answered:
     return Answered(
         204,
         {
-            "Tus-Extension": ",".join(EXTENSIONS),
+            "Tus-Extension": ",".join(extensions),
             "Tus-Max-Size": str(max_size),
             "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         },

@@ -40,6 +40,17 @@ class Asker(Protocol):
     async def perform(self, call: Call, row: Row | None = None) -> Output: ...
 
 
+class Rows(NamedTuple):
+    """Of operations/table.py's kind: what the steps need, and who does them."""
+
+    create: Row
+    append: Row
+    finish: Row
+
+
+ROWS = Rows(resumable.CREATE, resumable.APPEND, resumable.FINISH)
+
+
 class Come(NamedTuple):
     """How far an upload has come; `version` is the file, if that is what the request has made of it."""
 
@@ -48,11 +59,15 @@ class Come(NamedTuple):
 
 
 class UploadStore:
-    """`made_by`: whose uploads these are; None: the asker's own. `sees_all`: he may go on with those of others."""
+    """The asker's own uploads. `sees_all`: he may go on with those of others. With `link_id` they are those of a drop
+    box, and nobody goes on with them elsewhere.
+    """
 
-    def __init__(self, asker: Asker, bucket: Bucket, made_by: str | None = None, *, sees_all: bool = False) -> None:
-        self._asker, self._bucket, self._sees_all = asker, bucket, sees_all
-        self._made_by = asker.principal.user_id if made_by is None else made_by
+    def __init__(
+        self, asker: Asker, bucket: Bucket, rows: Rows = ROWS, *, link_id: str | None = None, sees_all: bool = False
+    ) -> None:
+        self._asker, self._bucket, self._rows, self._sees_all = asker, bucket, rows, sees_all
+        self._made_by, self._link_id = asker.principal.user_id, link_id
 
     @property
     def max_size(self) -> int:
@@ -71,16 +86,16 @@ class UploadStore:
 
     async def create(self, described: Described, size: int | None, kind: str, told: str) -> Resumable:
         """`kind`: whole or partial; `told` is what describes it, as it was sent."""
-        new = New(size, kind, described.overwrite, told, self._made_by)
+        new = New(size, kind, described.overwrite, told, self._made_by, self._link_id)
         input = _input(described, default_path=str(uuid.uuid4()) if kind == "partial" else None)
         call = self._asker.call("CreateMultipartUpload", self._bucket, **input, New=new)
-        made: Resumable = (await self._asker.perform(call, resumable.CREATE))["Resumable"]
+        made: Resumable = (await self._asker.perform(call, self._rows.create))["Resumable"]
         return made
 
     async def find(self, id: str) -> Resumable:
         """Raises NotFound, also for what somebody else has begun."""
         found = await self._asker.services.database.read(resumable_uploads.find, id)
-        if found is None or found.bucket_id != self._bucket.id:
+        if found is None or found.bucket_id != self._bucket.id or found.link_id != self._link_id:
             raise NotFound("there is no such upload")
         if found.created_by != self._made_by and not self._sees_all:
             raise NotFound("there is no such upload")
@@ -104,7 +119,7 @@ class UploadStore:
         ends = may_end(found, size, stretch)
         call = self._asker.call("CompleteMultipartUpload" if ends else "UploadPart", self._bucket, **named)
         call.body = stretch
-        return await self._come(call, resumable.FINISH if ends else resumable.APPEND)
+        return await self._come(call, self._rows.finish if ends else self._rows.append)
 
     async def join(self, described: Described, told: str, ids: Sequence[str]) -> Come:
         """Raises Conflict where one of them isn't whole, or no part. Who asks the same again, even at the same time, is
