@@ -100,6 +100,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
+    "metadata.share_links.MOST_UNFINISHED": share_links.test_a_drop_box_has_500_unfinished_uploads_at_most,
     "metadata.event_targets.MOST_OF_USER": event_deliveries.test_a_user_has_100_targets_at_most,
     "operations.bucket_notification._LONGEST_FILTER": notifications.test_a_configuration_that_can_not_be_is_refused,
     "operations.bucket_notification._LONGEST_ID": notifications.test_a_configuration_that_can_not_be_is_refused,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +14,8 @@ from tests.api.files import Filed, people
 from tests.api.files import filed as filed
 from tests.api.test_resumable import BYTES, LONG, TUS, described, stored
 from tests.api.test_share_links import get, make, now_of
+from tests.browser import browser
+from tests.servers import RunningServer
 
 __all__ = ["filed", "people"]
 
@@ -66,4 +71,50 @@ def test_a_drop_box_takes_no_more_than_it_may(filed: Filed, limit: dict[str, int
     assert append(link, second, 0, b"0123456789").status_code in (404, 413)
     assert begin(link, 1).status_code == 404
     assert get(link, first, method="HEAD", headers=TUS).headers["Upload-Offset"] == "10"
+    assert filed.listed() == ["in/a.txt"]
+
+
+_CHOOSE = """
+(() => {
+  const chosen = new DataTransfer();
+  for (const [name, size] of %s) chosen.items.add(new File([new Uint8Array(size).fill(7)], name, {type: "text/plain"}));
+  document.querySelector("form input[type=file]").files = chosen.files;
+  document.querySelector("form button").click();
+})()
+"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")
+def test_a_browser_sends_several_files_with_progress(filed: Filed, server: RunningServer, tmp_path: Path) -> None:
+    if "sqlite" not in server.settings["S3GW_DATABASE_URL"]:
+        pytest.skip("a page is the same whatever the database")
+    link = make(filed, kind="drop", prefix="in")
+    large = 3 << 20
+    with browser(tmp_path) as page:
+        page.open(f"{server.share}/{link['url'].rpartition('/')[2]}")
+        page.run(_CHOOSE % json.dumps([["ä.txt", 5], ["ä.txt", large], ["empty", 0]]))
+        page.wait_for("document.querySelectorAll('#sent li[data-state]').length === 3")
+        states = page.run("[...document.querySelectorAll('#sent li')].map(row => row.dataset.state)")
+        assert states == ["done"] * 3, page.run("document.body.innerText")
+        assert page.run("[...document.querySelectorAll('#sent progress')].every(bar => bar.value === bar.max)")
+        assert [told for told in page.told if "favicon" not in told] == []
+    assert sorted(filed.listed()) == ["in/empty", "in/ä (2).txt", "in/ä.txt"]
+    assert stored(filed, "in/ä (2).txt") == b"\x07" * large and stored(filed, "in/ä.txt") == b"\x07" * 5
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")
+def test_a_browser_goes_on_where_an_upload_broke_off(filed: Filed, server: RunningServer, tmp_path: Path) -> None:
+    if "sqlite" not in server.settings["S3GW_DATABASE_URL"]:
+        pytest.skip("a page is the same whatever the database")
+    link = make(filed, kind="drop", prefix="in")
+    where = begun(link, 1000, "a.txt")
+    assert append(link, where, 0, b"\x07" * 400).status_code == 204
+    with browser(tmp_path) as page:
+        page.open(f"{server.share}/{link['url'].rpartition('/')[2]}")
+        # As a page leaves it that was closed meanwhile: the id of the upload, under what the file is known by.
+        page.run("File.prototype.__defineGetter__('lastModified', () => 1)")
+        page.run(f"localStorage.setItem('s3gw upload 1000 1 a.txt', {json.dumps(where.rpartition('/')[2])})")
+        page.run(_CHOOSE % json.dumps([["a.txt", 1000]]))
+        page.wait_for("document.querySelector('#sent li[data-state=done]') !== null")
+    assert stored(filed, "in/a.txt") == b"\x07" * 1000
     assert filed.listed() == ["in/a.txt"]

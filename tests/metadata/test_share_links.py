@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import insert
 
-from s3gw.metadata import buckets, identities, share_links
+from s3gw.metadata import buckets, identities, schema, share_links
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.share_links import NewLink
-from s3gw.problems import Conflict
+from s3gw.problems import Conflict, RateLimited
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,34 @@ async def test_a_user_has_1000_links_at_most(database: Database, monkeypatch: py
         await database.write(share_links.create, new._replace(token_digest=b"3"))
     await database.write(share_links.change, made[0], {"revoked_at": 1})
     await database.write(share_links.create, new._replace(token_digest=b"3"))
+
+
+async def test_a_drop_box_has_500_unfinished_uploads_at_most(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert share_links.MOST_UNFINISHED == 500
+    monkeypatch.setattr(share_links, "MOST_UNFINISHED", 1)
+
+    upload = {
+        "id": "1",
+        "upload_id": "1",
+        "key": "a",
+        "created_by": "",
+        "created_at": 1,
+        "changed_at": 1,
+        "received": 0,
+    }
+    upload |= {"kind": "whole", "overwrites": 0, "described": ""}
+
+    def begin_one(conn: Connection) -> None:
+        share_links.begin_upload(conn, link.id)
+        conn.execute(insert(schema.resumable_uploads).values(**upload, bucket_id=link.bucket_id, link_id=link.id))
+
+    new = await database.write(begin)
+    link = await database.write(share_links.create, new._replace(kind="drop"))
+    await database.write(begin_one)
+    with pytest.raises(RateLimited):
+        await database.write(begin_one)
 
 
 async def test_a_visitor_is_counted_again_after_an_hour(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
