@@ -302,8 +302,8 @@ def test_a_policy_about_tls_sees_how_the_request_came_to_whatever_route(
                 client.delete(path, params={"force": True}, headers=owner.bearer),
             ]
             assert [answer.status_code for answer in asked] == statuses
-        job_id, deadline = asked[-1].json()["id"], time.monotonic() + 20
+        job_id, deadline = asked[-1].json()["id"], time.monotonic() + 60
         while (job := secure.get(f"/jobs/{job_id}", headers=owner.bearer).json())["state"] in ("queued", "running"):
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.3)  # a user may ask only so often here
     assert (job["state"], job["error"]) == ("done", None)
