@@ -310,9 +310,9 @@ def require_room(conn: Connection, link_id: str, more: int) -> ShareLink:
 
 
 def begin_upload(conn: Connection, link_id: str) -> None:
-    """In the transaction that begins one at a drop box. Raises NotFound, and RateLimited where too many go on."""
+    """In the transaction that has begun one at a drop box. Raises NotFound, and RateLimited where too many go on."""
     require_room(conn, link_id, 0)
-    if unfinished_of(conn, link_id).uploads >= MOST_UNFINISHED:
+    if unfinished_of(conn, link_id).uploads > MOST_UNFINISHED:
         raise RateLimited("too many uploads are going on at this drop box", retry_after=60)
 
 

@@ -35,7 +35,7 @@ async def test_a_drop_box_has_500_unfinished_uploads_at_most(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert share_links.MOST_UNFINISHED == 500
-    monkeypatch.setattr(share_links, "MOST_UNFINISHED", 1)
+    monkeypatch.setattr(share_links, "MOST_UNFINISHED", 2)
 
     upload = {
         "id": "1",
@@ -48,15 +48,17 @@ async def test_a_drop_box_has_500_unfinished_uploads_at_most(
     }
     upload |= {"kind": "whole", "overwrites": 0, "described": ""}
 
-    def begin_one(conn: Connection) -> None:
+    def begin_one(conn: Connection, number: str) -> None:
+        row = upload | {"id": number, "upload_id": number, "bucket_id": link.bucket_id, "link_id": link.id}
+        conn.execute(insert(schema.resumable_uploads).values(row))
         share_links.begin_upload(conn, link.id)
-        conn.execute(insert(schema.resumable_uploads).values(**upload, bucket_id=link.bucket_id, link_id=link.id))
 
     new = await database.write(begin)
     link = await database.write(share_links.create, new._replace(kind="drop"))
-    await database.write(begin_one)
+    for number in ("1", "2"):
+        await database.write(begin_one, number)
     with pytest.raises(RateLimited):
-        await database.write(begin_one)
+        await database.write(begin_one, "3")
 
 
 async def test_a_visitor_is_counted_again_after_an_hour(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
