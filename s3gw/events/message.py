@@ -15,7 +15,7 @@ class Message(NamedTuple):
 
 
 class Secrets(NamedTuple):
-    """What is sealed of a target. `secret` is what a webhook is signed with, and "" of others."""
+    """What is sealed of a target. `secret` is what its messages are signed with."""
 
     url: str
     secret: str

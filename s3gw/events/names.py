@@ -1,7 +1,8 @@
 """The names of events, and which of them a change of an object is.
 
 Source: Amazon S3 User Guide, "Event notification types and destinations". What a configuration may name is the
-enumeration `Event` of the API; some of these never happen here, as nothing is lost, replicated or moved to ice.
+enumeration `Event` of the API; some of these never happen here, where nothing is replicated and there is one class of
+storage.
 """
 
 from __future__ import annotations

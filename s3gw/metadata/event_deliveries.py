@@ -211,10 +211,6 @@ def send_again(conn: Connection, target_id: str, limit: int) -> int:
     return sum(map(len, keys.values()))
 
 
-def drop_dead(conn: Connection, target_id: str) -> int:
-    return conn.execute(delete(table).where(text("state = 'dead'"), table.c.target_id == target_id)).rowcount
-
-
 def pull_back(conn: Connection) -> int:
     """Those that would wait longer than anything does, as the clock was set back meanwhile; how many."""
     at = now(conn)

@@ -86,11 +86,9 @@ def find(conn: Connection, target_id: str) -> Target:
     return _target(row)
 
 
-def find_named(conn: Connection, name: str, owner_id: str | None = None) -> Target:
-    """By its id or its name; `owner_id`: among those of this user. Raises NotFound, and Conflict for several."""
+def find_named(conn: Connection, name: str) -> Target:
+    """By its id or its name. Raises NotFound, and Conflict for several."""
     wanted = _select.where(or_(event_targets.c.id == name, event_targets.c.name == name))
-    if owner_id is not None:
-        wanted = wanted.where(event_targets.c.owner_id == owner_id)
     rows = conn.execute(wanted.limit(2)).all()
     if not rows:
         raise NotFound(f"there is no event target {name}")
@@ -140,11 +138,7 @@ def sealed_of(conn: Connection, target_id: str) -> tuple[Kind, bytes] | None:
 
 def change(conn: Connection, target_id: str, fields: Mapping[str, Any]) -> Target:
     """`fields` are columns. Raises NotFound."""
-    locked = select(event_targets.c.updated_at).where(event_targets.c.id == target_id).with_for_update()
-    before = conn.execute(locked).scalar_one_or_none()
-    if before is None:
-        raise NotFound("there is no such event target")
-    values = {**fields, "updated_at": max(now(conn), before + 1)}
+    values = {**fields, "updated_at": max(now(conn), lock(conn, target_id).updated_at + 1)}
     conn.execute(update(event_targets).where(event_targets.c.id == target_id).values(values))
     return find(conn, target_id)
 
@@ -184,8 +178,7 @@ def counts_of(conn: Connection, target_ids: Collection[str]) -> dict[str, Counts
 
 def remove(conn: Connection, target_id: str) -> Target:
     """With all that it is still to be told. Raises NotFound."""
-    found = find(conn, target_id)
-    conn.execute(select(event_targets.c.id).where(event_targets.c.id == target_id).with_for_update())
+    found = lock(conn, target_id)
     conn.execute(delete(event_deliveries).where(event_deliveries.c.target_id == target_id))
     conn.execute(delete(event_targets).where(event_targets.c.id == target_id))
     return found
