@@ -93,9 +93,11 @@ _SQL_OF_BOTH = pytest.mark.parametrize(
 _SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def _at_length(name: str) -> Any:
-    """Of the two kinds of upload, which have most orders, one is tested each time and the other by `make soak`."""
-    return pytest.param(name, marks=pytest.mark.soak)
+def _shortly(*names: str) -> Any:
+    """Of all actors these are tested each time, and the others by `make soak`."""
+    return pytest.mark.parametrize(
+        "name", [name if name in names else pytest.param(name, marks=pytest.mark.soak) for name in _ACTORS]
+    )
 
 
 @_SQL_OF_BOTH
@@ -117,7 +119,7 @@ def _marked(gateway: Gateway) -> Callable[[Connection], None]:
 
 @_SQLITE
 @pytest.mark.usefixtures("nobody_dies")
-@pytest.mark.parametrize("name", [_at_length(name) if name == "overwrite" else name for name in _ACTORS])
+@_shortly("upload the same", "read")
 def test_one_beside_the_reaper_of_what_was_marked_before(explore: Explore, gateway: Gateway, name: str) -> None:
     actors = _ACTORS[name](ONE), heart(ONE, 1), reaper(rounds=2)
     assert explore(*actors, preceding=_deleted_before(name), prepare=_marked(gateway)).states > 50
@@ -141,6 +143,7 @@ def test_one_beside_a_delete_and_the_reaper(explore: Explore, name: str) -> None
 
 
 @_SQLITE
+@pytest.mark.soak
 @pytest.mark.usefixtures("nobody_dies")
 def test_two_reapers(explore: Explore, gateway: Gateway) -> None:
     """One has lost its lease and doesn't know it yet."""
@@ -156,7 +159,7 @@ def test_death_at_any_moment_and_the_sweep(explore: Explore, name: str) -> None:
 
 
 @_SQLITE
-@pytest.mark.parametrize("name", [_at_length("upload the same"), "overwrite", "copy", "read"])
+@_shortly("overwrite", "read")
 def test_a_process_that_is_declared_dead_but_works_on(explore: Explore, name: str) -> None:
     """It was silent for too long. What it writes is refused, or named before the sweep looks."""
     actors = _ACTORS[name](ONE), sweep("sweep", ONE), heart(ONE, 1)
@@ -195,6 +198,7 @@ def test_a_heart_that_lets_go_of_an_epoch_before_the_needs_are_published_is_foun
         explore(*actors, preceding=[_first()])
 
 
+@pytest.mark.soak
 @_SQLITE
 def test_a_reaper_that_ignores_pins_is_found(explore: Explore, monkeypatch: pytest.MonkeyPatch) -> None:
     unpinned = Prepared(

@@ -30,7 +30,7 @@ from tests.gateways import client_of
 from tests.s3_model import etag_of
 from tests.servers import running_server
 
-EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("S3GW_STATE_MACHINE_EXAMPLES", "2"))
 EXAMPLES_AT_LENGTH = 100
 MIN_PART = 1024
 # Parts are small, bodies have several chunks all the same, and the ETags of copies are AWS's.

@@ -10,6 +10,7 @@ import time
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.api.people import PASSWORD, Person
 from tests.crash.test_crash import kill_everything
@@ -20,6 +21,7 @@ CONTENT = os.urandom(1 << 20) * 70  # more than is stored by itself
 TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
 
 
+@pytest.mark.soak
 def test_an_upload_outlives_a_kill() -> None:
     with folder_on_disk() as folder:
         data = folder / "data"

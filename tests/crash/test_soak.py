@@ -210,7 +210,7 @@ def _check(database: str, seconds: float, request: pytest.FixtureRequest, disk_p
 def test_every_byte_is_right_while_uploads_are_broken_off(
     database: str, request: pytest.FixtureRequest, disk_path: Path
 ) -> None:
-    _check(database, 3, request, disk_path)
+    _check(database, 2, request, disk_path)
 
 
 @pytest.mark.soak

@@ -89,23 +89,39 @@ def test_a_wrong_bucket_name_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "settings", "names"),
     [
-        (("--listen", "192.0.2.1:1"), {}, "--listen (S3GW_LISTEN)"),
-        (("--admin-listen", "192.0.2.1:1"), {}, "--admin-listen (S3GW_ADMIN_LISTEN)"),
+        pytest.param(("--listen", "192.0.2.1:1"), {}, "--listen (S3GW_LISTEN)", marks=pytest.mark.soak),
+        pytest.param(
+            ("--admin-listen", "192.0.2.1:1"), {}, "--admin-listen (S3GW_ADMIN_LISTEN)", marks=pytest.mark.soak
+        ),
         (("--data", "file/data"), {}, "--data (S3GW_DATA)"),
-        (("--database-url", "sqlite:///folder"), {}, "--database-url (S3GW_DATABASE_URL)"),
+        pytest.param(
+            ("--database-url", "sqlite:///folder"), {}, "--database-url (S3GW_DATABASE_URL)", marks=pytest.mark.soak
+        ),
         (("--database-url", "sqlite:///text"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "postgresql://a@127.0.0.1:1/a"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "postgresql://a@b:c/d"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--database-url", "mysql://a"), {}, "--database-url (S3GW_DATABASE_URL)"),
-        (("--tls-cert", "none", "--tls-key", "none"), {}, "--tls-cert"),
+        pytest.param(
+            ("--database-url", "postgresql://a@127.0.0.1:1/a"),
+            {},
+            "--database-url (S3GW_DATABASE_URL)",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            ("--database-url", "postgresql://a@b:c/d"), {}, "--database-url (S3GW_DATABASE_URL)", marks=pytest.mark.soak
+        ),
+        pytest.param(("--database-url", "mysql://a"), {}, "--database-url (S3GW_DATABASE_URL)", marks=pytest.mark.soak),
+        pytest.param(("--tls-cert", "none", "--tls-key", "none"), {}, "--tls-cert", marks=pytest.mark.soak),
         ((), {"S3GW_MASTER_KEY": "short"}, "S3GW_MASTER_KEY"),
-        ((), {"S3GW_MASTER_KEY_FILE": "nowhere/key"}, "S3GW_MASTER_KEY_FILE"),
-        ((), {"S3GW_MASTER_KEY_FILE": "folder"}, "S3GW_MASTER_KEY_FILE"),
-        ((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER"),
-        ((), {"S3GW_ROOT_EMAIL": "nowhere"}, "S3GW_ROOT_EMAIL"),
+        pytest.param((), {"S3GW_MASTER_KEY_FILE": "nowhere/key"}, "S3GW_MASTER_KEY_FILE", marks=pytest.mark.soak),
+        pytest.param((), {"S3GW_MASTER_KEY_FILE": "folder"}, "S3GW_MASTER_KEY_FILE", marks=pytest.mark.soak),
+        pytest.param((), {"S3GW_ROOT_USER": "a b"}, "S3GW_ROOT_USER", marks=pytest.mark.soak),
+        pytest.param((), {"S3GW_ROOT_EMAIL": "nowhere"}, "S3GW_ROOT_EMAIL", marks=pytest.mark.soak),
         ((), {"S3GW_ROOT_PASSWORD": "password1"}, "S3GW_ROOT_PASSWORD: the password is one of those"),
-        ((), {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"}, "S3GW_ROOT_SECRET_ACCESS_KEY"),
-        ((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS"),
+        pytest.param(
+            (),
+            {"S3GW_ROOT_ACCESS_KEY_ID": "AKIA", "S3GW_ROOT_SECRET_ACCESS_KEY": "x"},
+            "S3GW_ROOT_SECRET_ACCESS_KEY",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param((), {"S3GW_BUCKETS": "Not_A_Bucket"}, "S3GW_BUCKETS", marks=pytest.mark.soak),
     ],
 )
 def test_a_refused_start_is_one_line_that_names_the_setting_and_leaves_nothing_behind(

@@ -326,7 +326,7 @@ def test_children_die_with_a_killed_supervisor_and_the_folder_is_free(tmp_path: 
         assert server.get(f"{server.admin}/healthz")[0] == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_a_signal_ends_all_of_it_with_status_0(number: signal.Signals, tmp_path: Path) -> None:
     with running_server(tmp_path / "data") as server:
         idle = connect(server.s3)
