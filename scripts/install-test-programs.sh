@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beside Python, when it is missing: PostgreSQL, curl, and strace on Linux. Prints PostgreSQL's
-# folder, for PATH; everything else goes to standard error. Debian and its kin by apt-get, macOS by Homebrew.
+# Installs what the tests need beside Python, when it is missing: PostgreSQL, Redis, curl, and strace on Linux. Prints
+# PostgreSQL's folder, for PATH; everything else goes to standard error. Debian and its kin by apt-get, macOS by Homebrew.
 set -eu
 . "$(dirname "$0")/as-root.sh"
 
@@ -37,5 +37,8 @@ if [ "$(uname)" = Linux ] && ! command -v strace >/dev/null && command -v apt-ge
 fi
 if ! command -v curl >/dev/null && command -v apt-get >/dev/null; then
     apt_install curl
+fi
+if ! command -v redis-server >/dev/null; then
+    if command -v apt-get >/dev/null; then apt_install redis-server; else HOMEBREW_NO_AUTO_UPDATE=1 brew install --quiet redis >&2; fi
 fi
 find_postgresql || { install_postgresql && find_postgresql; }

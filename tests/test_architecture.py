@@ -89,6 +89,8 @@ CONFINED = {
     "httpx": ("s3gw.auth.",),
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin.", "s3gw.api.", "s3gw.share.", "s3gw.lazy_app"),
     "typer": ("s3gw.cli.",),
+    "redis": ("s3gw.events.redis_streams",),
+    "aiormq": ("s3gw.events.amqp",),
     "sentry_sdk": ("s3gw.telemetry",),
     "opentelemetry": ("s3gw.telemetry",),
 }

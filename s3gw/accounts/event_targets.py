@@ -1,5 +1,5 @@
 """Targets of events: who may make, see, change and delete them. One that is shared with the buckets of
-all is an admin's.
+all is an admin's, and so is one that isn't a webhook.
 
 A target is the account's: its owner looks after it, others in the account see it. They may not make one either: whoever
 makes one under a name that a bucket still has in its configuration is told what becomes of the bucket's objects.
@@ -21,8 +21,8 @@ from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
 from s3gw.metadata.database import Connection
 from s3gw.metadata.event_deliveries import MOST_DEAD, Delivery
-from s3gw.metadata.event_targets import Counts, Target
-from s3gw.problems import NotFound, PermissionDenied
+from s3gw.metadata.event_targets import Counts, Kind, Target
+from s3gw.problems import Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
 _SEES_ALL = ("admin", "auditor")
@@ -77,10 +77,13 @@ def update(conn: Connection, actor: Actor, credentials: Credentials, target_id: 
     if changes.url is not None or changes.has_new_secret:
         present = _open(conn, credentials, target_id)
         url = present.url if changes.url is None else changes.url
-        kept = None if changes.has_new_secret else present.secret
-        secrets = secrets_of(url, kept)
-        secret = "" if kept else secrets.secret
-        fields |= {"kind": kind_of(url), "address": address_of(url)}
+        if kind_of(url) != before.kind:
+            raise Invalid(f"a target of the kind {before.kind} stays one: make another")
+        if changes.has_new_secret and before.kind != "webhook":
+            raise Invalid("only the messages to a webhook are signed with a secret")
+        secrets = secrets_of(url, None if changes.has_new_secret else present.secret)
+        secret = secrets.secret if changes.has_new_secret else ""
+        fields |= {"address": address_of(url)}
         fields |= {"sealed": _seal(conn, credentials, target_id, secrets), "failing_since": None, "last_error": None}
     given = {"is_shared": changes.is_shared, "is_enabled": changes.is_enabled}
     fields |= {name: int(value) for name, value in given.items() if value is not None}
@@ -135,16 +138,20 @@ async def create_as(services: Services, caller: Caller, wanted: Wanted) -> Shown
     """Of the caller's account. Raises Invalid, PermissionDenied and Conflict."""
     if not caller.principal.is_root:
         raise PermissionDenied("event targets are made by the owner of the account")
-    _require_role(caller, is_shared=wanted.is_shared)
+    _require_role(caller, is_shared=wanted.is_shared, kind=kind_of(wanted.url))
     given = wanted.name, wanted.url, wanted.secret, wanted.is_shared
     owner_id = caller.principal.user_id
     made = await services.database.write(create, caller.actor, services.credentials, owner_id, *given)
     return Shown(made.target, Counts(0, 0), made.secret)
 
 
-def _require_role(caller: Caller, *, is_shared: bool) -> None:
-    if is_shared and caller.principal.role != "admin":
+def _require_role(caller: Caller, *, is_shared: bool, kind: Kind) -> None:
+    if caller.principal.role == "admin":
+        return
+    if is_shared:
         raise PermissionDenied("only an admin may share a target with the buckets of all")
+    if kind != "webhook":
+        raise PermissionDenied("targets of other kinds than webhooks are made by admins")
 
 
 async def page_as(services: Services, caller: Caller, offset: int, limit: int) -> tuple[list[Shown], int]:
@@ -185,7 +192,7 @@ def _governed(conn: Connection, caller: Caller, target_id: str) -> Target:
 
 def _to_change(conn: Connection, caller: Caller, target_id: str) -> Target:
     target = _governed(conn, caller, target_id)
-    _require_role(caller, is_shared=target.is_shared)
+    _require_role(caller, is_shared=target.is_shared, kind=target.kind)
     return target
 
 
@@ -199,8 +206,8 @@ async def update_as(
 def _update(
     conn: Connection, caller: Caller, credentials: Credentials, target_id: str, changes: Changes, if_match: str | None
 ) -> Shown:
-    _to_change(conn, caller, target_id)
-    _require_role(caller, is_shared=bool(changes.is_shared))
+    target = _to_change(conn, caller, target_id)
+    _require_role(caller, is_shared=bool(changes.is_shared), kind=target.kind)
     require_match(if_match, etag_of(event_targets.lock(conn, target_id)))
     made = update(conn, caller.actor, credentials, target_id, changes)
     return Shown(made.target, event_targets.counts(conn, target_id), made.secret)

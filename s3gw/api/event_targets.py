@@ -26,7 +26,8 @@ Url = Annotated[
     Field(
         min_length=1,
         max_length=LONGEST_URL,
-        description="`https://…` of a webhook. User, password and query are never told again.",
+        description="`https://…` of a webhook; of admins also `redis://…?stream=NAME` and"
+        " `amqp://…/vhost?exchange=NAME`. User, password and a webhook's query are never told again.",
     ),
 ]
 Secret = Annotated[str, Field(max_length=_LONGEST_SECRET)]
@@ -39,7 +40,7 @@ class EventTarget(BaseModel):
     owner_id: str = Field(description="The owner of the account whose buckets may name it.")
     name: str
     arn: str = Field(description="By which the configurations of buckets name it.")
-    kind: Literal["webhook"]
+    kind: Literal["webhook", "redis", "amqp"]
     address: str = Field(description="Its URL, without what may be a secret.")
     is_shared: bool = Field(description="Whether buckets of all users may name it.")
     is_enabled: bool = Field(description="Else what it is to be told waits.")

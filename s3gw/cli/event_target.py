@@ -35,7 +35,7 @@ def describe(target: Target, region: str) -> dict[str, Any]:
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="1 to 80 of A-Z a-z 0-9 _ -")],
-    url: Annotated[str, typer.Argument(help="https://… of a webhook.")],
+    url: Annotated[str, typer.Argument(help="https://… of a webhook, redis://…, or amqp://…")],
     owner: Annotated[str | None, typer.Option(metavar="USER", help="Default: the admin of the first start.")] = None,
     secret: Annotated[
         str | None, typer.Option(help="What a webhook is signed with, whsec_…; default: made up.")

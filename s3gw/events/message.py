@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+PATIENCE = 20.0  # seconds for telling a message
+
 
 class Message(NamedTuple):
-    """`id` is the same at each attempt; `at` are seconds since the epoch; `body` is JSON."""
+    """`id` is the same at each attempt; `at` are seconds since the epoch; `event` is its name; `body` is JSON."""
 
     id: str
     at: int
+    event: str
     body: bytes
 
 
 class Secrets(NamedTuple):
-    """What is sealed of a target. `secret` is what its messages are signed with."""
+    """What is sealed of a target. `secret` is what the messages of a webhook are signed with, and else ""."""
 
     url: str
     secret: str

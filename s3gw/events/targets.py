@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from s3gw.events import webhook
+from s3gw.events import destination, webhook
 from s3gw.events.message import Secrets
 from s3gw.metadata.event_targets import Kind
 from s3gw.problems import Invalid
 
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,79}"  # as a queue's on AWS
-_SCHEMES: dict[str, Kind] = {"https": "webhook", "http": "webhook"}
+_SCHEMES: dict[str, Kind] = {
+    "https": "webhook",
+    "http": "webhook",
+    "redis": "redis",
+    "rediss": "redis",
+    "amqp": "amqp",
+    "amqps": "amqp",
+}
+_LIBRARIES = {"redis": "redis", "amqp": "aiormq"}  # of the extra that is called as the kind
 LONGEST_URL = 2048
 
 
@@ -30,21 +39,31 @@ def kind_of(url: str) -> Kind:
 
 
 def address_of(url: str) -> str:
-    """What may be told of it: neither a user and password nor a query, which often hold a token."""
+    """What may be told of it: neither a user and password nor, of a webhook, a query, which often holds a token."""
     parts = _split(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    query = "" if kind_of(url) == "webhook" else parts.query
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
 
 
 def secrets_of(url: str, secret: str | None) -> Secrets:
-    """Of a new target; its secret is made up where none is given. Raises Invalid."""
-    kind_of(url)
-    if secret is None:
-        return Secrets(url, webhook.new_secret())
+    """Of a new target; a webhook's secret is made up where none is given. Raises Invalid."""
+    kind = kind_of(url)
     try:
-        webhook.key_in(secret)
+        match kind:
+            case "webhook":
+                webhook.key_in(secret := secret or webhook.new_secret())
+                return Secrets(url, secret)
+            case "redis":
+                destination.redis_stream_in(_split(url))
+            case "amqp":
+                destination.amqp_exchange_in(_split(url))
     except ValueError as error:
         raise Invalid(str(error)) from None
-    return Secrets(url, secret)
+    if secret:
+        raise Invalid("only the messages to a webhook are signed with a secret")
+    if find_spec(_LIBRARIES[kind]) is None:
+        raise Invalid(f"a library is missing on the server: pip install 's3gw[{kind}]'")
+    return Secrets(url, "")
 
 
 def _split(url: str) -> SplitResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from s3gw.events.message import Message
+from s3gw.events.message import Message, NotTold
 from s3gw.events.reach import networks_of
 
 if TYPE_CHECKING:
@@ -33,15 +33,30 @@ class Teller:
 
     async def tell(self, kind: Kind, secrets: Secrets, delivery: Delivery) -> None:
         """Raises NotTold."""
-        message = Message(f"msg_{delivery.target_id}_{delivery.id}", int(time.time()), delivery.message.encode())
+        message_id, event = f"msg_{delivery.target_id}_{delivery.id}", f"s3:{delivery.event}"
+        message = Message(message_id, int(time.time()), event, delivery.message.encode())
         if kind not in self._senders:
             self._senders[kind] = self._open(kind)
         await self._senders[kind].tell(secrets, message)
 
     def _open(self, kind: Kind) -> Sender:
-        from s3gw.events.webhook import Webhooks
+        """Raises NotTold where the library isn't there."""
+        try:
+            match kind:
+                case "webhook":
+                    from s3gw.events.webhook import Webhooks
 
-        return Webhooks(self._networks)
+                    return Webhooks(self._networks)
+                case "redis":
+                    from s3gw.events.redis_streams import RedisStreams
+
+                    return RedisStreams(self._networks)
+                case "amqp":
+                    from s3gw.events.amqp import AmqpExchanges
+
+                    return AmqpExchanges(self._networks)
+        except ImportError as error:
+            raise NotTold(f"a library is missing: pip install 's3gw[{kind}]'") from error
 
     async def close(self) -> None:
         for sender in self._senders.values():

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpcore
 
-from s3gw.events.message import Message, NotTold
+from s3gw.events.message import PATIENCE, Message, NotTold
 from s3gw.events.reach import Backend, Network, NotAllowed
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "whsec_"
 _FEWEST, _MOST = 24, 64  # bytes of a secret
-PATIENCE = 20.0  # seconds for all of it
 _CONNECTIONS = 32 * 8  # for all targets that are told something at a time: none waits for the silence of others
 _KEPT = 32  # of those that nothing is told over at the moment
 _MOST_READ = 16 * 1024  # bytes of an answer; one with more costs its connection

@@ -12,7 +12,7 @@ from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import event_deliveries, event_targets, users
 from s3gw.problems import Conflict, NotFound
 
-Kind = Literal["webhook"]
+Kind = Literal["webhook", "redis", "amqp"]
 MOST_OF_USER = 100
 
 

@@ -15,7 +15,7 @@ event_targets = Table(
     Column("id", Text, primary_key=True),  # UUID
     Column("owner_id", Text, ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
     Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # webhook
+    Column("kind", Text, nullable=False),  # webhook | redis | amqp
     Column("address", Text, nullable=False),  # its URL without what may be a secret
     Column("sealed", LargeBinary, nullable=False),  # JSON of the URL and of a webhook's secret, under the master key
     Column("is_shared", SmallInteger, nullable=False),  # buckets of all users may name it

@@ -109,10 +109,25 @@ def test_what_is_shared_is_an_admins(filed: Filed) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": "a b"}, {"name": ""}, {"url": "redis://example.com/"}, {"url": "https://"}, {"secret": "whsec_"}]
+    "wrong", [{"name": "a b"}, {"name": ""}, {"url": "ftp://example.com/"}, {"url": "https://"}, {"secret": "whsec_"}]
 )
 def test_what_is_no_target_is_invalid(filed: Filed, wrong: dict[str, str]) -> None:
     assert filed.ask("owner", "POST", "/event-targets", json=new(**wrong)) == (422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"), [("redis", "redis://example.com"), ("amqp", "amqps://u:p@example.com?exchange=e")]
+)
+def test_targets_of_other_kinds_are_an_admins(filed: Filed, kind: str, url: str) -> None:
+    assert filed.ask("owner", "POST", "/event-targets", json=new(url=url)) == (403, "PERMISSION_DENIED")
+    made = make(filed, "admin", url=url)
+    assert (made["kind"], made["secret"], made["address"]) == (kind, None, url.replace("u:p@", ""))
+    path = f"/event-targets/{made['id']}"
+    for change in ({"new_secret": True}, {"url": "https://example.com/"}):
+        assert filed.ask("admin", "PUT", path, json=change) == (422, "VALIDATION_ERROR")
+    path = f"/event-targets/{make(filed)['id']}"
+    for who in ("owner", "admin"):
+        assert filed.ask(who, "PUT", path, json={"url": url}) == (422, "VALIDATION_ERROR")
 
 
 def test_a_name_is_taken_once_in_an_account(filed: Filed) -> None:

@@ -13,7 +13,7 @@ from s3gw.events.reach import NotAllowed, allowed_address, is_allowed, networks_
 from s3gw.events.webhook import Webhooks, new_secret
 from tests.events.receiver import receiving
 
-MESSAGE = Message("msg_1", 1_700_000_000, b"{}")
+MESSAGE = Message("msg_1", 1_700_000_000, "s3:TestEvent", b"{}")
 pytestmark = pytest.mark.anyio
 
 
