@@ -1,8 +1,8 @@
 """Runs jobs: leases what is due, renews the lease while it works, and tries again with growing pauses.
 
 Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
-per kind that is queued anew each time it has ended, well or not: it never dies. What users ask for has room of its own,
-so that it keeps nothing waiting that the server needs.
+per kind that is queued anew each time it has ended, well or not: it never dies. Which of the due jobs it takes is
+decided by places.py.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import json
 import logging
 import random
 import time
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
+from s3gw.jobs.places import Places, Want
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import asked_jobs, jobs
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
@@ -26,53 +28,94 @@ if TYPE_CHECKING:
     from s3gw.storage import Storage
 
 POLL = 0.5  # seconds
-_AT_ONCE = 4
-_ASKED_AT_ONCE = 2  # of those that users asked for, beside the others
 _RENEW = 10.0
 _LOOK_AHEAD = 5.0  # seconds between two looks whether the clock was set back
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
 _DOUBLINGS = 12
 _KEEP_DONE = 86_400_000_000  # microseconds
+_FORGET, _FORGET_AT_ONCE = 60.0, 500  # seconds between two looks for those that are kept no longer
+_LEASING = "jobs.lease"  # whoever counts how many run everywhere takes its turn by this name
 _ERROR_LENGTH = 2000
 _logger = logging.getLogger("s3gw.jobs")
 
 
 async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
     """Work until told to stop; what is being worked on then is given back for the next runner."""
-    running: dict[bool, set[asyncio.Task[None]]] = {False: set(), True: set()}  # by whether a user asked for it
-    is_scheduled, look_ahead_at = False, 0.0
+    running: set[asyncio.Task[None]] = set()
+    places, chores = Places(KINDS), _Chores(services)
+
+    async def run(job: Job) -> None:
+        try:
+            await _run(services, job)
+        finally:
+            places.leave(job)
+
     try:
         while not stop.is_set():
             try:
-                if not is_scheduled:
-                    await services.database.write(_schedule_periodic)
-                    is_scheduled = True
-                if time.monotonic() >= look_ahead_at:
-                    await _pull_back(services)
-                    look_ahead_at = time.monotonic() + _LOOK_AHEAD
-                found = await _lease_due(services, _AT_ONCE - len(running[False]), False)
-                found += await _lease_due(services, _ASKED_AT_ONCE - len(running[True]), True)
+                await chores.do()
+                async for job in _lease_due(services, places):
+                    places.take(job)
+                    task = asyncio.create_task(run(job))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
             except DatabaseUnavailable as error:
                 _logger.warning("no work: %s", error)
-                found = []
-            for job in found:
-                beside = running[job.asked_by is not None]
-                task = asyncio.create_task(_run(services, job))
-                beside.add(task)
-                task.add_done_callback(beside.discard)
-            await _wait(stop, running[False] | running[True])
+            await _wait(stop, running)
     finally:
-        tasks = running[False] | running[True]
+        tasks = set(running)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _lease_due(services: Storage, limit: int, asked: bool) -> list[Job]:
+class _Chores:
+    """What a runner does now and then, beside the jobs."""
+
+    def __init__(self, services: Storage) -> None:
+        self._services = services
+        self._is_scheduled, self._look_ahead_at, self._forget_at = False, 0.0, 0.0
+
+    async def do(self) -> None:
+        if not self._is_scheduled:
+            await self._services.database.write(_schedule_periodic)
+            self._is_scheduled = True
+        if time.monotonic() >= self._look_ahead_at:
+            await _pull_back(self._services)
+            self._look_ahead_at = time.monotonic() + _LOOK_AHEAD
+        if time.monotonic() >= self._forget_at:
+            count = await _forget(self._services)
+            self._forget_at = time.monotonic() + (0 if count == _FORGET_AT_ONCE else _FORGET)
+
+
+async def _lease_due(services: Storage, places: Places) -> AsyncIterator[Job]:
+    """The caller takes the place of each before it asks for the next."""
     # Read first, so that an empty queue costs no write transaction.
-    if limit < 1 or not await services.database.read(jobs.any_due, asked):
+    due = await services.database.read(jobs.kinds_due)
+    looked_for: set[str] = set()
+    while wants := [want for want in places.wants(due) if want.kind not in looked_for]:
+        want = wants[0]
+        found = await _lease(services, want)
+        if len(found) < want.most or not want.is_one_by_one:
+            looked_for.add(want.kind)
+        for job in found:
+            yield job
+
+
+async def _lease(services: Storage, want: Want) -> list[Job]:
+    is_limited = want.everywhere is not None or want.but_for
+    if is_limited and not await services.database.read(jobs.could_lease, want.kind, want.everywhere, want.but_for):
         return []
-    return await services.database.write(jobs.lease, services.process_identity.name, LEASE, limit, asked)
+    given = (services.process_identity.name, LEASE, want.most, want.kind, want.everywhere, want.but_for)
+    keys = () if want.everywhere is None else (_LEASING,)
+    return await services.database.write(jobs.lease, *given, keys=keys)
+
+
+async def _forget(services: Storage) -> int:
+    before = await services.database.read(now) - _KEEP_DONE
+    if not await services.database.read(jobs.any_done_before, before):
+        return 0
+    return await services.database.write(jobs.delete_done_before, before, _FORGET_AT_ONCE)
 
 
 async def _pull_back(services: Storage) -> None:
@@ -175,7 +218,6 @@ def _succeeded(conn: Connection, job: Job, kind: Kind, attempt: _Attempt) -> Non
         asked_jobs.end(conn, job, DONE, progress=progress, result=attempt.result)
     elif kind.every is None:
         jobs.finish(conn, job, DONE, progress=progress)
-        jobs.delete_done_before(conn, now(conn) - _KEEP_DONE)
     elif jobs.finish(conn, job, QUEUED, again_in=kind.every, progress=progress):
         jobs.reset_attempts(conn, job.id)
 

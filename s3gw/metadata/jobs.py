@@ -10,9 +10,10 @@ When the clock is set back, jobs that were queued before would wait too long and
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, text, true, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
@@ -46,6 +47,13 @@ class Job(NamedTuple):
     is_cancelled: int = 0
 
 
+class Due(NamedTuple):
+    """A kind of which a job is due, and when the first of them was to run."""
+
+    kind: str
+    run_at: int
+
+
 class NoSuchJob(Exception):
     """There is no job of that number that could be tried again."""
 
@@ -62,26 +70,51 @@ _is_due = and_(
     jobs.c.run_at <= bindparam("at"),
     or_(jobs.c.state == QUEUED, jobs.c.lease_until < bindparam("at")),
 )
-# Whether a user asked for them; None: either.
-_ASKED: dict[bool | None, ColumnElement[bool]] = {
-    None: true(),
-    False: jobs.c.asked_by.is_(None),
-    True: jobs.c.asked_by.is_not(None),
-}
-_any_due = {
-    asked: Prepared(select(jobs.c.id).where(_is_due, condition).limit(1)) for asked, condition in _ASKED.items()
-}
+# The kinds that are queued or running, each found by one step in the index on due jobs, however many there are of it.
+_ACTIVE_KINDS = """
+    WITH RECURSIVE active(kind) AS (
+        SELECT min(kind) FROM jobs WHERE state IN ('queued', 'running')
+        UNION ALL
+        SELECT (SELECT min(kind) FROM jobs WHERE state IN ('queued', 'running') AND kind > active.kind)
+        FROM active WHERE active.kind IS NOT NULL
+    )"""
+_first_due = Prepared(
+    text(
+        f"""{_ACTIVE_KINDS}
+    SELECT kind, (
+        SELECT run_at FROM jobs
+        WHERE state IN ('queued', 'running') AND jobs.kind = active.kind AND run_at <= :at
+            AND (state = 'queued' OR lease_until < :at)
+        ORDER BY run_at LIMIT 1
+    ) FROM active WHERE kind IS NOT NULL"""
+    )
+)
+_any_queued_ahead = Prepared(
+    text(
+        f"""{_ACTIVE_KINDS}
+    SELECT 1 FROM active WHERE EXISTS (
+        SELECT 1 FROM jobs
+        WHERE state IN ('queued', 'running') AND jobs.kind = active.kind AND run_at > :at
+            AND state = 'queued' AND updated_at > :at
+    ) LIMIT 1"""
+    )
+)
+_running_of_kind = Prepared(
+    select(func.count())
+    .select_from(jobs)
+    .where(text("state = 'running'"), jobs.c.kind == bindparam("kind"), jobs.c.lease_until >= bindparam("at"))
+)
 
 
-def _lease_of_kind(condition: ColumnElement[bool]) -> Prepared:
+def _lease_where(*conditions: ColumnElement[bool]) -> Update:
     due = (
         select(jobs.c.id)
-        .where(_is_due, condition)
+        .where(_is_due, *conditions)
         .order_by(jobs.c.run_at, jobs.c.id)
         .limit(bindparam("batch"))
         .with_for_update(skip_locked=True)
     )
-    return Prepared(
+    return (
         update(jobs)
         .where(jobs.c.id.in_(due))
         .values(
@@ -95,7 +128,12 @@ def _lease_of_kind(condition: ColumnElement[bool]) -> Prepared:
     )
 
 
-_lease = {asked: _lease_of_kind(condition) for asked, condition in _ASKED.items()}
+_of_kind = jobs.c.kind == bindparam("of_kind")
+_is_of_others = func.coalesce(jobs.c.asked_by, "").not_in(bindparam("users", expanding=True))
+_lease_any = Prepared(_lease_where())
+_lease_of_kind = Prepared(_lease_where(_of_kind))
+_lease_but_for = _lease_where(_of_kind, _is_of_others)
+_any_but_for = select(jobs.c.id).where(_is_due, _of_kind, _is_of_others).limit(1)
 _renew = Prepared(
     update(jobs)
     .where(*_leased)
@@ -131,9 +169,9 @@ _was_queued_ahead = and_(
     _is_active, jobs.c.state == QUEUED, jobs.c.run_at > bindparam("at"), jobs.c.updated_at > bindparam("at")
 )
 _is_leased_ahead = and_(
-    _is_active, jobs.c.state == RUNNING, or_(jobs.c.run_at > bindparam("at"), jobs.c.lease_until > bindparam("latest"))
+    text("state = 'running'"), or_(jobs.c.run_at > bindparam("at"), jobs.c.lease_until > bindparam("latest"))
 )
-_any_ahead = Prepared(select(jobs.c.id).where(or_(_was_queued_ahead, _is_leased_ahead)).limit(1))
+_any_leased_ahead = Prepared(select(jobs.c.id).where(_is_leased_ahead).limit(1))
 _queue_now = Prepared(update(jobs).where(_was_queued_ahead).values(run_at=bindparam("at"), updated_at=bindparam("at")))
 _shorten_leases = Prepared(
     update(jobs).where(_is_leased_ahead).values(run_at=bindparam("at"), lease_until=bindparam("until"))
@@ -159,15 +197,20 @@ def enqueue(
     return conn.execute(statement).scalar_one_or_none()
 
 
-def any_due(conn: Connection, asked: bool | None = None) -> bool:
-    """Only reads: most of the time there is nothing to lease. `asked`: of those that users asked for, or of others."""
-    return bool(_any_due[asked].all(conn, at=now(conn)))
+def any_due(conn: Connection) -> bool:
+    return bool(kinds_due(conn))
+
+
+def kinds_due(conn: Connection) -> list[Due]:
+    """Only reads: most of the time there is nothing to lease."""
+    return [Due(kind, run_at) for kind, run_at in _first_due.all(conn, at=now(conn)) if run_at is not None]
 
 
 def any_ahead(conn: Connection) -> bool:
     """Whether the clock was set back since a job was queued or leased. Only reads."""
     at = now(conn)
-    return bool(_any_ahead.all(conn, at=at, latest=at + 2 * _microseconds(LEASE)))
+    latest = at + 2 * _microseconds(LEASE)
+    return bool(_any_queued_ahead.all(conn, at=at) or _any_leased_ahead.all(conn, at=at, latest=latest))
 
 
 def pull_back(conn: Connection) -> int:
@@ -183,11 +226,41 @@ def _microseconds(seconds: float) -> int:
     return int(seconds * 1_000_000)
 
 
-def lease(conn: Connection, runner: str, seconds: float, limit: int, asked: bool | None = None) -> list[Job]:
+def lease(
+    conn: Connection,
+    runner: str,
+    seconds: float,
+    limit: int,
+    kind: str | None = None,
+    everywhere: int | None = None,
+    but_for: Sequence[str] = (),
+) -> list[Job]:
+    """Of one kind or all, what was to run first; not what the users `but_for` asked for. Of the kind at most
+    `everywhere` are leased then, by all runners: who gives that number has to be alone with it.
+    """
     at = now(conn)
-    until = at + int(seconds * 1_000_000)
-    rows = _lease[asked].all(conn, runner=runner, at=at, until=until, batch=limit, running=RUNNING)
+    if everywhere is not None:
+        limit = min(limit, everywhere - _running_of_kind.value(conn, kind=kind, at=at))
+    given = {"runner": runner, "at": at, "until": at + _microseconds(seconds), "batch": max(0, limit)}
+    if kind is None:
+        rows = _lease_any.all(conn, **given, running=RUNNING)
+    elif not but_for:
+        rows = _lease_of_kind.all(conn, **given, running=RUNNING, of_kind=kind)
+    else:
+        more = {"running": RUNNING, "of_kind": kind, "users": list(but_for)}
+        rows = [tuple(row) for row in conn.execute(_lease_but_for, given | more).all()]
     return sorted((Job._make(row) for row in rows), key=lambda job: (job.run_at, job.id))
+
+
+def could_lease(conn: Connection, kind: str, everywhere: int | None, but_for: Sequence[str]) -> bool:
+    """Whether `lease` would find one. Only reads."""
+    at = now(conn)
+    if everywhere is not None and everywhere <= _running_of_kind.value(conn, kind=kind, at=at):
+        return False
+    if not but_for:
+        return True
+    found = conn.execute(_any_but_for, {"at": at, "of_kind": kind, "users": list(but_for)})
+    return found.first() is not None
 
 
 def renew(conn: Connection, job: Job, seconds: float, progress: Any = None) -> bool:
@@ -274,7 +347,15 @@ def retry(conn: Connection, job_id: int) -> Job:
     return get(conn, job_id)
 
 
-def delete_done_before(conn: Connection, at: int) -> int:
-    """But for those that users asked for, who look at them for longer (ended.py)."""
-    done = (jobs.c.state == DONE, jobs.c.updated_at < at, jobs.c.asked_by.is_(None))
-    return conn.execute(delete(jobs).where(*done)).rowcount
+def delete_done_before(conn: Connection, at: int, limit: int) -> int:
+    """At most so many, but for those that users asked for, who look at them for longer (ended.py)."""
+    old = _done_before(at).order_by(jobs.c.updated_at).limit(limit)
+    return conn.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
+
+
+def any_done_before(conn: Connection, at: int) -> bool:
+    return conn.execute(_done_before(at).limit(1)).first() is not None
+
+
+def _done_before(at: int) -> Select[tuple[int]]:
+    return select(jobs.c.id).where(text("state = 'done' AND asked_by IS NULL"), jobs.c.updated_at < at)  # as the index

@@ -34,7 +34,7 @@ def ask_for_one(conn: Connection) -> str:
     """As a user, and lease it; its id."""
     user = identities.create_user(conn, name="user")
     asked = asked_jobs.ask(conn, Actor(user.id, "user", "api", "", ""), "batch", {}, {})
-    jobs.lease(conn, "runner", 60, 1, True)
+    jobs.lease(conn, "runner", 60, 1)
     return asked.id
 
 

@@ -13,16 +13,19 @@ import pytest
 from sqlalchemy import update
 
 from s3gw.jobs import runner
+from s3gw.jobs.places import OF_PRIORITY
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, DatabaseUnavailable
+from s3gw.metadata.job_kinds import Priority
 from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job
 from s3gw.services import Services
 from tests.jobs.conftest import Process
 
 pytestmark = pytest.mark.anyio
 
+_AT_ONCE = OF_PRIORITY[Priority.NEEDED]
 Work = Callable[[Services, Any, Callable[[Any], None]], Any]
 
 
@@ -83,7 +86,7 @@ async def test_a_job_is_run_with_its_payload_and_done(process: Process, kinds: d
         given.append(payload)
         progress({"steps": 1})
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", {"what": "this"})
     async with running(process):
         job = await until(process, lambda job: job.state == DONE)
@@ -99,7 +102,7 @@ async def test_a_job_that_fails_is_tried_again_later_and_dead_after_its_last_att
         progress("half")
         raise ValueError("no")
 
-    kinds["work"] = Kind(work, attempts=2)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=2)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.state == QUEUED and job.attempts == 1)
@@ -111,7 +114,7 @@ async def test_a_job_that_fails_is_tried_again_later_and_dead_after_its_last_att
 
 
 async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: dict[str, Kind]) -> None:
-    kind = Kind(failing(), every=5)
+    kind = Kind(failing(), Priority.NEEDED, every=5)
     await process.database.write(jobs.enqueue, "work", None)
     pauses = []
     for attempts in (1, 5, 12, 20, 5000):
@@ -126,7 +129,7 @@ async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: di
 
 
 async def test_periodic_work_comes_back_after_each_run_and_never_dies(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["tick"] = Kind(failing(*[OSError("down")] * 30), every=0.01)
+    kinds["tick"] = Kind(failing(*[OSError("down")] * 30), Priority.NEEDED, every=0.01)
     async with running(process):
         for attempts in range(1, 31):
             await until(process, lambda job, n=attempts: job.state == QUEUED and job.attempts == n)
@@ -143,7 +146,7 @@ async def test_an_unknown_kind_is_kept_dead(process: Process, kinds: dict[str, K
 
 
 async def test_a_job_that_kills_its_runner_each_time_dies(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["work"] = Kind(failing(), attempts=3)
+    kinds["work"] = Kind(failing(), Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     for _ in range(3):
         assert len(await process.database.write(jobs.lease, "one that was killed", -1, 1)) == 1
@@ -159,7 +162,7 @@ async def test_what_is_worked_on_at_the_end_is_given_back_at_once(process: Proce
         began.set()
         await asyncio.sleep(3600)
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process) as stop:
         await asyncio.wait_for(began.wait(), 20)
@@ -181,7 +184,7 @@ async def test_work_is_given_back_when_it_has_ended_and_not_before(process: Proc
             await asyncio.sleep(0.05)
             states.append((await process.the_job()).state)
 
-    kinds["slow"] = Kind(end_slowly, attempts=1)
+    kinds["slow"] = Kind(end_slowly, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "slow", None)
     async with running(process) as stop:
         await asyncio.wait_for(begun.wait(), 10)
@@ -207,7 +210,7 @@ async def test_a_long_job_keeps_its_lease_and_tells_its_progress(
         progress(1)
         await go_on.wait()
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.progress == "1")
@@ -231,7 +234,7 @@ async def test_a_lost_lease_ends_the_work_and_changes_nothing_of_the_new_one(
             cancelled.set()
             raise
 
-    kinds["work"] = Kind(work, attempts=3)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         await asyncio.wait_for(began.wait(), 20)
@@ -265,7 +268,7 @@ async def test_a_database_that_is_away_for_a_moment_costs_no_attempt(
         await refused.wait()
         await asyncio.sleep(0.05)
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.state == DONE)
@@ -311,7 +314,7 @@ async def test_work_ends_with_the_last_lease_that_was_had_when_the_database_is_a
             raise
 
     monkeypatch.setattr(jobs, "renew", renew_or_not)
-    kinds["work"] = Kind(work, attempts=3)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         await asyncio.wait_for(began.wait(), 20)
@@ -330,22 +333,22 @@ async def test_an_empty_queue_is_only_read(
 ) -> None:
     """And the time that jobs wait for is looked at now and then only."""
     hours, looks, polls = Hours(monkeypatch), 0, 0
-    any_ahead, any_due = jobs.any_ahead, jobs.any_due
+    any_ahead, kinds_due = jobs.any_ahead, jobs.kinds_due
 
     def look(conn: Connection) -> bool:
         nonlocal looks
         looks += 1
         return any_ahead(conn)
 
-    def poll(conn: Connection, asked: bool) -> bool:
+    def poll(conn: Connection) -> list[jobs.Due]:
         nonlocal polls
-        polls += not asked
-        return any_due(conn, asked)
+        polls += 1
+        return kinds_due(conn)
 
     def fail(*_: Any) -> Any:
         raise AssertionError("nothing is to be written")
 
-    for name, fn in {"any_ahead": look, "any_due": poll, "lease": fail, "pull_back": fail}.items():
+    for name, fn in {"any_ahead": look, "kinds_due": poll, "lease": fail, "pull_back": fail}.items():
         monkeypatch.setattr(jobs, name, fn)
 
     async def until_polled(times: int) -> None:
@@ -367,9 +370,9 @@ async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
 ) -> None:
     lease, limits, began, go_on = jobs.lease, [], 0, asyncio.Event()
 
-    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int, asked: bool) -> list[Job]:
+    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int, *more: Any) -> list[Job]:
         limits.append(limit)
-        return lease(conn, name, seconds, limit, asked)
+        return lease(conn, name, seconds, limit, *more)
 
     async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
         nonlocal began
@@ -382,23 +385,23 @@ async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
                 await asyncio.sleep(0.01)
 
     monkeypatch.setattr(jobs, "lease", lease_so_many)
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1, at_once=_AT_ONCE + 1)
     async with running(process):
-        for count in range(1, runner._AT_ONCE + 1):
+        for count in range(1, _AT_ONCE + 1):
             await process.database.write(jobs.enqueue, "work", None)
             await until_begun(count)
         await process.database.write(jobs.enqueue, "work", None)
         await asyncio.sleep(0.05)
         go_on.set()
-        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (runner._AT_ONCE + 1))
-    assert limits[: runner._AT_ONCE] == [4, 3, 2, 1]
+        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (_AT_ONCE + 1))
+    assert limits[:_AT_ONCE] == [4, 3, 2, 1]
     assert min(limits) == 1
 
 
 async def test_the_runner_waits_for_a_database_that_is_away(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kinds["tick"] = Kind(failing(), every=3600)
+    kinds["tick"] = Kind(failing(), Priority.NEEDED, every=3600)
     schedule, tries = runner._schedule_periodic, iter([True, False])
 
     def refuse_once(conn: Connection) -> None:
@@ -419,12 +422,12 @@ async def test_no_more_than_four_at_once(process: Process, kinds: dict[str, Kind
         nonlocal count
         count += 1
         at_once.append(count)
-        if count == runner._AT_ONCE:
+        if count == _AT_ONCE:
             four.set()
         await go_on.wait()
         count -= 1
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1, at_once=_AT_ONCE + 1)
     for _ in range(7):
         await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
@@ -432,11 +435,14 @@ async def test_no_more_than_four_at_once(process: Process, kinds: dict[str, Kind
         await asyncio.sleep(0.05)
         go_on.set()
         await until_all(process, lambda found: [job.state for job in found] == [DONE] * 7)
-    assert max(at_once) == runner._AT_ONCE
+    assert max(at_once) == _AT_ONCE
 
 
-async def test_done_jobs_are_forgotten_after_a_day(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["work"] = Kind(failing(), attempts=1)
+async def test_done_jobs_are_forgotten_after_a_day(
+    process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_FORGET", 0.0)
+    kinds["work"] = Kind(failing(), Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         old = await until(process, lambda job: job.state == DONE)

@@ -1,0 +1,25 @@
+"""Jobs are found by their kind, and those that run by themselves.
+
+Revision ID: 0019
+Revises: 0017
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_index("ix_jobs_due", "jobs")
+    for name, columns, where in (
+        ("ix_jobs_due", ["kind", "run_at"], "state IN ('queued', 'running')"),
+        ("ix_jobs_running", ["kind"], "state = 'running'"),
+        ("ix_jobs_done", ["updated_at"], "state = 'done' AND asked_by IS NULL"),
+    ):
+        op.create_index(name, "jobs", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
