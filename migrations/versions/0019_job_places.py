@@ -18,7 +18,7 @@ depends_on = None
 def upgrade() -> None:
     op.drop_index("ix_jobs_due", "jobs")
     for name, columns, where in (
-        ("ix_jobs_due", ["kind", "run_at"], "state IN ('queued', 'running')"),
+        ("ix_jobs_due", ["kind", "run_at", "id"], "state IN ('queued', 'running')"),
         ("ix_jobs_running", ["kind"], "state = 'running'"),
         ("ix_jobs_done", ["updated_at"], "state = 'done' AND asked_by IS NULL"),
     ):

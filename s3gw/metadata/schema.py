@@ -385,7 +385,7 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 partial_index("ix_jobs_asked_by", jobs.c.asked_by, jobs.c.id, where="asked_by IS NOT NULL")
-partial_index("ix_jobs_due", jobs.c.kind, jobs.c.run_at, where="state IN ('queued', 'running')")
+partial_index("ix_jobs_due", jobs.c.kind, jobs.c.run_at, jobs.c.id, where="state IN ('queued', 'running')")
 partial_index("ix_jobs_running", jobs.c.kind, where="state = 'running'")
 partial_index("ix_jobs_done", jobs.c.updated_at, where="state = 'done' AND asked_by IS NULL")
 partial_index(
