@@ -1,4 +1,4 @@
-"""Jobs are found by their kind, and those that run by themselves.
+"""Jobs are found by their kind, and those that run by themselves; how fast they go on, and their log.
 
 Revision ID: 0019
 Revises: 0017
@@ -16,6 +16,12 @@ depends_on = None
 
 
 def upgrade() -> None:
+    for column in (
+        sa.Column("begun_at", sa.BigInteger()),
+        sa.Column("rate", sa.Double()),
+        sa.Column("lines", sa.Text()),
+    ):
+        op.add_column("jobs", column)
     op.drop_index("ix_jobs_due", "jobs")
     for name, columns, where in (
         ("ix_jobs_due", ["kind", "run_at", "id"], "state IN ('queued', 'running')"),

@@ -13,22 +13,25 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.places import Places, Want
+from s3gw.jobs.progress import Progress
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import asked_jobs, jobs
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
-from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job
+from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job, News
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
 POLL = 0.5  # seconds
-_RENEW = 10.0
+_RENEW = 5.0
+_LOOK = 1.0  # seconds between two looks whether a job has news, or was cancelled
 _LOOK_AHEAD = 5.0  # seconds between two looks whether the clock was set back
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 3600.0
 _DOUBLINGS = 12
@@ -139,7 +142,7 @@ def _schedule_periodic(conn: Connection) -> None:
 async def _run(services: Storage, job: Job) -> None:
     """One attempt at one job."""
     kind = KINDS.get(job.kind)
-    attempt = _Attempt(services, job)
+    attempt = _Attempt(services, job, kind)
     try:
         if kind is None:
             raise LookupError(f"no such kind of job: {job.kind}")
@@ -150,16 +153,15 @@ async def _run(services: Storage, job: Job) -> None:
         await _end(services, jobs.give_back, job)
         raise
     except Cancelled:
-        told = {"progress": attempt.progress, "result": attempt.result}
-        await _end(services, partial(asked_jobs.end, job=job, state=CANCELLED, **told))
+        await _end(services, _cancelled, job, kind, attempt)
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
         message = f"{type(error).__name__}: {in_words(error)}"[:_ERROR_LENGTH]
         refusal = refusal_of(error) if job.asked_by is not None else None
         if refusal is not None:
-            told = {"progress": attempt.progress, "result": attempt.result, "refusal": refusal, "error": message}
+            told = {"news": attempt.progress.news(), "result": attempt.result, "refusal": refusal, "error": message}
             await _end(services, partial(asked_jobs.end, job=job, state=DEAD, **told))
             return
-        await _end(services, _failed, job, kind, message, attempt.progress)
+        await _end(services, _failed, job, kind, message, attempt.progress.news())
         _logger.warning("job %s (%s) failed: %s", job.id, job.kind, in_words(error))
     else:
         await _end(services, _succeeded, job, kind, attempt)
@@ -173,61 +175,84 @@ async def _end(services: Storage, fn: Any, *args: Any) -> None:
 
 
 class _Attempt:
-    def __init__(self, services: Storage, job: Job) -> None:
+    def __init__(self, services: Storage, job: Job, kind: Kind | None) -> None:
         self._services, self._job = services, job
         self._lease_ends = time.monotonic() + LEASE
-        self.progress: Any = None
-        self._asked = None if job.asked_by is None else Asked(services.database, job, self._report)
+        self._renew_at = time.monotonic() + _RENEW
+        self.progress = Progress(job, kind is not None and kind.every is not None)
+        self._asked = None if job.asked_by is None else Asked(services.database, job, self.progress)
 
     @property
     def result(self) -> Any:
         return None if self._asked is None else self._asked.result
 
     async def work(self, kind: Kind) -> None:
-        """Raises what the handler raises, or TimeoutError when the lease was lost."""
+        """Raises what the handler raises, Cancelled, or TimeoutError when the lease was lost."""
         if self._job.is_cancelled:  # while whoever ran it before died
             raise Cancelled
+        if self._job.attempts > 1:
+            self.progress.line(f"attempt {self._job.attempts}")
         given = json.loads(self._job.payload) if self._asked is None else self._asked
-        work = asyncio.ensure_future(kind.handler(self._services, given, self._report))
+        work = asyncio.ensure_future(kind.handler(self._services, given, self.progress))
         try:
-            while not (await asyncio.wait({work}, timeout=_RENEW))[0]:
-                if not await self._renew():
-                    raise TimeoutError("the lease was lost")
+            while not (await asyncio.wait({work}, timeout=min(_LOOK, _RENEW)))[0]:
+                await self._look()
             await work
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
-    def _report(self, progress: Any) -> None:
-        self.progress = progress
+    async def _look(self) -> None:
+        """Keep the lease, write what is new, and hear whether it was cancelled. What users ask for hears that itself,
+        between two of its calls; other work is ended wherever it waits, as by a kill, which all of it survives.
+        """
+        if (self.progress.has_news or time.monotonic() >= self._renew_at) and not await self._renew():
+            raise TimeoutError("the lease was lost")
+        if self._asked is None:
+            with suppress(DatabaseUnavailable):
+                if await self._services.database.read(jobs.is_cancelled, self._job):
+                    raise Cancelled
 
     async def _renew(self) -> bool:
         began = time.monotonic()
         try:
-            renewed = await self._services.database.write(jobs.renew, self._job, LEASE, self.progress)
+            renewed = await self._services.database.write(jobs.renew, self._job, LEASE, self.progress.news())
         except DatabaseUnavailable as error:
             _logger.warning("the lease of job %s wasn't renewed: %s", self._job.id, error)
             return time.monotonic() < self._lease_ends
-        self._lease_ends = began + LEASE
+        self._lease_ends, self._renew_at = began + LEASE, began + _RENEW
         return renewed
 
 
 def _succeeded(conn: Connection, job: Job, kind: Kind, attempt: _Attempt) -> None:
-    progress = attempt.progress
+    news = attempt.progress.news()
     if job.asked_by is not None:
-        asked_jobs.end(conn, job, DONE, progress=progress, result=attempt.result)
+        asked_jobs.end(conn, job, DONE, news=news, result=attempt.result)
     elif kind.every is None:
-        jobs.finish(conn, job, DONE, progress=progress)
-    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, progress=progress):
+        jobs.finish(conn, job, DONE, news=news)
+    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, news=news):
         jobs.reset_attempts(conn, job.id)
 
 
-def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, progress: Any) -> None:
-    if job.asked_by is not None and asked_jobs.is_cancelled(conn, job):  # he doesn't want another attempt
-        asked_jobs.end(conn, job, CANCELLED, progress=progress, error=error)
+def _cancelled(conn: Connection, job: Job, kind: Kind | None, attempt: _Attempt) -> None:
+    news = attempt.progress.news()
+    if kind is None or kind.every is None:
+        asked_jobs.end(conn, job, CANCELLED, news=news, result=attempt.result)
+    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, error="this run was cancelled", news=news):
+        jobs.reset_attempts(conn, job.id)
+
+
+def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, news: News) -> None:
+    if (kind is None or kind.every is None) and jobs.is_cancelled(conn, job):  # nobody wants another attempt
+        asked_jobs.end(conn, job, CANCELLED, news=news, error=error)
         return
     if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
-        jobs.finish(conn, job, DEAD, error=error, progress=progress)
+        jobs.finish(conn, job, DEAD, error=error, news=news)
         return
-    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(job.attempts - 1, _DOUBLINGS))
-    jobs.finish(conn, job, QUEUED, again_in=pause * random.uniform(0.5, 1.0), error=error, progress=progress)
+    jobs.finish(conn, job, QUEUED, again_in=_pause_after(job.attempts), error=error, news=news)
+
+
+def _pause_after(attempts: int) -> float:
+    """Seconds: twice as many after each attempt, an hour at most, of which a random part from a half up to all."""
+    pause: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempts - 1, _DOUBLINGS))
+    return pause * random.uniform(0.5, 1.0)

@@ -17,13 +17,12 @@ from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.jobs.sweep import sweep
 from s3gw.jobs.warn_of_quotas import warn_of_quotas
-from s3gw.metadata.job_kinds import PRIORITIES, Priority
+from s3gw.metadata.job_kinds import PERIODIC, PRIORITIES, Priority
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
-Progress = Callable[[Any], None]
-Handler = Callable[["Storage", Any, Progress], Awaitable[None]]
+Handler = Callable[["Storage", Any, Any], Awaitable[None]]  # with the payload or what was asked, and a Progress
 
 
 class Kind(NamedTuple):
@@ -39,19 +38,19 @@ class Kind(NamedTuple):
     everywhere: int | None = None
 
 
-async def _batch(services: Storage, payload: Any, progress: Progress) -> None:
+async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.batch import batch
 
     await batch(services, payload, progress)
 
 
-async def _delete_bucket(services: Storage, payload: Any, progress: Progress) -> None:
+async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.delete_bucket import delete_bucket
 
     await delete_bucket(services, payload, progress)
 
 
-async def _measure_storage(services: Storage, payload: Any, progress: Progress) -> None:
+async def _measure_storage(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.measure_storage import measure_storage
 
     await measure_storage(services, payload, progress)
@@ -82,3 +81,5 @@ for _name, _kind in KINDS.items():
         raise ImportError(f"none of the job {_name} could ever run")
 if {_name: _kind.priority for _name, _kind in KINDS.items()} != PRIORITIES:
     raise ImportError("metadata/job_kinds.py says something else of the priorities of jobs")
+if {_name for _name, _kind in KINDS.items() if _kind.every is not None} != set(PERIODIC):
+    raise ImportError("metadata/job_kinds.py says something else of what is periodic")

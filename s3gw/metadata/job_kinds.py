@@ -33,3 +33,8 @@ PRIORITIES: dict[str, Priority] = {
     "forget_client_tokens": Priority.UPKEEP,
     "prune_audit_log": Priority.UPKEEP,
 }
+
+# Queued anew when it has ended: what is cancelled of it is the run that is on.
+PERIODIC = ("reap", "sweep", "expire_uploads", "empty_trash", "purge_users", "forget_ended", "warn_of_quotas")
+# Nothing else removes the files whose names such a job has.
+NEVER_CANCELLED = ("unlink",)

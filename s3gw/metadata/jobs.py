@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, func, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata.database import Connection, now
@@ -21,11 +21,13 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import jobs
 
 QUEUED, RUNNING, DONE, DEAD, CANCELLED = "queued", "running", "done", "dead", "cancelled"
-LEASE = 30.0  # seconds; none is longer
+LEASE = 20.0  # seconds; none is longer. What died is taken over by another runner after that, and a poll
 
 
 class Job(NamedTuple):
-    """From `uuid` on it is about jobs that a user asked for (asked_jobs.py)."""
+    """`uuid` to `refusal` are of jobs that a user asked for (asked_jobs.py). `rate`: of progress in a second of the
+    last attempt, which began at `begun_at`; `lines`: JSON of the last lines of its log.
+    """
 
     id: int
     kind: str
@@ -45,6 +47,9 @@ class Job(NamedTuple):
     result: str | None = None
     refusal: str | None = None
     is_cancelled: int = 0
+    begun_at: int | None = None
+    rate: float | None = None
+    lines: str | None = None
 
 
 class Due(NamedTuple):
@@ -122,6 +127,8 @@ def _lease_where(*conditions: ColumnElement[bool]) -> Update:
             attempts=jobs.c.attempts + 1,
             leased_by=bindparam("runner"),
             lease_until=bindparam("until"),
+            begun_at=bindparam("at"),
+            rate=None,
             updated_at=bindparam("at"),
         )
         .returning(*jobs.c)
@@ -134,11 +141,11 @@ _lease_any = Prepared(_lease_where())
 _lease_of_kind = Prepared(_lease_where(_of_kind))
 _lease_but_for = _lease_where(_of_kind, _is_of_others)
 _any_but_for = select(jobs.c.id).where(_is_due, _of_kind, _is_of_others).limit(1)
-_renew = Prepared(
-    update(jobs)
-    .where(*_leased)
-    .values(lease_until=bindparam("until"), progress=func.coalesce(bindparam("new_progress"), jobs.c.progress))
-)
+_news = {
+    name: func.coalesce(bindparam(f"new_{name}", type_=jobs.c[name].type), jobs.c[name])
+    for name in ("progress", "rate", "lines")
+}
+_renew = Prepared(update(jobs).where(*_leased).values(lease_until=bindparam("until"), **_news))
 _finish = Prepared(
     update(jobs)
     .where(*_leased)
@@ -146,12 +153,13 @@ _finish = Prepared(
         state=bindparam("new_state"),
         run_at=bindparam("again_at"),
         error=bindparam("new_error"),
-        progress=func.coalesce(bindparam("new_progress"), jobs.c.progress),
         leased_by=None,
         lease_until=None,
         updated_at=bindparam("at"),
+        **_news,
     )
 )
+_is_cancelled = Prepared(select(jobs.c.is_cancelled).where(_this_job))
 _give_back = Prepared(
     update(jobs)
     .where(*_leased)
@@ -263,20 +271,33 @@ def could_lease(conn: Connection, kind: str, everywhere: int | None, but_for: Se
     return found.first() is not None
 
 
-def renew(conn: Connection, job: Job, seconds: float, progress: Any = None) -> bool:
-    """Go on working on a leased job; False when the lease was lost. None leaves the progress told before."""
-    until = now(conn) + int(seconds * 1_000_000)
-    return _renew.run(conn, **_lease_of(job), until=until, new_progress=_document(progress)) == 1
+class News(NamedTuple):
+    """What a runner tells of a job that it has; None leaves what was told before."""
+
+    progress: Any = None
+    rate: float | None = None
+    lines: Sequence[str] | None = None
+
+
+def renew(conn: Connection, job: Job, seconds: float, news: News | None = None) -> bool:
+    """Go on working on a leased job; False when the lease was lost."""
+    until = now(conn) + _microseconds(seconds)
+    return _renew.run(conn, **_lease_of(job), **_values_of(news), until=until) == 1
 
 
 def finish(
-    conn: Connection, job: Job, state: str, *, again_in: float = 0, error: str | None = None, progress: Any = None
+    conn: Connection, job: Job, state: str, *, again_in: float = 0, error: str | None = None, news: News | None = None
 ) -> bool:
-    """End this attempt: DONE, DEAD, or QUEUED to be run again in so many seconds. False when the lease was lost."""
+    """End this attempt: DONE, DEAD, CANCELLED, or QUEUED to be run again in so many seconds. False when the lease was
+    lost.
+    """
     at = now(conn)
-    again_at = at + int(again_in * 1_000_000)
-    values = {"new_state": state, "again_at": again_at, "new_error": error, "new_progress": _document(progress)}
-    return _finish.run(conn, **_lease_of(job), **values, at=at) == 1
+    values = {"new_state": state, "again_at": at + _microseconds(again_in), "new_error": error}
+    return _finish.run(conn, **_lease_of(job), **values, **_values_of(news), at=at) == 1
+
+
+def is_cancelled(conn: Connection, job: Job) -> bool:
+    return bool(_is_cancelled.value(conn, job_id=job.id))
 
 
 def give_back(conn: Connection, job: Job) -> bool:
@@ -288,13 +309,15 @@ def _lease_of(job: Job) -> dict[str, Any]:
     return {"job_id": job.id, "runner": job.leased_by, "attempt": job.attempts}
 
 
-def _document(progress: Any) -> str | None:
-    return None if progress is None else json.dumps(progress)
+def _values_of(news: News | None) -> dict[str, Any]:
+    progress, rate, lines = news or News()
+    progress, lines = (None if each is None else json.dumps(each) for each in (progress, lines))
+    return {"new_progress": progress, "new_rate": rate, "new_lines": lines}
 
 
 def reset_attempts(conn: Connection, job_id: int) -> None:
-    """Forget the failed attempts of a periodic job that has succeeded."""
-    conn.execute(update(jobs).where(jobs.c.id == job_id).values(attempts=0))
+    """Of a periodic job that has succeeded, or whose run was cancelled: the next one begins as if nothing had been."""
+    conn.execute(update(jobs).where(jobs.c.id == job_id).values(attempts=0, is_cancelled=0))
 
 
 def remove(conn: Connection, job_id: int) -> None:
@@ -302,11 +325,14 @@ def remove(conn: Connection, job_id: int) -> None:
     conn.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
-def list_jobs(conn: Connection, state: str | None = None, limit: int = 100) -> list[Job]:
-    """The newest first."""
-    statement = select(*jobs.c).order_by(jobs.c.id.desc()).limit(limit)
+def list_jobs(conn: Connection, state: str | None = None, limit: int = 100, kind: str | None = None) -> list[Job]:
+    """The newest first, without their logs."""
+    columns = [null().label("lines") if column is jobs.c.lines else column for column in jobs.c]
+    statement = select(*columns).order_by(jobs.c.id.desc()).limit(limit)
     if state is not None:
         statement = statement.where(jobs.c.state == state)
+    if kind is not None:
+        statement = statement.where(jobs.c.kind == kind)
     return [Job._make(row) for row in conn.execute(statement).all()]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -376,11 +377,14 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("singleton", Text),  # at most one queued or running job bears the same name here
-    Column("uuid", Text),  # what follows is of jobs that a user asked for, and NULL of others
+    Column("uuid", Text),  # this and the next three are of jobs that a user asked for, and NULL of others
     Column("asked_by", Text),  # users.id
     Column("result", Text),  # JSON
     Column("refusal", Text),  # JSON: what the user is told of why it failed
     Column("is_cancelled", SmallInteger, nullable=False, server_default="0"),
+    Column("begun_at", BigInteger),  # of the last attempt
+    Column("rate", Double),  # of progress, in a second of the last attempt
+    Column("lines", Text),  # JSON: the last lines of its log
     Index("ux_jobs_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )

@@ -199,8 +199,8 @@ async def test_who_lost_the_lease_hears_it_when_he_notes(asking: Asking) -> None
 async def test_it_looks_once_a_second_at_most(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asked_module, "_PAUSE", 3600)
     noted: list[Any] = []
-    note = asked_jobs.note
-    monkeypatch.setattr(asked_jobs, "note", lambda *given: noted.append(given[-1]) or note(*given))
+    renew = jobs.renew
+    monkeypatch.setattr(jobs, "renew", lambda *given: noted.append(given[-1].progress) or renew(*given))
 
     async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
         for number in range(5):

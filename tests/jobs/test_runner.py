@@ -19,7 +19,7 @@ from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.job_kinds import Priority
-from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job
+from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job, News
 from s3gw.services import Services
 from tests.jobs.conftest import Process
 
@@ -113,6 +113,20 @@ async def test_a_job_that_fails_is_tried_again_later_and_dead_after_its_last_att
     assert job.attempts == 2
 
 
+def test_a_pause_is_a_random_part_of_twice_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a half up to all of it, so that many jobs that failed together aren't tried again together."""
+    bounds: list[tuple[float, float]] = []
+    for attempts in (1, 2, 5, 12, 13, 5000):
+        for end in (0.0, 1.0):
+            monkeypatch.setattr(runner.random, "uniform", lambda low, high, end=end: low + (high - low) * end)
+            bounds.append((attempts, runner._pause_after(attempts)))
+    assert [pause for _, pause in bounds] == [0.5, 1, 1, 2, 8, 16, 1024, 2048, 1800, 3600, 1800, 3600]
+    monkeypatch.undo()
+    pauses = {runner._pause_after(5) for _ in range(100)}
+    assert len(pauses) > 50
+    assert all(8 <= pause <= 16 for pause in pauses)
+
+
 async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: dict[str, Kind]) -> None:
     kind = Kind(failing(), Priority.NEEDED, every=5)
     await process.database.write(jobs.enqueue, "work", None)
@@ -121,7 +135,7 @@ async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: di
         values = {"state": QUEUED, "run_at": 0, "attempts": attempts - 1}
         await process.database.write(lambda conn, v=values: conn.execute(update(schema.jobs).values(v)) and None)
         (job,) = await process.database.write(jobs.lease, "runner", 30, 1)
-        await process.database.write(runner._failed, job, kind, "no", None)
+        await process.database.write(runner._failed, job, kind, "no", News())
         job = await process.the_job()
         pauses.append((job.run_at - job.updated_at) / 1e6)
     assert [pause <= most for pause, most in zip(pauses, (1, 16, 2048, 3600, 3600), strict=True)] == [True] * 5

@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, Database, now
-from s3gw.metadata.jobs import DEAD, DONE, QUEUED, RUNNING, Due, Job, NoSuchJob
+from s3gw.metadata.jobs import DEAD, DONE, QUEUED, RUNNING, Due, Job, News, NoSuchJob
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def test_a_lease_that_ran_out_is_due_again_and_lost_to_its_first_runner(da
     def steps(conn: Connection) -> None:
         jobs.enqueue(conn, "work", None)
         first = lease_one(conn)
-        assert jobs.renew(conn, first, 30, {"steps": 1})
+        assert jobs.renew(conn, first, 30, News({"steps": 1}))
         let_run_out(conn)
         assert jobs.any_due(conn)
         second = lease_one(conn)  # the same runner, which doesn't know yet
@@ -85,12 +85,12 @@ async def test_progress_outlives_renewals_and_ends_that_tell_none(database: Data
     def steps(conn: Connection) -> None:
         jobs.enqueue(conn, "work", None)
         job = lease_one(conn)
-        jobs.renew(conn, job, 30, [1])
+        jobs.renew(conn, job, 30, News([1]))
         jobs.renew(conn, job, 30)
         assert jobs.get(conn, job.id).progress == "[1]"
         jobs.finish(conn, job, QUEUED, error="no")
         assert jobs.get(conn, job.id).progress == "[1]"
-        jobs.finish(conn, lease_one(conn), DONE, progress=[2])
+        jobs.finish(conn, lease_one(conn), DONE, news=News([2]))
         assert jobs.get(conn, job.id).progress == "[2]"
 
     await database.write(steps)
