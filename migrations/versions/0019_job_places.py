@@ -1,4 +1,4 @@
-"""Jobs are found by their kind, and those that run by themselves; how fast they go on, and their log.
+"""Jobs are found by their kind, and those that run by themselves; how fast they go on, and their log; schedules.
 
 Revision ID: 0019
 Revises: 0017
@@ -29,3 +29,15 @@ def upgrade() -> None:
         ("ix_jobs_done", ["updated_at"], "state = 'done' AND asked_by IS NULL"),
     ):
         op.create_index(name, "jobs", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    op.create_table(
+        "schedules",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("cron", sa.Text(), nullable=False),
+        sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("is_enabled", sa.SmallInteger(), nullable=False),
+        sa.Column("last_run", sa.BigInteger()),
+        sa.Column("next_run", sa.BigInteger(), nullable=False),
+        sa.Column("counted_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", name="pk_schedules"),
+    )

@@ -21,8 +21,9 @@ from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.places import Places, Want
 from s3gw.jobs.progress import Progress
+from s3gw.jobs.schedule import begin_scheduled, queue_missing
 from s3gw.jobs.table import KINDS, Kind
-from s3gw.metadata import asked_jobs, jobs
+from s3gw.metadata import asked_jobs, jobs, schedules
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job, News
 
@@ -77,14 +78,13 @@ class _Chores:
 
     def __init__(self, services: Storage) -> None:
         self._services = services
-        self._is_scheduled, self._look_ahead_at, self._forget_at = False, 0.0, 0.0
+        self._look_ahead_at, self._forget_at = 0.0, 0.0
 
     async def do(self) -> None:
-        if not self._is_scheduled:
-            await self._services.database.write(_schedule_periodic)
-            self._is_scheduled = True
         if time.monotonic() >= self._look_ahead_at:
             await _pull_back(self._services)
+            await begin_scheduled(self._services.database)
+            await queue_missing(self._services.database, [name for name, kind in KINDS.items() if kind.every])
             self._look_ahead_at = time.monotonic() + _LOOK_AHEAD
         if time.monotonic() >= self._forget_at:
             count = await _forget(self._services)
@@ -131,12 +131,6 @@ async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, *running}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-
-
-def _schedule_periodic(conn: Connection) -> None:
-    for name, kind in KINDS.items():
-        if kind.every is not None:
-            jobs.enqueue(conn, name, None, singleton=name)
 
 
 async def _run(services: Storage, job: Job) -> None:
@@ -230,15 +224,23 @@ def _succeeded(conn: Connection, job: Job, kind: Kind, attempt: _Attempt) -> Non
         asked_jobs.end(conn, job, DONE, news=news, result=attempt.result)
     elif kind.every is None:
         jobs.finish(conn, job, DONE, news=news)
-    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, news=news):
-        jobs.reset_attempts(conn, job.id)
+    else:
+        _wait_for_the_next(conn, job, kind.every, news)
 
 
 def _cancelled(conn: Connection, job: Job, kind: Kind | None, attempt: _Attempt) -> None:
     news = attempt.progress.news()
     if kind is None or kind.every is None:
         asked_jobs.end(conn, job, CANCELLED, news=news, result=attempt.result)
-    elif jobs.finish(conn, job, QUEUED, again_in=kind.every, error="this run was cancelled", news=news):
+    else:
+        _wait_for_the_next(conn, job, kind.every, news, "this run was cancelled")
+
+
+def _wait_for_the_next(conn: Connection, job: Job, every: float, news: News, error: str | None = None) -> None:
+    """Of periodic work; what has a schedule is begun by that."""
+    if job.kind in schedules.enabled(conn):
+        jobs.finish(conn, job, DONE, error=error, news=news)
+    elif jobs.finish(conn, job, QUEUED, again_in=every, error=error, news=news):
         jobs.reset_attempts(conn, job.id)
 
 

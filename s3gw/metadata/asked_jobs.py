@@ -115,7 +115,8 @@ def find(conn: Connection, job_id: str) -> AskedJob:
     row = conn.execute(select(*_columns).where(_is_called(job_id))).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
-    return _told(row)
+    told = _told(row)
+    return told._replace(lines=told.lines or [])
 
 
 def _is_called(job_id: str) -> ColumnElement[bool]:

@@ -36,5 +36,7 @@ PRIORITIES: dict[str, Priority] = {
 
 # Queued anew when it has ended: what is cancelled of it is the run that is on.
 PERIODIC = ("reap", "sweep", "expire_uploads", "empty_trash", "purge_users", "forget_ended", "warn_of_quotas")
+# What a cron line can begin (schedules.py). Not what tells ages by settled_clock.py, which has to look often.
+SCHEDULABLE = ("rebuild_search", "warn_of_quotas")
 # Nothing else removes the files whose names such a job has.
 NEVER_CANCELLED = ("unlink",)

@@ -205,6 +205,22 @@ def enqueue(
     return conn.execute(statement).scalar_one_or_none()
 
 
+def begin(conn: Connection, kind: str) -> int:
+    """The only job of a kind: a new one, or the one that is on, which is due now if it waits. Its number."""
+    number = enqueue(conn, kind, None, singleton=kind)
+    if number is not None:
+        return number
+    job = of_singleton(conn, kind)
+    if job.state == QUEUED:
+        at = now(conn)
+        conn.execute(update(jobs).where(jobs.c.id == job.id).values(run_at=at, updated_at=at))
+    return job.id
+
+
+def is_on(conn: Connection, singleton: str) -> bool:
+    return bool(_find_singleton.all(conn, name=singleton))
+
+
 def any_due(conn: Connection) -> bool:
     return bool(kinds_due(conn))
 

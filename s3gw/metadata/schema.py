@@ -52,6 +52,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_schedules import schedules
 
 __all__ = [
     "access_keys",
@@ -90,6 +91,7 @@ __all__ = [
     "refresh_tokens",
     "refused_logins",
     "resumable_uploads",
+    "schedules",
     "search_files",
     "sessions",
     "settings",

@@ -122,6 +122,10 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("GET", "/schedules"),  # test_schedules.py
+    ("GET", "/schedules/{kind}"),
+    ("PUT", "/schedules/{kind}"),
+    ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
 }
 _OF_GROUPS = {  # test_groups.py

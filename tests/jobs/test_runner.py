@@ -416,14 +416,14 @@ async def test_the_runner_waits_for_a_database_that_is_away(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds["tick"] = Kind(failing(), Priority.NEEDED, every=3600)
-    schedule, tries = runner._schedule_periodic, iter([True, False])
+    queue, tries = runner.queue_missing, iter([True, False])
 
-    def refuse_once(conn: Connection) -> None:
+    async def refuse_once(*given: Any) -> None:
         if next(tries):
             raise DatabaseUnavailable("away")
-        schedule(conn)
+        await queue(*given)
 
-    monkeypatch.setattr(runner, "_schedule_periodic", refuse_once)
+    monkeypatch.setattr(runner, "queue_missing", refuse_once)
     async with running(process):
         await until(process, lambda job: job.state == QUEUED and job.leased_by is None)
 
