@@ -19,7 +19,6 @@ from s3gw.cron import LONGEST_LINE
 
 router = APIRouter(prefix="/schedules", tags=["jobs"], route_class=Route)
 
-_TURN = "schedules"  # by this name those who set one take turns, which needn't be there yet
 _LONGEST_NAME = 64
 Kind = Annotated[str, Path(max_length=_LONGEST_NAME, description="Of job.")]
 
@@ -64,8 +63,7 @@ async def put_schedule(
 ) -> Schedule:
     """From now on. A time that is missed while nothing runs is made up for once. For admins."""
     line = Line(body.cron, body.time_zone, body.is_enabled)
-    given = (admin.actor, kind, line, if_match)
-    return _told(await services.database.write(schedules.put, *given, keys=(_TURN,)), response)
+    return _told(await schedules.put_as(services, admin, kind, line, if_match), response)
 
 
 @router.post("/{kind}/run", status_code=202, response_model=StartedJob)

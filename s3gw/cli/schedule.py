@@ -10,9 +10,10 @@ from s3gw.accounts import schedules
 from s3gw.accounts.schedules import Line, Shown
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, session, show, when
 from s3gw.cli.job import describe
+from s3gw.cron import next_after
 from s3gw.metadata import jobs
 from s3gw.metadata.audit import COMMAND_LINE
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, now
 
 app = group()
 
@@ -38,8 +39,9 @@ def set_(
 ) -> None:
     """Set by which cron line a job is begun; work that is periodic anyway waits for it too."""
     with session(data, database_url, as_json) as metadata:
+        next_run = next_after(cron, time_zone, metadata.read(now))
         line = Line(cron, time_zone, enabled)
-        show(_told(metadata.write(schedules.put, COMMAND_LINE, kind, line)), as_json)
+        show(_told(metadata.write(schedules.put, COMMAND_LINE, kind, line, next_run)), as_json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ _logger = logging.getLogger("s3gw.jobs")
 async def begin_scheduled(database: Database) -> None:
     for schedule in await database.read(schedules.due):
         try:
-            next_run = next_after(schedule.cron, schedule.time_zone, await database.read(now))
+            at = await database.read(now)
+            next_run = await asyncio.to_thread(next_after, schedule.cron, schedule.time_zone, at)
         except Invalid as error:  # a name of a time zone that this machine doesn't have
             _logger.warning("%s can't be run by its schedule: %s", schedule.kind, error)
             continue

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from s3gw.jobs import runner
-from s3gw.jobs.places import OF_PRIORITY
+from s3gw.jobs.places import OF_PRIORITY, Want
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
@@ -489,3 +489,11 @@ async def test_work_that_an_earlier_release_queued_ends_without_a_fault(
     await process.database.write(lambda conn: jobs.enqueue(conn, "prune_audit_log", None, singleton="prune_audit_log"))
     async with running(process):
         await until(process, lambda job: job.state == DONE)
+
+
+async def test_of_a_kind_with_a_limit_everywhere_no_more_are_leased_by_many_runners_at_once(process: Process) -> None:
+    for _ in range(6):
+        await process.database.write(jobs.enqueue, "scan", None)
+    want = Want("scan", 2, 3)
+    leased = await asyncio.gather(*(runner._lease(process.services, want) for _ in range(6)))
+    assert sum(map(len, leased)) == 3

@@ -29,12 +29,13 @@ NIGHTLY = Line("30 3 * * *", "UTC", True)
 
 @pytest.fixture(autouse=True)
 def clocks(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (schedules, schedule, shown):
+    for module in (schedules, schedule):
         monkeypatch.setattr(module, "now", jobs.now)
 
 
 async def put(process: Process, line: Line = NIGHTLY, kind: str = KIND) -> Schedule:
-    found = (await process.database.write(shown.put, COMMAND_LINE, kind, line)).schedule
+    next_run = next_after(line.cron, line.time_zone, await process.database.read(jobs.now))
+    found = (await process.database.write(shown.put, COMMAND_LINE, kind, line, next_run)).schedule
     assert found is not None
     return found
 
