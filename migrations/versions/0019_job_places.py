@@ -26,7 +26,7 @@ def upgrade() -> None:
     for name, columns, where in (
         ("ix_jobs_due", ["kind", "run_at", "id"], "state IN ('queued', 'running')"),
         ("ix_jobs_running", ["kind"], "state = 'running'"),
-        ("ix_jobs_done", ["updated_at"], "state = 'done' AND asked_by IS NULL"),
+        ("ix_jobs_ended", ["updated_at"], "state IN ('done', 'cancelled') AND asked_by IS NULL"),
     ):
         op.create_index(name, "jobs", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_table(

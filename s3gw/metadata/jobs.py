@@ -390,7 +390,7 @@ def retry(conn: Connection, job_id: int) -> Job:
 
 
 def delete_done_before(conn: Connection, at: int, limit: int) -> int:
-    """At most so many, but for those that users asked for, who look at them for longer (ended.py)."""
+    """At most so many, done or cancelled, but for those of users, who look at them for longer (ended.py)."""
     old = _done_before(at).order_by(jobs.c.updated_at).limit(limit)
     return conn.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
@@ -400,4 +400,5 @@ def any_done_before(conn: Connection, at: int) -> bool:
 
 
 def _done_before(at: int) -> Select[tuple[int]]:
-    return select(jobs.c.id).where(text("state = 'done' AND asked_by IS NULL"), jobs.c.updated_at < at)  # as the index
+    of_the_index = text("state IN ('done', 'cancelled') AND asked_by IS NULL")
+    return select(jobs.c.id).where(of_the_index, jobs.c.updated_at < at)

@@ -393,7 +393,7 @@ jobs = Table(
 partial_index("ix_jobs_asked_by", jobs.c.asked_by, jobs.c.id, where="asked_by IS NOT NULL")
 partial_index("ix_jobs_due", jobs.c.kind, jobs.c.run_at, jobs.c.id, where="state IN ('queued', 'running')")
 partial_index("ix_jobs_running", jobs.c.kind, where="state = 'running'")
-partial_index("ix_jobs_done", jobs.c.updated_at, where="state = 'done' AND asked_by IS NULL")
+partial_index("ix_jobs_ended", jobs.c.updated_at, where="state IN ('done', 'cancelled') AND asked_by IS NULL")
 partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from s3gw.jobs import table
 from s3gw.jobs.places import OF_PRIORITY, Places, Want
 from s3gw.jobs.table import Kind
 from s3gw.metadata.job_kinds import Priority
@@ -56,6 +57,11 @@ def test_a_priority_has_so_many_places_and_leaves_those_of_others() -> None:
     for _ in range(OF_PRIORITY[Priority.HEAVY]):
         places.take(job("thumbnail"))
     assert [want.kind for want in places.wants(due("scan", "thumbnail", "batch", "reap"))] == ["reap", "batch"]
+
+
+def test_whatever_the_server_needs_has_a_place_at_any_time() -> None:
+    needed = [kind.at_once for kind in table.KINDS.values() if kind.priority == Priority.NEEDED]
+    assert sum(needed) <= OF_PRIORITY[Priority.NEEDED]
 
 
 def test_the_last_place_is_for_a_user_who_has_none() -> None:

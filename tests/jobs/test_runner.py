@@ -379,7 +379,7 @@ async def test_an_empty_queue_is_only_read(
         assert looks == 2
 
 
-async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
+async def test_the_last_place_is_taken_and_no_job_has_more_than_there_are(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease, limits, began, go_on = jobs.lease, [], 0, asyncio.Event()
@@ -408,7 +408,7 @@ async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
         await asyncio.sleep(0.05)
         go_on.set()
         await until_all(process, lambda found: [job.state for job in found] == [DONE] * (_AT_ONCE + 1))
-    assert limits[:_AT_ONCE] == [4, 3, 2, 1]
+    assert limits[:_AT_ONCE] == list(range(_AT_ONCE, 0, -1))
     assert min(limits) == 1
 
 
@@ -428,27 +428,27 @@ async def test_the_runner_waits_for_a_database_that_is_away(
         await until(process, lambda job: job.state == QUEUED and job.leased_by is None)
 
 
-async def test_no_more_than_four_at_once(process: Process, kinds: dict[str, Kind]) -> None:
+async def test_no_more_at_once_than_there_are_places(process: Process, kinds: dict[str, Kind]) -> None:
     at_once: list[int] = []
-    count, four, go_on = 0, asyncio.Event(), asyncio.Event()
+    count, all_taken, go_on = 0, asyncio.Event(), asyncio.Event()
 
     async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
         nonlocal count
         count += 1
         at_once.append(count)
         if count == _AT_ONCE:
-            four.set()
+            all_taken.set()
         await go_on.wait()
         count -= 1
 
     kinds["work"] = Kind(work, Priority.NEEDED, attempts=1, at_once=_AT_ONCE + 1)
-    for _ in range(7):
+    for _ in range(_AT_ONCE + 3):
         await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
-        await asyncio.wait_for(four.wait(), 20)
+        await asyncio.wait_for(all_taken.wait(), 20)
         await asyncio.sleep(0.05)
         go_on.set()
-        await until_all(process, lambda found: [job.state for job in found] == [DONE] * 7)
+        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (_AT_ONCE + 3))
     assert max(at_once) == _AT_ONCE
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, Database, now
-from s3gw.metadata.jobs import DEAD, DONE, QUEUED, RUNNING, Due, Job, News, NoSuchJob
+from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Due, Job, News, NoSuchJob
 
 pytestmark = pytest.mark.anyio
 
@@ -197,16 +197,17 @@ async def test_jobs_are_listed_newest_first(database: Database) -> None:
 
 async def test_done_jobs_are_deleted_and_others_kept(database: Database) -> None:
     def steps(conn: Connection) -> None:
-        for _ in range(3):
+        for _ in range(4):
             jobs.enqueue(conn, "work", None)
-        first, second = jobs.lease(conn, "runner", 30, 2)
+        first, second, third = jobs.lease(conn, "runner", 30, 3)
         jobs.finish(conn, first, DONE)
         jobs.finish(conn, second, DEAD)
+        jobs.finish(conn, third, CANCELLED)
         assert not jobs.any_done_before(conn, 1)
         assert jobs.delete_done_before(conn, 1, 9) == 0
         assert jobs.any_done_before(conn, now(conn) + 1)
         assert jobs.delete_done_before(conn, now(conn) + 1, 0) == 0
-        assert jobs.delete_done_before(conn, now(conn) + 1, 9) == 1
+        assert jobs.delete_done_before(conn, now(conn) + 1, 9) == 2
         assert {job.state for job in jobs.list_jobs(conn)} == {QUEUED, DEAD}
         jobs.remove(conn, second.id)
         assert {job.state for job in jobs.list_jobs(conn)} == {QUEUED}
@@ -280,7 +281,7 @@ async def test_looking_for_jobs_uses_their_indexes(database: Database) -> None:
             found = plan_of(conn, sql)
             assert all(index in found for index in indexes), found
             assert "SCAN jobs" not in found.replace("SCAN jobs USING", "") and "Seq Scan on jobs" not in found, found
-        done = "SELECT id FROM jobs WHERE state = 'done' AND asked_by IS NULL AND updated_at < 1"
-        assert "ix_jobs_done" in plan_of(conn, done)
+        done = "SELECT id FROM jobs WHERE state IN ('done', 'cancelled') AND asked_by IS NULL AND updated_at < 1"
+        assert "ix_jobs_ended" in plan_of(conn, done)
 
     await database.write(plans)
