@@ -33,6 +33,8 @@ def test_an_admin_sets_a_schedule_and_it_is_audited(filed: Filed, ask: Ask) -> N
     assert [line["action"] for line in lines[:2]] == ["schedule.put"] * 2
     assert lines[0]["before"] == LINE | {"is_enabled": True}
     assert ask("schedule", "list")[1]["cron"] == LINE["cron"]
+    told = ask("schedule", "set", "warn_of_quotas", "0 9 * * *", "--time-zone", "Asia/Tokyo", "--disabled")
+    assert (told["cron"], told["time_zone"], told["next_run"]) == ("0 9 * * *", "Asia/Tokyo", None)
 
 
 def test_a_job_is_begun_by_hand(filed: Filed, ask: Ask) -> None:  # noqa: F811

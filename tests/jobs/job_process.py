@@ -1,7 +1,8 @@
 """`python -m tests.jobs.job_process URL DATA LEASE`: the real job process, with two kinds of jobs beside its own. What
 they do is told by tables that the test makes. Prints a line when it is ready, and works until it is killed.
 
-`count` notes its number as done, whoever ran it before. `hold` never ends where it is run for the first time.
+`count` notes its number as done, whoever ran it before. `hold` never ends where it is run for the first time; then
+it notes from where it goes on.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ async def count(services: Any, payload: Any, progress: Any) -> None:
 
 async def hold(services: Any, payload: Any, progress: Any) -> None:
     if await services.database.write(note, payload) == 1:
+        progress({"done": 7})
         await asyncio.Event().wait()
+    await services.database.write(note, -progress.before["done"])
     await services.database.write(do, payload)
 
 

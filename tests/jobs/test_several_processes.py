@@ -75,18 +75,20 @@ def work_with_one_killed(server: Server, data: Path, count: int, lease: float) -
             connection.execute(_ENQUEUE, ("count", 1, count))
             holder = until(lambda: value(connection, "SELECT by FROM runs WHERE job = 0"))
             until(lambda: value(connection, f"SELECT count(*) >= {count // 3} FROM effects"))
+            until(lambda: value(connection, "SELECT progress IS NOT NULL FROM jobs WHERE kind = 'hold'"))
             killed = one if one.pid == holder else other
             killed.send_signal(signal.SIGKILL)
             killed_at = time.time()
             assert killed.wait() == -signal.SIGKILL
             assert value(connection, _LEFT) > count // 10, "it was killed in the middle"
             until(lambda: value(connection, _LEFT) == 0, 60 + count / 50)
-        shares = connection.execute("SELECT count(*) FROM runs GROUP BY by ORDER BY 1").fetchall()
+        shares = connection.execute("SELECT count(*) FROM runs WHERE job > 0 GROUP BY by ORDER BY 1").fetchall()
         assert len(shares) == 2 and shares[0][0] > count // 20, "both have worked"
         assert value(connection, "SELECT count(*) FROM effects") == count + 1
         begun_again = value(connection, "SELECT count(*) - count(DISTINCT job) FROM runs")
         assert 1 <= begun_again <= 4, "only what the one that was killed was at is begun again"
         assert value(connection, "SELECT max(attempts) FROM jobs WHERE kind = 'hold'") == 2
+        assert value(connection, "SELECT count(*) FROM runs WHERE job = -7") == 1, "it goes on from what was noted"
         return float(value(connection, _TAKEN_OVER)) - killed_at
 
 
