@@ -7,6 +7,7 @@ from typing import Any
 
 from tests import test_archives as archives
 from tests import test_config as config
+from tests import test_cron as cron
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
 from tests import test_telemetry as telemetry
@@ -67,6 +68,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "auth.passwords._MOST_WAITING": passwords.test_64_may_wait_to_be_hashed_and_no_more_but_for_those_who_are_known,
     "known_rules._MOST": known_rules.test_what_was_asked_for_longest_ago_is_forgotten,
     "known_rules._MOST_TEXT": known_rules.test_long_documents_are_forgotten_sooner,
+    "cron.LONGEST_LINE": cron.test_what_is_no_line_or_zone_is_refused,
     "metadata.asked_jobs.LONGEST_LISTED": asked.test_a_list_leaves_out_results_of_more_than_4096_characters,
     "metadata.asked_jobs.MOST_OF_USER": asked.test_a_user_has_so_many_that_are_not_done_at_most,
     "metadata.files.MOST_COUNTED": file_list.test_pages_beyond_10000_need_a_cursor,

@@ -44,7 +44,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("addresses", "checksums", "moments", "names", "pages", "running_hashes"),
+    ("addresses", "checksums", "cron", "moments", "names", "pages", "running_hashes"),
     ("problems",),
     ("errors", "threads", "garbage"),
 )
@@ -81,6 +81,7 @@ CONFINED = {
     "alembic": ("s3gw.metadata.",),
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),
+    "cronsim": ("s3gw.cron",),
     "jinja2": ("s3gw.share.pages",),
     "puremagic": ("s3gw.operations.file_type",),
     "pyotp": ("s3gw.auth.",),

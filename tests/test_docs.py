@@ -13,13 +13,23 @@ from s3gw.api.app import ROUTERS
 from s3gw.api.openapi import routes_of
 from s3gw.cli import app
 from s3gw.config import Settings
+from s3gw.jobs.places import OF_PRIORITY
+from s3gw.metadata.job_kinds import PRIORITIES
 from tests.generated_docs import DOCS, SECTIONS, renewed
 
-PAGES = ["API.md", "AUTHENTICATION.md", "DEPLOYMENT.md", "EXAMPLES.md"]
+PAGES = ["API.md", "AUTHENTICATION.md", "DEPLOYMENT.md", "EXAMPLES.md", "JOBS.md"]
 
 
 def read(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_jobs_are_told_with_their_priorities() -> None:
+    told = re.findall(r"^\| `(\w+)` \| (\w+) \|", read("JOBS.md"), re.MULTILINE)
+    assert dict(told) == {kind: priority.name.lower() for kind, priority in PRIORITIES.items()}
+    places = re.search(r"in each job process \(([^)]*)\)", read("JOBS.md"))
+    assert places is not None
+    assert places[1] == ", ".join(f"{priority.name.lower()} {most}" for priority, most in OF_PRIORITY.items())
 
 
 def anchor(heading: str) -> str:

@@ -36,23 +36,34 @@ async def page(
     services: Services,
     caller: Caller,
     user_id: str | None,
+    is_of_all: bool,
     kind: str | None,
     state: str | None,
     after: str | None,
     offset: int,
     limit: int,
 ) -> Page:
-    """One's own; for admins and auditors those of any user. Raises NotFound."""
+    """One's own; for admins and auditors those of any user, or all with the server's own. Raises NotFound and
+    PermissionDenied.
+    """
+    if is_of_all:
+        if not sees_all(caller):
+            raise PermissionDenied("only an admin or an auditor may see all jobs")
+        return await services.database.scan(asked_jobs.page, user_id, kind, state, after, offset, limit)
     own = caller.principal.user_id
-    if user_id not in (None, own) and caller.principal.role not in _SEES_ALL:
+    if user_id not in (None, own) and not sees_all(caller):
         raise NotFound("there is no such user")
     return await services.database.scan(asked_jobs.page, user_id or own, kind, state, after, offset, limit)
+
+
+def sees_all(caller: Caller) -> bool:
+    return caller.principal.role in _SEES_ALL
 
 
 async def find(services: Services, caller: Caller, job_id: str) -> AskedJob:
     """Raises NotFound, also for one of somebody else."""
     job = await services.database.read(asked_jobs.find, job_id)
-    if job.asked_by != caller.principal.user_id and caller.principal.role not in _SEES_ALL:
+    if job.asked_by != caller.principal.user_id and not sees_all(caller):
         raise NotFound("there is no such job")
     return job
 

@@ -62,11 +62,18 @@ _OF_BUCKET = {
 _OF_JOB: dict[str, Any] = {
     "id": _JOB,
     "kind": "delete_bucket",
+    "priority": "asked",
     "state": "running",
+    "attempts": 1,
     "progress": {"done": 12_000, "total": 50_000},
+    "rate": 400.0,
+    "seconds_left": 95.0,
     "result": None,
     "error": None,
+    "fault": None,
+    "lines": ["2026-11-27T09:31:12Z others have written into the bucket meanwhile: it is emptied once more"],
     "created_at": _MADE,
+    "begun_at": _MADE,
     "updated_at": _CHANGED,
 }
 _FILE_MODEL = {
@@ -154,6 +161,16 @@ OF_MODELS: dict[str, Any] = {
         "message": {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]},
         "created_at": _CHANGED,
     },
+    "Schedule": {
+        "kind": "warn_of_quotas",
+        "cron": "0 8 * * MON-FRI",
+        "time_zone": "Europe/Berlin",
+        "is_enabled": True,
+        "last_run": _CHANGED,
+        "next_run": _UNTIL,
+        "updated_at": _MADE,
+    },
+    "ScheduleLine": {"cron": "0 8 * * MON-FRI", "time_zone": "Europe/Berlin"},
     "EventTarget": {
         "id": _TARGET,
         "owner_id": _USER,
@@ -218,7 +235,9 @@ OF_MODELS: dict[str, Any] = {
     "HealthModel": {"status": "ok", "version": "0.1.0", "database": "ok", "reading": "ok", "writing": "ok"},
     "Invitation": {"id": _INVITATION, "invitation": _LINK, "email": "bob@example.com", "expires_at": _UNTIL},
     "Job": _OF_JOB,
-    "StartedJob": _OF_JOB | {"job_id": _JOB, "state": "queued", "progress": {"done": 0, "total": None}},
+    "StartedJob": _OF_JOB
+    | {"job_id": _JOB, "state": "queued", "attempts": 0, "progress": {"done": 0, "total": None}}
+    | {"rate": None, "seconds_left": None, "lines": None, "begun_at": None},
     "Key": _KEY,
     "KeyWithSecret": _KEY | {"last_used_at": None, "secret_access_key": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"},
     "Link": {
@@ -359,6 +378,7 @@ OF_PARAMETERS: dict[str, str] = {
     "upload_id": _UPLOAD,
     "group_id": _GROUP,
     "job_id": _JOB,
+    "kind": "warn_of_quotas",
     "link_id": _LINK_ID,
     "invitation_id": _INVITATION,
     "name": "pictures",

@@ -37,6 +37,7 @@ _COMMANDS = {
     "audit": "The audit log: list, export, verify, head.",
     "master-key": "The master key, under which secrets are sealed: list, add, rotate.",
     "token-key": "The keys that access tokens are signed with: rotate.",
+    "schedule": "When jobs are begun by a cron line: list, set, run.",
     "job": "Background jobs: list, show, follow, cancel, retry.",
 }
 

@@ -1,4 +1,6 @@
-"""`s3gw job`: background work: what is queued, how far it has come, what failed for good, and trying that again."""
+"""`s3gw job`: background work: what is queued, how far it has come and its log, ending it, and trying again what failed
+for good.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from s3gw.cli.options import Limit
 from s3gw.metadata import asked_jobs, jobs
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection
+from s3gw.metadata.job_kinds import PRIORITIES
+from s3gw.metadata.job_progress import counts_of, seconds_left
 
 app = group()
 
@@ -21,13 +25,15 @@ _STATES = (jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.DEAD, jobs.CANCELLED)
 
 _ENDED = (jobs.DONE, jobs.DEAD, jobs.CANCELLED)
 _PAUSE = 0.5  # seconds between two looks
-_COLUMNS = ("id", "kind", "state", "attempts", "run_at", "progress", "error")  # `job show` tells the rest
+_COLUMNS = ("id", "kind", "priority", "state", "attempts", "run_at", "progress", "error")  # `job show` tells the rest
 
 
 def describe(job: jobs.Job) -> dict[str, Any]:
+    priority = PRIORITIES.get(job.kind)
     return {
         "id": job.id,
         "kind": job.kind,
+        "priority": None if priority is None else priority.name.lower(),
         "state": job.state,
         "attempts": job.attempts,
         "run_at": when(job.run_at),
@@ -41,6 +47,7 @@ def describe(job: jobs.Job) -> dict[str, Any]:
 @app.command("list")
 def list_(
     state: Annotated[str | None, typer.Option(help="queued, running, done, dead or cancelled; default: all.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, as unlink or batch.")] = None,
     limit: Limit = 100,
     data: Data = None,
     database_url: DatabaseUrl = None,
@@ -50,31 +57,52 @@ def list_(
     with session(data, database_url, as_json) as metadata:
         if state is not None and state not in _STATES:
             raise Refused(f"a state is one of {', '.join(_STATES)}")
-        show([describe(job) for job in metadata.read(jobs.list_jobs, state, limit)], as_json, _COLUMNS)
+        show([describe(job) for job in metadata.read(jobs.list_jobs, state, limit, kind)], as_json, _COLUMNS)
 
 
 @app.command("show")
 def show_(job_id: JobId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Show a job, with what it was asked to do."""
+    """Show a job, with what it was asked to do and its log."""
     with session(data, database_url, as_json) as metadata:
         job = metadata.read(jobs.find, job_id)
         details = {"payload": json.loads(job.payload), "leased_by": job.leased_by, "lease_until": when(job.lease_until)}
         details |= {
             name: json.loads(text or "null") for name, text in (("result", job.result), ("refusal", job.refusal))
         }
+        details |= _pace_of(job) | {"lines": json.loads(job.lines or "[]")}
+        if as_json:
+            show(describe(job) | details, as_json)
+            return
+        lines = details.pop("lines")
         show(describe(job) | details, as_json)
+        for line in lines:
+            print(f"  {line}")
+
+
+def _pace_of(job: jobs.Job) -> dict[str, Any]:
+    progress = json.loads(job.progress or "null")
+    left = seconds_left(progress, job.rate) if job.state == jobs.RUNNING else None
+    return {
+        "begun_at": when(job.begun_at),
+        "rate": None if job.rate is None else round(job.rate, 3),
+        "seconds_left": None if left is None else round(left),
+    }
 
 
 @app.command()
 def follow(job_id: JobId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Print a line whenever a job has come further, until it has ended; exit status 1 where it wasn't done."""
+    """Print its log, and a line whenever a job has come further, until it has ended; exit status 1 where not well."""
     with session(data, database_url, as_json) as metadata:
-        began, first, told = time.monotonic(), None, ""
+        told, last_line = "", ""
         while True:
             job = metadata.read(jobs.find, job_id)
-            progress = json.loads(job.progress or "null")
-            first = first if first is not None else _done_of(progress)
-            line = _line(job, progress, first, time.monotonic() - began, as_json)
+            lines = json.loads(job.lines or "[]")
+            new = lines[len(lines) - lines[::-1].index(last_line) :] if last_line in lines else lines
+            if not as_json:
+                for line in new:
+                    print(f"  {line}", flush=True)
+            last_line = lines[-1] if lines else ""
+            line = json.dumps(describe(job) | _pace_of(job) | {"lines": new}) if as_json else _line(job)
             if line != told:
                 print(line, flush=True)
             told = line
@@ -87,7 +115,7 @@ def follow(job_id: JobId, data: Data = None, database_url: DatabaseUrl = None, a
 
 @app.command()
 def cancel(job_id: JobId, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
-    """End a job that a user asked for: at once if it waits, else at its next step. What it has done stays done."""
+    """End a job: at once if it waits, else at its next step. What it has done stays done."""
     with session(data, database_url, as_json) as metadata:
         show(describe(metadata.write(_cancel, job_id)), as_json)
 
@@ -105,26 +133,17 @@ def _retry(conn: Connection, job_id: str) -> jobs.Job:
 
 def _cancel(conn: Connection, job_id: str) -> jobs.Job:
     job = jobs.find(conn, job_id)
-    if job.uuid is None:
-        raise Refused(f"job {job.id} is the server's own work: only what a user asked for can be cancelled")
-    asked_jobs.cancel(conn, COMMAND_LINE, job.uuid)
+    asked_jobs.cancel(conn, COMMAND_LINE, str(job.id))
     return jobs.get(conn, job.id)
 
 
-def _done_of(progress: Any) -> int:
-    return int(progress["done"]) if isinstance(progress, dict) and "done" in progress else 0
-
-
-def _line(job: jobs.Job, progress: Any, first: int, seconds: float, as_json: bool) -> str:
-    """`first` is what was done when following began, so many seconds ago."""
-    if as_json:
-        return json.dumps(describe(job))
+def _line(job: jobs.Job) -> str:
+    progress = json.loads(job.progress or "null")
     told = f"{job.state}, attempt {job.attempts}"
-    total = progress.get("total") if isinstance(progress, dict) else None
-    done = _done_of(progress)
-    if isinstance(progress, dict) and "done" in progress:
+    done, total = counts_of(progress)
+    if progress is not None:
         told += f", {done}" + (f" of {total}" if total is not None else "")
-    if job.state == jobs.RUNNING and done > first:
-        rate = (done - first) / seconds
-        told += f", {rate:.0f} a second" + (f", {(total - done) / rate:.0f} s left" if total is not None else "")
+    if job.state == jobs.RUNNING and job.rate:
+        left = seconds_left(progress, job.rate)
+        told += f", {job.rate:.0f} a second" + (f", {left:.0f} s left" if left is not None else "")
     return told + (f": {job.error}" if job.error else "")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from s3gw.errors import S3Error
-from s3gw.metadata import asked_jobs
-from s3gw.metadata.jobs import Job
+from s3gw.jobs.progress import Progress
+from s3gw.metadata import jobs
+from s3gw.metadata.jobs import LEASE, Job
 from s3gw.problems import Problem, told_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Asked:
     `result` is told when it is done.
     """
 
-    def __init__(self, database: Database, job: Job, report: Callable[[Any], None]) -> None:
-        self._database, self._job, self._report = database, job, report
+    def __init__(self, database: Database, job: Job, progress: Progress) -> None:
+        self._database, self._job, self._progress = database, job, progress
         self._look_at = 0.0
         self.payload: Any = json.loads(job.payload)
         self.user_id, self.asked_at = job.asked_by or "", job.created_at
@@ -44,15 +44,19 @@ class Asked:
         """How far it has come; `done` and `total` are told to the user. Raises Cancelled, and TimeoutError where the
         lease was lost. It is written once a second at most, so of what was done after that a kill leaves no note.
         """
-        self._report(progress)
+        self._progress(progress)
         if time.monotonic() < self._look_at:
             return
-        is_cancelled = await self._database.write(asked_jobs.note, self._job, progress)
+        is_kept = await self._database.write(jobs.renew, self._job, LEASE, self._progress.news())
         self._look_at = time.monotonic() + _PAUSE
-        if is_cancelled is None:
+        if not is_kept:
             raise TimeoutError("the lease was lost")
-        if is_cancelled:
+        if await self._database.read(jobs.is_cancelled, self._job):
             raise Cancelled
+
+    def line(self, text: str) -> None:
+        """Of the job's log, which the user sees."""
+        self._progress.line(text)
 
 
 def refusal_of(error: Exception) -> dict[str, str] | None:

@@ -46,6 +46,8 @@ class _Batch:
     async def run(self) -> None:
         if not self._is_repeated:
             self._total = await count(await self._step(), self._order)
+            told = "" if self._total is None else f" for {self._total} files"
+            self._asked.line(f"{self._order.action}{told}")
         while True:
             await self._note()
             step = await self._step()
@@ -91,6 +93,8 @@ class _Batch:
     def _report(self, item: Item, error: S3Error | Problem, refusal: dict[str, str]) -> None:
         """Of a file that was named by its id, the path is told where it is clear that he may know it."""
         self._failed += 1
+        if self._failed == MOST_TOLD:
+            self._asked.line(f"{MOST_TOLD} files were refused; of more only the number is reported")
         if len(self._failures) < MOST_TOLD:
             shows_path = item.is_listed or isinstance(error, (PermissionDenied, FileAlreadyExists))
             told = {"file_id": item.told_id, "file_path": item.key if shows_path else None}

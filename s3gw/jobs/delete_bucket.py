@@ -50,6 +50,7 @@ class _Deletion:
             with suppress(BucketNotEmpty):
                 await self._delete()
                 return
+            self._asked.line("others have written into the bucket meanwhile: it is emptied once more")
         raise BucketNotEmpty(BucketName=bucket.name)
 
     async def _empty(self) -> None:

@@ -17,58 +17,69 @@ from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.jobs.sweep import sweep
 from s3gw.jobs.warn_of_quotas import warn_of_quotas
+from s3gw.metadata.job_kinds import PERIODIC, PRIORITIES, Priority
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
-Progress = Callable[[Any], None]
-Handler = Callable[["Storage", Any, Progress], Awaitable[None]]
+Handler = Callable[["Storage", Any, Any], Awaitable[None]]  # with the payload or what was asked, and a Progress
 
 
 class Kind(NamedTuple):
-    """Either `every`: seconds between two runs of periodic work; or `attempts` at what is enqueued by changes."""
+    """Either `every`: seconds between two runs of periodic work; or `attempts` at what is enqueued by changes. So many
+    of the kind run `at_once` in one process, and where that matters `everywhere`: in all processes together.
+    """
 
     handler: Handler
+    priority: Priority
     every: float | None = None
     attempts: int | None = None
+    at_once: int = 1
+    everywhere: int | None = None
 
 
-async def _batch(services: Storage, payload: Any, progress: Progress) -> None:
+async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.batch import batch
 
     await batch(services, payload, progress)
 
 
-async def _delete_bucket(services: Storage, payload: Any, progress: Progress) -> None:
+async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.delete_bucket import delete_bucket
 
     await delete_bucket(services, payload, progress)
 
 
-async def _measure_storage(services: Storage, payload: Any, progress: Progress) -> None:
+async def _measure_storage(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.measure_storage import measure_storage
 
     await measure_storage(services, payload, progress)
 
 
 KINDS: dict[str, Kind] = {
-    "reap": Kind(reap, every=5),
-    "unlink": Kind(unlink, attempts=20),
-    "sweep": Kind(sweep, every=60),
-    "expire_uploads": Kind(expire_uploads, every=900),  # more often than their clock settles
-    "empty_trash": Kind(empty_trash, every=900),
-    "hand_over": Kind(hand_over, attempts=20),
-    "rebuild_search": Kind(rebuild_search, attempts=20),
-    "purge_users": Kind(purge_users, every=900),
-    "forget_ended": Kind(forget_ended, every=900),
-    "warn_of_quotas": Kind(warn_of_quotas, every=300),
-    "batch": Kind(_batch, attempts=10),
-    "delete_bucket": Kind(_delete_bucket, attempts=10),
-    "measure_storage": Kind(_measure_storage, attempts=10),
-    "forget_client_tokens": Kind(retired, attempts=1),
-    "prune_audit_log": Kind(retired, attempts=1),
+    "reap": Kind(reap, Priority.NEEDED, every=5),
+    "unlink": Kind(unlink, Priority.NEEDED, attempts=20, at_once=2),
+    "sweep": Kind(sweep, Priority.NEEDED, every=60),
+    "expire_uploads": Kind(expire_uploads, Priority.NEEDED, every=900),  # more often than their clock settles
+    "empty_trash": Kind(empty_trash, Priority.NEEDED, every=900),
+    "hand_over": Kind(hand_over, Priority.UPKEEP, attempts=20),
+    "rebuild_search": Kind(rebuild_search, Priority.UPKEEP, attempts=20),
+    "purge_users": Kind(purge_users, Priority.UPKEEP, every=900),
+    "forget_ended": Kind(forget_ended, Priority.UPKEEP, every=900),
+    "warn_of_quotas": Kind(warn_of_quotas, Priority.UPKEEP, every=300),
+    "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
+    "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
+    "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
+    "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),
+    "prune_audit_log": Kind(retired, Priority.UPKEEP, attempts=1),
 }
 
 for _name, _kind in KINDS.items():
     if (_kind.every is None) == (_kind.attempts is None) or (_kind.every or _kind.attempts or 0) <= 0:
         raise ImportError(f"the job {_name} is either periodic or has a number of attempts")
+    if _kind.at_once < 1 or (_kind.everywhere is not None and _kind.everywhere < 1):
+        raise ImportError(f"none of the job {_name} could ever run")
+if {_name: _kind.priority for _name, _kind in KINDS.items()} != PRIORITIES:
+    raise ImportError("metadata/job_kinds.py says something else of the priorities of jobs")
+if {_name for _name, _kind in KINDS.items() if _kind.every is not None} != set(PERIODIC):
+    raise ImportError("metadata/job_kinds.py says something else of what is periodic")

@@ -10,13 +10,14 @@ import json
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, select, text, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, null, select, text, update
 
 from s3gw.metadata import audit, jobs
 from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, now
-from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job
+from s3gw.metadata.job_kinds import NEVER_CANCELLED, PERIODIC
+from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, QUEUED, RUNNING, Job, News
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import jobs as table
 from s3gw.metadata.schema import users
@@ -32,10 +33,13 @@ _accounts = users.alias("accounts")
 
 
 class AskedJob(NamedTuple):
-    """As it is told. `state`: queued | running | done | failed | cancelled; times in microseconds since the epoch."""
+    """As it is told; also the server's own work, whose `id` is its number. `state`: queued | running | done | failed |
+    cancelled; times in microseconds since the epoch; `lines` of its log, None in a list; `fault`: what went wrong last,
+    for whoever looks after the server.
+    """
 
     id: str
-    asked_by: str
+    asked_by: str | None
     kind: str
     state: str
     progress: Any
@@ -43,6 +47,11 @@ class AskedJob(NamedTuple):
     refusal: Any
     created_at: int
     updated_at: int
+    attempts: int
+    begun_at: int | None
+    rate: float | None
+    lines: list[str] | None
+    fault: str | None
 
 
 class Page(NamedTuple):
@@ -50,22 +59,13 @@ class Page(NamedTuple):
     total: int
 
 
-_TOLD = ("uuid", "asked_by", "kind", "state", "progress", "result", "refusal", "created_at", "updated_at")
-_columns = (table.c.id, table.c.is_cancelled, *(table.c[name] for name in _TOLD))
+_ABOUT = ("uuid", "asked_by", "kind", "state", "attempts", "created_at", "updated_at", "begun_at")
+_CAME_OF_IT = ("progress", "result", "refusal", "rate", "lines", "error")
+_columns = (table.c.id, table.c.is_cancelled, table.c.singleton, *(table.c[name] for name in (*_ABOUT, *_CAME_OF_IT)))
 _short_result = case((func.length(table.c.result) <= LONGEST_LISTED, table.c.result), else_=None).label("result")
-_listed = tuple(_short_result if column is table.c.result else column for column in _columns)
+_shortened = {"result": _short_result, "lines": null().label("lines")}
+_listed = tuple(_shortened.get(column.name, column) for column in _columns)
 _is_active = text("state IN ('queued', 'running') AND singleton IS NOT NULL")  # as the index on singletons says it
-_note = Prepared(
-    update(table)
-    .where(
-        table.c.id == bindparam("job_id"),
-        table.c.leased_by == bindparam("runner"),
-        table.c.attempts == bindparam("attempt"),
-        table.c.state == bindparam("running"),
-    )
-    .values(progress=bindparam("new_progress"), updated_at=bindparam("at"))
-    .returning(table.c.is_cancelled)
-)
 _asker = Prepared(
     select(
         users.c.id,
@@ -111,25 +111,40 @@ def ask(
 
 
 def find(conn: Connection, job_id: str) -> AskedJob:
-    """Raises NotFound."""
-    row = conn.execute(select(*_columns).where(table.c.uuid == job_id)).one_or_none()
+    """By its id; of the server's own work by its number. Raises NotFound."""
+    row = conn.execute(select(*_columns).where(_is_called(job_id))).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
-    return _told(row)
+    told = _told(row)
+    return told._replace(lines=told.lines or [])
+
+
+def _is_called(job_id: str) -> ColumnElement[bool]:
+    if job_id.isascii() and job_id.isdigit() and len(job_id) < 19:
+        return table.c.id == int(job_id)
+    return table.c.uuid == job_id
 
 
 def page(
-    conn: Connection, user_id: str, kind: str | None, state: str | None, after: str | None, offset: int, limit: int
+    conn: Connection,
+    user_id: str | None,
+    kind: str | None,
+    state: str | None,
+    after: str | None,
+    offset: int,
+    limit: int,
 ) -> Page:
-    """Of a user, the newest first, without results that are long; `after` is the id that the page before ended with."""
-    where: list[ColumnElement[bool]] = [table.c.asked_by == user_id]
+    """Of a user, or all with the server's own work, the newest first, without results that are long, and logs; `after`
+    is the id that the page before ended with.
+    """
+    where: list[ColumnElement[bool]] = [] if user_id is None else [table.c.asked_by == user_id]
     if kind is not None:
         where.append(table.c.kind == kind)
     if state is not None:
         where.append(table.c.state == (DEAD if state == FAILED else state))
     total = conn.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
     if after is not None:
-        where.append(table.c.id < select(table.c.id).where(table.c.uuid == after).scalar_subquery())
+        where.append(table.c.id < select(table.c.id).where(_is_called(after)).scalar_subquery())
         offset = 0
     rows = conn.execute(select(*_listed).where(*where).order_by(table.c.id.desc()).offset(offset).limit(limit)).all()
     return Page([_told(row) for row in rows], total)
@@ -137,49 +152,44 @@ def page(
 
 def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
     """At once where it waits; while it runs, at its next step. Again it changes nothing. Raises NotFound, and Conflict
-    where it has ended otherwise.
+    where it has ended otherwise, or can't be cancelled: of the server's work only what lasts can.
     """
-    row = conn.execute(select(*_columns).where(table.c.uuid == job_id).with_for_update()).one_or_none()
+    row = conn.execute(select(*_columns).where(_is_called(job_id)).with_for_update()).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
     if row.state in (DONE, DEAD):
         raise Conflict("the job has ended")
     if row.is_cancelled:
         return _told(row)
+    if row.kind in NEVER_CANCELLED:
+        raise Conflict("nothing else would do what this job does: it can't be cancelled")
+    if row.state == QUEUED and row.asked_by is None and row.singleton == row.kind and row.kind in PERIODIC:
+        raise Conflict("this is periodic work of the server that waits for its time: it has nothing to cancel")
     values = {"is_cancelled": 1, "updated_at": now(conn)} | ({"state": CANCELLED} if row.state == QUEUED else {})
     conn.execute(update(table).where(table.c.id == row.id).values(values))
-    audit.record(conn, actor, "job.cancel", "job", job_id, {"kind": row.kind, "asked_by": row.asked_by}, None)
+    told = {"kind": row.kind, "asked_by": row.asked_by}
+    audit.record(conn, actor, "job.cancel", "job", row.uuid or str(row.id), told, None)
     return find(conn, job_id)
 
 
-def note(conn: Connection, job: Job, progress: Any) -> bool | None:
-    """Of a leased job: how far it has come; whether it was cancelled. None: the lease was lost."""
-    found = _note.one_or_none(
-        conn,
-        job_id=job.id,
-        runner=job.leased_by,
-        attempt=job.attempts,
-        running=RUNNING,
-        new_progress=json.dumps(progress),
-        at=now(conn),
-    )
-    return None if found is None else bool(found[0])
-
-
 def end(
-    conn: Connection, job: Job, state: str, *, progress: Any, result: Any = None, refusal: Any = None, error: Any = None
+    conn: Connection,
+    job: Job,
+    state: str,
+    *,
+    news: News | None = None,
+    result: Any = None,
+    refusal: Any = None,
+    error: Any = None,
 ) -> None:
     """DONE with a result, DEAD with what it was refused, or CANCELLED; nothing where the lease was lost."""
-    at_end = {name: progress[name] for name in _TOLD_AT_END if name in progress} if progress else None
-    if jobs.finish(conn, job, state, error=error, progress=at_end):
+    progress = None if news is None else news.progress
+    if news is not None and progress:
+        news = news._replace(progress={name: progress[name] for name in _TOLD_AT_END if name in progress})
+    if jobs.finish(conn, job, state, error=error, news=news):
         told = {"result": result, "refusal": refusal}
         values = {name: None if value is None else json.dumps(value) for name, value in told.items()}
         conn.execute(update(table).where(table.c.id == job.id).values(values))
-
-
-def is_cancelled(conn: Connection, job: Job) -> bool:
-    found = conn.execute(select(table.c.is_cancelled).where(table.c.id == job.id)).scalar_one_or_none()
-    return bool(found)
 
 
 def asker_of(conn: Connection, user_id: str) -> SessionUser | None:
@@ -199,7 +209,7 @@ def forget(conn: Connection, before: int, limit: int) -> int:
 
 def _told(row: Any) -> AskedJob:
     return AskedJob(
-        id=row.uuid,
+        id=row.uuid or str(row.id),
         asked_by=row.asked_by,
         kind=row.kind,
         state=FAILED if row.state == DEAD else row.state,
@@ -208,6 +218,11 @@ def _told(row: Any) -> AskedJob:
         refusal=_read(row.refusal),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        attempts=row.attempts,
+        begun_at=row.begun_at,
+        rate=row.rate,
+        lines=_read(row.lines),
+        fault=row.error,
     )
 
 

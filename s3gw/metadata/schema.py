@@ -11,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -51,6 +52,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_schedules import schedules
 
 __all__ = [
     "access_keys",
@@ -89,6 +91,7 @@ __all__ = [
     "refresh_tokens",
     "refused_logins",
     "resumable_uploads",
+    "schedules",
     "search_files",
     "sessions",
     "settings",
@@ -376,16 +379,21 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("singleton", Text),  # at most one queued or running job bears the same name here
-    Column("uuid", Text),  # what follows is of jobs that a user asked for, and NULL of others
+    Column("uuid", Text),  # this and the next three are of jobs that a user asked for, and NULL of others
     Column("asked_by", Text),  # users.id
     Column("result", Text),  # JSON
     Column("refusal", Text),  # JSON: what the user is told of why it failed
     Column("is_cancelled", SmallInteger, nullable=False, server_default="0"),
+    Column("begun_at", BigInteger),  # of the last attempt
+    Column("rate", Double),  # of progress, in a second of the last attempt
+    Column("lines", Text),  # JSON: the last lines of its log
     Index("ux_jobs_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
 partial_index("ix_jobs_asked_by", jobs.c.asked_by, jobs.c.id, where="asked_by IS NOT NULL")
-partial_index("ix_jobs_due", jobs.c.run_at, where="state IN ('queued', 'running')")
+partial_index("ix_jobs_due", jobs.c.kind, jobs.c.run_at, jobs.c.id, where="state IN ('queued', 'running')")
+partial_index("ix_jobs_running", jobs.c.kind, where="state = 'running'")
+partial_index("ix_jobs_ended", jobs.c.updated_at, where="state IN ('done', 'cancelled') AND asked_by IS NULL")
 partial_index(
     "ux_jobs_singleton", jobs.c.singleton, where="state IN ('queued', 'running') AND singleton IS NOT NULL", unique=True
 )

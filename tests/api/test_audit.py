@@ -62,11 +62,13 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
-# job.cancel and job.create: test_jobs.py, test_batch.py
+# job.cancel and job.create: test_jobs.py, test_batch.py; schedule.put and schedule.run: test_schedules.py
 # event_target.retry: test_event_targets.py
 _OF_JOBS = {
     ("POST", "/event-targets/{target_id}/retry"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("PUT", "/schedules/{kind}"),
+    ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),
 }
 # What needs more to succeed, and what it records: tested below.

@@ -87,6 +87,26 @@ def test_a_job_is_seen_by_who_asked_and_those_who_see_all(filed: Filed) -> None:
     assert filed.ask("admin", "POST", f"/jobs/{job}/cancel") == (409, "CONFLICT")
 
 
+def test_who_sees_all_sees_the_work_of_the_server(filed: Filed) -> None:  # noqa: F811
+    job = force(filed).json()["id"]
+    told = ended(filed.owner, job)
+    assert (told["priority"], told["attempts"], told["lines"], told["fault"]) == ("asked", 1, [], None)
+    assert told["begun_at"] is not None and told["seconds_left"] is None
+    for who, seen in (("nobody", 401), ("owner", 403), ("auditor", 200), ("admin", 200)):
+        assert filed.ask(who, "GET", "/jobs", params={"everyone": "true"})[0] == seen
+    given = {"everyone": "true", "kind": "reap"}
+    (reap,) = filed.people["admin"].ask("GET", "/jobs", params=given).json()["items"]
+    assert (reap["kind"], reap["priority"], reap["lines"]) == ("reap", "needed", None)
+    assert reap["id"].isdigit()
+    shown = filed.people["auditor"].ask("GET", f"/jobs/{reap['id']}").json()
+    assert shown["kind"] == "reap"
+    assert filed.ask("owner", "GET", f"/jobs/{reap['id']}") == (404, "NOT_FOUND")
+    assert filed.ask("owner", "POST", f"/jobs/{reap['id']}/cancel") == (404, "NOT_FOUND")
+    assert filed.ask("auditor", "POST", f"/jobs/{reap['id']}/cancel") == (403, "PERMISSION_DENIED")
+    for unknown in ("99999999", "9" * 30, "x", "²"):
+        assert filed.ask("admin", "GET", f"/jobs/{unknown}") == (404, "NOT_FOUND")
+
+
 def test_jobs_are_listed_by_pages_the_newest_first(filed: Filed, ask: Ask) -> None:  # noqa: F811
     mine: list[str] = []
     for number in range(3):
@@ -103,7 +123,7 @@ def test_jobs_are_listed_by_pages_the_newest_first(filed: Filed, ask: Ask) -> No
     assert {job["id"] for job in done["items"]} >= set(mine)
     assert filed.owner.ask("GET", "/jobs", params={"state": "cancelled"}).json()["total"] == 0
     assert filed.people["admin"].ask("GET", "/jobs", params={"user_id": filed.owner.id}).json()["total"] >= 3
-    wrong = ({"state": "dead"}, {"kind": "reap"}, {"user_id": "x"}, {"cursor": "Mjp4"})
+    wrong = ({"state": "dead"}, {"kind": "none"}, {"user_id": "x"}, {"cursor": "Mjp4"})
     for given in wrong:
         assert filed.ask("owner", "GET", "/jobs", params=given) == (422, "VALIDATION_ERROR")
 

@@ -122,6 +122,10 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("GET", "/schedules"),  # test_schedules.py
+    ("GET", "/schedules/{kind}"),
+    ("PUT", "/schedules/{kind}"),
+    ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
 }
 _OF_GROUPS = {  # test_groups.py
@@ -189,6 +193,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"current_password": PASSWORD, "new_password": PASSWORD}
     if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
         return {"name": "nobodys"}
+    if path.startswith("/schedules/") and method == "PUT":
+        return {"cron": "0 0 * * *"}
     return {} if method == "PUT" else None
 
 
@@ -226,7 +232,7 @@ def test_what_is_no_token_is_nobody(api: httpx.Client, token: str) -> None:
 @pytest.mark.parametrize("given", ["1", "api-admin", "%00", "00000000-0000-4000-8000-000000000000"])
 def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
     for method, path in routes():
-        if "{" in path:
+        if "{" in path and not ("{job_id}" in path and given == "1"):  # which is work of the server
             target = re.sub(r"{\w+}", given, path)
             named = {"key": "x", "path": "x", "q": "x", "name": "x"}
             answer = admin.http.request(method, target, json=body_of_nothing(method, path), params=named)

@@ -34,17 +34,18 @@ def ask_for_one(conn: Connection) -> str:
     """As a user, and lease it; its id."""
     user = identities.create_user(conn, name="user")
     asked = asked_jobs.ask(conn, Actor(user.id, "user", "api", "", ""), "batch", {}, {})
-    jobs.lease(conn, "runner", 60, 1, True)
+    jobs.lease(conn, "runner", 60, 1)
     return asked.id
 
 
 def come_to(done: int, state: str | None = None) -> Callable[[Connection], None]:
     def work(conn: Connection) -> None:
         (job,) = jobs.list_jobs(conn)
-        asked_jobs.note(conn, job, {"done": done, "total": 40})
+        news = jobs.News({"done": done, "total": 40}, 5.0, [f"{step} came" for step in (10, 20, 40) if step <= done])
+        jobs.renew(conn, job, 60, news)
         if state is not None:
             error = "it broke" if state == jobs.DEAD else None
-            asked_jobs.end(conn, job, state, progress={"done": done, "total": 40}, error=error)
+            asked_jobs.end(conn, job, state, news=news, error=error)
 
     return work
 
@@ -66,9 +67,11 @@ def test_a_job_is_followed_to_its_end(
     monkeypatch.setattr(command.time, "sleep", go_on)
     followed = run("job", "follow", job_id)
     assert followed.exit_code == status, followed.output
-    first, second, last = followed.stdout.splitlines()
-    assert first == "running, attempt 1, 10 of 40"
-    assert second.startswith("running, attempt 1, 20 of 40, ") and " a second, " in second and second.endswith("s left")
+    log = [line for line in followed.stdout.splitlines() if line.startswith("  ")]
+    assert log == ["  10 came", "  20 came", "  40 came"]
+    first, second, last = [line for line in followed.stdout.splitlines() if not line.startswith("  ")]
+    assert first == "running, attempt 1, 10 of 40, 5 a second, 6 s left"
+    assert second == "running, attempt 1, 20 of 40, 5 a second, 4 s left"
     assert last.startswith(f"{state}, attempt 1, 40 of 40") and last.endswith("it broke") == (state == jobs.DEAD)
     as_json = run("job", "follow", job_id, "--json")
     assert json.loads(as_json.stdout)["state"] == state
@@ -78,14 +81,30 @@ def test_what_a_user_asked_for_is_cancelled_and_audited(ask: Ask, data: Path) ->
     job_id = write(data, ask_for_one)
     cancelled = ask("job", "cancel", job_id)
     assert cancelled["state"] == "running"  # it ends at its next step
-    assert write(data, lambda conn: asked_jobs.is_cancelled(conn, jobs.find(conn, job_id)))
+    assert write(data, lambda conn: jobs.is_cancelled(conn, jobs.find(conn, job_id)))
     assert ask("audit", "list", "--limit", "1")[0]["action"] == "job.cancel"
     assert ask("job", "cancel", str(cancelled["id"])) == cancelled
     assert ask("job", "show", job_id)["payload"] == {}
 
 
-def test_the_servers_own_work_is_not_cancelled(run: Command, data: Path) -> None:
-    number = write(data, lambda conn: jobs.enqueue(conn, "reap", None))
-    assert "the server's own work" in refusal(run("job", "cancel", str(number)))
+def test_the_servers_own_work_is_cancelled_where_something_else_can_do_it(ask: Ask, run: Command, data: Path) -> None:
+    number = write(data, lambda conn: jobs.enqueue(conn, "unlink", []))
+    assert "nothing else would do" in refusal(run("job", "cancel", str(number)))
+    number = write(data, lambda conn: jobs.enqueue(conn, "rebuild_search", None))
+    assert ask("job", "cancel", str(number))["state"] == "cancelled"
+    assert [job["id"] for job in ask("job", "list", "--kind", "rebuild_search")] == [number]
+    assert ask("job", "list", "--kind", "unlink", "--state", "cancelled") == []
+
+
+def test_a_job_is_shown_with_its_pace_and_its_log(ask: Ask, run: Command, data: Path) -> None:
+    job_id = write(data, ask_for_one)
+    write(data, come_to(10))
+    shown = ask("job", "show", job_id)
+    assert (shown["priority"], shown["rate"], shown["seconds_left"]) == ("asked", 5.0, 6)
+    assert shown["lines"] == ["10 came"]
+    assert run("job", "show", job_id).stdout.splitlines()[-1] == "  10 came"
+
+
+def test_no_job_that_is_not_there_is_cancelled(run: Command) -> None:
     for unknown in ("0", "99", "9223372036854775808", "none", "²"):
         assert refusal(run("job", "cancel", unknown)) == f"s3gw: there is no job {unknown}\n"

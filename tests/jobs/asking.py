@@ -85,7 +85,7 @@ class Asking:
         return await self.database.read(asked_jobs.find, job.id)
 
     async def lease(self) -> jobs.Job:
-        (job,) = await self.database.write(jobs.lease, "runner", jobs.LEASE, 1, True)
+        (job,) = await self.database.write(jobs.lease, "runner", jobs.LEASE, 1)
         return job
 
     async def run(self) -> None:

@@ -19,6 +19,7 @@ from s3gw.jobs.table import Kind
 from s3gw.metadata import asked_jobs, jobs, schema
 from s3gw.metadata.asked_jobs import LONGEST_LISTED, MOST_OF_USER
 from s3gw.metadata.audit import Actor
+from s3gw.metadata.job_kinds import Priority
 from s3gw.problems import Conflict, NotFound, PermissionDenied
 from s3gw.storage import Storage
 from tests.jobs.asking import Asking
@@ -38,7 +39,7 @@ async def asking(process: Process, monkeypatch: pytest.MonkeyPatch) -> Asking:
 
 
 def does(work: Work, attempts: int = 3) -> None:
-    runner.KINDS["work"] = Kind(work, attempts=attempts)
+    runner.KINDS["work"] = Kind(work, Priority.ASKED, attempts=attempts, at_once=3)
 
 
 def refused(error: Exception) -> Work:
@@ -101,7 +102,7 @@ async def test_one_that_waits_is_cancelled_at_once_and_one_that_has_ended_is_not
     waits, actor = await asking.ask("work"), Actor(asking.user.id, "user", "api", request_id="c")
     for _ in range(2):
         assert (await asking.database.write(asked_jobs.cancel, actor, waits.id)).state == "cancelled"
-    assert not await asking.database.read(jobs.any_due, True)
+    assert not await asking.database.read(jobs.any_due)
     ended = await asking.ask("work")
     await asking.run()
     with pytest.raises(Conflict, match="has ended"):
@@ -198,8 +199,8 @@ async def test_who_lost_the_lease_hears_it_when_he_notes(asking: Asking) -> None
 async def test_it_looks_once_a_second_at_most(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asked_module, "_PAUSE", 3600)
     noted: list[Any] = []
-    note = asked_jobs.note
-    monkeypatch.setattr(asked_jobs, "note", lambda *given: noted.append(given[-1]) or note(*given))
+    renew = jobs.renew
+    monkeypatch.setattr(jobs, "renew", lambda *given: noted.append(given[-1].progress) or renew(*given))
 
     async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
         for number in range(5):
@@ -251,12 +252,39 @@ async def test_what_users_ask_for_keeps_nothing_else_waiting(
     task = asyncio.create_task(run_jobs(process.services, stop))
     while running < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    runner.KINDS["tick"] = Kind(tick, attempts=1)
+    runner.KINDS["tick"] = Kind(tick, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "tick", None)
     await asyncio.wait_for(ticked.wait(), 20)
     stop.set()
     await asyncio.wait_for(task, 20)
     assert running == 2
+
+
+async def test_one_users_long_jobs_leave_a_place_for_another(
+    asking: Asking, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "POLL", 0.01)
+    users: list[str] = []
+
+    async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
+        users.append(asked.user_id)
+        await asyncio.Event().wait()
+
+    does(work)
+    for _ in range(4):
+        await asking.ask("work")
+    first, asking.user = asking.user, asking.stranger
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_jobs(process.services, stop))
+    async with asyncio.timeout(20):
+        while len(users) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asking.ask("work")
+        while len(users) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(task, 20)
+    assert users == [first.id, first.id, asking.stranger.id]
 
 
 async def test_a_list_leaves_out_results_of_more_than_4096_characters(asking: Asking) -> None:

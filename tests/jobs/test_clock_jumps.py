@@ -16,6 +16,7 @@ from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import Kind
 from s3gw.metadata import buckets, jobs, processes, schema
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.job_kinds import Priority
 from s3gw.metadata.jobs import DONE, LEASE, QUEUED, RUNNING
 from s3gw.process_identity import mark_dead_processes
 from tests.jobs.conftest import DAY, HOUR, Clock, Process, ignore
@@ -34,7 +35,7 @@ class Runner:
         self._process = process
         monkeypatch.setattr(runner, "POLL", 0.01)
         monkeypatch.setattr(runner, "_LOOK_AHEAD", 0.01)
-        monkeypatch.setattr(runner, "KINDS", {"tick": Kind(self._tick, every=every)})
+        monkeypatch.setattr(runner, "KINDS", {"tick": Kind(self._tick, Priority.NEEDED, every=every)})
 
     async def _tick(self, *_: Any) -> None:
         self.runs += 1

@@ -13,16 +13,19 @@ import pytest
 from sqlalchemy import update
 
 from s3gw.jobs import runner
+from s3gw.jobs.places import OF_PRIORITY, Want
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import jobs, schema
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job
+from s3gw.metadata.job_kinds import Priority
+from s3gw.metadata.jobs import DEAD, DONE, LEASE, QUEUED, RUNNING, Job, News
 from s3gw.services import Services
 from tests.jobs.conftest import Process
 
 pytestmark = pytest.mark.anyio
 
+_AT_ONCE = OF_PRIORITY[Priority.NEEDED]
 Work = Callable[[Services, Any, Callable[[Any], None]], Any]
 
 
@@ -83,7 +86,7 @@ async def test_a_job_is_run_with_its_payload_and_done(process: Process, kinds: d
         given.append(payload)
         progress({"steps": 1})
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", {"what": "this"})
     async with running(process):
         job = await until(process, lambda job: job.state == DONE)
@@ -99,7 +102,7 @@ async def test_a_job_that_fails_is_tried_again_later_and_dead_after_its_last_att
         progress("half")
         raise ValueError("no")
 
-    kinds["work"] = Kind(work, attempts=2)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=2)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.state == QUEUED and job.attempts == 1)
@@ -110,15 +113,29 @@ async def test_a_job_that_fails_is_tried_again_later_and_dead_after_its_last_att
     assert job.attempts == 2
 
 
+def test_a_pause_is_a_random_part_of_twice_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a half up to all of it, so that many jobs that failed together aren't tried again together."""
+    bounds: list[tuple[float, float]] = []
+    for attempts in (1, 2, 5, 12, 13, 5000):
+        for end in (0.0, 1.0):
+            monkeypatch.setattr(runner.random, "uniform", lambda low, high, end=end: low + (high - low) * end)
+            bounds.append((attempts, runner._pause_after(attempts)))
+    assert [pause for _, pause in bounds] == [0.5, 1, 1, 2, 8, 16, 1024, 2048, 1800, 3600, 1800, 3600]
+    monkeypatch.undo()
+    pauses = {runner._pause_after(5) for _ in range(100)}
+    assert len(pauses) > 50
+    assert all(8 <= pause <= 16 for pause in pauses)
+
+
 async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: dict[str, Kind]) -> None:
-    kind = Kind(failing(), every=5)
+    kind = Kind(failing(), Priority.NEEDED, every=5)
     await process.database.write(jobs.enqueue, "work", None)
     pauses = []
     for attempts in (1, 5, 12, 20, 5000):
         values = {"state": QUEUED, "run_at": 0, "attempts": attempts - 1}
         await process.database.write(lambda conn, v=values: conn.execute(update(schema.jobs).values(v)) and None)
         (job,) = await process.database.write(jobs.lease, "runner", 30, 1)
-        await process.database.write(runner._failed, job, kind, "no", None)
+        await process.database.write(runner._failed, job, kind, "no", News())
         job = await process.the_job()
         pauses.append((job.run_at - job.updated_at) / 1e6)
     assert [pause <= most for pause, most in zip(pauses, (1, 16, 2048, 3600, 3600), strict=True)] == [True] * 5
@@ -126,7 +143,7 @@ async def test_pauses_grow_to_an_hour_and_no_further(process: Process, kinds: di
 
 
 async def test_periodic_work_comes_back_after_each_run_and_never_dies(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["tick"] = Kind(failing(*[OSError("down")] * 30), every=0.01)
+    kinds["tick"] = Kind(failing(*[OSError("down")] * 30), Priority.NEEDED, every=0.01)
     async with running(process):
         for attempts in range(1, 31):
             await until(process, lambda job, n=attempts: job.state == QUEUED and job.attempts == n)
@@ -143,7 +160,7 @@ async def test_an_unknown_kind_is_kept_dead(process: Process, kinds: dict[str, K
 
 
 async def test_a_job_that_kills_its_runner_each_time_dies(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["work"] = Kind(failing(), attempts=3)
+    kinds["work"] = Kind(failing(), Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     for _ in range(3):
         assert len(await process.database.write(jobs.lease, "one that was killed", -1, 1)) == 1
@@ -159,7 +176,7 @@ async def test_what_is_worked_on_at_the_end_is_given_back_at_once(process: Proce
         began.set()
         await asyncio.sleep(3600)
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process) as stop:
         await asyncio.wait_for(began.wait(), 20)
@@ -181,7 +198,7 @@ async def test_work_is_given_back_when_it_has_ended_and_not_before(process: Proc
             await asyncio.sleep(0.05)
             states.append((await process.the_job()).state)
 
-    kinds["slow"] = Kind(end_slowly, attempts=1)
+    kinds["slow"] = Kind(end_slowly, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "slow", None)
     async with running(process) as stop:
         await asyncio.wait_for(begun.wait(), 10)
@@ -207,7 +224,7 @@ async def test_a_long_job_keeps_its_lease_and_tells_its_progress(
         progress(1)
         await go_on.wait()
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.progress == "1")
@@ -231,7 +248,7 @@ async def test_a_lost_lease_ends_the_work_and_changes_nothing_of_the_new_one(
             cancelled.set()
             raise
 
-    kinds["work"] = Kind(work, attempts=3)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         await asyncio.wait_for(began.wait(), 20)
@@ -265,7 +282,7 @@ async def test_a_database_that_is_away_for_a_moment_costs_no_attempt(
         await refused.wait()
         await asyncio.sleep(0.05)
 
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         job = await until(process, lambda job: job.state == DONE)
@@ -311,7 +328,7 @@ async def test_work_ends_with_the_last_lease_that_was_had_when_the_database_is_a
             raise
 
     monkeypatch.setattr(jobs, "renew", renew_or_not)
-    kinds["work"] = Kind(work, attempts=3)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=3)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         await asyncio.wait_for(began.wait(), 20)
@@ -330,22 +347,22 @@ async def test_an_empty_queue_is_only_read(
 ) -> None:
     """And the time that jobs wait for is looked at now and then only."""
     hours, looks, polls = Hours(monkeypatch), 0, 0
-    any_ahead, any_due = jobs.any_ahead, jobs.any_due
+    any_ahead, kinds_due = jobs.any_ahead, jobs.kinds_due
 
     def look(conn: Connection) -> bool:
         nonlocal looks
         looks += 1
         return any_ahead(conn)
 
-    def poll(conn: Connection, asked: bool) -> bool:
+    def poll(conn: Connection) -> list[jobs.Due]:
         nonlocal polls
-        polls += not asked
-        return any_due(conn, asked)
+        polls += 1
+        return kinds_due(conn)
 
     def fail(*_: Any) -> Any:
         raise AssertionError("nothing is to be written")
 
-    for name, fn in {"any_ahead": look, "any_due": poll, "lease": fail, "pull_back": fail}.items():
+    for name, fn in {"any_ahead": look, "kinds_due": poll, "lease": fail, "pull_back": fail}.items():
         monkeypatch.setattr(jobs, name, fn)
 
     async def until_polled(times: int) -> None:
@@ -362,14 +379,14 @@ async def test_an_empty_queue_is_only_read(
         assert looks == 2
 
 
-async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
+async def test_the_last_place_is_taken_and_no_job_has_more_than_there_are(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease, limits, began, go_on = jobs.lease, [], 0, asyncio.Event()
 
-    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int, asked: bool) -> list[Job]:
+    def lease_so_many(conn: Connection, name: str, seconds: float, limit: int, *more: Any) -> list[Job]:
         limits.append(limit)
-        return lease(conn, name, seconds, limit, asked)
+        return lease(conn, name, seconds, limit, *more)
 
     async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
         nonlocal began
@@ -382,61 +399,64 @@ async def test_a_fourth_job_is_taken_beside_three_and_none_beside_four(
                 await asyncio.sleep(0.01)
 
     monkeypatch.setattr(jobs, "lease", lease_so_many)
-    kinds["work"] = Kind(work, attempts=1)
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1, at_once=_AT_ONCE + 1)
     async with running(process):
-        for count in range(1, runner._AT_ONCE + 1):
+        for count in range(1, _AT_ONCE + 1):
             await process.database.write(jobs.enqueue, "work", None)
             await until_begun(count)
         await process.database.write(jobs.enqueue, "work", None)
         await asyncio.sleep(0.05)
         go_on.set()
-        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (runner._AT_ONCE + 1))
-    assert limits[: runner._AT_ONCE] == [4, 3, 2, 1]
+        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (_AT_ONCE + 1))
+    assert limits[:_AT_ONCE] == list(range(_AT_ONCE, 0, -1))
     assert min(limits) == 1
 
 
 async def test_the_runner_waits_for_a_database_that_is_away(
     process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kinds["tick"] = Kind(failing(), every=3600)
-    schedule, tries = runner._schedule_periodic, iter([True, False])
+    kinds["tick"] = Kind(failing(), Priority.NEEDED, every=3600)
+    queue, tries = runner.queue_missing, iter([True, False])
 
-    def refuse_once(conn: Connection) -> None:
+    async def refuse_once(*given: Any) -> None:
         if next(tries):
             raise DatabaseUnavailable("away")
-        schedule(conn)
+        await queue(*given)
 
-    monkeypatch.setattr(runner, "_schedule_periodic", refuse_once)
+    monkeypatch.setattr(runner, "queue_missing", refuse_once)
     async with running(process):
         await until(process, lambda job: job.state == QUEUED and job.leased_by is None)
 
 
-async def test_no_more_than_four_at_once(process: Process, kinds: dict[str, Kind]) -> None:
+async def test_no_more_at_once_than_there_are_places(process: Process, kinds: dict[str, Kind]) -> None:
     at_once: list[int] = []
-    count, four, go_on = 0, asyncio.Event(), asyncio.Event()
+    count, all_taken, go_on = 0, asyncio.Event(), asyncio.Event()
 
     async def work(services: Services, payload: Any, progress: Callable[[Any], None]) -> None:
         nonlocal count
         count += 1
         at_once.append(count)
-        if count == runner._AT_ONCE:
-            four.set()
+        if count == _AT_ONCE:
+            all_taken.set()
         await go_on.wait()
         count -= 1
 
-    kinds["work"] = Kind(work, attempts=1)
-    for _ in range(7):
+    kinds["work"] = Kind(work, Priority.NEEDED, attempts=1, at_once=_AT_ONCE + 1)
+    for _ in range(_AT_ONCE + 3):
         await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
-        await asyncio.wait_for(four.wait(), 20)
+        await asyncio.wait_for(all_taken.wait(), 20)
         await asyncio.sleep(0.05)
         go_on.set()
-        await until_all(process, lambda found: [job.state for job in found] == [DONE] * 7)
-    assert max(at_once) == runner._AT_ONCE
+        await until_all(process, lambda found: [job.state for job in found] == [DONE] * (_AT_ONCE + 3))
+    assert max(at_once) == _AT_ONCE
 
 
-async def test_done_jobs_are_forgotten_after_a_day(process: Process, kinds: dict[str, Kind]) -> None:
-    kinds["work"] = Kind(failing(), attempts=1)
+async def test_done_jobs_are_forgotten_after_a_day(
+    process: Process, kinds: dict[str, Kind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_FORGET", 0.0)
+    kinds["work"] = Kind(failing(), Priority.NEEDED, attempts=1)
     await process.database.write(jobs.enqueue, "work", None)
     async with running(process):
         old = await until(process, lambda job: job.state == DONE)
@@ -469,3 +489,11 @@ async def test_work_that_an_earlier_release_queued_ends_without_a_fault(
     await process.database.write(lambda conn: jobs.enqueue(conn, "prune_audit_log", None, singleton="prune_audit_log"))
     async with running(process):
         await until(process, lambda job: job.state == DONE)
+
+
+async def test_of_a_kind_with_a_limit_everywhere_no_more_are_leased_by_many_runners_at_once(process: Process) -> None:
+    for _ in range(6):
+        await process.database.write(jobs.enqueue, "scan", None)
+    want = Want("scan", 2, 3)
+    leased = await asyncio.gather(*(runner._lease(process.services, want) for _ in range(6)))
+    assert sum(map(len, leased)) == 3

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, text
 
+from s3gw.jobs.progress import Progress
 from s3gw.jobs.rebuild_search import rebuild_search
-from s3gw.metadata import configurations, contents, objects, outbox, schema, search, usage
+from s3gw.metadata import configurations, contents, jobs, objects, outbox, schema, search, usage
 from s3gw.metadata.change import ChangeFacts, KeyLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
@@ -128,6 +129,12 @@ async def test_long_and_many_words_are_cut(files: Database) -> None:
     assert await found(files, "n511") == []
 
 
+def _a_job(conn: Connection) -> jobs.Job:
+    number = jobs.enqueue(conn, "rebuild_search", None)
+    assert number is not None
+    return jobs.get(conn, number)
+
+
 async def test_built_anew_it_is_what_the_outbox_would_have_made(files: Database) -> None:
     chance = random.Random("search")
     for number in range(30):
@@ -147,8 +154,9 @@ async def test_built_anew_it_is_what_the_outbox_would_have_made(files: Database)
     await files.write(damage)
     assert sorted(await found(files, "key")) == sorted({*expected[1:], "key/gone"})
     services: Any = SimpleNamespace(database=files)
-    told: list[Any] = []
-    await rebuild_search(services, None, told.append)
+    row = await files.write(_a_job)
+    progress = Progress(row)
+    await rebuild_search(services, None, progress)
     assert sorted(await found(files, "key")) == sorted(expected)
     assert {number: sorted(await found(files, f"{number}")) for number in range(30)} == numbers
-    assert told
+    assert progress.told["pass"] == "check"
