@@ -1,6 +1,6 @@
 """Jobs are found by their kind, and those that run by themselves; how fast they go on, and their log; schedules.
 
-Revision ID: 0019
+Revision ID: 0018
 Revises: 0017
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
+revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None
