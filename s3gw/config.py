@@ -211,6 +211,10 @@ class Settings(BaseSettings):
         " written in memory; auto: whichever this disk is measured to take faster.",
     )
 
+    scrub_rate: Bytes = Field(
+        20 * MIB, description="Bytes that scrubbing reads in a second at most; 0: as many as the disk gives."
+    )
+
     # Limits of what is stored
     inline_limit: Bytes = Field(16 * KIB, description="Bodies up to this size are kept in the database.")
     chunk_size: Annotated[int, Field(ge=64 * KIB, le=8 * MIB, multiple_of=64 * KIB)] = Field(

@@ -44,6 +44,7 @@ TAGS = {
     "share links": "Links by which whoever has one gets a file or a folder, or sends files.",
     "events": "Whom buckets tell what becomes of their objects, and what.",
     "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",
+    "scrub": "Reading every stored chunk again, and those that were found damaged.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",

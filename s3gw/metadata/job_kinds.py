@@ -30,6 +30,7 @@ PRIORITIES: dict[str, Priority] = {
     "batch": Priority.ASKED,
     "delete_bucket": Priority.ASKED,
     "measure_storage": Priority.ASKED,
+    "scrub": Priority.HEAVY,
     "forget_client_tokens": Priority.UPKEEP,
     "prune_audit_log": Priority.UPKEEP,
 }
@@ -37,6 +38,6 @@ PRIORITIES: dict[str, Priority] = {
 # Queued anew when it has ended: what is cancelled of it is the run that is on.
 PERIODIC = ("reap", "sweep", "expire_uploads", "empty_trash", "purge_users", "forget_ended", "warn_of_quotas")
 # What a cron line can begin (schedules.py). Not what tells ages by settled_clock.py, which has to look often.
-SCHEDULABLE = ("rebuild_search", "warn_of_quotas")
+SCHEDULABLE = ("rebuild_search", "warn_of_quotas", "scrub")
 # Nothing else removes the files whose names such a job has.
 NEVER_CANCELLED = ("unlink",)

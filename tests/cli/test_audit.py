@@ -32,6 +32,7 @@ UNAUDITED = {
     ("usage", "check"),  # but what it repairs: test_quotas.py
     ("event-target", "list"), ("event-target", "show"), ("event-target", "dead"), ("events", "tail"),
     ("event-target", "retry"),  # where there is something to be told again: test_event_deliveries.py
+    ("scrub", "status"), ("scrub", "list"), ("scrub", "show"),
     ("job", "list"), ("job", "show"), ("job", "retry"), ("job", "follow"),
     ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py
     ("search", "rebuild"),
@@ -75,6 +76,7 @@ CHANGES: list[tuple[list[str], str, str]] = [
      "event_target.create", "TARGET"),
     (["event-target", "update", "hook", "--shared"], "event_target.update", "TARGET"),
     (["event-target", "delete", "hook"], "event_target.delete", "TARGET"),
+    (["scrub", "run"], "schedule.run", "scrub"),
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),
     (["invite", "create", "--email", "guest@example.com"], "invitation.create", "guest@example.com"),
