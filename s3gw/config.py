@@ -261,6 +261,10 @@ class Settings(BaseSettings):
         "text", description="Form of the log lines on standard error: text or json."
     )
     access_log: bool = Field(True, description="One log line for each request.")
+    metrics_token: str | None = _secret(
+        "What a monitor has to send to be told /metrics at the admin listener (`Authorization: Bearer …`). Without it"
+        " only this machine is, where the listener is this machine's alone."
+    )
     sentry_dsn: str | None = _secret(
         "Where errors of the server are told (Sentry's DSN); needs the extra `sentry`. Traces go where OpenTelemetry's"
         " own OTEL_EXPORTER_OTLP_ENDPOINT says; they need the extra `otel`."

@@ -10,6 +10,7 @@ from tests import test_config as config
 from tests import test_cron as cron
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
+from tests import test_metrics as metrics
 from tests import test_telemetry as telemetry
 from tests import test_unpack as unpack
 from tests.access import test_evaluate as evaluate
@@ -26,6 +27,7 @@ from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.events import test_notifications as notifications
+from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
 from tests.metadata import test_contents as contents
@@ -97,6 +99,10 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
+    "events.destination._LONGEST_NAME": redis.test_what_is_no_destination_is_refused,
+    "events.destination._MOST_DATABASES": redis.test_what_is_no_destination_is_refused,
+    "events.destination._MOST_ENTRIES": redis.test_what_is_no_destination_is_refused,
+    "metadata.measures.MOST_COUNTED": metrics.test_of_what_waits_so_many_are_counted_at_most,
     "events.targets.LONGEST_URL": notifications.test_what_is_no_target_is_refused,
     "events.tail.MOST_OF_USER": tail.test_a_user_has_five_streams_at_most,
     "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,
