@@ -27,6 +27,7 @@ from tests.cli import test_policies as policies
 from tests.events import test_notifications as notifications
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
@@ -58,6 +59,8 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "archives.unpack._LARGEST_HEADER": unpack.test_a_header_of_a_tar_has_4096_bytes_at_most,
     "archives.unpack._MOST_RATIO": unpack.test_more_than_16_mib_may_be_200_times_the_archive_and_no_byte_more,
     "max_unpack_files": unpack.test_files_and_bytes_are_bounded_together,
+    "max_unpack_job_files": jobs_unpack.test_an_archive_of_more_files_than_a_job_unpacks_is_refused_before_the_first,
+    "max_unpack_job_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_unpack_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_archive_files": share_pages.test_a_zip_has_so_many_files_at_most,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,

@@ -19,7 +19,7 @@ from s3gw.metadata.asked_jobs import FAILED, AskedJob
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 
-Kind = Literal["batch", "delete_bucket", "measure_storage"]
+Kind = Literal["batch", "delete_bucket", "measure_storage", "unpack"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 _UNKNOWN = {
     "error_code": "INTERNAL_ERROR",

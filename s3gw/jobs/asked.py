@@ -18,7 +18,7 @@ from s3gw.metadata.jobs import Job
 from s3gw.problems import Problem, told_of
 
 if TYPE_CHECKING:
-    from s3gw.metadata.database import Database
+    from s3gw.metadata.database import Connection, Database
 
 _PAUSE = 1.0  # seconds between two looks
 
@@ -45,10 +45,28 @@ class Asked:
         lease was lost. It is written once a second at most, so of what was done after that a kill leaves no note.
         """
         self._report(progress)
+        await self.keep(progress)
+
+    async def keep(self, progress: dict[str, Any]) -> None:
+        """As `note`, for a job that notes its steps with `note_in` too: those who renew its lease don't write it again,
+        which could put an older one over a step's.
+        """
         if time.monotonic() < self._look_at:
             return
         is_cancelled = await self._database.write(asked_jobs.note, self._job, progress)
         self._look_at = time.monotonic() + _PAUSE
+        self.go_on(is_cancelled)
+
+    def note_in(self, conn: Connection, progress: dict[str, Any]) -> bool:
+        """Within the transaction of a step, so that it is done and noted, or neither. Gives whether the job was
+        cancelled. Raises TimeoutError where the lease was lost.
+        """
+        is_cancelled = asked_jobs.note(conn, self._job, progress)
+        if is_cancelled is None:
+            raise TimeoutError("the lease was lost")
+        return is_cancelled
+
+    def go_on(self, is_cancelled: bool | None) -> None:
         if is_cancelled is None:
             raise TimeoutError("the lease was lost")
         if is_cancelled:

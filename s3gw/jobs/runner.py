@@ -185,6 +185,9 @@ def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, progress:
         asked_jobs.end(conn, job, CANCELLED, progress=progress, error=error)
         return
     if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
+        if job.asked_by is not None:
+            asked_jobs.end(conn, job, DEAD, progress=progress, error=error)
+            return
         jobs.finish(conn, job, DEAD, error=error, progress=progress)
         return
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(job.attempts - 1, _DOUBLINGS))

@@ -45,6 +45,12 @@ async def _delete_bucket(services: Storage, payload: Any, progress: Progress) ->
     await delete_bucket(services, payload, progress)
 
 
+async def _unpack(services: Storage, payload: Any, progress: Progress) -> None:
+    from s3gw.jobs.unpack import unpack
+
+    await unpack(services, payload, progress)
+
+
 async def _measure_storage(services: Storage, payload: Any, progress: Progress) -> None:
     from s3gw.jobs.measure_storage import measure_storage
 
@@ -64,6 +70,7 @@ KINDS: dict[str, Kind] = {
     "warn_of_quotas": Kind(warn_of_quotas, every=300),
     "batch": Kind(_batch, attempts=10),
     "delete_bucket": Kind(_delete_bucket, attempts=10),
+    "unpack": Kind(_unpack, attempts=10),
     "measure_storage": Kind(_measure_storage, attempts=10),
     "forget_client_tokens": Kind(retired, attempts=1),
     "prune_audit_log": Kind(retired, attempts=1),

@@ -11,7 +11,7 @@ import re
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import bindparam, delete, exists, insert, literal, or_, select, text, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import audited_removals, buckets, contents, deleted_buckets, outbox, trash
@@ -19,7 +19,7 @@ from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import links, parts, resumable_uploads, uploads
+from s3gw.metadata.schema import jobs, links, parts, resumable_uploads, uploads
 from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
@@ -108,6 +108,18 @@ _expired = Prepared(
         ~exists().where(parts.c.upload_id == uploads.c.upload_id, parts.c.last_modified >= bindparam("before")),
     )
     .order_by(uploads.c.initiated_at)
+    .limit(bindparam("batch"))
+)
+_of_no_job = Prepared(
+    select(resumable_uploads.c.upload_id)
+    .where(
+        resumable_uploads.c.kind == "archive",
+        resumable_uploads.c.changed_at < bindparam("before"),
+        ~exists().where(
+            text("state IN ('queued', 'running') AND singleton IS NOT NULL"),
+            jobs.c.singleton == literal("unpack/").concat(resumable_uploads.c.id),
+        ),
+    )
     .limit(bindparam("batch"))
 )
 _of_ended_links = Prepared(
@@ -252,6 +264,16 @@ def expired(conn: Connection, before: int, limit: int) -> list[str]:
 def expired_of_links(conn: Connection, before: int, at: int, limit: int) -> list[str]:
     """At drop boxes: those to which nothing came since a time, and those of links that have ended by `at`."""
     return _of_ended_links.values(conn, before=before, at=at, batch=limit)
+
+
+def archives_of_no_job(conn: Connection, before: int, limit: int) -> list[str]:
+    """Sent to be unpacked by a job that nobody asked for in the end; nothing came to them since that time."""
+    return _of_no_job.values(conn, before=before, batch=limit)
+
+
+def name_of_unpacking(id: str) -> str:
+    """The singleton name of the job that unpacks the upload."""
+    return f"unpack/{id}"
 
 
 def abort(conn: Connection, upload_id: str) -> int:

@@ -85,7 +85,7 @@ class UploadStore:
         return upload.changed_at + int(self._asker.services.settings.upload_expiry * _DAY)
 
     async def create(self, described: Described, size: int | None, kind: str, told: str) -> Resumable:
-        """`kind`: whole or partial; `told` is what describes it, as it was sent."""
+        """`kind`: whole, partial or archive; `told` is what describes it, as it was sent."""
         new = New(size, kind, described.overwrite, told, self._made_by, self._link_id)
         input = _input(described, default_path=str(uuid.uuid4()) if kind == "partial" else None)
         call = self._asker.call("CreateMultipartUpload", self._bucket, **input, New=new)
@@ -96,6 +96,8 @@ class UploadStore:
         """Raises NotFound, also for what somebody else has begun."""
         found = await self._asker.services.database.read(resumable_uploads.find, id)
         if found is None or found.bucket_id != self._bucket.id or found.link_id != self._link_id:
+            raise NotFound("there is no such upload")
+        if found.kind == "archive":  # it is a job's
             raise NotFound("there is no such upload")
         if found.created_by != self._made_by and not self._sees_all:
             raise NotFound("there is no such upload")

@@ -68,6 +68,7 @@ _OF_JOBS = {
     ("POST", "/event-targets/{target_id}/retry"),
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/buckets/{bucket_id}/batch"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/unpack"),  # test_unpack_job.py
 }
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {
