@@ -9,6 +9,7 @@ What isn't read of a file is passed over, so whoever only counts them reads noth
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import stat
 import struct
@@ -63,7 +64,7 @@ def unpacked(file: IO[bytes], length: int, bounds: Bounds) -> Iterator[Unpacked]
     first = file.read(4)
     file.seek(0)
     kind = _of_zip if first in _ZIP else _of_tar
-    found, names, left = 0, set[str](), min(bounds.size, max(_RATIO_FROM, _MOST_RATIO * length))
+    found, names, left = 0, set[bytes](), min(bounds.size, max(_RATIO_FROM, _MOST_RATIO * length))
     try:
         for each in kind(file, first[:2] == _GZIP, bounds):
             left -= each.size
@@ -71,9 +72,10 @@ def unpacked(file: IO[bytes], length: int, bounds: Bounds) -> Iterator[Unpacked]
                 raise BadArchive("its files are too large together")
             found += 1
             path = _path(each.path)
-            if path in names:
+            name = hashlib.blake2b(path.encode(), digest_size=16).digest()  # in memory: a path may have 4 KiB
+            if name in names:
                 raise BadArchive(f"{_shown(path)} is in it twice")
-            names.add(path)
+            names.add(name)
             yield Unpacked(path, each.size, _guarded(each))
     except _BAD:
         raise BadArchive("it isn't a zip or tar, or is broken") from None

@@ -130,11 +130,11 @@ class UploadStore:
         parts = [await self.find(id) for id in ids]
         if (joined := await self._joined(parts, told)) is not None:
             return Come(joined)
-        if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
-            raise Conflict("a partial upload isn't whole, or was used before")
         new = New(None, "final", described.overwrite, told, self._made_by)
         call = self._asker.call("CompleteMultipartUpload", self._bucket, **_input(described), New=new, Parts=parts)
         try:
+            if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
+                raise Conflict("a partial upload isn't whole, or was used before")  # maybe between two of these reads
             return await self._come(call, resumable.JOIN)
         except (Conflict, FileAlreadyExists, NoSuchUpload) as error:
             joined = await self._joined([await self.find(id) for id in ids], told)

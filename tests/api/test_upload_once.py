@@ -139,7 +139,7 @@ async def test_an_upload_that_lasts_keeps_its_key(database: Database, monkeypatc
     running = asyncio.create_task(ask())
     await asyncio.sleep(0.5)
     with pytest.raises(Conflict):
-        await ask()
+        await asyncio.wait_for(ask(), 5)
     ends.set()
     assert isinstance(await running, Stored)
     assert (await ask()).headers["Idempotent-Replayed"] == "true"
