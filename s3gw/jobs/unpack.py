@@ -9,7 +9,7 @@ others go on; an archive that turns out to be broken in the middle ends the job,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -172,7 +172,7 @@ class _Unpacking:
         if not self._asked.payload["overwrite"]:
             input["IfNoneMatch"] = "*"
         call = calls.call("PutObject", **input)
-        call.body = UnpackedBody(file)
+        call.body = _HeededBody(file, lambda: self._asked.keep(self.progress))
         try:
             await perform(call, replace(OPERATIONS["PutObject"], handler=self._store))
         except AccessDenied:
@@ -197,6 +197,19 @@ class _Unpacking:
         stored, self._is_cancelled = await call.change(locks, _put_noted, self._asked, noted, new, place, precondition)
         self._succeeded += 1
         return stored
+
+
+class _HeededBody(UnpackedBody):
+    """A long one is given up in its middle when the job is cancelled: after each piece it is looked whether it was."""
+
+    def __init__(self, file: Unpacked, look: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(file)
+        self._look = look
+
+    async def _read(self, most: int) -> bytes:
+        piece = await super()._read(most)
+        await self._look()
+        return piece
 
 
 def _put_noted(

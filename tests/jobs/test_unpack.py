@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from s3gw.jobs import asked as asked_module
+from s3gw.jobs import unpack as unpacking
 from s3gw.jobs.batch import MOST_TOLD
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.unpack import _Unpacking
@@ -201,7 +202,7 @@ async def test_one_that_is_cancelled_keeps_its_files_and_no_archive(
     actor, original = Actor(asking.user.id, "user", "api"), _Unpacking._do
 
     async def cancelling(self: Any, file: Any) -> None:
-        if file.path == "b/c":
+        if file.path == "b/d":  # empty: its transaction hears it
             await asking.database.write(asked_jobs.cancel, actor, job.id)
         await original(self, file)
 
@@ -212,8 +213,28 @@ async def test_one_that_is_cancelled_keeps_its_files_and_no_archive(
         await asking.run()
     told = await asking.told(job)
     assert told.state == "cancelled"
-    assert await asking.keys() == ([] if when == "queued" else ["in/a", "in/b/c"])
+    assert await asking.keys() == ([] if when == "queued" else ["in/a", "in/b/c", "in/b/d"])
     assert await kept(asking) == 0
+
+
+async def test_one_that_is_cancelled_in_the_middle_of_a_long_file_stores_none_of_it(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await ask(asking, tar_of(FILES))
+    actor, original, read = Actor(asking.user.id, "user", "api"), unpacking.UnpackedBody._read, 0
+
+    async def cancelling(self: Any, most: int) -> bytes:
+        nonlocal read
+        piece = await original(self, most)
+        read += len(piece)
+        if read == len(piece) + 1:  # the first of the second file
+            await asking.database.write(asked_jobs.cancel, actor, job.id)
+        return piece
+
+    monkeypatch.setattr(unpacking.UnpackedBody, "_read", cancelling)
+    await asking.run()
+    assert (await asking.told(job)).state == "cancelled"
+    assert read < len(LONG) and await asking.keys() == ["in/a"] and await kept(asking) == 0
 
 
 @pytest.mark.parametrize("lost", ["user", "bucket", "archive"])
