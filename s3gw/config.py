@@ -229,6 +229,12 @@ class Settings(BaseSettings):
     max_unpack_size: Bytes = Field(
         GIB, description="Largest archive that is unpacked, and most bytes of its files together."
     )
+    max_unpack_job_files: Annotated[int, Field(ge=1, le=200_000)] = Field(
+        100_000, description="Most entries of an archive that a job unpacks."
+    )
+    max_unpack_job_size: Bytes = Field(
+        64 * GIB, description="Largest archive that a job unpacks, and most bytes of its files together."
+    )
     upload_expiry: Annotated[float, Field(gt=0)] = Field(
         7, description="Days after which an unfinished upload is aborted that gets no more parts."
     )

@@ -17,8 +17,10 @@ from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.api import test_archives as of_archives
+from tests.api import test_drop_form as drop_form
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
+from tests.api import test_share_links as of_links
 from tests.api import test_share_pages as share_pages
 from tests.api import test_zip_entries as zip_entries
 from tests.auth import test_access_tokens as access_tokens
@@ -30,6 +32,7 @@ from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
@@ -60,7 +63,14 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "archives.open_archives._MOST": archives.test_so_many_files_are_in_zips_at_once_and_the_next_one_waits,
     "archives.unpack._LARGEST_HEADER": unpack.test_a_header_of_a_tar_has_4096_bytes_at_most,
     "archives.unpack._MOST_RATIO": unpack.test_more_than_16_mib_may_be_200_times_the_archive_and_no_byte_more,
+    "share.cookie._LONGEST": drop_form.test_of_a_cookie_100_characters_are_looked_at,
+    "share.drop.MOST_FILES": drop_form.test_of_a_form_with_too_many_files_the_first_hundred_arrive,
+    "share.drop_name._LONGEST_NAME": of_links.test_names_that_are_sent_lead_nowhere,
+    "share.unlock._LARGEST": drop_form.test_a_form_for_a_password_has_4096_bytes_at_most,
+    "share.unlock._MOST_FIELDS": of_links.test_a_form_of_many_fields_has_no_password,
     "max_unpack_files": unpack.test_files_and_bytes_are_bounded_together,
+    "max_unpack_job_files": jobs_unpack.test_an_archive_of_more_files_than_a_job_unpacks_is_refused_before_the_first,
+    "max_unpack_job_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_unpack_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_archive_files": share_pages.test_a_zip_has_so_many_files_at_most,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,

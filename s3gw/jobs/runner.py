@@ -263,6 +263,9 @@ def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, news: New
         asked_jobs.end(conn, job, CANCELLED, news=news, error=error)
         return
     if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
+        if job.asked_by is not None:
+            asked_jobs.end(conn, job, DEAD, news=news, error=error)
+            return
         jobs.finish(conn, job, DEAD, error=error, news=news)
         return
     jobs.finish(conn, job, QUEUED, again_in=_pause_after(job.attempts), error=error, news=news)
