@@ -32,7 +32,7 @@ _CLIENTS, _BREAKERS, _KEYS = 32, 8, 4
 _SMALL, _MEDIUM, _LARGE = 16 << 10, 1 << 20, 12 << 20
 _BYTES = memoryview(os.urandom(64 << 20))
 _SETTINGS = {"S3GW_BUCKETS": BUCKET, "S3GW_MIN_PART": "0", "S3GW_ACCESS_LOG": "false"}
-_SETTINGS |= {"S3GW_ROOT_PASSWORD": PASSWORD}
+_SETTINGS |= {"S3GW_ROOT_PASSWORD": PASSWORD, "S3GW_KEEP_ALIVE": "3600"}  # other uploads may take long meanwhile
 _TUS = {"Tus-Resumable": "1.0.0"}
 _LOGGED_IN_FOR = 300.0  # seconds after which a client of the JSON API logs in anew
 
