@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 _IPV6_NETWORK = 64  # bits that one client's addresses have in common: it has as many as it likes below
+
+# What proxies add, beside all that begins with X-Forwarded.
+_FORWARDED = (
+    "cf-connecting-ip",
+    "cf-ray",
+    "fastly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+)
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -27,6 +45,11 @@ def origin_of(url: str) -> tuple[str, str, int]:
     """Scheme, host and port, as browsers tell web pages apart."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+
+
+def was_forwarded(headers: Iterable[str]) -> bool:
+    """Whether a proxy has passed the request on, by the names of its headers in lower case."""
+    return any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)
 
 
 def client_of(address: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from s3gw.admin.app import build_admin_app
+from s3gw.admin.metrics import Metrics
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import Passwords
@@ -58,5 +59,6 @@ async def open_services(settings: Settings, role: str) -> AsyncIterator[Services
 async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with open_services(settings, "worker") as services, services.key_uses.written():
         api, share = (LazyApp(build, services) for build in (json_api, share_pages))
-        admin = build_admin_app(services.database, blob_folder(settings), services.room, api)
+        metrics = Metrics(services).answer
+        admin = build_admin_app(services.database, blob_folder(settings), services.room, metrics, api)
         yield Application(Gateway(services), admin, share, services.tail.end)

@@ -233,6 +233,12 @@ class Settings(BaseSettings):
     max_unpack_size: Bytes = Field(
         GIB, description="Largest archive that is unpacked, and most bytes of its files together."
     )
+    max_unpack_job_files: Annotated[int, Field(ge=1, le=200_000)] = Field(
+        100_000, description="Most entries of an archive that a job unpacks."
+    )
+    max_unpack_job_size: Bytes = Field(
+        64 * GIB, description="Largest archive that a job unpacks, and most bytes of its files together."
+    )
     upload_expiry: Annotated[float, Field(gt=0)] = Field(
         7, description="Days after which an unfinished upload is aborted that gets no more parts."
     )
@@ -265,6 +271,10 @@ class Settings(BaseSettings):
         "text", description="Form of the log lines on standard error: text or json."
     )
     access_log: bool = Field(True, description="One log line for each request.")
+    metrics_token: str | None = _secret(
+        "What a monitor has to send to be told /metrics at the admin listener (`Authorization: Bearer …`). Without it"
+        " only this machine is, where the listener is this machine's alone."
+    )
     sentry_dsn: str | None = _secret(
         "Where errors of the server are told (Sentry's DSN); needs the extra `sentry`. Traces go where OpenTelemetry's"
         " own OTEL_EXPORTER_OTLP_ENDPOINT says; they need the extra `otel`."

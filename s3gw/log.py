@@ -34,12 +34,15 @@ class Asker(Protocol):
 class Named(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
 
 
 class Answered(Protocol):
     """A request that has been answered, at whatever door. `request` is None where it couldn't even be read."""
 
     scope: Mapping[str, Any]
+    door: str  # s3 | api | share
     started_at: float
     turned_at: float
     operation: str

@@ -25,6 +25,7 @@ async def open_operation_services(storage: Storage, memory: int) -> AsyncIterato
         inline_limit=settings.inline_limit,
         chunk_size=settings.chunk_size,
         memory=memory,
+        numbers=storage.process_identity.numbers,
     )
     reader = ContentReader(database, store)
     own = {field.name: getattr(storage, field.name) for field in fields(Storage)}

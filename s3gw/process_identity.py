@@ -14,9 +14,10 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from s3gw.content.read_pins import Needs, ReadPins, needs_of
@@ -34,7 +35,10 @@ _logger = logging.getLogger("s3gw.process_identity")
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
+    """`numbers`: of the files that it makes. The next one is taken in one atomic step."""
+
     name: str
+    numbers: Iterator[int] = field(default_factory=lambda: count(1), compare=False)
 
 
 def _new_name() -> str:

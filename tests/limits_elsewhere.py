@@ -10,14 +10,17 @@ from tests import test_config as config
 from tests import test_cron as cron
 from tests import test_known_rules as known_rules
 from tests import test_master_key_rotation as master_keys
+from tests import test_metrics as metrics
 from tests import test_telemetry as telemetry
 from tests import test_unpack as unpack
 from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.api import test_archives as of_archives
+from tests.api import test_drop_form as drop_form
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
+from tests.api import test_share_links as of_links
 from tests.api import test_share_pages as share_pages
 from tests.api import test_zip_entries as zip_entries
 from tests.auth import test_access_tokens as access_tokens
@@ -26,8 +29,10 @@ from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
 from tests.events import test_notifications as notifications
+from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
@@ -58,7 +63,14 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "archives.open_archives._MOST": archives.test_so_many_files_are_in_zips_at_once_and_the_next_one_waits,
     "archives.unpack._LARGEST_HEADER": unpack.test_a_header_of_a_tar_has_4096_bytes_at_most,
     "archives.unpack._MOST_RATIO": unpack.test_more_than_16_mib_may_be_200_times_the_archive_and_no_byte_more,
+    "share.cookie._LONGEST": drop_form.test_of_a_cookie_100_characters_are_looked_at,
+    "share.drop.MOST_FILES": drop_form.test_of_a_form_with_too_many_files_the_first_hundred_arrive,
+    "share.drop_name._LONGEST_NAME": of_links.test_names_that_are_sent_lead_nowhere,
+    "share.unlock._LARGEST": drop_form.test_a_form_for_a_password_has_4096_bytes_at_most,
+    "share.unlock._MOST_FIELDS": of_links.test_a_form_of_many_fields_has_no_password,
     "max_unpack_files": unpack.test_files_and_bytes_are_bounded_together,
+    "max_unpack_job_files": jobs_unpack.test_an_archive_of_more_files_than_a_job_unpacks_is_refused_before_the_first,
+    "max_unpack_job_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_unpack_size": share_pages.test_an_archive_that_is_unpacked_has_so_many_bytes_at_most,
     "max_archive_files": share_pages.test_a_zip_has_so_many_files_at_most,
     "auth.access_tokens._LONGEST": access_tokens.test_a_token_has_2048_characters_at_most,
@@ -97,6 +109,10 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
+    "events.destination._LONGEST_NAME": redis.test_what_is_no_destination_is_refused,
+    "events.destination._MOST_DATABASES": redis.test_what_is_no_destination_is_refused,
+    "events.destination._MOST_ENTRIES": redis.test_what_is_no_destination_is_refused,
+    "metadata.measures.MOST_COUNTED": metrics.test_of_what_waits_so_many_are_counted_at_most,
     "events.targets.LONGEST_URL": notifications.test_what_is_no_target_is_refused,
     "events.tail.MOST_OF_USER": tail.test_a_user_has_five_streams_at_most,
     "events.webhook._MOST_READ": notifications.test_of_an_answer_16_kib_are_read_at_most,

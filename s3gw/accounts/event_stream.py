@@ -7,14 +7,15 @@ nothing any more.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import NamedTuple
 
 from s3gw.accounts.grants import find_bucket
 from s3gw.accounts.login import Caller, caller_now
 from s3gw.errors import AccessDenied
-from s3gw.events.names import is_meant, name_of
+from s3gw.events.names import QUOTA, is_meant, name_of
 from s3gw.events.tail import place_of
 from s3gw.metadata import buckets, files, outbox
 from s3gw.metadata.buckets import Listed
@@ -39,10 +40,10 @@ class Wanted(NamedTuple):
 
 
 class Event(NamedTuple):
-    """`name` is as records have it (ObjectCreated:Put)."""
+    """`name` is as records have it (ObjectCreated:Put); `bucket` is None of a user's quota."""
 
     name: str
-    bucket: Listed
+    bucket: Listed | None
     change: ChangeRow
 
 
@@ -98,8 +99,17 @@ class EventStream:
         there = await self._services.database.scan(buckets.of_ids, {row.bucket_id for row, _ in wanted})
         known: set[int] = set()
         for bucket_id, listed in there.items():
-            known |= await self._known(listed, [row for row, _ in wanted if row.bucket_id == bucket_id])
-        return [Event(name, there[row.bucket_id], row) for row, name in wanted if row.id in known]
+            of_it = [row for row, name in wanted if row.bucket_id == bucket_id and name != QUOTA]
+            known |= await self._known(listed, of_it)
+        known |= {row.id for row, name in wanted if name == QUOTA and self._is_own(row, there)}
+        return [Event(name, there.get(row.bucket_id), row) for row, name in wanted if row.id in known]
+
+    def _is_own(self, row: ChangeRow, there: Mapping[int, Listed]) -> bool:
+        """Of quotas their owners are told, as by mail; of a bucket's who owns it now."""
+        if row.bucket_id in there:
+            return there[row.bucket_id].bucket.owner_id == self._caller.principal.user_id
+        told = json.loads(row.document or "{}")
+        return bool(told.get("kind") == "user" and told["owner_id"] == self._caller.principal.user_id)
 
     def _wants(self, row: ChangeRow, name: str) -> bool:
         is_there = self._bucket_id in (None, row.bucket_id) and row.key.startswith(self._wanted.prefix)
@@ -108,6 +118,8 @@ class EventStream:
 
     async def _known(self, listed: Listed, rows: Sequence[ChangeRow]) -> set[int]:
         """The ids of those of which the caller may know."""
+        if not rows:
+            return set()
         services, bucket, origin = self._services, listed.bucket, self._caller.origin
         current = await services.database.scan(files.of_keys, bucket.id, {row.key for row in rows})
         changes = [(row.key, current.get(row.key)) for row in rows]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -15,10 +17,12 @@ from s3gw.health import OK, health_of, writing_of
 from s3gw.metadata.database import Database
 
 _METHODS = ("GET", "HEAD")
+_logger = logging.getLogger("s3gw.admin")
+Question = Callable[[Request], Awaitable[Response]]
 
 
-def build_admin_app(database: Database, blobs: Path, room: Room, api: ASGIApp) -> Starlette:
-    """`api` answers all other paths."""
+def build_admin_app(database: Database, blobs: Path, room: Room, metrics: Question, api: ASGIApp) -> Starlette:
+    """`metrics` answers /metrics, and `api` all other paths."""
 
     async def healthz(request: Request) -> JSONResponse:
         """The process answers."""
@@ -34,8 +38,19 @@ def build_admin_app(database: Database, blobs: Path, room: Room, api: ASGIApp) -
         state = await writing_of(database, blobs, room)
         return JSONResponse({"writing": state}, 200 if state == OK else 503)
 
-    questions = {"/healthz": healthz, "/readyz": readyz, "/readyz/writing": writing}
-    app = Starlette(routes=[Route(path, answer, methods=_METHODS) for path, answer in questions.items()])
+    questions: dict[str, Question] = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/readyz/writing": writing,
+        "/metrics": metrics,
+    }
+    routes = [Route(path, answer, methods=_METHODS) for path, answer in questions.items()]
+    app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
     app.router.redirect_slashes = False
     app.router.default = api  # a mount would leave out paths with a line break in them
     return app
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _logger.error("failed %s", request.url.path, exc_info=error)
+    return JSONResponse({"detail": "Internal Server Error"}, 500)

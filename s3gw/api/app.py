@@ -62,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     access.router,
     upload.router,
     unpack.router,
+    unpack.of_stored,
     resumable.router,
     presign.router,
     file_list.router,

@@ -31,7 +31,7 @@ async def caller_of(request: Request, token: Token) -> Caller:
     if token is None:
         raise NotAuthenticated("an access token is needed")
     caller = await login.caller_of(services_of(request), token, origin_of(request))
-    request.state.user = caller.principal.name
+    request.state.user, request.state.role = caller.principal.name, caller.principal.role
     return caller
 
 

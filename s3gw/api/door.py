@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s3gw import log
 from s3gw.accounts.origin import Origin
+from s3gw.addresses import was_forwarded
 from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, ReceiveInto
 from s3gw.config import Settings
 from s3gw.wire.request import forwarded_client, forwarded_scheme, is_trusted, join_headers
@@ -27,22 +28,6 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),  # CORS, where it is allowed, doesn't ask for it
 ]
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
-# What proxies add, beside all that begins with X-Forwarded.
-_FORWARDED = (
-    "cf-connecting-ip",
-    "cf-ray",
-    "fastly-client-ip",
-    "forwarded",
-    "forwarded-for",
-    "true-client-ip",
-    "via",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-envoy-external-address",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-)
 
 
 class Asker(NamedTuple):
@@ -55,12 +40,14 @@ class Asker(NamedTuple):
 
 class Asked(NamedTuple):
     name: str
+    role: str
 
 
 class Exchange:
     """A request and what becomes of its answer, for the log (log.Answered)."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request: Asker, request_id: str) -> None:
+    def __init__(self, door: str, scope: Scope, receive: Receive, send: Send, request: Asker, request_id: str) -> None:
+        self.door = door
         self.scope: Mapping[str, Any] = scope
         self.request = request
         self.request_id = request_id
@@ -85,7 +72,8 @@ class Exchange:
 
     @property
     def principal(self) -> Asked:
-        return Asked(self.scope["state"].get("user", "anonymous"))
+        state = self.scope["state"]
+        return Asked(state.get("user", "anonymous"), state.get("role", "anonymous"))
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -119,15 +107,15 @@ def _may_leave_a_body(headers: Mapping[str, str]) -> bool:
 class Door:
     """An ASGI application around the API's."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, name: str = "api") -> None:
+        self._app, self._name = app, name
         self._trusted = tuple(settings.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = join_headers(pair for pair in scope["headers"] if pair[0] != b"host")  # who is asked changes nothing
         client, scheme = self._seen_from(scope, headers)
         request_id = secrets.token_hex(8).upper()
-        exchange = Exchange(scope, receive, send, Asker(headers, client), request_id)
+        exchange = Exchange(self._name, scope, receive, send, Asker(headers, client), request_id)
         exchange.extra_headers = [*_HEADERS, (b"x-request-id", request_id.encode())]
         if scheme == "https":
             exchange.extra_headers.append(_OVER_TLS)
@@ -136,7 +124,7 @@ class Door:
         )
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
         state["scheme"], state["host"] = scheme, self._host_of(scope, headers)
-        state["was_forwarded"] = any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)
+        state["was_forwarded"] = was_forwarded(headers)
         scope["state"] = state
         try:
             await self._app(scope, exchange.receive, exchange.send)

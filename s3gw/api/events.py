@@ -20,6 +20,8 @@ from s3gw.accounts.event_stream import Batch, Event, EventStream, Wanted
 from s3gw.api.caller import TheCaller, TheServices
 from s3gw.api.models import Id, Text, time_of
 from s3gw.api.route import Route
+from s3gw.events.names import QUOTA, whole
+from s3gw.events.records import quota_of
 from s3gw.events.tail import place_of
 from s3gw.metadata.grants import LONGEST_PATH
 from s3gw.metadata.outbox import Place
@@ -48,9 +50,10 @@ async def stream_events(
         str | None, Header(max_length=64, description="Of the last event that came: what came behind it is told first.")
     ] = None,
 ) -> Response:
-    """What becomes of objects, as it happens, of those that the caller may list and read at that moment. Each event has
-    JSON for its data. The event `gap` says that some may be missing: `S3GW_EVENT_BACKLOG` are kept. A comment comes
-    each 15 seconds. The stream ends with the session. Five of a user at most, at each worker.
+    """What becomes of objects, as it happens, of those that the caller may list and read at that moment, and of his
+    quotas how much is used (`s3gw:Quota:Threshold`). Each event has JSON for its data. The event `gap` says that some
+    may be missing: `S3GW_EVENT_BACKLOG` are kept. A comment comes each 15 seconds. The stream ends with the session.
+    Five of a user at most, at each worker.
     """
     unknown = [name for name in event if name not in EVENTS]
     if unknown:
@@ -123,12 +126,16 @@ def _id_of(place: Place) -> str:
 
 
 def _document(event: Event) -> dict[str, Any]:
-    change = event.change
-    return {
-        "event": f"s3:{event.name}",
+    change, of = event.change, event.bucket
+    told = {
+        "event": whole(event.name),
         "time": time_of(change.at).isoformat().replace("+00:00", "Z"),
-        "bucket_id": event.bucket.uuid,
-        "bucket": event.bucket.bucket.name,
+        "bucket_id": None if of is None else of.uuid,
+        "bucket": None if of is None else of.bucket.name,
+    }
+    if event.name == QUOTA:
+        return told | {"quota": quota_of(change)}
+    return told | {
         "file_id": None if change.file_id is None else str(UUID(bytes=change.file_id)),
         "file_path": change.key,
         "file_size": change.size,

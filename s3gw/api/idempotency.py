@@ -25,7 +25,7 @@ from s3gw.metadata.idempotency_keys import Begun, Done, Scope
 from s3gw.services import Services
 
 Handler = Callable[[Request], Awaitable[Response]]
-_FORM = r"^[!-~]{1,255}$"  # visible ASCII, as an HTTP header carries it
+FORM = r"^[!-~]{1,255}$"  # visible ASCII, as an HTTP header carries it
 _logger = logging.getLogger("s3gw.api")
 
 
@@ -33,7 +33,7 @@ def documented(
     idempotency_key: Annotated[
         str | None,
         Header(
-            pattern=_FORM,
+            pattern=FORM,
             description="A name of one's choice for this create: repeated under it within a day, it is done once and"
             " answered as before, with `Idempotent-Replayed: true` and without what is shown once.",
         ),
@@ -49,7 +49,7 @@ def done_once(handler: Handler, path: str, dependant: Dependant, model: Any) -> 
 
     async def handle(request: Request) -> Response:
         key = request.headers.get("idempotency-key", "")
-        if not re.fullmatch(_FORM, key):
+        if not re.fullmatch(FORM, key):
             return await handler(request)
         user_id = await _user_of(request) if knows_caller else f"address:{client_of(origin_of(request).address)}"
         if user_id is None:
@@ -66,18 +66,18 @@ async def _once(handler: Handler, request: Request, scope: Scope, hidden: frozen
     )
     found = await services.database.write(idempotency_keys.begin, scope, digest, keys=(scope.turn,))
     if isinstance(found, Done):
-        return _replayed(found)
+        return replayed(found)
     try:
         response = await handler(request)
         done = _noted(response, hidden) if response.status_code < 300 else None
     except Exception:
-        await _end(services, found, None)
+        await end(services, found, None)
         raise
-    await _end(services, found, done)
+    await end(services, found, done)
     return response
 
 
-async def _end(services: Services, begun: Begun, done: Done | None) -> None:
+async def end(services: Services, begun: Begun, done: Done | None) -> None:
     """What was done is answered as such, also where its row can't be written."""
     try:
         await services.database.write(idempotency_keys.end, begun, done, keys=(begun.scope.turn,))
@@ -97,7 +97,7 @@ def _noted(response: Response, hidden: frozenset[str]) -> Done:
     return Done(response.status_code, json.dumps({"etag": response.headers.get("etag"), "content": told}))
 
 
-def _replayed(done: Done) -> Response:
+def replayed(done: Done) -> Response:
     kept = json.loads(done.answer)
     headers = {"Idempotent-Replayed": "true"}
     if kept["etag"] is not None:

@@ -72,6 +72,7 @@ SUMMARIES = {
     "find_file": "Find a file by its path",
     "upload_file": "Upload a file",
     "unpack": "Unpack an archive into files",
+    "unpack_file": "Unpack a file that is an archive",
     "update_file": "Rename or describe a file",
     "share_file": "Share a file",
     "list_files": "List files and folders",

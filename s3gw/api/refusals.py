@@ -112,7 +112,8 @@ OWN: dict[str, tuple[str, ...]] = {
         "UNSUPPORTED_MEDIA_TYPE",
         "NOT_IMPLEMENTED",
     ),
-    "unpack": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
+    "unpack": (*_NOT_ALL_MAY, "CONFLICT", "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
+    "unpack_file": (*_NOT_ALL_MAY, "CONFLICT", "TOO_LARGE"),
     "presign": (*_NOT_ALL_MAY, "CONFLICT"),
     "begin_upload": (
         *_NOT_ALL_MAY,

@@ -63,7 +63,9 @@ class Route(APIRoute):
 
 
 class StreamingRoute(Route):
-    """Its body isn't JSON and may be long, so it isn't kept to be compared: it takes no Idempotency-Key."""
+    """Its body isn't JSON and may be long, so it isn't kept to be compared: what takes an Idempotency-Key all the same
+    does so itself (upload_once.py).
+    """
 
     is_repeatable = False
 

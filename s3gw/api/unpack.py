@@ -1,65 +1,99 @@
-"""An archive that is unpacked into files, all of them or none. It is for small ones: they are put by one transaction.
+"""An archive that is unpacked into files: a small one at once, all of them or none, since one transaction puts them; a
+large one, and one that is a file of the bucket, by a job, file after file (jobs/unpack.py).
 
-The archive is kept in a file without a name until it was unpacked, and gone with the process that has it. A zip's
-directory is at its end, and what stands before each entry is a guess that programs read differently: so none is
-unpacked while it comes. It is no content, since no row is ever to name it.
+What was sent for a job is stored as an upload that nobody else goes on with, and counts as such for quotas; it is gone
+when the job has ended. What is unpacked at once is kept in a file without a name until it was unpacked, and gone with
+the process that has it. A zip's directory is at its end, and what stands before each entry is a guess that programs
+read differently: so none is unpacked while it comes. It is no content, since no row is ever to name it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
+from s3gw.accounts import jobs
+from s3gw.accounts.login import Caller
+from s3gw.accounts.origin import Origin
+from s3gw.api.caller import TheCaller, TheOrigin
 from s3gw.api.file_calls import Asker, TheAsker
 from s3gw.api.file_models import FilesStored
 from s3gw.api.files import KEY
+from s3gw.api.jobs import StartedJob, started
 from s3gw.api.models import Id
-from s3gw.api.route import NO_LIMIT, StreamingRoute
+from s3gw.api.route import NO_LIMIT, Route, StreamingRoute
 from s3gw.api.upload import Wanted, body_of, input_of
-from s3gw.archives.stored_zip import PIECE, THREADS, BadArchive
+from s3gw.archives.stored_zip import THREADS, BadArchive
 from s3gw.archives.unpack import Bounds, Unpacked, unpacked
-from s3gw.checksums import Hasher
+from s3gw.archives.unpacked_body import UnpackedBody
 from s3gw.errors import EntityTooLarge
+from s3gw.metadata import uploads
+from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.buckets import Bucket
+from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.metadata.grants import LONGEST_PATH
+from s3gw.metadata.uploads import name_of_unpacking
 from s3gw.operations.call import Body, Call
 from s3gw.operations.put_together import put_together
 from s3gw.problems import Invalid, TooLarge
 from s3gw.threads import in_thread
+from s3gw.tus.headers import Described
+from s3gw.tus.store import UploadStore
 
 router = APIRouter(tags=["files"], route_class=StreamingRoute)
+of_stored = APIRouter(tags=["files"], route_class=Route)
 _LINES = 20  # of a zip's directory: as much memory as a file takes that waits for the others
+_LENGTH_DIGITS = 19
 _BINARY = {"schema": {"type": "string", "format": "binary"}, "example": "bytes"}
 _BODIES = {"required": True, "content": {"application/octet-stream": _BINARY}}
 
 
+Folder = Annotated[
+    str | None, Query(min_length=1, max_length=LONGEST_PATH, pattern=KEY, description="The folder that they go into.")
+]
+Overwrite = Annotated[bool, Query(description="Whether files of their names are overwritten; else they are refused.")]
+
+
 @router.post(
-    "/buckets/{bucket_id}/unpack", status_code=201, max_body_size=NO_LIMIT, openapi_extra={"requestBody": _BODIES}
+    "/buckets/{bucket_id}/unpack",
+    status_code=201,
+    response_model=FilesStored,
+    responses={202: {"model": StartedJob}},
+    max_body_size=NO_LIMIT,
+    openapi_extra={"requestBody": _BODIES},
 )
 async def unpack(
     bucket_id: Id,
     asker: TheAsker,
+    caller: TheCaller,
+    origin: TheOrigin,
     request: Request,
-    path: Annotated[
-        str | None,
-        Query(min_length=1, max_length=LONGEST_PATH, pattern=KEY, description="The folder that they go into."),
-    ] = None,
-    overwrite: Annotated[bool, Query(description="Whether files of their names are overwritten; else 409.")] = False,
-) -> FilesStored:
+    path: Folder = None,
+    overwrite: Overwrite = False,
+    as_job: Annotated[
+        bool, Query(description="By a job, which is the answer (202); always where it is too large to be done at once.")
+    ] = False,
+) -> FilesStored | Response:
     """The body is a zip, or a tar that may be packed with gzip; its files are stored, all or none. Links, devices and
-    names that lead elsewhere are refused, and what is larger than the settings allow.
+    names that lead elsewhere are refused, and what is larger than the settings allow. By a job they are stored one by
+    one, what is refused of a file is in its report (`result`, as of a batch), and the others go on.
     """
     bucket = await asker.bucket(bucket_id)
     if not await asker.sees(asker.call("PutObject", bucket)):  # the rest is decided when it is known what is in it
         raise asker.nothing("there is no such bucket")
     settings = asker.services.settings
     bounds = Bounds(settings.max_unpack_files, settings.max_unpack_size)
-    folder = f"{path.rstrip('/')}/" if path else ""
+    folder = _folder(path)
+    if as_job or _announced(request) > bounds.size:
+        order = {"bucket_id": bucket_id, "path": folder, "overwrite": overwrite}
+        return started(await _send_to_job(asker, caller, origin, bucket, order, request))
     body = body_of(asker, request, bounds.size)
     with asker.services.open_archives.holding(_LINES * bounds.files):
         async with _nameless_file(settings.data) as archive:
@@ -70,6 +104,66 @@ async def unpack(
             except BadArchive as error:
                 raise Invalid(f"the archive can't be unpacked: {error}") from None
     return FilesStored(items=await asker.tell(bucket, bucket_id, versions))
+
+
+@of_stored.post("/buckets/{bucket_id}/files/{file_id}/unpack", status_code=202, response_model=StartedJob)
+async def unpack_file(
+    bucket_id: Id,
+    file_id: Id,
+    asker: TheAsker,
+    caller: TheCaller,
+    origin: TheOrigin,
+    path: Folder = None,
+    overwrite: Overwrite = False,
+) -> Response:
+    """A zip or tar that is a file of the bucket, by a job, file after file: what is refused of one is in its report
+    (`result`, as of a batch), and the others go on. The archive stays; where it is overwritten meanwhile, the job ends.
+    """
+    bucket = await asker.bucket(bucket_id)
+    version = await asker.head(bucket, **await asker.find(bucket, file_id))
+    if version.size > asker.services.settings.max_unpack_job_size:
+        raise TooLarge("the archive is too large to be unpacked")
+    file = {"key": version.key, "file_id": UUID(file_id).hex, "etag": version.etag}
+    order = {"bucket_id": bucket_id, "path": _folder(path), "overwrite": overwrite, "size": version.size, "file": file}
+    return started(await jobs.ask(asker.services, caller, origin, "unpack", order, bucket.name))
+
+
+def _folder(path: str | None) -> str:
+    return f"{path.rstrip('/')}/" if path else ""
+
+
+def _announced(request: Request) -> int:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS else 0
+
+
+async def _send_to_job(
+    asker: Asker, caller: Caller, origin: Origin, bucket: Bucket, order: dict[str, Any], request: Request
+) -> AskedJob:
+    """What breaks off leaves nothing: nobody could go on with it."""
+    store = UploadStore(asker, bucket)
+    size = _announced(request) or None
+    body = body_of(asker, request, asker.services.settings.max_unpack_job_size)
+    if size is not None and size > asker.services.settings.max_unpack_job_size:
+        raise TooLarge("the archive is too large to be unpacked")
+    made = await store.create(Described(f"{order['path']}{uuid.uuid4()}"), size, "archive", "")
+    try:
+        sent = (await store.append(made, size, body)).upload
+        order |= {"size": sent.received, "kept": made.upload_id}
+        name = name_of_unpacking(made.id)
+        return await jobs.ask(asker.services, caller, origin, "unpack", order, bucket.name, singleton=name)
+    except EntityTooLarge:
+        await _forget(asker, made.upload_id)
+        raise TooLarge("the archive is too large to be unpacked") from None
+    except BaseException:
+        await _forget(asker, made.upload_id)
+        raise
+
+
+async def _forget(asker: Asker, upload_id: str) -> None:
+    """Where this doesn't succeed, a job does it (jobs/expire_uploads.py)."""
+    with suppress(DatabaseUnavailable):
+        await asker.services.database.write(uploads.abort, upload_id)
 
 
 @asynccontextmanager
@@ -108,36 +202,5 @@ async def _calls(
         async for file in files:
             each = wanted._replace(path=f"{wanted.path}{file.path}")
             call = asker.call("PutObject", bucket, **input_of(each))
-            call.body = _UnpackedBody(file)
+            call.body = UnpackedBody(file)
             yield call
-
-
-class _UnpackedBody:
-    """A Body (operations/call.py). What comes out of the archive is known to be as it says when all of it was read."""
-
-    checksum_algorithm = None
-
-    def __init__(self, file: Unpacked) -> None:
-        self.size, self._left = file.size, file.size
-        self.hashers: dict[str, Hasher] = {}
-        self._file = file
-
-    @property
-    def has_ended(self) -> bool:
-        return self._left == 0
-
-    async def read(self) -> bytes:
-        return await self._read(PIECE) if self._left else b""
-
-    async def read_into(self, room: memoryview, patience: float) -> int:
-        piece = await self._read(min(PIECE, len(room))) if self._left else b""
-        room[: len(piece)] = piece
-        return len(piece)
-
-    async def _read(self, most: int) -> bytes:
-        piece = await in_thread(THREADS, self._file.read, most)
-        self._left -= len(piece)
-        return piece
-
-    def verify(self, md5_hex: str, digests: Mapping[str, bytes]) -> None:
-        """Nobody has announced any."""

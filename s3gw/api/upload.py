@@ -13,15 +13,17 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from s3gw.api.file_calls import Asker, TheAsker
 from s3gw.api.file_models import File, FilesStored, Metadata, Tags, etag_of_file
 from s3gw.api.files import KEY
+from s3gw.api.idempotency import documented
 from s3gw.api.models import Id
 from s3gw.api.route import NO_LIMIT, StreamingRoute
 from s3gw.api.sent_body import FRAMING, as_put, sent_body
+from s3gw.api.upload_once import Sent, SentFile, Stored, read_file, upload_once
 from s3gw.auth.form_body import FormBody
 from s3gw.auth.form_files import FormFiles
 from s3gw.auth.post_policy import SizeRange
@@ -87,7 +89,9 @@ class Wanted(NamedTuple):
 @router.post(
     "/buckets/{bucket_id}/files",
     status_code=201,
+    response_model=File | FilesStored,
     max_body_size=NO_LIMIT,
+    dependencies=[Depends(documented)],
     openapi_extra={"requestBody": _BODIES},
 )
 async def upload_file(
@@ -106,26 +110,76 @@ async def upload_file(
     if_match: Annotated[
         str | None, Header(max_length=1024, description="The ETag of the file to be overwritten; else 412.")
     ] = None,
-) -> File | FilesStored:
+) -> Any:
     """The bytes themselves, or a form with a part `file` behind its fields, of which tags and metadata are JSON. Of a
     form with several `files` all are stored, or none.
     """
-    bucket = await asker.bucket(bucket_id)
     kind = request.headers.get("content-type", "")
+    is_form = kind.partition(";")[0].strip().lower() == _FORM
     given = Wanted(path or "", overwrite, checksum, if_match=if_match)
-    if kind.partition(";")[0].strip().lower() == _FORM:
-        sent, form = await _read_form(asker, request, kind)
-        if isinstance(sent, FormFiles):
-            versions = await _put_several(asker, bucket, sent, form, given)
-            return FilesStored(items=await asker.tell(bucket, bucket_id, versions))
-        body, wanted = _of_form(asker, sent, form, given)
-    else:
+    if not is_form:
         if path is None:
             raise Invalid("a path is needed", faults=(Fault("path", "Field required"),))
-        body, wanted = _raw(asker, request, given._replace(mime_type=_said(kind)))
+        given = given._replace(mime_type=_said(kind))
+
+    async def store() -> Stored:
+        bucket = await asker.bucket(bucket_id)
+        return await (_store_form if is_form else _store_raw)(asker, request, bucket, bucket_id, given)
+
+    async def read() -> Sent:
+        return await (_read_sent_form(asker, request) if is_form else _read_sent(asker, request))
+
+    head = [_FORM if is_form else kind, if_match or "", *([] if is_form else _head_of_raw(request))]
+    route = f"POST {request.scope['route'].path}"
+    stored = await upload_once(asker.services, asker.principal.user_id, request, route, head, store, read)
+    if isinstance(stored, Response):
+        return stored
+    response.headers.update(stored.headers)
+    return stored.answer
+
+
+def _head_of_raw(request: Request) -> list[str]:
+    return [request.headers.get(name, "") for name in ("content-length", "content-md5")]
+
+
+async def _store_raw(asker: Asker, request: Request, bucket: Bucket, bucket_id: str, given: Wanted) -> Stored:
+    body, wanted = _raw(asker, request, given)
+    return await _store(asker, bucket, bucket_id, wanted, body, Sent((), [SentFile(None, None, None)]))
+
+
+async def _store_form(asker: Asker, request: Request, bucket: Bucket, bucket_id: str, given: Wanted) -> Stored:
+    sent, form = await _read_form(asker, request)
+    if isinstance(sent, FormFiles):
+        versions, told = await _put_several(asker, bucket, sent, form, given)
+        files = [file._replace(sha256=version.checksum) for file, version in zip(told, versions, strict=True)]
+        answer = FilesStored(items=await asker.tell(bucket, bucket_id, versions))
+        return Stored(answer, Sent(form.fields, files))
+    body, wanted = _of_form(asker, sent, form, given)
+    said = Sent(form.fields, [SentFile(form.filename, form.file_type, None)])
+    return await _store(asker, bucket, bucket_id, wanted, body, said)
+
+
+async def _store(asker: Asker, bucket: Bucket, bucket_id: str, wanted: Wanted, body: Body, sent: Sent) -> Stored:
     version = await _put(asker, bucket, wanted, body)
-    response.headers["ETag"] = etag_of_file(version)
-    return (await asker.tell(bucket, bucket_id, [version]))[0]
+    sent = sent._replace(files=[sent.files[0]._replace(sha256=version.checksum)])
+    answer = (await asker.tell(bucket, bucket_id, [version]))[0]
+    return Stored(answer, sent, {"ETag": etag_of_file(version)})
+
+
+async def _read_sent(asker: Asker, request: Request) -> Sent:
+    return Sent((), [await read_file(body_of(asker, request, _largest(asker)))])
+
+
+async def _read_sent_form(asker: Asker, request: Request) -> Sent:
+    sent, form = await _read_form(asker, request)
+    if not isinstance(sent, FormFiles):
+        sent.sizes = (SizeRange(0, _largest(asker)),)
+        return Sent(form.fields, [await read_file(sent, form.filename, form.file_type)])
+    files = []
+    while (body := await sent.next()) is not None:
+        body.sizes = (SizeRange(0, _largest(asker)),)
+        files.append(await read_file(body, body.file.filename, body.file.file_type))
+    return Sent(form.fields, files)
 
 
 async def _put(asker: Asker, bucket: Bucket, wanted: Wanted, body: Body) -> Any:
@@ -172,12 +226,12 @@ def _raw(asker: Asker, request: Request, wanted: Wanted) -> tuple[Body, Wanted]:
     return sent_body(request, asker.services.settings, {**kept, **_expected(wanted)}, largest), wanted
 
 
-async def _read_form(asker: Asker, request: Request, kind: str) -> tuple[FormBody | FormFiles, Form]:
+async def _read_form(asker: Asker, request: Request) -> tuple[FormBody | FormFiles, Form]:
     """All that comes before the file."""
     headers = join_headers(request.scope["headers"])
     framing = {name: value for name, value in headers.items() if name in FRAMING}
     sent = sent_body(request, asker.services.settings, framing, _largest(asker) + 2 * MOST_BEFORE_FILE)
-    form = Form(kind, MOST_FILES)
+    form = Form(request.headers["content-type"], MOST_FILES)
     body = FormBody(sent, form)
     await body.read_fields()
     if not form.files:
@@ -198,7 +252,10 @@ def _expect(asker: Asker, body: FormBody, wanted: Wanted) -> None:
 
 async def _put_several(
     asker: Asker, bucket: Bucket, files: FormFiles, form: Form, given: Wanted
-) -> list[ObjectVersion]:
+) -> tuple[list[ObjectVersion], list[SentFile]]:
+    """With what the form says of each."""
+    told: list[SentFile] = []
+
     async def calls() -> AsyncGenerator[Call, None]:
         paths: list[str] = []
         while (body := await files.next()) is not None:
@@ -207,6 +264,7 @@ async def _put_several(
                 raise _fault("path", "stands twice")
             paths.append(wanted.path)
             _expect(asker, body, wanted)
+            told.append(SentFile(body.file.filename, body.file.file_type, None))
             call = asker.call("PutObject", bucket, **input_of(wanted))
             call.body = body
             yield call
@@ -216,7 +274,7 @@ async def _put_several(
 
     if given.if_match is not None or given.checksum is not None:
         raise _fault("checksum" if given.if_match is None else "If-Match", "is of one file")
-    return await put_together(calls(), asker.perform)
+    return await put_together(calls(), asker.perform), told
 
 
 def _values(fields: Sequence[tuple[str, str]], name: str) -> list[str]:

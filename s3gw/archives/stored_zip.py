@@ -36,7 +36,7 @@ class StoredZip:
     """`fetch` reads of it; what it raises arrives where it was read for."""
 
     def __init__(self, size: int, fetch: Fetch) -> None:
-        self._file = _Ranges(size, fetch, asyncio.get_running_loop())
+        self._file = Ranges(size, fetch, asyncio.get_running_loop())
         self._zip: ZipFile | None = None
 
     async def entries(self) -> list[ZipInfo]:
@@ -83,11 +83,13 @@ def require_readable(entry: ZipInfo) -> None:
         raise BadArchive("it is compressed by a method that isn't read here")
 
 
-class _Ranges:
-    """A file as far as zipfile needs one. Used in one thread at a time, beside the event loop."""
+class Ranges:
+    """A file as far as zipfile and tarfile need one. Used in one thread at a time, beside the event loop; `ahead`: how
+    many bytes are read at once at least.
+    """
 
-    def __init__(self, size: int, fetch: Fetch, loop: asyncio.AbstractEventLoop) -> None:
-        self._size, self._fetch, self._loop = size, fetch, loop
+    def __init__(self, size: int, fetch: Fetch, loop: asyncio.AbstractEventLoop, ahead: int = _READ_AT_ONCE) -> None:
+        self._size, self._fetch, self._loop, self._ahead = size, fetch, loop, ahead
         self._position = 0
         self._held, self._held_from = b"", 0
 
@@ -111,7 +113,7 @@ class _Ranges:
             raise BadZipFile("its directory is too large")
         start = self._position - self._held_from
         if not 0 <= start <= len(self._held) - size:
-            length = min(max(size, _READ_AT_ONCE), left)
+            length = min(max(size, self._ahead), left)
             reading = asyncio.run_coroutine_threadsafe(_read(self._fetch, self._position, length), self._loop)
             self._held, self._held_from, start = reading.result() if length else b"", self._position, 0
         self._position += size

@@ -3,11 +3,13 @@
 Whoever sent it may mean harm: how many files it has, how large they are together and how much more than the archive is
 bounded, before anything is made of them where that can be known; their names lead nowhere, links and devices are
 refused, and so is what isn't as the archive says. Any of this is a BadArchive. All is done in the caller's thread.
+What isn't read of a file is passed over, so whoever only counts them reads nothing but what describes them.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import stat
 import struct
@@ -62,7 +64,7 @@ def unpacked(file: IO[bytes], length: int, bounds: Bounds) -> Iterator[Unpacked]
     first = file.read(4)
     file.seek(0)
     kind = _of_zip if first in _ZIP else _of_tar
-    found, names, left = 0, set[str](), min(bounds.size, max(_RATIO_FROM, _MOST_RATIO * length))
+    found, names, left = 0, set[bytes](), min(bounds.size, max(_RATIO_FROM, _MOST_RATIO * length))
     try:
         for each in kind(file, first[:2] == _GZIP, bounds):
             left -= each.size
@@ -70,9 +72,10 @@ def unpacked(file: IO[bytes], length: int, bounds: Bounds) -> Iterator[Unpacked]
                 raise BadArchive("its files are too large together")
             found += 1
             path = _path(each.path)
-            if path in names:
+            name = hashlib.blake2b(path.encode(), digest_size=16).digest()  # in memory: a path may have 4 KiB
+            if name in names:
                 raise BadArchive(f"{_shown(path)} is in it twice")
-            names.add(path)
+            names.add(name)
             yield Unpacked(path, each.size, _guarded(each))
     except _BAD:
         raise BadArchive("it isn't a zip or tar, or is broken") from None
@@ -113,8 +116,28 @@ def _of_zip(file: IO[bytes], is_gzip: bool, bounds: Bounds) -> Iterator[Unpacked
         if sum(entry.file_size for entry in files) > bounds.size:
             raise BadArchive("its files are too large together")
         for entry in files:
-            with archive.open(entry) as opened:
+            with _Entry(archive, entry) as opened:
                 yield Unpacked(entry.filename, entry.file_size, opened.read)
+
+
+class _Entry:
+    """Of a zip, opened when it is first read: what stands before its bytes is somewhere in the middle."""
+
+    def __init__(self, archive: ZipFile, entry: ZipInfo) -> None:
+        self._archive, self._entry = archive, entry
+        self._opened: IO[bytes] | None = None
+
+    def read(self, most: int) -> bytes:
+        if self._opened is None:
+            self._opened = self._archive.open(self._entry)
+        return self._opened.read(most)
+
+    def __enter__(self) -> _Entry:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
 
 
 def _require_apart(entries: list[ZipInfo], end: int) -> None:
@@ -131,6 +154,7 @@ def _of_tar(file: IO[bytes], is_gzip: bool, bounds: Bounds) -> Iterator[Unpacked
     archive = TarFile(fileobj=cast(IO[bytes], source), encoding="utf-8", errors="surrogateescape")
     found = 0
     while (entry := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # of as many as there may be they would take a kilobyte each
         found += 1
         if found > bounds.files:
             raise BadArchive(f"it has more than {bounds.files} files")

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, session, when
-from s3gw.events.names import name_of
+from s3gw.events.names import QUOTA, name_of, whole
+from s3gw.events.records import quota_of
 from s3gw.events.tail import PAUSE, place_of
 from s3gw.metadata import buckets, outbox
 from s3gw.metadata.database import Connection, Database
@@ -71,10 +72,15 @@ def _print(rows: Sequence[ChangeRow], names: dict[int, str], as_json: bool) -> N
 
 
 def _document(row: ChangeRow, event: str, bucket: str) -> dict[str, Any]:
-    told = {"time": when(row.at), "event": f"s3:{event}", "bucket": bucket, "key": row.key, "size": row.size}
+    told = {"time": when(row.at), "event": whole(event), "bucket": bucket, "key": row.key, "size": row.size}
+    if event == QUOTA:
+        return told | {"quota": quota_of(row)}
     return told | {"version_id": row.version_id, "actor_id": row.actor_id, "address": row.address}
 
 
 def _line(told: dict[str, Any]) -> str:
     key = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in told["key"])
+    if "quota" in told:
+        quota = told["quota"]
+        return f"{told['time']}  {told['event']:40}  {quota['threshold']:>10} %  {quota['kind']} {quota['name']}"
     return f"{told['time']}  {told['event']:40}  {told['size']:>12}  {told['bucket']}/{key}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from types import TracebackType
@@ -42,7 +42,9 @@ class StoredBody(NamedTuple):
 
 
 class BodyWriter:
-    """One per process. Memory for uploads is at most `memory` bytes, whatever their number and size."""
+    """One for all that a process serves, or for a job. Memory for uploads is at most `memory` bytes, whatever their
+    number and size. `numbers` are those of the process, where it has several writers: none may be used twice.
+    """
 
     def __init__(
         self,
@@ -54,9 +56,10 @@ class BodyWriter:
         inline_limit: int = INLINE_LIMIT,
         chunk_size: int = CHUNK_SIZE,
         memory: int = MEMORY,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         cores = os.cpu_count() or 1
-        counter = count(1)
+        numbers = count(1) if numbers is None else numbers
         self.inline_limit = inline_limit
         self.buffers = UploadBuffers(memory)
         self._services = UploadServices(
@@ -66,7 +69,7 @@ class BodyWriter:
             self.buffers,
             ThreadPoolExecutor(max(2, cores), "s3gw-hash"),
             ThreadPoolExecutor(max(8, 2 * cores), "s3gw-disk"),
-            lambda: f"{process}-{next(counter):08x}",
+            lambda: f"{process}-{next(numbers):08x}",
             chunk_size,
         )
         self._cleanups: set[asyncio.Task[Any]] = set()

@@ -2,7 +2,7 @@
 
 Source: Amazon S3 User Guide, "Event notification types and destinations". What a configuration may name is the
 enumeration `Event` of the API; some of these never happen here, where nothing is replicated and there is one class of
-storage.
+storage. One name is ours and not AWS's: that so much of a quota is used.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from s3gw.metadata.outbox import ChangeRow
 
 TEST = "TestEvent"
+QUOTA = "s3gw:Quota:Threshold"
+QUOTAS = "s3gw:Quota:*"
 
 _CREATED = {
     "CopyObject": "Copy",
@@ -20,7 +22,7 @@ _CREATED = {
 
 
 def name_of(change: ChangeRow) -> str | None:
-    """Without the `s3:` in front, as records have it; None for what is no event."""
+    """Without the `s3:` in front of AWS's names, as records have it; None for what is no event."""
     match change.kind:
         case "created":
             return f"ObjectCreated:{_CREATED.get(change.operation, 'Put')}"
@@ -32,8 +34,15 @@ def name_of(change: ChangeRow) -> str | None:
             return "ObjectTagging:Delete" if change.operation == "DeleteObjectTagging" else "ObjectTagging:Put"
         case "acl":
             return "ObjectAcl:Put"
+        case "quota":
+            return QUOTA
         case "counted":
             return None
+
+
+def whole(name: str) -> str:
+    """As configurations and streams have it."""
+    return name if name == QUOTA else f"s3:{name}"
 
 
 def is_meant(asked: str, name: str) -> bool:

@@ -9,6 +9,7 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
+from s3gw.events.names import QUOTA
 from s3gw.events.rules import Rule
 from s3gw.metadata.outbox import ChangeRow
 from s3gw.moments import iso_of
@@ -30,6 +31,8 @@ def sequencer_of(change: ChangeRow) -> str:
 
 
 def record_of(change: ChangeRow, event: str, bucket: NamedBucket, rule_id: str) -> dict[str, Any]:
+    if event == QUOTA:
+        return _record_of_quota(change, bucket, rule_id)
     return {
         "eventVersion": _VERSION,
         "eventSource": "aws:s3",
@@ -39,16 +42,40 @@ def record_of(change: ChangeRow, event: str, bucket: NamedBucket, rule_id: str) 
         "userIdentity": {"principalId": change.actor_id or ("Anonymous" if change.address else "s3gw")},
         "requestParameters": {"sourceIPAddress": change.address},
         "responseElements": {"x-amz-request-id": change.request_id, "x-amz-id-2": change.request_id},
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "configurationId": rule_id,
-            "bucket": {
-                "name": bucket.name,
-                "ownerIdentity": {"principalId": bucket.owner_canonical_id},
-                "arn": f"arn:aws:s3:::{bucket.name}",
-            },
-            "object": _object_of(change, event),
+        "s3": _about(bucket, rule_id) | {"object": _object_of(change, event)},
+    }
+
+
+def _about(bucket: NamedBucket, rule_id: str) -> dict[str, Any]:
+    return {
+        "s3SchemaVersion": "1.0",
+        "configurationId": rule_id,
+        "bucket": {
+            "name": bucket.name,
+            "ownerIdentity": {"principalId": bucket.owner_canonical_id},
+            "arn": f"arn:aws:s3:::{bucket.name}",
         },
+    }
+
+
+def quota_of(change: ChangeRow) -> dict[str, Any]:
+    """What is told of a quota: `kind`, `name`, `prefix`, `threshold`, and of bytes and objects what is used and what
+    there may be.
+    """
+    told: dict[str, Any] = json.loads(change.document or "{}")
+    return {name: value for name, value in told.items() if name != "owner_id"}
+
+
+def _record_of_quota(change: ChangeRow, bucket: NamedBucket, rule_id: str) -> dict[str, Any]:
+    """Beside what AWS's records have of the bucket: AWS has no such event."""
+    return {
+        "eventVersion": _VERSION,
+        "eventSource": "s3gw",
+        "awsRegion": bucket.region,
+        "eventTime": iso_of(change.at),
+        "eventName": QUOTA,
+        "s3": _about(bucket, rule_id),
+        "quota": quota_of(change) | {"sequencer": sequencer_of(change)},
     }
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from s3gw.errors import S3Error
 from s3gw.jobs.progress import Progress
 from s3gw.metadata import jobs
-from s3gw.metadata.jobs import LEASE, Job
+from s3gw.metadata.jobs import LEASE, Job, News
 from s3gw.problems import Problem, told_of
 
 if TYPE_CHECKING:
-    from s3gw.metadata.database import Database
+    from s3gw.metadata.database import Connection, Database
 
 _PAUSE = 1.0  # seconds between two looks
 
@@ -45,14 +46,31 @@ class Asked:
         lease was lost. It is written once a second at most, so of what was done after that a kill leaves no note.
         """
         self._progress(progress)
+        await self._keep(self._progress.news)
+
+    async def keep(self, progress: dict[str, Any]) -> None:
+        """As `note`, for a job that notes its steps with `note_in` too: those who renew its lease don't write it again,
+        which could put an older one over a step's.
+        """
+        await self._keep(lambda: self._progress.news_of(progress))
+
+    async def _keep(self, news: Callable[[], News]) -> None:
         if time.monotonic() < self._look_at:
             return
-        is_kept = await self._database.write(jobs.renew, self._job, LEASE, self._progress.news())
+        is_kept = await self._database.write(jobs.renew, self._job, LEASE, news())
         self._look_at = time.monotonic() + _PAUSE
         if not is_kept:
             raise TimeoutError("the lease was lost")
         if await self._database.read(jobs.is_cancelled, self._job):
             raise Cancelled
+
+    def note_in(self, conn: Connection, progress: dict[str, Any]) -> bool:
+        """Within the transaction of a step, so that it is done and noted, or neither. Gives whether the job was
+        cancelled. Raises TimeoutError where the lease was lost.
+        """
+        if not jobs.renew(conn, self._job, LEASE, News(progress)):
+            raise TimeoutError("the lease was lost")
+        return jobs.is_cancelled(conn, self._job)
 
     def line(self, text: str) -> None:
         """Of the job's log, which the user sees."""

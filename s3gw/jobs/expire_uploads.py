@@ -1,5 +1,6 @@
 """Aborts multipart uploads that were begun too long ago, and got no part since (S3GW_UPLOAD_EXPIRY): their clients have
-gone. Those of drop boxes take room from all visitors: they have a day, and end with their link.
+gone. Those of drop boxes take room from all visitors: they have a day, and end with their link. Archives that were sent
+to be unpacked by a job, for which there is none, are left by a process that died: they have an hour.
 
 A clock that is wrong for some minutes must not cost anybody an upload (settled_clock.py). One that was begun while the
 clock was set back lives as long as parts come.
@@ -18,7 +19,7 @@ from s3gw.metadata.database import now
 if TYPE_CHECKING:
     from s3gw.storage import Storage
 
-_DAY = 86_400_000_000  # microseconds
+_DAY, _HOUR = 86_400_000_000, 3_600_000_000  # microseconds
 _BATCH = 100
 _clock = SettledClock()
 
@@ -33,6 +34,7 @@ async def expire_uploads(services: Storage, payload: Any, progress: Callable[[An
     for find in (
         partial(uploads.expired, before=before),
         partial(uploads.expired_of_links, before=of_drops, at=settled),
+        partial(uploads.archives_of_no_job, before=settled - _HOUR),
     ):
         while expired := await database.scan(find, limit=_BATCH):
             for upload_id in expired:

@@ -49,6 +49,9 @@ class Progress:
     def news(self) -> News:
         """To be written now."""
         self._has_news = False
-        passed, done = time.monotonic() - self._since, counts_of(self.told)[0] - self._first
-        rate = done / passed if self.told is not None and passed > 0 else None
-        return News(self.told, rate, list(self._lines) if self._has_lines else None)
+        return self.news_of(self.told)._replace(lines=list(self._lines) if self._has_lines else None)
+
+    def news_of(self, told: Any) -> News:
+        """As if it were told; it isn't remembered."""
+        passed, done = time.monotonic() - self._since, counts_of(told)[0] - self._first
+        return News(told, done / passed if told is not None and passed > 0 else None)

@@ -26,6 +26,7 @@ from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import asked_jobs, jobs, schedules
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job, News
+from s3gw.metrics import counted
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -135,6 +136,17 @@ async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
 
 async def _run(services: Storage, job: Job) -> None:
     """One attempt at one job."""
+    began, outcome = time.monotonic(), "given_back"
+    try:
+        outcome = await _try(services, job)
+    finally:
+        name = job.kind if job.kind in KINDS else "unknown"
+        counted.job_runs.labels(name, outcome).inc()
+        counted.job_seconds.labels(name).observe(time.monotonic() - began)
+
+
+async def _try(services: Storage, job: Job) -> str:
+    """How it ended."""
     kind = KINDS.get(job.kind)
     attempt = _Attempt(services, job, kind)
     try:
@@ -148,17 +160,19 @@ async def _run(services: Storage, job: Job) -> None:
         raise
     except Cancelled:
         await _end(services, _cancelled, job, kind, attempt)
+        return "cancelled"
     except Exception as error:  # whatever a job raises is its own failure, not the runner's
         message = f"{type(error).__name__}: {in_words(error)}"[:_ERROR_LENGTH]
         refusal = refusal_of(error) if job.asked_by is not None else None
         if refusal is not None:
             told = {"news": attempt.progress.news(), "result": attempt.result, "refusal": refusal, "error": message}
             await _end(services, partial(asked_jobs.end, job=job, state=DEAD, **told))
-            return
+            return "refused"
         await _end(services, _failed, job, kind, message, attempt.progress.news())
         _logger.warning("job %s (%s) failed: %s", job.id, job.kind, in_words(error))
-    else:
-        await _end(services, _succeeded, job, kind, attempt)
+        return "failed"
+    await _end(services, _succeeded, job, kind, attempt)
+    return "done"
 
 
 async def _end(services: Storage, fn: Any, *args: Any) -> None:
@@ -249,6 +263,9 @@ def _failed(conn: Connection, job: Job, kind: Kind | None, error: str, news: New
         asked_jobs.end(conn, job, CANCELLED, news=news, error=error)
         return
     if kind is None or (kind.attempts is not None and job.attempts >= kind.attempts):
+        if job.asked_by is not None:
+            asked_jobs.end(conn, job, DEAD, news=news, error=error)
+            return
         jobs.finish(conn, job, DEAD, error=error, news=news)
         return
     jobs.finish(conn, job, QUEUED, again_in=_pause_after(job.attempts), error=error, news=news)

@@ -51,6 +51,12 @@ async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[An
     await delete_bucket(services, payload, progress)
 
 
+async def _unpack(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+    from s3gw.jobs.unpack import unpack
+
+    await unpack(services, payload, progress)
+
+
 async def _measure_storage(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.measure_storage import measure_storage
 
@@ -70,6 +76,7 @@ KINDS: dict[str, Kind] = {
     "warn_of_quotas": Kind(warn_of_quotas, Priority.UPKEEP, every=300),
     "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
+    "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
     "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),

@@ -1,7 +1,7 @@
-"""Tells the owners of buckets, and users, by mail that a quota is used by 80, 95 or 100 %.
+"""Tells the owners of buckets, and users, that a quota is used by 80, 95 or 100 %: by mail, and by an event.
 
 Each level is told once, until less than 5 % below it were used. What couldn't be handed over to the mail server is told
-at the next run; a process that dies between the two tells it twice.
+at the next run, and by mail twice by a process that dies between the two; the event doesn't wait for that.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ async def warn_of_quotas(services: Storage, payload: Any, progress: Callable[[An
         after = ""
         while found := await database.scan(quota_warnings.near, kind, after, _BATCH):
             for quota in found:
-                if quota.level == quota.told:
+                event_level, level = quota.level_after(quota.event_level), quota.level_after(quota.told)
+                if event_level != quota.event_level:
+                    await database.write(quota_warnings.tell, quota, event_level)
+                if level == quota.told:
                     continue
-                if quota.level > quota.told and not await _tell(services, quota):
+                if level > quota.told and not await _tell(services, quota):
                     continue
-                await database.write(quota_warnings.note, kind, quota.id, quota.level)
+                await database.write(quota_warnings.note, quota, level)
                 told += 1
                 progress({"told": told})
             after = found[-1].id

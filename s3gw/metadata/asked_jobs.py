@@ -1,7 +1,8 @@
 """SQL of jobs that users ask for (jobs.py has the queue): who asked, what he is told, and cancelling.
 
 A job that is cancelled while it runs is told so, and ends at its next step; one that waits ends at once. What a job is
-refused is told to its user; what else went wrong is told to whoever looks after the server alone (`error`).
+refused is told to its user; what else went wrong is told to whoever looks after the server alone (`error`). An upload
+that was made for a job (`kept` in its payload) is gone when the job has ended, however it did.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, bindparam, case, delete, func, null, select, text, update
 
-from s3gw.metadata import audit, jobs
+from s3gw.metadata import audit, jobs, uploads
 from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, now
@@ -154,7 +155,7 @@ def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
     """At once where it waits; while it runs, at its next step. Again it changes nothing. Raises NotFound, and Conflict
     where it has ended otherwise, or can't be cancelled: of the server's work only what lasts can.
     """
-    row = conn.execute(select(*_columns).where(_is_called(job_id)).with_for_update()).one_or_none()
+    row = conn.execute(select(*_columns, table.c.payload).where(_is_called(job_id)).with_for_update()).one_or_none()
     if row is None:
         raise NotFound("there is no such job")
     if row.state in (DONE, DEAD):
@@ -167,6 +168,8 @@ def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
         raise Conflict("this is periodic work of the server that waits for its time: it has nothing to cancel")
     values = {"is_cancelled": 1, "updated_at": now(conn)} | ({"state": CANCELLED} if row.state == QUEUED else {})
     conn.execute(update(table).where(table.c.id == row.id).values(values))
+    if row.state == QUEUED and row.asked_by is not None:
+        _free(conn, row.payload)
     told = {"kind": row.kind, "asked_by": row.asked_by}
     audit.record(conn, actor, "job.cancel", "job", row.uuid or str(row.id), told, None)
     return find(conn, job_id)
@@ -190,6 +193,13 @@ def end(
         told = {"result": result, "refusal": refusal}
         values = {name: None if value is None else json.dumps(value) for name, value in told.items()}
         conn.execute(update(table).where(table.c.id == job.id).values(values))
+        _free(conn, job.payload)
+
+
+def _free(conn: Connection, payload: str) -> None:
+    kept = (json.loads(payload) or {}).get("kept")
+    if kept is not None:
+        uploads.abort(conn, kept)
 
 
 def asker_of(conn: Connection, user_id: str) -> SessionUser | None:

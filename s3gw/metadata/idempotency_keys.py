@@ -33,10 +33,11 @@ class Scope(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What was answered. `answer` is JSON."""
+    """What was answered. `answer` is JSON; `body` is the digest of one that wasn't known when the create began."""
 
     status: int
     answer: str
+    body: bytes = b""
 
 
 class Begun(NamedTuple):
@@ -44,29 +45,45 @@ class Begun(NamedTuple):
 
     scope: Scope
     at: int
+    request: bytes
 
 
 def begin(conn: Connection, scope: Scope, request: bytes) -> Begun | Done:
-    """`request` is the digest that tells it from another request. Raises IdempotencyMismatch, and Conflict while it is
-    being done.
+    """`request` is the digest that tells it from another request, as far as it is known before its body came. Raises
+    IdempotencyMismatch, and Conflict while it is being done.
     """
     at = now(conn)
     row = conn.execute(select(table).where(_is(scope))).one_or_none()
     if row is not None and row.created_at > at - (_LONGEST_RUN if row.status is None else KEPT):
-        if bytes(row.request) != request:
+        stored = bytes(row.request)
+        if stored[: len(request)] != request:
             raise IdempotencyMismatch("this Idempotency-Key was used for another request")
         if row.status is None:
             raise Conflict("the request with this Idempotency-Key is still being done", retry_after=1)
-        return Done(row.status, row.answer)
+        return Done(row.status, row.answer, stored[len(request) :])
     conn.execute(delete(table).where(_is(scope)))
     conn.execute(insert(table).values(**scope._asdict(), request=request, created_at=at))
-    return Begun(scope, at)
+    return Begun(scope, at, request)
+
+
+def renew(conn: Connection, begun: Begun) -> Begun:
+    """It is still being done, by the caller."""
+    at = now(conn)
+    renewed = conn.execute(update(table).where(_mine(begun)).values(created_at=at)).rowcount
+    return begun._replace(at=at) if renewed else begun
 
 
 def end(conn: Connection, begun: Begun, done: Done | None) -> None:
     """None: nothing was done, and a repeat may, with another body too."""
-    mine = _is(begun.scope) & (table.c.created_at == begun.at) & table.c.status.is_(None)
-    conn.execute(delete(table).where(mine) if done is None else update(table).where(mine).values(done._asdict()))
+    if done is None:
+        conn.execute(delete(table).where(_mine(begun)))
+        return
+    values = {"status": done.status, "answer": done.answer, "request": begun.request + done.body}
+    conn.execute(update(table).where(_mine(begun)).values(values))
+
+
+def _mine(begun: Begun) -> ColumnElement[bool]:
+    return _is(begun.scope) & (table.c.created_at == begun.at) & table.c.status.is_(None)
 
 
 def _is(scope: Scope) -> ColumnElement[bool]:

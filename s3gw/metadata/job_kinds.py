@@ -29,6 +29,7 @@ PRIORITIES: dict[str, Priority] = {
     "warn_of_quotas": Priority.UPKEEP,
     "batch": Priority.ASKED,
     "delete_bucket": Priority.ASKED,
+    "unpack": Priority.ASKED,
     "measure_storage": Priority.ASKED,
     "scrub": Priority.HEAVY,
     "forget_client_tokens": Priority.UPKEEP,

@@ -7,6 +7,7 @@ read those without being readers: nothing waits for them, so they look whether w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -22,7 +23,7 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import change_readers, changes
 from s3gw.metadata.usage import NOTHING, Usage
 
-Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted"]
+Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted", "quota"]
 
 
 class ChangedObject(NamedTuple):
@@ -107,6 +108,20 @@ def write(
         )
 
 
+def tell_of_quota(conn: Connection, bucket_id: int, prefix: str, document: dict[str, Any]) -> None:
+    """Note how much of a quota is used; of a user's `bucket_id` is 0."""
+    about, nobody = ChangedObject("quota", prefix), {"actor_id": "", "address": "", "request_id": ""}
+    values = {
+        "at": now(conn),
+        "bucket_id": bucket_id,
+        "operation": "",
+        **nobody,
+        **about._asdict(),
+        **NOTHING.as_more(),
+    }
+    conn.execute(insert(changes).values(transaction=_Transaction(), document=json.dumps(document), **values))
+
+
 class ChangeRow(NamedTuple):
     """A row of the outbox, as readers get it."""
 
@@ -131,6 +146,7 @@ class ChangeRow(NamedTuple):
     more_markers: int
     more_trash_bytes: int
     more_trashed: int
+    document: str | None = None
 
     @property
     def more(self) -> Usage:

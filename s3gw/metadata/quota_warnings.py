@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
+from s3gw.metadata import outbox
 from s3gw.metadata.database import Connection
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import buckets, prefix_quotas, quota_warnings, usage, users
@@ -37,7 +38,8 @@ _all_objects = usage.c.versions + usage.c.trashed
 
 
 class Near(NamedTuple):
-    """A quota that is used by 80 % or more, or was when something was told of it (`told`: the level, or 0).
+    """A quota that is used by 80 % or more, or was when something was told of it (`told`: the level by mail, or 0;
+    `event_level`: that of an event).
 
     `id` tells it apart from others of its kind, `name` is what people call it; `email` is its owner's, if confirmed.
     """
@@ -46,11 +48,13 @@ class Near(NamedTuple):
     id: str
     name: str
     email: str | None
+    owner_id: str
     max_bytes: int | None
     max_objects: int | None
     used_bytes: int
     used_objects: int
     told: int
+    event_level: int
 
     @property
     def percent(self) -> int:
@@ -58,12 +62,11 @@ class Near(NamedTuple):
         of_each = ((self.used_bytes, self.max_bytes), (self.used_objects, self.max_objects))
         return max((used * 100 // most for used, most in of_each if most), default=0)
 
-    @property
-    def level(self) -> int:
+    def level_after(self, told: int) -> int:
         """That it has reached, or keeps."""
         percent = self.percent
-        if percent < self.told <= percent + _FALLS:
-            return self.told
+        if percent < told <= percent + _FALLS:
+            return told
         return max((level for level in LEVELS if percent >= level), default=0)
 
 
@@ -113,13 +116,14 @@ def _near(kind: Kind, quotas: Select[Any]) -> Select[Any]:
     of, owners = quotas.subquery("quotas"), users.alias("owners")
     told = and_(quota_warnings.c.kind == kind, quota_warnings.c.ref == of.c.id)
     is_near = or_(
-        quota_warnings.c.level > 0,
+        quota_warnings.c.kind.is_not(None),
         *(and_(most > 0, used * 100 >= most * LEVELS[0]) for most, used in _limits(of)),
     )
     email = case((owners.c.email_verified_at.is_not(None), owners.c.email))
-    columns = (literal(kind), of.c.id, of.c.name, email, of.c.max_bytes, of.c.max_objects)
+    columns = (literal(kind), of.c.id, of.c.name, email, of.c.owner_id, of.c.max_bytes, of.c.max_objects)
+    levels = (func.coalesce(quota_warnings.c[name], 0) for name in ("level", "event_level"))
     return (
-        select(*columns, of.c.used_bytes, of.c.used_objects, func.coalesce(quota_warnings.c.level, 0))
+        select(*columns, of.c.used_bytes, of.c.used_objects, *levels)
         .select_from(of.join(owners, owners.c.id == of.c.owner_id).outerjoin(quota_warnings, told))
         .where(is_near, of.c.id > bindparam("after"))
         .order_by(of.c.id)
@@ -145,13 +149,38 @@ def near(conn: Connection, kind: Kind, after: str, limit: int) -> list[Near]:
     return [one._replace(used_bytes=int(one.used_bytes), used_objects=int(one.used_objects)) for one in found]
 
 
-def note(conn: Connection, kind: Kind, id_: str, level: int) -> None:
-    """What was told of it; 0: it isn't near its end any more."""
-    if not level:
-        conn.execute(delete(quota_warnings).where(quota_warnings.c.kind == kind, quota_warnings.c.ref == id_))
+def note(conn: Connection, quota: Near, level: int) -> None:
+    """What was told of it by mail; 0: it isn't near its end any more."""
+    _put(conn, quota, {"level": level})
+
+
+def tell(conn: Connection, quota: Near, level: int) -> None:
+    """By an event, where it is more than the last one told. That and the note of it are one transaction."""
+    _put(conn, quota, {"event_level": level})
+    if level <= quota.event_level:
         return
-    put = insert_on_conflict(quota_warnings).values(kind=kind, ref=id_, level=level)
-    conn.execute(put.on_conflict_do_update(index_elements=["kind", "ref"], set_={"level": level}))
+    bucket, _, prefix = quota.id.partition("/")
+    document = {
+        "kind": quota.kind,
+        "name": quota.name,
+        "prefix": prefix if quota.kind == "prefix" else None,
+        "owner_id": quota.owner_id,
+        "threshold": level,
+        "used_bytes": quota.used_bytes,
+        "max_bytes": quota.max_bytes,
+        "used_objects": quota.used_objects,
+        "max_objects": quota.max_objects,
+    }
+    outbox.tell_of_quota(conn, 0 if quota.kind == "user" else int(bucket), prefix, document)
+
+
+def _put(conn: Connection, quota: Near, levels: dict[str, int]) -> None:
+    this = (quota_warnings.c.kind == quota.kind, quota_warnings.c.ref == quota.id)
+    values = {"level": 0, "event_level": 0, **levels}
+    put = insert_on_conflict(quota_warnings).values(kind=quota.kind, ref=quota.id, **values)
+    conn.execute(put.on_conflict_do_update(index_elements=["kind", "ref"], set_=levels))
+    nothing = (quota_warnings.c.level == 0, quota_warnings.c.event_level == 0)
+    conn.execute(delete(quota_warnings).where(*this, *nothing))
 
 
 def forget_gone(conn: Connection) -> None:

@@ -33,7 +33,8 @@ _JOINED = 64 * 1024 * 1024  # bytes up to which pieces are joined
 
 
 class Resumable(NamedTuple):
-    """`size` is None until it is known; `kind`: whole, partial (to be joined with others) or final (joined of them)."""
+    """`size` is None until it is known; `kind`: whole, partial (to be joined with others), final (joined of them)
+    or archive (that a job unpacks)."""
 
     id: str
     upload_id: str

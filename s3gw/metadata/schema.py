@@ -246,7 +246,7 @@ resumable_uploads = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("size", BigInteger),  # NULL: not said yet
     Column("received", BigInteger, nullable=False),  # bytes that are stored
-    Column("kind", Text, nullable=False),  # whole | partial | final
+    Column("kind", Text, nullable=False),  # whole | partial | final | archive (of a job)
     Column("overwrites", SmallInteger, nullable=False),
     Column("described", Text, nullable=False),  # as it was sent, to be told again
     Column("ended_at", BigInteger, index=True),  # it is an object since

@@ -51,11 +51,13 @@ quota_warnings = Table(
     metadata,
     Column("kind", Text, primary_key=True),  # bucket | prefix | user
     Column("ref", BytewiseText, primary_key=True),
-    Column("level", SmallInteger, nullable=False),  # percent
+    Column("level", SmallInteger, nullable=False),  # percent, by mail
+    Column("event_level", SmallInteger, nullable=False, server_default="0"),  # by an event
 )
 
 # The outbox: what became of objects, in order (metadata/outbox.py). `transaction` is PostgreSQL's number of it, 0 on
-# SQLite. Rows of the kind `counted` are about parts, and carry numbers only.
+# SQLite. Rows of the kind `counted` are about parts, and carry numbers only; those of the kind `quota` are about no
+# object: `document` has what they tell, `key` the prefix, and `bucket_id` is 0 where it is a user's.
 changes = Table(
     "changes",
     metadata,
@@ -63,7 +65,7 @@ changes = Table(
     Column("transaction", BigInteger, nullable=False, server_default="0"),
     Column("at", BigInteger, nullable=False),
     Column("bucket_id", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),  # created | removed | hidden | tagged | acl | counted
+    Column("kind", Text, nullable=False),  # created | removed | hidden | tagged | acl | counted | quota
     Column("operation", Text, nullable=False),  # AWS's name of what did it, or a job's kind
     Column("key", BytewiseText, nullable=False),
     Column("version_id", Text, nullable=False),
@@ -81,6 +83,7 @@ changes = Table(
     Column("more_markers", BigInteger, nullable=False),
     Column("more_trash_bytes", BigInteger, nullable=False),
     Column("more_trashed", BigInteger, nullable=False),
+    Column("document", Text),  # JSON
     Index("ix_changes_transaction_id", "transaction", "id").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
 )

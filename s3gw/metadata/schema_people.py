@@ -139,7 +139,7 @@ idempotency_keys = Table(
     Column("user_id", Text, primary_key=True),
     Column("route", Text, primary_key=True),
     Column("key", BytewiseText, primary_key=True),
-    Column("request", LargeBinary, nullable=False),  # SHA-256 of the body
+    Column("request", LargeBinary, nullable=False),  # its digest, and of an upload that of its body behind
     Column("status", Integer),  # NULL: it is being done
     Column("answer", Text),  # JSON
     Column("created_at", BigInteger, nullable=False, index=True),

@@ -27,6 +27,7 @@ Kind = Literal["file", "folder", "drop"]
 MOST_OF_USER = 1000  # that one user has at a time, revoked ones aside
 MOST_UNFINISHED = 500  # uploads of a drop box
 UNFINISHED_FOR = 86_400_000_000  # microseconds that one is kept to which nothing comes
+IDLE_FROM = 3_600_000_000  # after which it gives way where a drop box has no room for others
 _HOUR = 3_600_000_000  # microseconds in which a visitor's downloads are one
 _accounts = users.alias("accounts")
 
@@ -96,6 +97,10 @@ class Unfinished(NamedTuple):
 
     uploads: int
     bytes: int
+
+
+class BoxFull(TooLarge):
+    """A drop box, of files and of what there is of unfinished uploads."""
 
 
 class Page(NamedTuple):
@@ -287,7 +292,7 @@ def count_download(conn: Connection, actor: Actor, link_id: str, visitor: bytes,
 
 def count_upload(conn: Connection, actor: Actor, link_id: str, key: str, size: int) -> None:
     """In the transaction that puts the file, when what there was of it as an upload is gone. Raises NotFound where the
-    drop box ended meanwhile or took its last file, and TooLarge where it has no room.
+    drop box ended meanwhile or took its last file, and BoxFull where it has no room.
     """
     link = require_room(conn, link_id, size)
     if link.max_uploads is not None and link.uploads >= link.max_uploads:
@@ -299,13 +304,13 @@ def count_upload(conn: Connection, actor: Actor, link_id: str, key: str, size: i
 
 def require_room(conn: Connection, link_id: str, more: int) -> ShareLink:
     """Of a drop box, locked: for so many bytes beside its files and what there is of unfinished ones, which are bounded
-    in number. Raises NotFound where it ended meanwhile, and TooLarge.
+    in number. Raises NotFound where it ended meanwhile, and BoxFull.
     """
     link = _still_live(conn, link_id)
     if link is None:
         raise NotFound("the link isn't good any more")
     if link.max_bytes is not None and link.uploaded_bytes + unfinished_of(conn, link_id).bytes + more > link.max_bytes:
-        raise TooLarge("there isn't so much room in the drop box")
+        raise BoxFull("there isn't so much room in the drop box")
     return link
 
 

@@ -37,6 +37,14 @@ CHECKPOINT_SECONDS = 5.0
 TRUNCATE_BYTES = 64 << 20
 
 
+_watchers: list[Callable[[int], None]] = []  # told of the writes of each group; filled before any is written
+
+
+def watch(watcher: Callable[[int], None]) -> None:
+    """Have somebody told how many writes each group has, by the writer's thread."""
+    _watchers.append(watcher)
+
+
 class Write(NamedTuple):
     future: asyncio.Future[Any]
     fn: Callable[..., Any]
@@ -168,6 +176,8 @@ class Writer:
         self.lost = None
         self._alone = max(0, self._alone - len(begun))
         self._since_checkpoint += len(group)
+        for watcher in _watchers:
+            watcher(len(group))
         _deliver(group)
 
     def _lose(self, begun: list[Write], error: BaseException) -> None:

@@ -11,15 +11,16 @@ import re
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import bindparam, delete, exists, insert, literal, or_, select, text, update
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import audited_removals, buckets, contents, deleted_buckets, outbox, trash
 from s3gw.metadata.change import Change
-from s3gw.metadata.database import Connection
+from s3gw.metadata.database import Connection, now
 from s3gw.metadata.outbox import ChangedObject
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import links, parts, resumable_uploads, uploads
+from s3gw.metadata.schema import jobs, links, parts, resumable_uploads, uploads
+from s3gw.metadata.share_links import IDLE_FROM
 from s3gw.metadata.usage import Usage
 
 _UPLOAD_ID = re.compile("[0-9a-f]{64}")
@@ -108,6 +109,31 @@ _expired = Prepared(
         ~exists().where(parts.c.upload_id == uploads.c.upload_id, parts.c.last_modified >= bindparam("before")),
     )
     .order_by(uploads.c.initiated_at)
+    .limit(bindparam("batch"))
+)
+_idle_of_link = Prepared(
+    select(resumable_uploads.c.upload_id)
+    .join_from(resumable_uploads, uploads, uploads.c.upload_id == resumable_uploads.c.upload_id)
+    .where(
+        resumable_uploads.c.link_id == bindparam("link_id"),
+        resumable_uploads.c.link_id.is_not(None),
+        resumable_uploads.c.ended_at.is_(None),
+        resumable_uploads.c.changed_at < bindparam("before"),
+    )
+    .order_by(resumable_uploads.c.changed_at)
+    .limit(bindparam("batch"))
+    .with_for_update(skip_locked=True)
+)
+_of_no_job = Prepared(
+    select(resumable_uploads.c.upload_id)
+    .where(
+        resumable_uploads.c.kind == "archive",
+        resumable_uploads.c.changed_at < bindparam("before"),
+        ~exists().where(
+            text("state IN ('queued', 'running') AND singleton IS NOT NULL"),
+            jobs.c.singleton == literal("unpack/").concat(resumable_uploads.c.id),
+        ),
+    )
     .limit(bindparam("batch"))
 )
 _of_ended_links = Prepared(
@@ -252,6 +278,27 @@ def expired(conn: Connection, before: int, limit: int) -> list[str]:
 def expired_of_links(conn: Connection, before: int, at: int, limit: int) -> list[str]:
     """At drop boxes: those to which nothing came since a time, and those of links that have ended by `at`."""
     return _of_ended_links.values(conn, before=before, at=at, batch=limit)
+
+
+def drop_idle(conn: Connection, link_id: str, limit: int) -> int:
+    """Of a drop box, at most so many uploads to which nothing came for an hour, the oldest first; how many. One that
+    somebody goes on with right now is passed over.
+    """
+    idle = now(conn) - IDLE_FROM
+    found = _idle_of_link.values(conn, link_id=link_id, before=idle, batch=limit)
+    for upload_id in found:
+        abort(conn, upload_id)
+    return len(found)
+
+
+def archives_of_no_job(conn: Connection, before: int, limit: int) -> list[str]:
+    """Sent to be unpacked by a job that nobody asked for in the end; nothing came to them since that time."""
+    return _of_no_job.values(conn, before=before, batch=limit)
+
+
+def name_of_unpacking(id: str) -> str:
+    """The singleton name of the job that unpacks the upload."""
+    return f"unpack/{id}"
 
 
 def abort(conn: Connection, upload_id: str) -> int:

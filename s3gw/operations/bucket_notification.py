@@ -42,7 +42,7 @@ IntelligentTiering ReducedRedundancyLostObject Replication:* Replication:Operati
 Replication:OperationNotTracked Replication:OperationMissedThreshold Replication:OperationReplicatedAfterThreshold
 ObjectAnnotation:* ObjectAnnotation:Put ObjectAnnotation:Delete ObjectRetention:Put
 """
-EVENTS = frozenset(f"s3:{name}" for name in _EVENTS.split())
+EVENTS = frozenset((*(f"s3:{name}" for name in _EVENTS.split()), names.QUOTA, names.QUOTAS))
 
 
 async def put_bucket_notification_configuration(

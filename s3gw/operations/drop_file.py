@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from s3gw.errors import PreconditionFailed
-from s3gw.metadata import objects, share_links
+from s3gw.metadata import objects, share_links, uploads
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, Precondition, Stored
+from s3gw.metadata.share_links import BoxFull
 from s3gw.operations.call import Call, Input, Output
 from s3gw.operations.files import tell_type
 from s3gw.operations.perform import perform
@@ -23,6 +24,7 @@ from s3gw.operations.table import OPERATIONS, Row
 _NUMBERED, _RANDOM = 10, 3  # names that are tried: "a (2).txt" and so on, then some that nobody guesses
 T = TypeVar("T")
 SUFFIX = 12  # bytes: " (xxxxxxxx)"
+_STEP = 20  # uploads that give way in one transaction
 
 
 class Drop(NamedTuple):
@@ -51,9 +53,22 @@ async def _commit(
 
     async def put(call: Call, key: str) -> Stored:
         named = new._replace(key=key)
-        return await call.change([call.key_lock(key)], _put_counted, named, place, precondition, drop)
+        locks = [call.key_lock(key)]
+        return await with_room(call, drop, lambda: call.change(locks, _put_counted, named, place, precondition, drop))
 
     return await under_free_name(call, OPERATIONS["PutObject"], new.key, put)
+
+
+async def with_room(call: Call, drop: Drop, write: Callable[[], Awaitable[T]]) -> T:
+    """What a transaction gives; where the drop box has no room for it, uploads give way to which nothing came for an
+    hour. So nobody keeps others out for a day by what he never ends. Raises BoxFull where that isn't enough.
+    """
+    while True:
+        try:
+            return await write()
+        except BoxFull:
+            if not await call.services.database.write(uploads.drop_idle, drop.link_id, _STEP):
+                raise
 
 
 async def under_free_name(call: Call, row: Row, key: str, put: Callable[[Call, str], Awaitable[T]]) -> T:

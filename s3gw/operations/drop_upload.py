@@ -18,7 +18,7 @@ from s3gw.metadata.resumable_uploads import Piece, Resumable, Whole
 from s3gw.metadata.uploads import Upload
 from s3gw.operations import resumable
 from s3gw.operations.call import Call, Output
-from s3gw.operations.drop_file import Drop, under_free_name
+from s3gw.operations.drop_file import Drop, under_free_name, with_room
 from s3gw.operations.resumable import APPEND, CREATE, FINISH, Steps, condition_of
 from s3gw.operations.table import Row
 
@@ -45,7 +45,8 @@ def rows_of(drop: Drop) -> DropRows:
 
 
 async def _begin(call: Call, upload: Upload, made: Resumable, drop: Drop) -> None:
-    await call.change([call.key_lock(upload.key)], _begin_counted, upload, made, drop)
+    locks = [call.key_lock(upload.key)]
+    await with_room(call, drop, lambda: call.change(locks, _begin_counted, upload, made, drop))
 
 
 def _begin_counted(change: Change, upload: Upload, made: Resumable, drop: Drop) -> None:
@@ -54,7 +55,8 @@ def _begin_counted(change: Change, upload: Upload, made: Resumable, drop: Drop) 
 
 
 async def _keep(call: Call, found: Resumable, piece: Piece, drop: Drop) -> Resumable:
-    return await call.change([PartLock(found.upload_id, 0)], _keep_counted, found, piece, drop)
+    locks = [PartLock(found.upload_id, 0)]
+    return await with_room(call, drop, lambda: call.change(locks, _keep_counted, found, piece, drop))
 
 
 def _keep_counted(change: Change, found: Resumable, piece: Piece, drop: Drop) -> Resumable:
@@ -68,7 +70,10 @@ async def _finish(call: Call, found: Resumable, piece: Piece, whole: Whole, drop
 
     async def put(call: Call, key: str) -> Ended:
         named = whole._replace(about=whole.about._replace(key=key))
-        return await call.change([call.key_lock(key)], _finish_counted, found, piece, named, condition, drop)
+        locks = [call.key_lock(key)]
+        return await with_room(
+            call, drop, lambda: call.change(locks, _finish_counted, found, piece, named, condition, drop)
+        )
 
     return await under_free_name(call, FINISH, found.key, put)
 

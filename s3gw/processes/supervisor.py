@@ -20,6 +20,7 @@ from typing import Any
 
 from s3gw.disks.faults import in_words
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
+from s3gw.metrics import folder as metrics_folder
 from s3gw.processes import listeners, messages
 from s3gw.processes.connection_dispatcher import ConnectionDispatcher
 from s3gw.processes.lock import DataFolderInUse, lock_data_folder
@@ -74,6 +75,7 @@ class Supervisor:
             raise
         scheme = "https" if settings["tls_cert"] else "http"
         settings["share_url"] = settings["share_url"] or listeners.url_of(self._listeners[messages.SHARE], scheme)
+        self._metrics = metrics_folder.make()
         document = json.dumps(settings).encode()
         inherited = (self._lock,)
         self._preparation = Process.start("s3gw.processes.first_start", document, inherited)
@@ -88,6 +90,8 @@ class Supervisor:
             return self._loop()
         finally:
             self._kill_all()
+            if self._metrics is not None:
+                metrics_folder.remove(self._metrics)
 
     def _slots(self) -> list[Slot]:
         return [*self._workers, self._jobs]
@@ -210,6 +214,8 @@ class Supervisor:
         self._dispatcher.take_back(process.link)
         with contextlib.suppress(KeyError):
             self._selector.unregister(process.control)
+        if self._metrics is not None:
+            metrics_folder.forget(self._metrics, process.pid)
         delay = slot.mark_dead(now)
         self._report.log(
             "error",

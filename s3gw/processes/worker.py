@@ -20,6 +20,8 @@ from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
 from s3gw.http.connection import Connection, Connections
 from s3gw.http.refusals import in_json, in_text
+from s3gw.metadata import sqlite_writer
+from s3gw.metrics import counted
 from s3gw.processes import child, messages
 from s3gw.processes.certificate import Certificate
 
@@ -47,6 +49,8 @@ class Worker:
         if settings.tls_cert is not None and settings.tls_key is not None:
             tells = child.is_first_worker(settings)
             self._certificate = Certificate(settings.tls_cert, settings.tls_key, tells=tells)
+        names = {messages.S3: "s3", messages.ADMIN: "admin", messages.SHARE: "share"}
+        self._counts = {name: counted.connections.labels(names[name]).set for name in self._listeners}
         self._starting: set[asyncio.Task[None]] = set()
         self._notices = bytearray()
         self._draining = asyncio.Event()
@@ -65,8 +69,9 @@ class Worker:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for listener in self._listeners.values():
+        for name, listener in self._listeners.items():
             listener.tick(now)
+            self._counts[name](len(listener.connections))
         if self._certificate is not None:
             self._certificate.refresh()
 
@@ -159,6 +164,8 @@ async def run(settings: Settings, control: socket.socket) -> None:
 def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log, settings.log)
     telemetry.begin(settings)
+    counted.begin()
+    sqlite_writer.watch(counted.commits.observe)
     # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)

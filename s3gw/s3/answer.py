@@ -33,6 +33,7 @@ class Answer:
         "bytes_received",
         "bytes_sent",
         "cors_headers",
+        "door",
         "error_code",
         "is_started",
         "operation",
@@ -48,6 +49,7 @@ class Answer:
 
     def __init__(self, scope: Mapping[str, Any], send: Send) -> None:
         self.scope = scope
+        self.door = "s3"
         self.started_at = time.perf_counter()
         self.request_id = f"{random.getrandbits(64):016X}"
         self.request: Request | None = None

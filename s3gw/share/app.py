@@ -50,7 +50,7 @@ def build_share_app(services: Services) -> ASGIApp:
     app.state.services = services
     limit = services.settings.api_rate_limit
     inner: ASGIApp = app if limit == "off" else RateLimit(app, limit)
-    return HiddenToken(Door(SaysTus(inner), services.settings))
+    return HiddenToken(Door(SaysTus(inner), services.settings, "share"))
 
 
 async def page(request: Request) -> Response:

@@ -19,7 +19,7 @@ from s3gw.auth.post_policy import SizeRange
 from s3gw.errors import AccessDenied, Refusal, S3Error
 from s3gw.operations.call import Input
 from s3gw.operations.drop_file import Drop, put_dropped
-from s3gw.problems import NotFound, Problem, told_of
+from s3gw.problems import NotFound, Problem, TooLarge, told_of
 from s3gw.share import pages
 from s3gw.share.drop_name import dropped_type, key_of, name_of
 from s3gw.share.drop_uploads import largest_of
@@ -28,6 +28,7 @@ from s3gw.wire.form import MOST_BEFORE_FILE, Form
 from s3gw.wire.request import join_headers
 
 MOST_FILES = 100  # of one form
+_ANY = 1 << 30  # files that come in one piece are counted here, so that the first 100 are stored whatever comes
 
 
 class _Sent(NamedTuple):
@@ -43,7 +44,9 @@ async def drop_page(request: Request, visit: Visit) -> Response:
 
 
 async def upload(request: Request) -> Response:
-    """Each file is put by itself. Where one is refused, those before it have arrived, and the page says so."""
+    """Each file is put by itself. Where one is refused, or one too many, those before it have arrived and none behind
+    it. The page says which.
+    """
     visit = await visit_of(request)
     kind = request.headers.get("content-type", "")
     if visit.link.kind != "drop":
@@ -51,16 +54,21 @@ async def upload(request: Request) -> Response:
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         return pages.refusal(request, 415)
     received: list[str] = []
+    refused = ""
     try:
         async for sent in _files_of(request, visit, kind):
             if not sent.filename:  # none was chosen
                 return pages.refusal(request, 400)
+            refused = name_of(sent.filename)
+            if len(received) == MOST_FILES:
+                raise TooLarge("the form has too many files")
             received.append(await _put(visit, sent))
+            refused = ""
     except (Gone, Refusal) as error:
         if not received:
             raise
         status, request.state.error_code = _told(error)
-        return _shown(request, visit, received, status)
+        return _shown(request, visit, received, status, refused)
     return _shown(request, visit, received) if received else pages.refusal(request, 400)
 
 
@@ -68,7 +76,7 @@ async def _files_of(request: Request, visit: Visit, kind: str) -> AsyncGenerator
     largest, settings = _largest(visit), visit.services.settings
     headers = join_headers(request.scope["headers"])
     framing = {name: value for name, value in headers.items() if name in FRAMING}
-    form = Form(kind, MOST_FILES)
+    form = Form(kind, _ANY)
     sent = sent_body(request, settings, framing, largest + 2 * MOST_BEFORE_FILE)
     body = FormBody(sent, form)
     await body.read_fields()
@@ -103,10 +111,17 @@ def _told(error: Gone | Refusal) -> tuple[int, str]:
     return told_of(error) if isinstance(error, S3Error) else (404, NotFound.error_code)
 
 
-def _shown(request: Request, visit: Visit, received: list[str], status: int = 200) -> Response:
-    wrong = "" if status == 200 else pages.message_of(status)
+def _shown(request: Request, visit: Visit, received: list[str], status: int = 200, refused: str = "") -> Response:
+    """`refused`: the name of the first file that has not arrived, if it has come so far."""
+    wrong = "" if status == 200 else _reason_of(status, len(received))
     sizes = {"most": largest_of(visit), "most_of_form": _largest(visit), "most_files": MOST_FILES}
-    return pages.with_script(request, "drop.html", status, received=received, wrong=wrong, **sizes)
+    return pages.with_script(request, "drop.html", status, received=received, wrong=wrong, refused=refused, **sizes)
+
+
+def _reason_of(status: int, received: int) -> str:
+    if received == MOST_FILES:
+        return f"{MOST_FILES} files are sent at once at most: send the others by themselves."
+    return pages.message_of(status).removesuffix(" Nothing was stored.")
 
 
 def _largest(visit: Visit) -> int:

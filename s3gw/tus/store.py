@@ -85,7 +85,7 @@ class UploadStore:
         return upload.changed_at + int(self._asker.services.settings.upload_expiry * _DAY)
 
     async def create(self, described: Described, size: int | None, kind: str, told: str) -> Resumable:
-        """`kind`: whole or partial; `told` is what describes it, as it was sent."""
+        """`kind`: whole, partial or archive; `told` is what describes it, as it was sent."""
         new = New(size, kind, described.overwrite, told, self._made_by, self._link_id)
         input = _input(described, default_path=str(uuid.uuid4()) if kind == "partial" else None)
         call = self._asker.call("CreateMultipartUpload", self._bucket, **input, New=new)
@@ -96,6 +96,8 @@ class UploadStore:
         """Raises NotFound, also for what somebody else has begun."""
         found = await self._asker.services.database.read(resumable_uploads.find, id)
         if found is None or found.bucket_id != self._bucket.id or found.link_id != self._link_id:
+            raise NotFound("there is no such upload")
+        if found.kind == "archive":  # it is a job's
             raise NotFound("there is no such upload")
         if found.created_by != self._made_by and not self._sees_all:
             raise NotFound("there is no such upload")
@@ -128,11 +130,11 @@ class UploadStore:
         parts = [await self.find(id) for id in ids]
         if (joined := await self._joined(parts, told)) is not None:
             return Come(joined)
-        if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
-            raise Conflict("a partial upload isn't whole, or was used before")
         new = New(None, "final", described.overwrite, told, self._made_by)
         call = self._asker.call("CompleteMultipartUpload", self._bucket, **_input(described), New=new, Parts=parts)
         try:
+            if any(part.kind != "partial" or not part.is_whole or part.final_id is not None for part in parts):
+                raise Conflict("a partial upload isn't whole, or was used before")  # maybe between two of these reads
             return await self._come(call, resumable.JOIN)
         except (Conflict, FileAlreadyExists, NoSuchUpload) as error:
             joined = await self._joined([await self.find(id) for id in ids], told)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from s3gw.admin.app import build_admin_app
 from s3gw.disks.room import Room
@@ -32,6 +33,10 @@ async def get(app: Any, path: str) -> tuple[int, Any]:
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 
+async def nothing_is_counted(request: Request) -> Response:
+    return PlainTextResponse("")
+
+
 async def nothing_else(scope: Any, receive: Any, send: Any) -> None:
     await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
 
@@ -49,12 +54,12 @@ class Unreachable:
 
 
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
     assert await get(app, "/healthz") == (200, {"status": "ok"})
 
 
 async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
     assert await get(app, "/readyz/writing") == (200, {"writing": "ok"})
     assert (await get(app, "/readyz/"))[0] == 404
@@ -62,24 +67,24 @@ async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_p
 
 
 async def test_what_nobody_asks_is_not_found(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
     assert await get(app, "/") == (404, {"detail": "Not Found"})
 
 
 async def test_it_is_not_ready_without_its_blobs(database: Database, tmp_path: Path) -> None:
     gone = tmp_path / "unmounted"
-    app = build_admin_app(database, gone, Room(gone, None, 0), nothing_else)
+    app = build_admin_app(database, gone, Room(gone, None, 0), nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (503, {"database": "ok", "reading": "failed", "writing": "failed"})
 
 
 async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
-    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0), nothing_else)  # type: ignore[arg-type]
+    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)  # type: ignore[arg-type]
     assert await get(app, "/readyz") == (503, {"database": "failed", "reading": "ok", "writing": "failed"})
 
 
 async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(database: Database, tmp_path: Path) -> None:
     """A load balancer that left it would keep everybody from the deletes that a full disk needs."""
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "full"})
     assert await get(app, "/readyz/writing") == (503, {"writing": "full"})
 
@@ -87,7 +92,7 @@ async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(databas
 async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_path: Path) -> None:
     database = open_database(sqlite_url, tmp_path)
     try:
-        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
         with pytest.raises(DatabaseUnavailable):
             await database.write(_end_the_transaction)
         assert (await get(app, "/readyz"))[1]["writing"] == "failed"

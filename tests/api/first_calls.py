@@ -356,6 +356,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "find_file": _of_file,
     "upload_file": _of_upload,
     "unpack": _of_archive,
+    "unpack_file": _of_zip,
     "presign": _of_bucket,
     "begin_upload": _of_new_upload,
     "show_upload": _of_begun_upload,

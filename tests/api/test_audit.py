@@ -70,6 +70,7 @@ _OF_JOBS = {
     ("PUT", "/schedules/{kind}"),
     ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/unpack"),  # test_unpack_job.py
 }
 # What needs more to succeed, and what it records: tested below.
 _ONE_AFTER_THE_OTHER = {

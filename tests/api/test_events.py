@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from s3gw.cli.command import session
-from s3gw.metadata import outbox
+from s3gw.metadata import buckets, outbox, quota_warnings
 from tests.api.askers import Person, new_person
 from tests.api.files import Filed, people, share, shared_bucket
 from tests.api.files import filed as filed
@@ -208,6 +208,37 @@ def test_who_comes_back_too_late_hears_of_a_gap(filed: Filed, server: RunningSer
     with streaming(filed, filed.owner, first.id, bucket=filed.id) as stream:
         gap, last = stream.next(2)
         assert (gap.event, last.told[1]) == ("gap", "3")
+
+
+def near(filed: Filed, kind: Any, ref: str, owner_id: str) -> quota_warnings.Near:
+    return quota_warnings.Near(kind, ref, "it", None, owner_id, 100, None, 85, 1, told=80, event_level=0)
+
+
+def test_of_a_quota_its_owner_is_told_and_nobody_else(filed: Filed, server: RunningServer) -> None:
+    admin, owner = filed.people["admin"], filed.owner
+    share(filed, "manager", {"permission": "admin"})
+    with (
+        session(Path(server.facts["data"]), server.settings["S3GW_DATABASE_URL"], False) as metadata,
+        streaming(filed, owner) as stream,
+        streaming(filed, owner, event="s3:ObjectCreated:*", bucket=filed.id) as of_objects,
+        streaming(filed, filed.people["manager"]) as of_manager,
+        streaming(filed, admin, event="s3gw:Quota:*") as of_admin,
+    ):
+        bucket = metadata.read(buckets.find, filed.name)
+        metadata.write(quota_warnings.tell, near(filed, "bucket", str(bucket.id), owner.id), 80)
+        metadata.write(quota_warnings.tell, near(filed, "user", owner.id, owner.id), 80)
+        metadata.write(quota_warnings.tell, near(filed, "user", admin.id, admin.id), 95)
+        filed.put("last")
+        of_bucket, of_user = (message.data for message in stream.next(2))
+        assert of_bucket["event"] == of_user["event"] == "s3gw:Quota:Threshold"
+        assert (of_bucket["bucket_id"], of_bucket["bucket"]) == (filed.id, filed.name)
+        assert (of_user["bucket_id"], of_user["quota"]["kind"]) == (None, "user")
+        quota = of_bucket["quota"]
+        assert (quota["kind"], quota["threshold"], quota["used_bytes"], quota["max_bytes"]) == ("bucket", 80, 85, 100)
+        for others in (of_objects, of_manager):
+            assert [message.told[1] for message in others.next()] == ["last"]
+        assert [message.data["quota"]["threshold"] for message in of_admin.next()] == [95]
+        metadata.write(quota_warnings.forget_gone)
 
 
 def keep_one_change(server: RunningServer) -> None:

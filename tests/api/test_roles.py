@@ -82,6 +82,7 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
     ("POST", "/buckets/{bucket_id}/unpack"),  # test_unpack.py
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/unpack"),  # test_unpack_job.py
     ("GET", "/buckets/{bucket_id}/archive"),  # test_archives.py
     ("POST", "/buckets/{bucket_id}/archive"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),

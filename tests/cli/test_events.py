@@ -11,6 +11,7 @@ import pytest
 from typer.testing import Result
 
 from s3gw.cli import events
+from s3gw.metadata.outbox import ChangeRow
 from tests.cli.commands import command, refusal
 from tests.servers import RunningServer
 
@@ -52,6 +53,16 @@ def test_events_are_printed_as_they_happen(tail: Tail, bucket: str) -> None:
 def test_a_key_moves_no_cursor(tail: Tail, bucket: str) -> None:
     lines = [line for line in tail().stdout.splitlines() if bucket in line]
     assert len(lines) == 2 and "\x1b" not in "".join(lines)
+
+
+def test_how_much_of_a_quota_is_used_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.dumps({"kind": "user", "name": "ada", "owner_id": "1", "threshold": 80})
+    row = ChangeRow(0, 1, 1, 0, "quota", "", "", "", None, 0, "", "", "", "", *(0,) * 7, document)
+    events._print([row], {}, True)
+    events._print([row], {}, False)
+    as_json, line = capsys.readouterr().out.splitlines()
+    assert json.loads(as_json)["quota"] == {"kind": "user", "name": "ada", "threshold": 80}
+    assert "s3gw:Quota:Threshold" in line and line.endswith("80 %  user ada")
 
 
 def test_a_bucket_that_is_not_there_is_refused(tail: Tail) -> None:

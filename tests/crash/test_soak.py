@@ -7,18 +7,23 @@ S3GW_SOAK_SECONDS on each database.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
+from tests.api.people import PASSWORD, Person
 from tests.crash.client import BUCKET, Answer, Client, part_list
 from tests.crash.sockets import RawClient
 from tests.servers import RunningServer, running_server
@@ -27,10 +32,17 @@ _CLIENTS, _BREAKERS, _KEYS = 32, 8, 4
 _SMALL, _MEDIUM, _LARGE = 16 << 10, 1 << 20, 12 << 20
 _BYTES = memoryview(os.urandom(64 << 20))
 _SETTINGS = {"S3GW_BUCKETS": BUCKET, "S3GW_MIN_PART": "0", "S3GW_ACCESS_LOG": "false"}
+_SETTINGS |= {"S3GW_ROOT_PASSWORD": PASSWORD, "S3GW_KEEP_ALIVE": "3600"}  # other uploads may take long meanwhile
+_TUS = {"Tus-Resumable": "1.0.0"}
+_LOGGED_IN_FOR = 300.0  # seconds after which a client of the JSON API logs in anew
 
 
 class WrongAnswer(Exception):
     pass
+
+
+class BrokenOff(Exception):
+    """By the client, in the middle of what it sends."""
 
 
 class Tally:
@@ -50,8 +62,30 @@ class Tally:
             self.failures.append(reason)
 
 
+class Api:
+    """The JSON API, as its applications use it: one connection for each of many clients, and one login for all."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._url = f"{server.admin}/api/v1"
+        self._lock = threading.Lock()
+        self._person: Person | None = None
+        self._logged_in_at = 0.0
+        self.bucket: str = server.command("bucket", "show", BUCKET)["id"]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self._url, timeout=60)
+
+    def bearer(self) -> dict[str, str]:
+        with self._lock:
+            if self._person is None or time.monotonic() - self._logged_in_at > _LOGGED_IN_FOR:
+                with self.client() as client:
+                    self._person, self._logged_in_at = Person(client, "admin"), time.monotonic()
+            return self._person.bearer
+
+
 class SoakClient:
-    def __init__(self, number: int, seed: int, tally: Tally) -> None:
+    def __init__(self, number: int, seed: int, tally: Tally, api: Api) -> None:
+        self._api = api
         self._random = random.Random(f"{seed} {number}")
         self._tally = tally
         self._values: dict[str, bytes | memoryview | None] = {f"{number}/{key}": None for key in range(_KEYS)}
@@ -66,6 +100,8 @@ class SoakClient:
             self._copy,
             self._complete,
             self._delete,
+            self._resume,
+            self._post,
         )
         self._guarded(url, lambda client: self._act(client, actions, until))
 
@@ -77,7 +113,7 @@ class SoakClient:
         try:
             with Client(url) as client:
                 work(client)
-        except (OSError, http.client.HTTPException, WrongAnswer) as error:
+        except (OSError, http.client.HTTPException, httpx.HTTPError, WrongAnswer) as error:
             self._tally.fail(repr(error))
 
     def _act(self, client: Client, actions: tuple[Callable[[Client], None], ...], until: float) -> None:
@@ -133,6 +169,57 @@ class SoakClient:
             self._send(client, "POST", f"{key}?uploadId={upload_id}", part_list(etags))
             self._values[key] = b"".join(bodies)
 
+    def _resume(self, client: Client) -> None:
+        """By TUS, with a connection for each piece; some pieces are broken off in the middle."""
+        key, body = self._key(), self._body()
+        path = f"/buckets/{self._api.bucket}/uploads"
+        named = {"path": key, "overwrite": "true"}
+        said = ",".join(f"{name} {base64.b64encode(text.encode()).decode()}" for name, text in named.items())
+        headers = {**_TUS, "Upload-Length": str(len(body)), "Upload-Metadata": said}
+        made = self._ask("POST", path, headers=headers)
+        where, offset = urlsplit(made.headers["Location"]).path.removeprefix("/api/v1"), 0
+        while offset < len(body):
+            size = self._random.randint(1, len(body) - offset)
+            piece = bytes(body[offset : offset + size])
+            headers = {**_TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+            if self._random.random() < 0.3:
+                self._break_off(where, headers, piece)
+            else:  # 409: what had arrived of a piece that was broken off was stored meanwhile
+                self._ask("PATCH", where, also=409, headers=headers, content=piece)
+            offset = int(self._ask("HEAD", where, headers=_TUS).headers["Upload-Offset"])
+        self._values[key] = body
+
+    def _break_off(self, where: str, headers: dict[str, str], piece: bytes) -> None:
+        """The connection is closed before all that was announced is sent."""
+
+        def some() -> Iterator[bytes]:
+            yield piece[: len(piece) // 2]
+            raise BrokenOff
+
+        headers = headers | self._api.bearer() | {"Content-Length": str(len(piece))}
+        with self._api.client() as api, suppress(BrokenOff):
+            api.patch(where, headers=headers, content=some())
+        self._tally.add("pieces broken off")
+
+    def _post(self, client: Client) -> None:
+        """In one request to the JSON API, raw or as a form."""
+        key, body = self._key(), bytes(self._body())
+        path = f"/buckets/{self._api.bucket}/files"
+        more: dict[str, Any] = {"content": body, "headers": {"Content-Type": "application/octet-stream"}}
+        if self._random.random() < 0.5:
+            more = {"files": {"file": ("a", body)}}
+        file = self._ask("POST", path, params={"path": key, "overwrite": "true"}, **more).json()
+        _expect(file["checksum"] == hashlib.sha256(body).hexdigest(), f"POST {key}: wrong checksum")
+        self._values[key] = body
+
+    def _ask(self, method: str, path: str, also: int = 200, **more: Any) -> httpx.Response:
+        headers = more.pop("headers", {}) | self._api.bearer()
+        with self._api.client() as api:
+            answer = api.request(method, path, headers=headers, **more)
+        _expect(answer.is_success or answer.status_code == also, f"{method} {path}: {answer.status_code} {answer.text}")
+        self._tally.add(f"{method} at the JSON API")
+        return answer
+
     def _delete(self, client: Client) -> None:
         key = self._key()
         self._send(client, "DELETE", key)
@@ -178,7 +265,8 @@ def break_off(server: RunningServer, seed: int, number: int, until: float, tally
 
 def soak(server: RunningServer, seconds: float, seed: int) -> Tally:
     tally, until = Tally(), time.monotonic() + seconds
-    clients = [SoakClient(number, seed, tally) for number in range(_CLIENTS)]
+    api = Api(server)
+    clients = [SoakClient(number, seed, tally, api) for number in range(_CLIENTS)]
     threads = [threading.Thread(target=client.work, args=(server.s3, until)) for client in clients]
     threads += [
         threading.Thread(target=break_off, args=(server, seed, number, until, tally)) for number in range(_BREAKERS)

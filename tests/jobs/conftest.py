@@ -106,7 +106,7 @@ async def process(
     folder, pins = tmp_path / "blobs", ReadPins(lasting=0)
     store = FilesystemStore(folder)
     async with open_process_identity(database, tmp_path, "jobs", pins) as alive:
-        writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000)
+        writer = BodyWriter(database, store, alive.name, pins, inline_limit=1000, numbers=alive.numbers)
         reader = ContentReader(database, store)
         told = SimpleNamespace(
             data=tmp_path, upload_expiry=7, audit_retention=365, event_retry=24, master_key="6b" * 32
@@ -115,6 +115,7 @@ async def process(
         told.master_key_file, told.user_retention = None, 30
         told.inline_limit, told.chunk_size, told.upload_memory = 1000, 8 << 20, 64 << 20
         told.max_key, told.max_metadata, told.copy_etag, told.region = 1024, 2048, "layout", "us-east-1"
+        told.max_unpack_job_files, told.max_unpack_job_size = 1000, 1 << 30
         settings, nothing = cast(Any, told), cast(Any, None)
         services = Services(
             settings,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from s3gw.jobs import expire_uploads as expiring
 from s3gw.jobs.expire_uploads import expire_uploads
-from s3gw.metadata import buckets, contents, identities, schema, uploads
+from s3gw.metadata import buckets, contents, identities, schema, share_links, uploads
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.resumable_uploads import Resumable
+from s3gw.metadata.share_links import NewLink
 from s3gw.metadata.uploads import Upload, UploadedPart
-from tests.jobs.conftest import Process
+from tests.jobs.conftest import HOUR, Process
 from tests.metadata.changes import of_key, of_part
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +85,29 @@ async def test_an_upload_lives_as_long_as_parts_come(process: Process) -> None:
         await process.database.write(put)
     await expire_uploads(process.services, None, lambda _: None)
     assert await process.database.read(left) == ["alive"]
+
+
+def at_drop_box(conn: Connection, key: str, hours_ago: float, is_revoked: bool) -> None:
+    """An upload to which nothing came for so long."""
+    upload_id = begin(conn, key, 3)
+    found = uploads.Upload._make(conn.execute(select(schema.uploads).where(schema.uploads.c.key == key)).one())
+    digest = hashlib.sha256(key.encode()).digest()
+    new = NewLink(digest, found.owner_id, found.bucket_id, "drop", None, "", None, b"", None, None, None)
+    link = share_links.create(conn, new)
+    if is_revoked:
+        conn.execute(update(schema.links).where(schema.links.c.id == link.id).values(revoked_at=1))
+    at = now(conn) - int(hours_ago * HOUR)
+    row = Resumable(key, upload_id, found.bucket_id, key, "", at, at, 9, 0, "whole", 0, "", link_id=link.id)
+    conn.execute(insert(schema.resumable_uploads).values(row._asdict()))
+
+
+async def test_those_of_drop_boxes_have_a_day_and_end_with_their_link(process: Process) -> None:
+    for key, hours, is_revoked in (("old", 24.1, False), ("young", 23.9, False), ("revoked", 0.1, True)):
+        await process.database.write(at_drop_box, key, hours, is_revoked)
+    told: list[Any] = []
+    await expire_uploads(process.services, None, told.append)
+    assert await process.database.read(left) == ["young"]
+    assert told[-1] == {"uploads": 2}
 
 
 async def test_more_than_a_batch_is_aborted(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,20 @@
-"""Who has used most of a quota is told by mail, once for each level."""
+"""Who has used most of a quota is told by mail and by an event, once for each level."""
 
 from __future__ import annotations
 
 import email
+import json
 from email.message import Message
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from s3gw.events import notify
+from s3gw.events.names import QUOTA
+from s3gw.jobs.follow_changes import follow_all, readers_of
 from s3gw.jobs.warn_of_quotas import size_of, warn_of_quotas
-from s3gw.metadata import buckets, identities, quotas, schema, usage
+from s3gw.metadata import buckets, identities, outbox, quotas, schema, usage
 from s3gw.metadata.database import Connection
 from s3gw.metadata.usage import Usage
 from tests.jobs.conftest import Process
@@ -138,6 +142,65 @@ async def test_many_quotas_are_looked_at_in_pages(stored: Process, monkeypatch: 
         await stored.database.write(quotas.set_of_bucket, bucket_id, 10, None)
         await stored.database.write(usage.add, bucket_id, Usage(bytes=10))
     assert len(await told(stored)) == 2
+
+
+async def events(process: Process) -> list[tuple[str, int, int | None]]:
+    """Those that there are: what is meant, the level, and how many bytes are used."""
+    rows = (await process.database.read(outbox.following, outbox.BEGINNING, 100)).rows
+    documents = [json.loads(row.document or "") for row in rows if row.kind == "quota"]
+    return [(f"{told['kind']} {told['name']}", told["threshold"], told["used_bytes"]) for told in documents]
+
+
+async def test_each_level_is_an_event_whatever_becomes_of_the_mail(stored: Process) -> None:
+    settings: Any = stored.services.settings
+    settings.smtp_host, settings.smtp_port, settings.smtp_security = "127.0.0.1", 1, "none"
+    settings.smtp_user = settings.smtp_password = None
+    await limit(stored, bytes=1000)
+    for more in (790, 10, 10, 150, 40, -60, 60, -400, 400):
+        await store(stored, more)
+        assert await told(stored) == []
+    expected = [("bucket pictures", level, used) for level, used in ((80, 800), (95, 960), (100, 1000))]
+    assert await events(stored) == [*expected, ("bucket pictures", 100, 1000), ("bucket pictures", 100, 1000)]
+    rows = select(schema.quota_warnings.c.level, schema.quota_warnings.c.event_level)
+    assert [tuple(row) for row in await stored.database.read(lambda conn: conn.execute(rows).all())] == [(0, 100)]
+    await store(stored, -1000)
+    assert await told(stored) == []
+    assert await stored.database.read(lambda conn: conn.execute(rows).all()) == []
+
+
+async def test_a_target_is_told_of_quotas_of_its_bucket_that_a_rule_asks_for(stored: Process) -> None:
+    def configure(conn: Connection) -> None:
+        owner = identities.find_user(conn, "owner")
+        assert owner is not None
+        target = {"id": "t", "owner_id": owner.id, "name": "hook", "kind": "webhook", "address": "", "sealed": b""}
+        target |= {"is_shared": 0, "is_enabled": 1, "created_at": 1, "updated_at": 1}
+        conn.execute(schema.event_targets.insert().values(target))
+        arn = f"arn:aws:sqs:us-east-1:{owner.account_id}:hook"
+        rule = {"Id": "r", "QueueArn": arn, "Events": [QUOTA]}
+        document = json.dumps({"QueueConfigurations": [rule]})
+        columns = {"bucket_id": 1, "kind": "NotificationConfiguration", "document": document}
+        conn.execute(schema.bucket_configurations.insert().values(columns))
+
+    readers = readers_of(stored.database.dialect)
+    stored.services.settings.event_backlog = 100  # type: ignore[misc]
+    await stored.database.write(outbox.register, tuple(readers))
+    await stored.database.write(configure)
+    await stored.database.write(quotas.set_prefix, 1, "raw/", 100, None)
+    await stored.database.write(usage.add_below, 1, "raw/1", Usage(bytes=85))
+    await stored.database.write(lambda conn: conn.execute(update(schema.users).values(storage_quota=100)))
+    await store(stored, 96)
+    await told(stored)
+    assert len(await events(stored)) == 2
+    await follow_all(stored.services, readers)
+    found = await stored.database.read(lambda conn: conn.execute(select(schema.event_deliveries)).all())
+    (delivery,) = found  # what the user may store isn't about the bucket
+    (record,) = json.loads(delivery.message)["Records"]
+    assert (record["eventName"], record["s3"]["bucket"]["name"]) == (QUOTA, "pictures")
+    told_of = record["quota"]
+    assert (told_of["kind"], told_of["prefix"], told_of["threshold"]) == ("prefix", "raw/", 80)
+    assert (told_of["used_bytes"], told_of["max_bytes"], told_of["max_objects"]) == (85, 100, None)
+    assert "owner_id" not in told_of
+    assert notify.READER in readers
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,27 @@ async def test_what_was_not_done_leaves_the_key_free(database: Database) -> None
     assert isinstance(await begin(database, request=b"other"), Begun)
 
 
+async def test_the_digest_of_a_body_that_came_later_is_told_to_who_repeats_it(database: Database) -> None:
+    await end(database, await begin(database), DONE._replace(body=b"body"))
+    assert await begin(database) == DONE._replace(body=b"body")
+    with pytest.raises(IdempotencyMismatch):
+        await begin(database, request=b"Digest")
+
+
+async def test_what_lasts_longer_than_two_minutes_is_not_taken_over_if_it_says_so(
+    database: Database, later: Any
+) -> None:
+    begun = await begin(database)
+    assert isinstance(begun, Begun)
+    later(100 * SECOND)
+    renewed = await database.write(idempotency_keys.renew, begun)
+    later(200 * SECOND)
+    with pytest.raises(Conflict):
+        await begin(database)
+    await end(database, renewed, DONE)
+    assert await begin(database) == DONE
+
+
 @pytest.mark.parametrize(
     "of", [("other", "POST /keys", "key"), ("user", "POST /users", "key"), ("user", "POST /keys", "k")]
 )

@@ -1,0 +1,85 @@
+"""What each process counts as it happens. Told by exposition.py, with what is measured when somebody asks.
+
+Imported at the start of a process, when folder.py's variable is set: the library looks for it once. Values of
+labels are from tables of ours, never from what a client sends: each is kept for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from s3gw import log
+
+if TYPE_CHECKING:
+    from s3gw.log import Answered
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+_requests = Counter(
+    "s3gw_requests_total",
+    "Requests that were answered, by door (s3, api, share), operation, HTTP status and the class of who asked.",
+    ("door", "operation", "status", "user_class"),
+)
+_seconds = Histogram(
+    "s3gw_request_seconds",
+    "Time from a request's head to the end of its answer.",
+    ("door", "operation"),
+    buckets=_SECONDS,
+)
+_first_byte = Histogram(
+    "s3gw_first_byte_seconds",
+    "Time from a request's head to the beginning of its answer.",
+    ("door", "operation"),
+    buckets=_SECONDS,
+)
+_received = Counter("s3gw_received_bytes_total", "Bytes of requests' bodies.", ("door",))
+_sent = Counter("s3gw_sent_bytes_total", "Bytes of answers' bodies.", ("door",))
+_aborted = Counter("s3gw_aborted_total", "Answers that were broken off.", ("door", "operation"))
+connections = Gauge("s3gw_connections", "Open connections, by listener.", ("listener",), multiprocess_mode="livesum")
+commits = Histogram(
+    "s3gw_group_commit_writes", "Writes that one transaction of SQLite made durable together.", buckets=_SIZES
+)
+job_runs = Counter("s3gw_job_runs_total", "Attempts at jobs that have ended, by kind and outcome.", ("kind", "outcome"))
+job_seconds = Histogram(
+    "s3gw_job_seconds", "Time of an attempt at a job.", ("kind",), buckets=(*_SECONDS, 60, 300, 3600)
+)
+
+
+class _Counted:
+    """Of requests that have the same labels. Finding each by its labels again would cost more than counting."""
+
+    def __init__(self, door: str, operation: str, status: int, user_class: str) -> None:
+        self.request: Callable[[], None] = _requests.labels(door, operation, str(status), user_class).inc
+        self.seconds = _seconds.labels(door, operation).observe
+        self.first_byte = _first_byte.labels(door, operation).observe
+        self.received, self.sent = _received.labels(door).inc, _sent.labels(door).inc
+
+
+_counted: dict[tuple[str, str, int, str], _Counted] = {}  # on the event loop only
+
+
+def begin() -> None:
+    """Count each request of this process."""
+    log.watch(count)
+
+
+def count(answer: Answered) -> None:
+    labels = answer.door, answer.operation, answer.status, answer.principal.role
+    counted = _counted.get(labels)
+    if counted is None:
+        counted = _counted[labels] = _Counted(*labels)
+    counted.request()
+    counted.seconds(time.perf_counter() - answer.started_at)
+    if answer.turned_at:
+        counted.first_byte(answer.turned_at - answer.started_at)
+    if answer.bytes_received:
+        counted.received(answer.bytes_received)
+    if answer.bytes_sent:
+        counted.sent(answer.bytes_sent)
+    if answer.was_aborted:
+        _aborted.labels(answer.door, answer.operation).inc()
