@@ -243,11 +243,11 @@ def register(conn: Connection, names: Collection[str]) -> list[str]:
     nobody.
     """
     conn.execute(delete(change_readers).where(change_readers.c.name.not_in(names)))
-    new = []
+    new: list[str] = []
     for name in names:
         begin = {"name": name, "transaction": 0, "id": 0}
-        made = conn.execute(insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing())
-        new += [name] if made.rowcount else []
+        made = insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing()
+        new += conn.execute(made.returning(change_readers.c.name)).scalars().all()  # a rowcount PostgreSQL doesn't tell
     return new
 
 
