@@ -39,7 +39,7 @@ ORDER = (
     ("events",),
     ("folders", "kept_head", "registration_mode"),
     ("config",),
-    ("archives",),
+    ("archives", "scanning"),
     ("content",),
     ("auth",),
     ("metadata", "wire"),
