@@ -15,7 +15,7 @@ from s3gw.cli import app
 from s3gw.config import Settings
 from tests.generated_docs import DOCS, SECTIONS, renewed
 
-PAGES = ["API.md", "AUTHENTICATION.md", "DEPLOYMENT.md", "EXAMPLES.md"]
+PAGES = ["API.md", "AUTHENTICATION.md", "DEPLOYMENT.md", "EXAMPLES.md", "SCANNING.md"]
 
 
 def read(name: str) -> str:

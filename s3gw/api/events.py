@@ -20,6 +20,7 @@ from s3gw.accounts.event_stream import Batch, Event, EventStream, Wanted
 from s3gw.api.caller import TheCaller, TheServices
 from s3gw.api.models import Id, Text, time_of
 from s3gw.api.route import Route
+from s3gw.events.names import full_name
 from s3gw.events.tail import place_of
 from s3gw.metadata.grants import LONGEST_PATH
 from s3gw.metadata.outbox import Place
@@ -125,7 +126,7 @@ def _id_of(place: Place) -> str:
 def _document(event: Event) -> dict[str, Any]:
     change = event.change
     return {
-        "event": f"s3:{event.name}",
+        "event": full_name(event.name),
         "time": time_of(change.at).isoformat().replace("+00:00", "Z"),
         "bucket_id": event.bucket.uuid,
         "bucket": event.bucket.bucket.name,

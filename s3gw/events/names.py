@@ -10,6 +10,7 @@ from __future__ import annotations
 from s3gw.metadata.outbox import ChangeRow
 
 TEST = "TestEvent"
+SCAN_CLEAN, SCAN_INFECTED = "ScanClean", "ScanInfected"  # operations, as the outbox has them
 
 _CREATED = {
     "CopyObject": "Copy",
@@ -20,7 +21,7 @@ _CREATED = {
 
 
 def name_of(change: ChangeRow) -> str | None:
-    """Without the `s3:` in front, as records have it; None for what is no event."""
+    """Without the `s3:` in front, as records have it, but with `s3gw:` where it isn't AWS's; None: it is no event."""
     match change.kind:
         case "created":
             return f"ObjectCreated:{_CREATED.get(change.operation, 'Put')}"
@@ -32,8 +33,15 @@ def name_of(change: ChangeRow) -> str | None:
             return "ObjectTagging:Delete" if change.operation == "DeleteObjectTagging" else "ObjectTagging:Put"
         case "acl":
             return "ObjectAcl:Put"
+        case "scanned":
+            return f"s3gw:Scan:{change.operation.removeprefix('Scan')}"
         case "counted":
             return None
+
+
+def full_name(name: str) -> str:
+    """As configurations have it."""
+    return name if name.startswith("s3gw:") else f"s3:{name}"
 
 
 def is_meant(asked: str, name: str) -> bool:

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.jobs.empty_trash import empty_trash
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.note_contents import note_contents
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
+from s3gw.jobs.scan import scan
 from s3gw.jobs.sweep import sweep
 from s3gw.jobs.warn_of_quotas import warn_of_quotas
+from s3gw.jobs.watch_scanner import rescan, watch_scanner
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -62,6 +65,10 @@ KINDS: dict[str, Kind] = {
     "purge_users": Kind(purge_users, every=900),
     "forget_ended": Kind(forget_ended, every=900),
     "warn_of_quotas": Kind(warn_of_quotas, every=300),
+    "note_contents": Kind(note_contents, attempts=20),
+    "scan": Kind(scan, attempts=20),
+    "rescan": Kind(rescan, attempts=20),
+    "watch_scanner": Kind(watch_scanner, every=15),
     "batch": Kind(_batch, attempts=10),
     "delete_bucket": Kind(_delete_bucket, attempts=10),
     "measure_storage": Kind(_measure_storage, attempts=10),

@@ -22,11 +22,13 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import change_readers, changes
 from s3gw.metadata.usage import NOTHING, Usage
 
-Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted"]
+Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted", "scanned"]
 
 
 class ChangedObject(NamedTuple):
-    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were."""
+    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were; `scanned`:
+    nothing, but it is known whether there is a virus in it.
+    """
 
     kind: Kind
     key: str = ""

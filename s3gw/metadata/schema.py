@@ -51,6 +51,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_scans import scanned_objects, scans
 
 __all__ = [
     "access_keys",
@@ -89,6 +90,8 @@ __all__ = [
     "refresh_tokens",
     "refused_logins",
     "resumable_uploads",
+    "scanned_objects",
+    "scans",
     "search_files",
     "sessions",
     "settings",
@@ -122,6 +125,7 @@ buckets = Table(
     Column("deleted_at", BigInteger),  # it can be restored: metadata/deleted_buckets.py
     Column("deleted_name", Text),
     Column("restorable_until", BigInteger),
+    Column("scan_policy", Text),  # off | serve | hold; NULL: as S3GW_SCAN says
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )
