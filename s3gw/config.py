@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from s3gw.addresses import is_safe_url, origin_of, parse_address
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
+from s3gw.scanning.setting import check_scanner
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -180,6 +181,27 @@ class Settings(BaseSettings):
         " broken off.",
     )
 
+    # Virus scanning
+    scan: Literal["off", "serve", "hold"] = Field(
+        "off",
+        description="Of objects that aren't scanned for viruses yet, where a bucket doesn't say otherwise: serve: they"
+        " are read; hold: nobody reads them until they are known to be clean; off: nothing is scanned. Infected ones"
+        " aren't read under either.",
+    )
+    scan_clamd: str | None = Field(
+        None, description="Where ClamAV's daemon listens: HOST:PORT, or unix:/PATH of its socket."
+    )
+    scan_command: str | None = Field(
+        None,
+        description="Instead of it, a command that scans its standard input: it exits with 0 where that is clean, and"
+        " with 1 where it is infected, by what its first line says. With --version it tells that of its signatures.",
+    )
+    scan_max_size: Bytes = Field(
+        GIB, description="Larger contents aren't scanned: they are never read under hold, and always under serve."
+    )
+    scan_timeout: Seconds = Field(300, description="Time that scanning one content may take; then it is tried again.")
+    scan_at_once: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Contents that are scanned at a time.")
+
     # Messages
     smtp_host: str | None = Field(
         None, description="The mail server; without one, messages are files in the folder mail of the data folder."
@@ -211,9 +233,7 @@ class Settings(BaseSettings):
         " written in memory; auto: whichever this disk is measured to take faster.",
     )
 
-    scrub_rate: Bytes = Field(
-        20 * MIB, description="Bytes that scrubbing reads in a second at most; 0: as many as the disk gives."
-    )
+    scrub_rate: Bytes = Field(20 * MIB, description="Bytes that scrubbing reads a second at most; 0: no limit.")
 
     # Limits of what is stored
     inline_limit: Bytes = Field(16 * KIB, description="Bodies up to this size are kept in the database.")
@@ -362,6 +382,11 @@ class Settings(BaseSettings):
             raise ValueError("S3GW_TLS_CERT and S3GW_TLS_KEY belong together")
         if (self.root_access_key_id is None) != (self.root_secret_access_key is None):
             raise ValueError("S3GW_ROOT_ACCESS_KEY_ID and S3GW_ROOT_SECRET_ACCESS_KEY belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _check_scanner(self) -> Settings:
+        check_scanner(self.scan, self.scan_clamd, self.scan_command)
         return self
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ class S3Error(Refusal):
         super().__init__(self.message)
 
     def __init_subclass__(cls) -> None:
-        cls.code = cls.__name__
+        cls.code = cls.__dict__.get("code", cls.__name__)
 
 
 class AccessControlListNotSupported(S3Error):

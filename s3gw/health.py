@@ -11,6 +11,7 @@ from typing import NamedTuple
 from s3gw.disks.faults import is_full, write_fault
 from s3gw.disks.room import Room
 from s3gw.errors import InsufficientStorage
+from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.readiness import ping
 
@@ -19,11 +20,14 @@ OK, FAILED, FULL, READ_ONLY = "ok", "failed", "full", "read-only"
 
 
 class Health(NamedTuple):
-    """Each ok or why not: database and reading are failed, writing may be full or read-only too."""
+    """Each ok or why not: database, reading and scanning are failed, writing may be full or read-only too. A virus
+    scanner that can't be asked keeps nothing from being served that needn't wait for it.
+    """
 
     database: str
     reading: str
     writing: str
+    scanning: str = OK
 
     @property
     def serves(self) -> bool:
@@ -34,19 +38,23 @@ class Health(NamedTuple):
 
 
 async def health_of(database: Database, blobs: Path, room: Room) -> Health:
-    return Health(await _database_answers(database), _reading(blobs), await writing_of(database, blobs, room))
+    answers, scanning = await _database_answers(database)
+    return Health(answers, _reading(blobs), await writing_of(database, blobs, room), scanning)
 
 
 async def writing_of(database: Database, blobs: Path, room: Room) -> str:
     return await asyncio.to_thread(_writing, database, blobs, room)
 
 
-async def _database_answers(database: Database) -> str:
+async def _database_answers(database: Database) -> tuple[str, str]:
+    """And whether the virus scanner did when it was last asked."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            return OK if await database.read(ping) else FAILED
+            if not await database.read(ping):
+                return FAILED, OK
+            return OK, OK if await database.read(scans.remembered, "failing") is None else FAILED
     except (DatabaseUnavailable, TimeoutError):
-        return FAILED
+        return FAILED, OK
 
 
 def _reading(blobs: Path) -> str:

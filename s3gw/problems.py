@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
-from s3gw.errors import Refusal, S3Error
+from s3gw.errors import AccessDenied, Refusal, S3Error
 
 
 class Fault(NamedTuple):
@@ -53,6 +53,35 @@ class RegistrationClosed(Problem):
 
 class EmailNotVerified(Problem):
     status, error_code = 403, "EMAIL_NOT_VERIFIED"
+
+
+class ScanPending(PermissionDenied):
+    """What is in it isn't known to be clean."""
+
+    error_code = "SCAN_PENDING"
+
+
+class Infected(PermissionDenied):
+    """A virus was found in it."""
+
+    error_code = "INFECTED"
+
+
+class Withheld(AccessDenied):
+    """Of who may read it, but nobody does now, for what the virus scanner says of it; S3 has no code of its own."""
+
+    code = AccessDenied.code
+    problem: ClassVar[type[Problem]]
+
+
+class WithheldPending(Withheld):
+    code, problem = AccessDenied.code, ScanPending
+    default_message = "It isn't known to be free of viruses yet."
+
+
+class WithheldInfected(Withheld):
+    code, problem = AccessDenied.code, Infected
+    default_message = "A virus was found in it."
 
 
 class NotFound(Problem):
@@ -160,7 +189,7 @@ _OF_STATUS: dict[int, type[Problem]] = {
 
 def problem_of(error: S3Error) -> Problem | None:
     """What an error of S3's is to others; None for what isn't about what was asked for (405, 500, 501)."""
-    kind = _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
+    kind = error.problem if isinstance(error, Withheld) else _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
     return None if kind is None else kind(error.message)
 
 

@@ -18,12 +18,16 @@ from tests.postgresql import Server
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
 _numbers = itertools.count()
+# Of bytes that have the word in them: infected, and never an answer. Nothing is scanned but where a bucket asks for it.
+INFECTED, UNANSWERED = b"INFECTED-AS-TESTS-HAVE-IT", b"UNANSWERED-AS-TESTS-HAVE-IT"
+_SCANNER = f"""sh -c 'found=$(grep -ao -e {INFECTED.decode()} -e {UNANSWERED.decode()})
+case "$found" in {INFECTED.decode()}*) echo Test.Virus; exit 1;; {UNANSWERED.decode()}*) exit 2;; esac'"""
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Its blobs are on a disk, and its database is not."""
-    settings = {"S3GW_BUCKET_DEFAULTS": "classic", "S3GW_DOMAINS": "s3.localhost"}
+    settings = {"S3GW_BUCKET_DEFAULTS": "classic", "S3GW_DOMAINS": "s3.localhost", "S3GW_SCAN_COMMAND": _SCANNER}
     settings["S3GW_DATABASE_URL"] = f"sqlite:///{tmp_path_factory.mktemp('gateway')}/s3gw.db"
     if request.param == "postgresql":
         postgresql: Server = request.getfixturevalue("postgresql")

@@ -32,6 +32,7 @@ from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_scan as scan
 from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
@@ -49,6 +50,8 @@ from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
 from tests.s3 import test_cors_rules as cors_rules
+from tests.scanning import test_clamd as clamd
+from tests.scanning import test_command as command
 from tests.wire import test_form as form
 
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
@@ -100,6 +103,11 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.quotas._MOST_DROPPED": trash.test_one_write_drops_10_000_files_at_most,
     "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
+    "metadata.scans._LONGEST_ERROR": scan.test_an_error_is_cut_after_300_characters,
+    "metadata.trash._MOST_OVERWRITTEN": scan.test_of_what_was_overwritten_so_many_go_at_once,
+    "scanning.clamd._LONGEST_ANSWER": clamd.test_what_does_not_say_that_it_is_clean_is_a_failure,
+    "scanning.command._LONGEST_OUTPUT": command.test_of_what_it_says_4096_bytes_are_looked_at,
+    "scanning.scanner.LONGEST_NAME": command.test_it_need_not_read_to_the_end_and_may_say_a_lot,
     "metadata.search._LONGEST_WORD": search.test_long_and_many_words_are_cut,
     "metadata.search._MOST_WORDS": search.test_long_and_many_words_are_cut,
     "metadata.share_links.MOST_OF_USER": share_links.test_a_user_has_1000_links_at_most,

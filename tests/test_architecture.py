@@ -40,7 +40,7 @@ ORDER = (
     ("events",),
     ("folders", "kept_head", "registration_mode"),
     ("config",),
-    ("archives",),
+    ("archives", "scanning"),
     ("content",),
     ("auth",),
     ("metadata", "wire"),

@@ -50,6 +50,7 @@ from s3gw.operations.empty_bucket import DELETE_FOR_GOOD, MAY_DELETE_BUCKET
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Need, Row
 from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
+from s3gw.scanning.setting import has_scanner
 from s3gw.services import Services
 
 # What a change of each field needs; quotas, which S3 has no action for, are its owner's and admins'. How long what is
@@ -63,8 +64,10 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
     "versioning": ("s3:PutBucketVersioning",),
     "cors": ("s3:PutBucketCORS",),
     "allowed_types": ("s3:PutLifecycleConfiguration",),
+    "scan_policy": (),
 }
-_OF_OWNERS = {"is_public", "storage_quota", "object_quota"}
+_OF_OWNERS = {"is_public", "storage_quota", "object_quota", "scan_policy"}
+_STRICTNESS = ("off", "serve", "hold")
 _SEES_ALL = ("admin", "auditor")
 
 
@@ -154,6 +157,7 @@ async def update(
     if (not fields or fields.keys() & _OF_OWNERS) and not rights.is_owners:
         raise PermissionDenied("only its owner and admins may set this")
     check_rules(fields.get("cors") or ())
+    _require_strict(services, caller, fields.get("scan_policy"))
     needs = tuple(Need(action, "bucket") for field in fields for action in _ACTIONS[field])
     changed: list[Told] = []
 
@@ -164,6 +168,18 @@ async def update(
     row = Row(handle, needs or (Need("s3:PutBucketPolicy", "bucket"),), room="some" if "cors" in fields else "none")
     await _on_bucket(services, caller, origin, bucket, "", row)
     return await _shown(services, changed[0])
+
+
+def _require_strict(services: Services, caller: Caller, policy: str | None) -> None:
+    """Raises Invalid where nobody could scan, and PermissionDenied where less would be than the server has."""
+    if policy is None:
+        return
+    settings = services.settings
+    if policy != "off" and not has_scanner(settings):
+        raise Invalid("the server has no virus scanner", faults=[Fault("scan_policy", "there is nothing to scan with")])
+    is_less = _STRICTNESS.index(policy) < _STRICTNESS.index(settings.scan)
+    if is_less and caller.principal.role != "admin":
+        raise PermissionDenied("only an admin may have less scanned than the server has")
 
 
 def _set(change: Change, fields: Mapping[str, Any], if_match: str | None = None) -> Told:
@@ -219,12 +235,17 @@ def _set_allowed_types(change: Change, bucket: Bucket, patterns: list[str]) -> N
         configurations.remove(change, allowed_types.KIND)
 
 
+def _set_scan_policy(change: Change, bucket: Bucket, policy: str | None) -> None:
+    configurations.set_scan_policy(change, policy)
+
+
 _STEPS: dict[str, Callable[[Change, Bucket, Any], None]] = {
     "is_public": _set_public,
     "versioning": _set_versioning,
     "trash_seconds": _set_trash_seconds,
     "cors": _set_cors,
     "allowed_types": _set_allowed_types,
+    "scan_policy": _set_scan_policy,
 }
 
 

@@ -29,9 +29,10 @@ def build_admin_app(database: Database, blobs: Path, room: Room, metrics: Questi
         return JSONResponse({"status": OK})
 
     async def readyz(request: Request) -> JSONResponse:
-        """It can serve: 503 when it can't even read."""
+        """It can serve: 503 when it can't even read. Of the virus scanner it tells only that it can't be asked."""
         health = await health_of(database, blobs, room)
-        return JSONResponse(health._asdict(), 200 if health.serves else 503)
+        told = {name: state for name, state in health._asdict().items() if name != "scanning" or state != OK}
+        return JSONResponse(told, 200 if health.serves else 503)
 
     async def writing(request: Request) -> JSONResponse:
         """It takes new objects: 503 when it doesn't. For monitors, and for routes of writes alone."""

@@ -22,6 +22,7 @@ from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Input, Output
 from s3gw.operations.files import READ_EACH
 from s3gw.operations.perform import perform
+from s3gw.operations.scanned import require_each_served
 from s3gw.operations.table import OPERATIONS
 
 router = APIRouter(tags=["files"], route_class=Route)
@@ -42,9 +43,9 @@ async def download_folder(
         str, Query(max_length=LONGEST_PATH, pattern=_TEXT, description="Only what begins with it: `2026/`.")
     ] = "",
 ) -> Response:
-    """As a zip, for who may list it, of those files that he may read; their names are what follows the folder's. A name
-    that can't be unpacked everywhere is changed in it. It has no length beforehand, and breaks off where a file can't
-    be read to its end.
+    """As a zip, for who may list it, of those files that he may read and that the virus scanner lets through; their
+    names are what follows the folder's. A name that can't be unpacked everywhere is changed in it. It has no length
+    beforehand, and breaks off where a file can't be read to its end.
     """
     bucket = await asker.bucket(bucket_id)
 
@@ -62,7 +63,7 @@ async def download_folder(
 @router.post("/buckets/{bucket_id}/archive", response_class=Response, responses=_ANSWERS)
 async def download_files(bucket_id: Id, body: FilesOfArchive, asker: TheReader) -> Response:
     """As a zip, in which they are called by what follows the folder that all of them are in. 404 where one of them
-    can't be read.
+    can't be read, 403 where the virus scanner keeps one from being read.
     """
     bucket = await asker.bucket(bucket_id)
     wanted = {file_id.bytes for file_id in body.files}
@@ -71,6 +72,7 @@ async def download_files(bucket_id: Id, body: FilesOfArchive, asker: TheReader) 
     allowed = (await asker.perform(call, READ_EACH))["Allowed"]
     if len(found) < len(wanted) or not all(allowed):
         raise asker.nothing("there is no such file")
+    await require_each_served(call, found)
     folder = _folder_of_all(found)
     chosen = _chosen(found, len(folder))
     answer = ZipAnswer(asker.services.open_archives, chosen, len(found), _get(asker, bucket))

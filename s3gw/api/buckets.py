@@ -44,6 +44,7 @@ AllowedTypes = Annotated[
     ),
 ]
 _WEEK = 7 * 86_400
+ScanPolicy = Literal["off", "serve", "hold"]
 Versioning = Literal["off", "enabled", "suspended"]
 
 
@@ -70,6 +71,7 @@ class Bucket(BaseModel):
     trash_seconds: int = Field(description="How long what is deleted or overwritten can be restored.")
     cors: list[CorsRule]
     allowed_types: list[str] = Field(description="Of files that uploads here may have; empty: all.")
+    scan_policy: ScanPolicy | None = Field(description="What virus scanning does with its files; null: the server's.")
     owner_id: str
     created_at: datetime
     updated_at: datetime = Field(description="When something was set for it, whatever became of its files.")
@@ -97,6 +99,11 @@ class UpdateBucket(Body):
     trash_seconds: TrashSeconds | None = Field(None, description="Of what is deleted or overwritten from now on.")
     cors: Annotated[list[CorsRule], Field(max_length=100)] | None = None
     allowed_types: AllowedTypes | None = Field(None, description="Of files that come from now on.")
+    scan_policy: ScanPolicy | None = Field(
+        None,
+        description="`serve`: files are read while they wait for the virus scanner; `hold`: only when they are known to"
+        " be clean; `off`: none are scanned; null: as the server has it. Less than the server's: by admins.",
+    )
 
 
 class OfPrefix(BaseModel):
@@ -312,10 +319,13 @@ def _of_prefix(quota: PrefixQuota) -> OfPrefix:
     )
 
 
+_CAN_BE_NONE = ("storage_quota", "object_quota", "scan_policy")
+
+
 def _fields(body: UpdateBucket) -> dict[str, Any]:
     """What is to be set, as the database has it."""
     given = {name: getattr(body, name) for name in body.model_fields_set}
-    fields = {name: value for name, value in given.items() if value is not None or name.endswith("_quota")}
+    fields = {name: value for name, value in given.items() if value is not None or name in _CAN_BE_NONE}
     if "cors" in given:
         fields["cors"] = [_stored(rule) for rule in given["cors"] or ()]
     if "versioning" in fields:
@@ -362,6 +372,7 @@ def _model(shown: Shown) -> Bucket:
         trash_seconds=told.trash_seconds,
         cors=[_rule(rule) for rule in told.cors],
         allowed_types=told.allowed_types,
+        scan_policy=bucket.scan_policy,  # type: ignore[arg-type]
         owner_id=bucket.owner_id,
         created_at=time_of(bucket.created_at),
         updated_at=time_of(told.updated_at),

@@ -91,6 +91,16 @@ TOLD: dict[str, Told] = {
         "Send less.",
         "Content Too Large",
     ),
+    "SCAN_PENDING": Told(
+        "The bucket gives only files that are known to be free of viruses, which this one isn't yet, or can't be.",
+        "Try again in a moment; `scan_status` of the file says how it stands. An admin can release it.",
+        "It isn't known to be free of viruses yet.",
+    ),
+    "INFECTED": Told(
+        "A virus was found in the file. Nobody reads it until an admin releases it.",
+        "Delete it, or restore what it was before.",
+        "A virus was found in it.",
+    ),
     "QUOTA_EXCEEDED": Told(
         "It would take more than the bucket, the prefix or the user may have: `detail` says which, and what is left.",
         "Delete something, or ask for more.",

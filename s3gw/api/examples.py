@@ -52,6 +52,7 @@ _OF_BUCKET = {
     "versioning": "enabled",
     "trash_seconds": 604_800,
     "allowed_types": ["image/*"],
+    "scan_policy": "hold",
     "cors": [_CORS | {"id": None, "expose_headers": ["ETag"], "max_age_seconds": 600}],
     "owner_id": _USER,
     "created_at": _MADE,
@@ -98,6 +99,7 @@ _FILE_MODEL = {
     "tags": {"project": "holidays"},
     "metadata": {"camera": "x100"},
     "version_id": None,
+    "scan_status": "clean",
 }
 _VERSION = "__m8H0VwBq2hWc8Gm1Zk4nT0yRrXUeJd"
 _FILE_VERSION = _FILE_MODEL | {
@@ -106,6 +108,21 @@ _FILE_VERSION = _FILE_MODEL | {
     "url": f"{_FILE_MODEL['url']}?version_id={_VERSION}",
 }
 _LOGIN = {"username": "alice", "password": _PASSWORD}
+
+_DIGEST = "6f1c0e9b7a5d4c3b2a190817f6e5d4c3b2a1908f7e6d5c4b3a29180f7e6d5c4b"
+_SCANNED_FILE = {"bucket_id": _BUCKET, "bucket": "pictures", "file_path": "2026/1.zip", "version_id": None}
+_SCAN = {
+    "digest": _DIGEST,
+    "state": "infected",
+    "threat": "Eicar-Test-Signature",
+    "size": 68,
+    "scanner": "ClamAV 1.4.6/27800/Thu Nov 26 09:24:11 2026",
+    "scanned_at": _CHANGED,
+    "noted_at": _MADE,
+    "attempts": 1,
+    "error": None,
+    "files": [_SCANNED_FILE],
+}
 
 OF_MODELS: dict[str, Any] = {
     "Access": {
@@ -233,7 +250,25 @@ OF_MODELS: dict[str, Any] = {
         "created_at": _MADE,
     },
     "GroupName": {"name": "editors"},
-    "HealthModel": {"status": "ok", "version": "0.1.0", "database": "ok", "reading": "ok", "writing": "ok"},
+    "HealthModel": {
+        "status": "ok",
+        "version": "0.1.0",
+        "database": "ok",
+        "reading": "ok",
+        "writing": "ok",
+        "scanning": "ok",
+    },
+    "Scan": _SCAN,
+    "ScannedFile": _SCANNED_FILE,
+    "ScanStatus": {
+        "policy": "hold",
+        "scanner": "clamd",
+        "is_down": False,
+        "error": None,
+        "signatures": _SCAN["scanner"],
+        "contents": {"pending": 2, "clean": 48_211, "infected": 1, "unscannable": 0, "released": 0},
+    },
+    "DeletedFiles": {"deleted": 3, "refused": 0, "is_truncated": False},
     "Invitation": {"id": _INVITATION, "invitation": _LINK, "email": "bob@example.com", "expires_at": _UNTIL},
     "Job": _OF_JOB,
     "StartedJob": _OF_JOB
@@ -405,6 +440,7 @@ OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",
     "bucket_id": _BUCKET,
+    "digest": _DIGEST,
     "file_id": _FILE,
     "upload_id": _UPLOAD,
     "group_id": _GROUP,

@@ -20,9 +20,10 @@ from s3gw.operations.authorize import may_be_told
 from s3gw.operations.call import Call, GivenContext, Output
 from s3gw.operations.files import HEAD_FILE, READ_EACH, TAGS_OF_EACH, TAGS_OF_FILES
 from s3gw.operations.perform import perform
+from s3gw.operations.scanned import statuses_of
 from s3gw.operations.sharing import rights_on
 from s3gw.operations.table import OPERATIONS, Row
-from s3gw.problems import NotAuthenticated, NotFound, PermissionDenied, Problem
+from s3gw.problems import NotAuthenticated, NotFound, PermissionDenied, Problem, Withheld
 from s3gw.services import Services
 
 _SEES_ALL = ("admin", "auditor")
@@ -54,6 +55,8 @@ class Asker(NamedTuple):
         """Raises NotFound for what the caller may not see, and PermissionDenied for what he may see."""
         try:
             return await perform(call, OPERATIONS[call.operation] if row is None else row)
+        except Withheld:  # he may read it
+            raise
         except AccessDenied:
             raise await self._hidden(call) from None
 
@@ -104,6 +107,7 @@ class Asker(NamedTuple):
     ) -> list[File]:
         """`readable`: keys of those whose content may be read; None: of all."""
         created = await self.services.database.scan(files.created_at, versions)
+        statuses = await statuses_of(self.call("GetObject", bucket), versions)
         tagged = [version for version in versions if version.tags is not None]
         allowed: set[str] = set()
         if tagged:
@@ -118,9 +122,10 @@ class Asker(NamedTuple):
                     created_at=created[version.file_id or b""],
                     shows_content=readable is None or version.key in readable,
                     shows_tags=version.key in allowed if version.tags else readable is None or version.key in readable,
+                    scan_status=status,
                 ),
             )
-            for version in versions
+            for version, status in zip(versions, statuses, strict=True)
         ]
 
     async def tell_each(
@@ -130,6 +135,7 @@ class Asker(NamedTuple):
         if not versions:
             return []
         created = await self.services.database.scan(files.created_at, versions)
+        statuses = await statuses_of(self.call("GetObject", bucket), versions)
         given = {"Versions": versions, "IsNamed": is_named}
         read = (await self.perform(self.call("GetObject", bucket, **given), READ_EACH))["Allowed"]
         tags = (await self.perform(self.call("GetObjectTagging", bucket, **given), TAGS_OF_EACH))["Allowed"]
@@ -142,9 +148,10 @@ class Asker(NamedTuple):
                     created_at=created[version.file_id or b""],
                     shows_content=shows_content,
                     shows_tags=shows_tags,
+                    scan_status=status,
                 ),
             )
-            for version, shows_content, shows_tags in zip(versions, read, tags, strict=True)
+            for version, shows_content, shows_tags, status in zip(versions, read, tags, statuses, strict=True)
         ]
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from s3gw.api.models import Page, time_of
 from s3gw.metadata.files import MOST_COUNTED
 from s3gw.metadata.objects import NULL_VERSION, ObjectVersion
+from s3gw.metadata.scans import State
 
 _HIDDEN = "null: the caller may list it, but not read it."
 _DEFAULT_TYPE = "binary/octet-stream"  # as S3 tells it of an object that was put without one
@@ -43,6 +44,10 @@ class File(BaseModel):
     tags: dict[str, str] | None = Field(description=_HIDDEN)
     metadata: dict[str, str] | None = Field(description=_HIDDEN)
     version_id: str | None
+    scan_status: State | None = Field(
+        description="What the virus scanner says of its content; null: the bucket isn't scanned, or it has none."
+        " `unscannable`: it is too large. `released`: by an admin, whatever was found."
+    )
     deleted_at: datetime | None = Field(default=None, description="Of a file that is deleted.")
     expires_at: datetime | None = Field(
         default=None, description="Of a file in the trash: until when it can be restored."
@@ -73,6 +78,7 @@ class Told(BaseModel):
     created_at: int
     shows_content: bool = True
     shows_tags: bool = True
+    scan_status: State | None = None
 
 
 def file_model(version: ObjectVersion, told: Told) -> File:
@@ -96,6 +102,7 @@ def file_model(version: ObjectVersion, told: Told) -> File:
         tags=tags_of(version) if told.shows_tags else None,
         metadata=_json(version.user_metadata, {}) if told.shows_content else None,
         version_id=None if version.version_id == NULL_VERSION else version.version_id,
+        scan_status=told.scan_status,
     )
 
 

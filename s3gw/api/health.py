@@ -22,6 +22,7 @@ class HealthModel(BaseModel):
     database: Literal["ok", "failed"] = Field(description="Whether the database answers.")
     reading: Literal["ok", "failed"] = Field(description="Whether the folder of the blobs can be read.")
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
+    scanning: Literal["ok", "failed"] = Field(description="failed: there is a virus scanner, and it can't be asked.")
 
 
 @router.head("/health", include_in_schema=False)  # which monitors ask

@@ -55,6 +55,7 @@ _COMMON: tuple[tuple[Callable[[Asks], bool], tuple[str, ...]], ...] = (
 
 _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
 _NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
+_WITHHELD = ("SCAN_PENDING", "INFECTED")  # what the virus scanner keeps from being read
 _OF_BODIES = (
     "FILE_ALREADY_EXISTS",
     "QUOTA_EXCEEDED",
@@ -90,11 +91,11 @@ OWN: dict[str, tuple[str, ...]] = {
     "explain": (*_NOT_ALL_MAY, "NOT_FOUND"),
     "get_file": (*_SESSION, *_NOT_ALL_MAY),
     "find_file": (*_SESSION, *_NOT_ALL_MAY),
-    "download_file": (*_SESSION, *_NOT_ALL_MAY, "PRECONDITION_FAILED"),
-    "list_entries": (*_SESSION, *_NOT_ALL_MAY, "PRECONDITION_FAILED"),
-    "download_entry": (*_SESSION, *_NOT_ALL_MAY, "PRECONDITION_FAILED"),
+    "download_file": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
+    "list_entries": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
+    "download_entry": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
     "download_folder": (*_SESSION, *_NOT_ALL_MAY, "TOO_LARGE"),
-    "download_files": (*_SESSION, *_NOT_ALL_MAY),
+    "download_files": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD),
     "update_file": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
     "delete_file": _NOT_ALL_MAY,
     "restore_file": (*_NOT_ALL_MAY, "CONFLICT", "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED"),
@@ -143,6 +144,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "retry_dead_events": _NOT_ALL_MAY,
     "get_notifications": _NOT_ALL_MAY,
     "put_notifications": _NOT_ALL_MAY,
+    "release_scan": ("CONFLICT",),
+    "delete_infected": ("CONFLICT",),
     "create_group": _NOT_ALL_MAY,
     "rename_group": (*_NOT_ALL_MAY, "CONFLICT"),
     "delete_group": _NOT_ALL_MAY,

@@ -33,6 +33,7 @@ _COMMANDS = {
     "event-target": "Whom events can be told to: create, list, show, update, delete, dead, retry.",
     "events": "What becomes of objects, as it happens: tail.",
     "search": "The index that finds files: rebuild.",
+    "scan": "Virus scanning: status, list, release, run.",
     "explain": "Tell whether a request is allowed, and by which rule.",
     "audit": "The audit log: list, export, verify, head.",
     "master-key": "The master key, under which secrets are sealed: list, add, rotate.",

@@ -12,6 +12,7 @@ from s3gw.metadata.outbox import ChangeRow
 TEST = "TestEvent"
 QUOTA = "s3gw:Quota:Threshold"
 QUOTAS = "s3gw:Quota:*"
+SCAN_CLEAN, SCAN_INFECTED = "ScanClean", "ScanInfected"  # operations, as the outbox has them
 
 _CREATED = {
     "CopyObject": "Copy",
@@ -22,7 +23,7 @@ _CREATED = {
 
 
 def name_of(change: ChangeRow) -> str | None:
-    """Without the `s3:` in front of AWS's names, as records have it; None for what is no event."""
+    """Without the `s3:` in front, as records have it, but with `s3gw:` where it isn't AWS's; None: it is no event."""
     match change.kind:
         case "created":
             return f"ObjectCreated:{_CREATED.get(change.operation, 'Put')}"
@@ -36,13 +37,15 @@ def name_of(change: ChangeRow) -> str | None:
             return "ObjectAcl:Put"
         case "quota":
             return QUOTA
+        case "scanned":
+            return f"s3gw:Scan:{change.operation.removeprefix('Scan')}"
         case "counted":
             return None
 
 
 def whole(name: str) -> str:
     """As configurations and streams have it."""
-    return name if name == QUOTA else f"s3:{name}"
+    return name if name.startswith("s3gw:") else f"s3:{name}"
 
 
 def is_meant(asked: str, name: str) -> bool:

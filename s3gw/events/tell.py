@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from s3gw.events.message import Message, NotTold
+from s3gw.events.names import whole
 from s3gw.events.reach import networks_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Teller:
 
     async def tell(self, kind: Kind, secrets: Secrets, delivery: Delivery) -> None:
         """Raises NotTold."""
-        message_id, event = f"msg_{delivery.target_id}_{delivery.id}", f"s3:{delivery.event}"
+        message_id, event = f"msg_{delivery.target_id}_{delivery.id}", whole(delivery.event)
         message = Message(message_id, int(time.time()), event, delivery.message.encode())
         if kind not in self._senders:
             self._senders[kind] = self._open(kind)

@@ -25,7 +25,7 @@ from s3gw.operations.restore_version import RESTORE_VERSION, input_of_version
 from s3gw.operations.table import Row
 from s3gw.operations.trash import DELETE_FOR_GOOD, RESTORE_FILE, restore_input
 from s3gw.operations.update_file import Changes, input_of, operation_of, row_of
-from s3gw.problems import Conflict, FileAlreadyExists, NotFound, PermissionDenied
+from s3gw.problems import Conflict, FileAlreadyExists, NotFound, PermissionDenied, Withheld
 from s3gw.services import OperationServices
 
 
@@ -104,6 +104,8 @@ async def _perform(call: Call, row: Row) -> Output:
     """Raises NotFound for what he may not know of, and PermissionDenied for the rest of what he may not."""
     try:
         return await perform(call, row)
+    except Withheld:  # he may read it
+        raise
     except AccessDenied:
         if may_be_told(call):
             raise PermissionDenied("you may not do this") from None

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.jobs.empty_trash import empty_trash
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.note_contents import note_contents
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
+from s3gw.jobs.scan import scan
 from s3gw.jobs.scrub import scrub
 from s3gw.jobs.sweep import sweep
 from s3gw.jobs.warn_of_quotas import warn_of_quotas
+from s3gw.jobs.watch_scanner import rescan, watch_scanner
 from s3gw.metadata.job_kinds import PERIODIC, PRIORITIES, Priority
 
 if TYPE_CHECKING:
@@ -74,6 +77,10 @@ KINDS: dict[str, Kind] = {
     "purge_users": Kind(purge_users, Priority.UPKEEP, every=900),
     "forget_ended": Kind(forget_ended, Priority.UPKEEP, every=900),
     "warn_of_quotas": Kind(warn_of_quotas, Priority.UPKEEP, every=300),
+    "note_contents": Kind(note_contents, Priority.UPKEEP, attempts=20),
+    "scan": Kind(scan, Priority.HEAVY, attempts=20),
+    "rescan": Kind(rescan, Priority.HEAVY, attempts=20),
+    "watch_scanner": Kind(watch_scanner, Priority.UPKEEP, every=15),
     "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),

@@ -37,6 +37,7 @@ class Bucket(NamedTuple):
     rules_revision: str
     account_public_access_block: int  # of the owner's account: a set of bits (access/public_access_block.py)
     has_quotas: int  # or its owner
+    scan_policy: str | None = None  # off | serve | hold; None: the server's
 
 
 class State(NamedTuple):
@@ -86,6 +87,7 @@ bucket_columns = (
     buckets.c.rules_revision,
     owners.c.public_access_block,
     case((_is_limited, 1), else_=0).label("has_quotas"),
+    buckets.c.scan_policy,
 )
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 _is_there = buckets.c.deleted_at.is_(None)  # of what is found by its id: no name finds one that was deleted
@@ -186,6 +188,12 @@ def lock_exclusive(conn: Connection, bucket_id: int) -> None:
 def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
     row = conn.execute(_select_bucket.where(buckets.c.uuid == bucket_uuid, _is_there)).one_or_none()
     return None if row is None else Bucket._make(row)
+
+
+def scan_policies(conn: Connection, ids: Collection[int]) -> dict[int, str | None]:
+    """Of those of them that are there: off | serve | hold; None: the server's."""
+    rows = conn.execute(select(buckets.c.id, buckets.c.scan_policy).where(buckets.c.id.in_(ids), _is_there)).all()
+    return {row.id: row.scan_policy for row in rows}
 
 
 class Listed(NamedTuple):

@@ -74,6 +74,7 @@ class ChangeFacts(NamedTuple):
     """`actor` tells on whose behalf it is done. `owner_id` is the user that will own what is written; `now` is the time
     of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
     changed (object) or copied from (source) may be. `operation` is AWS's name of what is done, or the kind of a job.
+    `keeps_overwritten`: what is overwritten stays restorable, though the bucket keeps no trash.
     """
 
     bucket_id: int
@@ -82,6 +83,7 @@ class ChangeFacts(NamedTuple):
     now: int
     checks: Mapping[str, Check] = MappingProxyType({})
     operation: str = ""
+    keeps_overwritten: bool = False
 
 
 class NotLocked(Exception):
@@ -106,13 +108,15 @@ class Change:
         "_unchecked",
         "bucket_id",
         "conn",
+        "keeps_overwritten",
         "now",
         "owner_id",
     )
 
     def __init__(self, conn: Connection, facts: ChangeFacts, locks: Iterable[Lock]) -> None:
         self.conn = conn
-        self.bucket_id, self._actor, self.owner_id, self.now, self._checks, self._operation = facts
+        self.bucket_id, self._actor, self.owner_id, self.now, self._checks, self._operation = facts[:6]
+        self.keeps_overwritten = facts.keeps_overwritten
         self._unchecked = set(self._checks)
         self._locks = frozenset(locks)
         self._state: State | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from s3gw.metadata import access_rules, buckets, identities, quotas
+from s3gw.metadata import access_rules, buckets, identities, quotas, scan_jobs
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import bucket_configurations as table
@@ -61,6 +61,12 @@ def set_trash_seconds(change: Change, seconds: int) -> None:
     _update(change, trash_seconds=seconds)
 
 
+def set_scan_policy(change: Change, policy: str | None) -> None:
+    """None: the server's. What is in the bucket is looked at by a job."""
+    _update(change, scan_policy=policy)
+    scan_jobs.note_bucket(change.conn, change.bucket_id)
+
+
 def set_quota(change: Change, max_bytes: int | None, max_objects: int | None) -> None:
     """None: no quota."""
     change.lock_bucket_exclusively()
@@ -93,7 +99,7 @@ def set_owner(change: Change, owner_id: str) -> None:
     _update(change, owner_id=owner_id)
 
 
-def _update(change: Change, **values: str | int) -> None:
+def _update(change: Change, **values: str | int | None) -> None:
     change.lock_bucket_exclusively()
     (column,) = values
     of_bucket = buckets_table.c.id == change.bucket_id

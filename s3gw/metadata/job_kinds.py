@@ -27,6 +27,10 @@ PRIORITIES: dict[str, Priority] = {
     "purge_users": Priority.UPKEEP,
     "forget_ended": Priority.UPKEEP,
     "warn_of_quotas": Priority.UPKEEP,
+    "note_contents": Priority.UPKEEP,
+    "scan": Priority.HEAVY,
+    "rescan": Priority.HEAVY,
+    "watch_scanner": Priority.UPKEEP,
     "batch": Priority.ASKED,
     "delete_bucket": Priority.ASKED,
     "unpack": Priority.ASKED,
@@ -37,7 +41,16 @@ PRIORITIES: dict[str, Priority] = {
 }
 
 # Queued anew when it has ended: what is cancelled of it is the run that is on.
-PERIODIC = ("reap", "sweep", "expire_uploads", "empty_trash", "purge_users", "forget_ended", "warn_of_quotas")
+PERIODIC = (
+    "reap",
+    "sweep",
+    "expire_uploads",
+    "empty_trash",
+    "purge_users",
+    "forget_ended",
+    "warn_of_quotas",
+    "watch_scanner",
+)
 # What a cron line can begin (schedules.py). Not what tells ages by settled_clock.py, which has to look often.
 SCHEDULABLE = ("rebuild_search", "warn_of_quotas", "scrub")
 # Nothing else removes the files whose names such a job has.

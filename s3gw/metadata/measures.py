@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, func, literal, select, text, tuple_
 
+from s3gw.metadata import damaged_blobs
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import (
     blobs,
@@ -43,6 +44,7 @@ class Measures(NamedTuple):
     dead_jobs: dict[str, int]  # by kind
     unread_changes: dict[str, int]  # by reader
     deliveries: dict[str, Waiting]  # by state
+    damaged: int  # chunks that scrubbing found bad and that aren't healed
     released: dict[str, int]  # contents and blobs that nobody counts on any more and that aren't removed yet
 
 
@@ -59,6 +61,7 @@ def measure(conn: Connection) -> Measures:
         dead_jobs=_by(conn, select(jobs.c.kind, func.count()).where(jobs.c.state == "dead").group_by(jobs.c.kind)),
         unread_changes=_unread(conn),
         deliveries=_deliveries(conn),
+        damaged=damaged_blobs.count(conn),
         released={
             "contents": _count(conn, select(contents.c.id).where(text("refs = 0"))),
             "blobs": _count(conn, select(blobs.c.digest).where(text("refs = 0"))),

@@ -354,8 +354,10 @@ def _remove(change: Change, version: ObjectVersion) -> None:
 
 
 def _remove_to_trash(change: Change, version: ObjectVersion, *, is_overwritten: bool) -> None:
-    """Where the bucket keeps trash; a delete marker is none."""
+    """Where the bucket keeps trash, or what overwrites it may turn out to have a virus; a delete marker is none."""
     seconds = change.state.trash_seconds
+    if is_overwritten and change.keeps_overwritten:
+        seconds = max(seconds, trash.KEPT_UNTIL_CLEAN)
     if not seconds or version.is_delete_marker:
         _remove(change, version)
         return

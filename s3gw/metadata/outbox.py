@@ -23,11 +23,13 @@ from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import change_readers, changes
 from s3gw.metadata.usage import NOTHING, Usage
 
-Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted", "quota"]
+Kind = Literal["created", "removed", "hidden", "tagged", "acl", "counted", "quota", "scanned"]
 
 
 class ChangedObject(NamedTuple):
-    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were."""
+    """What became of a version. `hidden`: a delete marker is on top; `counted`: nothing, but its parts were; `scanned`:
+    nothing, but it is known whether there is a virus in it.
+    """
 
     kind: Kind
     key: str = ""
@@ -259,11 +261,11 @@ def register(conn: Connection, names: Collection[str]) -> list[str]:
     nobody.
     """
     conn.execute(delete(change_readers).where(change_readers.c.name.not_in(names)))
-    new = []
+    new: list[str] = []
     for name in names:
         begin = {"name": name, "transaction": 0, "id": 0}
-        made = conn.execute(insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing())
-        new += [name] if made.rowcount else []
+        made = insert_on_conflict(change_readers).values(begin).on_conflict_do_nothing()
+        new += conn.execute(made.returning(change_readers.c.name)).scalars().all()  # a rowcount PostgreSQL doesn't tell
     return new
 
 

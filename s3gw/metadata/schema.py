@@ -53,6 +53,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_scans import scanned_objects, scans
 from s3gw.metadata.schema_schedules import schedules
 
 __all__ = [
@@ -93,6 +94,8 @@ __all__ = [
     "refresh_tokens",
     "refused_logins",
     "resumable_uploads",
+    "scanned_objects",
+    "scans",
     "schedules",
     "search_files",
     "sessions",
@@ -127,6 +130,7 @@ buckets = Table(
     Column("deleted_at", BigInteger),  # it can be restored: metadata/deleted_buckets.py
     Column("deleted_name", Text),
     Column("restorable_until", BigInteger),
+    Column("scan_policy", Text),  # off | serve | hold; NULL: as S3GW_SCAN says
     Index("ux_buckets_uuid", "uuid", unique=True),
     sqlite_autoincrement=True,
 )

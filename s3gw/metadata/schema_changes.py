@@ -65,7 +65,7 @@ changes = Table(
     Column("transaction", BigInteger, nullable=False, server_default="0"),
     Column("at", BigInteger, nullable=False),
     Column("bucket_id", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),  # created | removed | hidden | tagged | acl | counted | quota
+    Column("kind", Text, nullable=False),  # created | removed | hidden | tagged | acl | counted | quota | scanned
     Column("operation", Text, nullable=False),  # AWS's name of what did it, or a job's kind
     Column("key", BytewiseText, nullable=False),
     Column("version_id", Text, nullable=False),

@@ -30,7 +30,7 @@ _LOOKED_AT = 2000  # files of a bucket, before the index is asked
 _MOST_WORDS = 1024  # of a file; a key has fewer
 _LONGEST_WORD = 64
 _WORD = re.compile(r"[^\W_]+")
-_KEEPING = ("acl", "counted", "quota")  # kinds of changes after which a file has the same words
+_KEEPING = ("acl", "counted", "quota", "scanned")  # kinds of changes after which a file has the same words
 
 
 class FoundFile(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Text, bindparam, delete, func, insert, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Text, bindparam, delete, func, insert, select, update
 
 from s3gw.metadata import contents, outbox
 from s3gw.metadata.database import Connection
@@ -51,6 +51,10 @@ class Trashed(NamedTuple):
         return Noted(ChangedObject("counted", self.key), Usage(trash_bytes=-self.size, trashed=-1))
 
 
+# Seconds for which what was overwritten is kept at least where a bucket holds what is new until that is known to be
+# clean; then the bucket's own time counts.
+KEPT_UNTIL_CLEAN = 30 * 86_400
+_MOST_OVERWRITTEN = 100  # dropped at once
 _columns = tuple(trash.c[name] for name in Trashed._fields)
 _OF_OBJECT = Trashed._fields[Trashed._fields.index("key") :]
 _insert = Prepared(insert(trash).values({name: bindparam(name) for name in Trashed._fields[1:]}))
@@ -78,6 +82,22 @@ _expired = Prepared(
     .order_by(trash.c.expires_at)
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
+)
+_set_expiry = Prepared(
+    update(trash).where(trash.c.id == bindparam("trash_id")).values(expires_at=bindparam("new_expiry"))
+)
+_overwritten = Prepared(
+    select(*_columns, buckets.c.trash_seconds)
+    .join_from(trash, buckets, buckets.c.id == trash.c.bucket_id)
+    .where(
+        trash.c.bucket_id == bindparam("bucket_id"),
+        trash.c.file_id == bindparam("file_id"),
+        trash.c.key == bindparam("key"),
+        trash.c.is_overwritten == 1,
+    )
+    .order_by(trash.c.id.desc())
+    .limit(bindparam("batch"))
+    .with_for_update(skip_locked=True, of=trash)
 )
 
 _in_deleted = trash.c.bucket_id.in_(
@@ -188,6 +208,19 @@ def of_key(conn: Connection, bucket_id: int, file_id: bytes, key: str, limit: in
     """Of a file what was deleted or overwritten under a key, locked."""
     rows = _of_key.all(conn, bucket_id=bucket_id, file_id=file_id, key=key, batch=limit)
     return [Trashed._make(row) for row in rows]
+
+
+def settle_overwritten(conn: Connection, bucket_id: int, key: str, file_id: bytes | None) -> list[Noted]:
+    """What was kept of a file at least until what overwrote it was found clean goes where the bucket keeps no trash,
+    and has the bucket's time elsewhere. What the outbox is to be told.
+    """
+    this = {"bucket_id": bucket_id, "key": key, "file_id": file_id}
+    found = [(Trashed._make(row[:-1]), int(row[-1])) for row in _overwritten.all(conn, **this, batch=_MOST_OVERWRITTEN)]
+    for each, seconds in found:
+        expires_at = each.deleted_at + seconds * 1_000_000
+        if seconds and expires_at < each.expires_at:
+            _set_expiry.run(conn, trash_id=each.id, new_expiry=expires_at)
+    return drop(conn, [each for each, seconds in found if not seconds])
 
 
 def take(conn: Connection, found: Trashed) -> bool:

@@ -143,5 +143,6 @@ def _of_measures(found: Measures) -> Iterator[GaugeMetricFamily]:
     )
     oldest = max((waiting.since for state, waiting in found.deliveries.items() if state != "dead"), default=0.0)
     yield _family("s3gw_event_delivery_oldest_seconds", "Age of the oldest event that waits.", (), {(): oldest})
+    yield _family("s3gw_damaged_chunks", "Chunks that scrubbing found bad, not healed yet.", (), {(): found.damaged})
     released = {(kind,): count for kind, count in found.released.items()}
     yield _family("s3gw_released", "Contents and blobs that are deleted and not yet removed.", ("kind",), released)

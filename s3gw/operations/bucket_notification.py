@@ -42,7 +42,8 @@ IntelligentTiering ReducedRedundancyLostObject Replication:* Replication:Operati
 Replication:OperationNotTracked Replication:OperationMissedThreshold Replication:OperationReplicatedAfterThreshold
 ObjectAnnotation:* ObjectAnnotation:Put ObjectAnnotation:Delete ObjectRetention:Put
 """
-EVENTS = frozenset((*(f"s3:{name}" for name in _EVENTS.split()), names.QUOTA, names.QUOTAS))
+_OWN_EVENTS = (names.QUOTA, names.QUOTAS, "s3gw:Scan:*", "s3gw:Scan:Clean", "s3gw:Scan:Infected")
+EVENTS = frozenset((*(f"s3:{name}" for name in _EVENTS.split()), *_OWN_EVENTS))
 
 
 async def put_bucket_notification_configuration(

@@ -179,6 +179,14 @@ class Call:
         assert self.body is not None, "the operation's row says that it reads a body"
         return self.body
 
+    @property
+    def scan_policy(self) -> str:
+        """Of its bucket: off | serve | hold."""
+        return self.scan_policy_of(self.the_bucket)
+
+    def scan_policy_of(self, bucket: Bucket) -> str:
+        return bucket.scan_policy or self.services.settings.scan
+
     def key_lock(self, key: str) -> KeyLock:
         return KeyLock(self.the_bucket.id, key)
 
@@ -201,7 +209,8 @@ class Call:
         self, locks: Collection[Lock], fn: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
-        facts = ChangeFacts(self.the_bucket.id, self.actor(), self.owner_of_new, self.now, self.checks, self.operation)
+        whose = self.the_bucket.id, self.actor(), self.owner_of_new, self.now
+        facts = ChangeFacts(*whose, self.checks, self.operation, self.scan_policy == "hold")
         outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails
         return outcome

@@ -11,6 +11,7 @@ from s3gw.operations.allowed_types import patterns_of, require_allowed
 from s3gw.operations.call import Call, Output
 from s3gw.operations.copy_object import copy_object, find_source_with_content
 from s3gw.operations.file_type import FIRST, UNKNOWN
+from s3gw.operations.scanned import require_served
 from s3gw.operations.table import OPERATIONS
 
 _ANY_SIZE = 1 << 62  # bytes: what is there isn't too large
@@ -31,6 +32,7 @@ async def _looked_at(call: Call) -> tuple[ObjectVersion, bytes]:
     with call.services.pins.open() as pin:
         source, content = await call.services.database.read(find_source_with_content, call.the_source)
         call.check("source", source)
+        await require_served(call, call.the_source.bucket, content)
         opened = call.services.reader.open(content, pin, 0, min(FIRST, content.size))
     try:
         first = opened.whole if opened.whole is not None else b"".join([bytes(piece) async for piece in opened])

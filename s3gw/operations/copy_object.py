@@ -21,6 +21,7 @@ from s3gw.operations.get_object import readable
 from s3gw.operations.new_acl import NewAcl, acl_of_new
 from s3gw.operations.object_fields import Fields, checksum_members, fields_of
 from s3gw.operations.preconditions import SourceCondition, for_source, for_write
+from s3gw.operations.scanned import require_served, require_served_source
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class _Asked(NamedTuple):
     check_source: SourceCondition
     holds: Precondition | None
     largest: int
+    scan_policy: str  # of the source's bucket
 
 
 class Computed(NamedTuple):
@@ -96,6 +98,7 @@ def _asked(call: Call, input: Any, new_acl: NewAcl) -> _Asked:
         check_source=for_source(input, call.now),
         holds=for_write(input, call.now),
         largest=input.get("LargestSource", _LARGEST_SOURCE),
+        scan_policy=call.scan_policy_of(call.the_source.bucket),
     )
 
 
@@ -123,6 +126,7 @@ def source_version_id(source: Source, original: ObjectVersion) -> str | None:
 def _copy_version(change: Change, asked: _Asked, computed: Computed | None) -> tuple[ObjectVersion, NewObject, Stored]:
     original = find_source(change.conn, asked.source)
     change.check("source", original)
+    require_served_source(change.conn, asked.scan_policy, original)
     asked.check_source(original)
     if original.size > asked.largest:
         raise InvalidRequest(
@@ -236,6 +240,7 @@ async def _compute(call: Call, asked: _Asked, algorithm: str | None) -> Computed
     with call.services.pins.open() as pin:
         original, content = await call.services.database.read(find_source_with_content, asked.source)
         call.check("source", original)
+        await require_served(call, call.the_source.bucket, content)
         pin.keep_content(content.id)
         asked.check_source(original)  # before bytes are read for a checksum
         if original.checksum_algorithm == algorithm and original.checksum_type == "FULL_OBJECT":

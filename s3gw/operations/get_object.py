@@ -14,13 +14,14 @@ from s3gw.errors import (
     NoSuchVersion,
     S3Error,
 )
-from s3gw.metadata import objects
+from s3gw.metadata import objects, scans
 from s3gw.metadata.contents import Content, Part
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import checksum_members, describe, last_modified
 from s3gw.operations.preconditions import check_read, if_range_holds
 from s3gw.operations.ranges import ByteRange, parse_range
+from s3gw.operations.scanned import require_served
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
@@ -44,7 +45,10 @@ async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
         call.check("object", version)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
+        status = None if call.scan_policy == "off" else await require_served(call, call.the_bucket, content)
         output, span = answer(call, input, version, content)
+        if status is not None:
+            output["ScanStatus"] = status
         output["Body"] = services.reader.open(content, pin, span.offset, span.length)
     return output
 
@@ -54,12 +58,15 @@ async def head_object(call: Call, input: HeadObjectRequestTypeDef) -> Output:
     read = call.services.database.read
     bucket_id, key, version_id = call.the_bucket.id, input["Key"], input.get("VersionId")
     content: Content | None = None
-    if "PartNumber" in input:
+    is_scanned = call.scan_policy != "off"
+    if "PartNumber" in input or is_scanned:
         found, content = await read(objects.find_with_content, bucket_id, key, version_id)
     else:
         found = await read(objects.find, bucket_id, key, version_id)
     call.check("object", found)
     output, _ = answer(call, input, readable(found, input), content)
+    if is_scanned and content is not None:
+        output["ScanStatus"] = await read(scans.state_of, content.digest)
     return output
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from s3gw.errors import InvalidArgument, InvalidTag, MethodNotAllowed, NoSuchKey, NoSuchTagSet, NoSuchVersion, S3Error
-from s3gw.metadata import configurations, objects
+from s3gw.metadata import configurations, objects, scans
 from s3gw.operations.call import Call, Output
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _ALLOWED = re.compile(r"[\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 MOST_OF_AN_OBJECT = 10
 _MOST_OF_A_BUCKET = 50
 MOST_FIELDS = 100  # of the header, of which a field may be empty
+_SCAN_STATUS = "s3gw:scan-status"  # told of objects in buckets where scanning is on
 _RESERVED = {
     "Object": "Your TagKey cannot be prefixed with aws:",
     "Bucket": "System tags cannot be added/updated by requester",
@@ -47,8 +48,8 @@ def checked_tags(tags: Iterable[Mapping[str, Any]], *, most: int = MOST_OF_AN_OB
             raise InvalidTag("The TagKey you have provided is invalid", TagKey=key)
         if not _is_value(value):
             raise InvalidTag("The TagValue you have provided is invalid", TagKey=key, TagValue=value)
-        if key.startswith("aws:"):
-            raise InvalidTag(_RESERVED[kind], TagKey=key)
+        if key.startswith(("aws:", "s3gw:")):
+            raise InvalidTag(_RESERVED[kind].replace("aws:", key.partition(":")[0] + ":"), TagKey=key)
         if key in checked:
             raise InvalidTag("Cannot provide multiple Tags with the same key", TagKey=key)
         checked[key] = value
@@ -129,6 +130,9 @@ async def get_object_tagging(call: Call, input: GetObjectTaggingRequestTypeDef) 
     call.check("object", found)
     version = checked_version(found, version_id, key)
     pairs = json.loads(version.tags) if version.tags else []
+    if call.scan_policy != "off" and version.content_id is not None:
+        status = await call.services.database.read(scans.state_of_content, version.content_id)
+        pairs = [[name, value] for name, value in pairs if name != _SCAN_STATUS] + [[_SCAN_STATUS, status]]
     output: Output = {"TagSet": [{"Key": name, "Value": value} for name, value in pairs]}
     if call.the_bucket.versioning:
         output["VersionId"] = version.version_id

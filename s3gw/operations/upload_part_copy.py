@@ -17,6 +17,7 @@ from s3gw.operations.multipart import check_part_number
 from s3gw.operations.preconditions import SourceCondition, for_source
 from s3gw.operations.ranges import ByteRange, position
 from s3gw.operations.received_body import DEFAULT_ALGORITHM
+from s3gw.operations.scanned import require_served, require_served_source
 from s3gw.operations.stored_checksum import checksum_of_content, md5_of_content
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class _Plan(NamedTuple):
     etag: str | None  # None: made from the layout of the copied range
     checksum_algorithm: str | None
     checksum: str | None
+    scan_policy: str  # of the source's bucket
 
 
 class _SourceChanged(Exception):
@@ -63,6 +65,7 @@ async def _plan(call: Call, input: Any) -> _Plan:
     with call.services.pins.open() as pin:
         original, content = await database.read(find_source_with_content, call.the_source)
         call.check("source", original)
+        await require_served(call, call.the_source.bucket, content)
         pin.keep_content(content.id)
         holds(original)  # before bytes are read for a checksum
         copied = _copied_range(input, original, call.services.settings.max_put)
@@ -85,6 +88,7 @@ async def _plan(call: Call, input: Any) -> _Plan:
         etag=etag,
         checksum_algorithm=algorithm if checksum else None,
         checksum=checksum,
+        scan_policy=call.scan_policy_of(call.the_source.bucket),
     )
 
 
@@ -130,6 +134,7 @@ def _put(change: Change, plan: _Plan) -> tuple[ObjectVersion, UploadedPart]:
     except NoSuchKey:
         raise _SourceChanged from None
     change.check("source", original)
+    require_served_source(change.conn, plan.scan_policy, original)
     plan.holds(original)
     if original.content_id != plan.content_id:
         raise _SourceChanged

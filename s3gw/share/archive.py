@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from s3gw.api.zip_answer import ZipAnswer, below, require_few
 from s3gw.operations.call import Input, Output
-from s3gw.problems import TooLarge
+from s3gw.problems import TooLarge, Withheld
 from s3gw.share import pages
 from s3gw.share.download import ALWAYS, name_of
 from s3gw.share.folder import within
@@ -28,7 +28,7 @@ async def archive(request: Request) -> Response:
     async def get(input: Input) -> Output | None:
         try:
             return await visit.perform("GetObject", input)
-        except Gone:
+        except (Gone, Withheld):
             return None
 
     first = await page(None)

@@ -25,6 +25,7 @@ from s3gw.operations.call import Call, GivenContext, Input, Output
 from s3gw.operations.link_rights import needed
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
+from s3gw.problems import Withheld
 from s3gw.services import Services
 from s3gw.share.cookie import is_open
 from s3gw.share.hidden import tell_id, token_of
@@ -93,9 +94,11 @@ class Visit(NamedTuple):
         return await self.make(self.call(operation, input), OPERATIONS[operation] if row is None else row)
 
     async def make(self, call: Call, row: Row) -> Output:
-        """Raises Gone where the maker may not, or there is nothing."""
+        """Raises Gone where the maker may not, or there is nothing, and Withheld."""
         try:
             return await perform(call, row)
+        except Withheld:  # which who has the link may know
+            raise
         except _HIDDEN:
             raise Gone from None
 

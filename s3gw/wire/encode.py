@@ -91,10 +91,12 @@ def compile_encoder(operation: Operation) -> Encoder:
     }
     if "Expires" in table:
         table["ExpiresString"] = (b"expires", header_bytes)  # the client's own words, also when they are no date
+    if operation.name in ("GetObject", "HeadObject"):
+        table["ScanStatus"] = (b"x-s3gw-scan-status", header_bytes)  # AWS has none
     lookup = table.get
     metadata = next((member.name for member in shape.members.values() if member.location == "headers"), None)
     write_body, content_type = _compile_body(operation, shape)
-    known = {*shape.members, "ExpiresString"}
+    known = {*shape.members, "ExpiresString", "ScanStatus"}
     is_list = "EncodingType" in shape.members
 
     def encode(output: Output) -> Encoded:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from s3gw.admin.app import build_admin_app
 from s3gw.disks.room import Room
+from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseUnavailable
 from s3gw.metadata.engines import open_database
 
@@ -87,6 +88,17 @@ async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(databas
     app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "full"})
     assert await get(app, "/readyz/writing") == (503, {"writing": "full"})
+
+
+async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same(
+    database: Database, tmp_path: Path
+) -> None:
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+    await database.write(scans.remember, "failing", "it can't be reached")
+    status, told = await get(app, "/readyz")
+    assert (status, told["scanning"]) == (200, "failed")
+    await database.write(scans.remember, "failing", None)
+    assert "scanning" not in (await get(app, "/readyz"))[1]
 
 
 async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_path: Path) -> None:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import os
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import boto3
 import httpx
 import pyotp
+from sqlalchemy import insert
 
 from s3gw.api.examples import OF_MODELS, OF_PARAMETERS
+from s3gw.cli.command import session
+from s3gw.metadata.database import Connection
+from s3gw.metadata.schema import scans
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person
 from tests.servers import ROOT_KEY, RunningServer
@@ -278,6 +284,18 @@ def _of_event_target(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, OF_PARAMETERS["target_id"]: made.json()["id"]})
 
 
+def _of_scan(world: World) -> Call:
+    digest, data = os.urandom(32), Path(world.server.facts["data"])
+    found = {"digest": digest, "same_bytes": digest, "size": 1, "state": "infected", "noted_at": 1, "due_at": 1}
+
+    def add(conn: Connection) -> None:
+        conn.execute(insert(scans).values(found | {"attempts": 1, "is_told": 1}))
+
+    with session(data, world.server.settings.get("S3GW_DATABASE_URL"), False) as metadata:
+        metadata.write(add)
+    return Call(world.admin.bearer, {OF_PARAMETERS["digest"]: digest.hex()})
+
+
 def _of_key(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["access_key_id"]: world.key_id()})
 
@@ -400,6 +418,10 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "list_dead_events": _of_event_target,
     "retry_dead_events": _of_event_target,
     "get_notifications": _of_event_target,
+    "scan_status": _as_admin,
+    "list_scans": _of_scan,
+    "release_scan": _of_scan,
+    "delete_infected": _of_scan,
     "put_notifications": _of_event_target,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,

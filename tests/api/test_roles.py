@@ -119,6 +119,12 @@ _OF_EVENTS = {  # test_event_targets.py
     ("GET", "/buckets/{bucket_id}/notifications"),
     ("PUT", "/buckets/{bucket_id}/notifications"),
 }
+_OF_SCANS = {  # test_scans.py
+    ("GET", "/scans"),
+    ("GET", "/scans/status"),
+    ("POST", "/scans/{digest}/release"),
+    ("DELETE", "/scans/{digest}"),
+}
 _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
@@ -209,6 +215,7 @@ def routes() -> set[tuple[str, str]]:
 
 def test_every_route_has_its_row() -> None:
     others = _OF_ACCESS | _OF_BUCKETS | _OF_EVENTS | _OF_FILES | _OF_GROUPS | _OF_JOBS | _OF_KEYS | _OF_LINKS
+    others |= _OF_SCANS
     assert routes() == TABLE.keys() | others | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
 
 

@@ -36,6 +36,8 @@ UNAUDITED = {
     ("job", "list"), ("job", "show"), ("job", "retry"), ("job", "follow"),
     ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py
     ("search", "rebuild"),
+    ("scan", "list"), ("scan", "status"), ("scan", "run"),
+    ("scan", "release"),  # of what was found: tests/api/test_scans.py
     ("bucket", "restore"),  # of a bucket with trash, which commands don't make: test_commands.py
 }  # fmt: skip
 # One after the other: what is given, and the action and the resource that the log tells.

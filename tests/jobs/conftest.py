@@ -116,6 +116,8 @@ async def process(
         told.inline_limit, told.chunk_size, told.upload_memory = 1000, 8 << 20, 64 << 20
         told.max_key, told.max_metadata, told.copy_etag, told.region = 1024, 2048, "layout", "us-east-1"
         told.max_unpack_job_files, told.max_unpack_job_size = 1000, 1 << 30
+        told.scan, told.scan_clamd, told.scan_command = "off", None, None
+        told.scan_timeout, told.scan_max_size, told.scan_at_once = 10.0, 1 << 20, 2
         settings, nothing = cast(Any, told), cast(Any, None)
         services = Services(
             settings,

@@ -129,7 +129,7 @@ async def test_a_batch_whose_transaction_fails_is_given_again(files: Database) -
 async def test_a_reader_that_is_gone_holds_up_nobody_and_a_new_one_begins_with_what_is_there(files: Database) -> None:
     await put(files, "key")
     await files.write(take, "usage", 10)
-    await files.write(outbox.register, ("usage", "new"))
+    assert await files.write(outbox.register, ("usage", "new")) == ["new"]
     assert await files.write(take, "other", 10) == []
     assert await files.write(outbox.trim, 10) == 0
     assert len(await files.write(take, "new", 10)) == 1

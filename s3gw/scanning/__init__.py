@@ -1,0 +1,1 @@
+"""Asking virus scanners what is in a content: ClamAV's daemon, or a command."""
