@@ -68,20 +68,17 @@ class FilesystemStore:
         path, folder = self._path(location), os.path.join(self._folder, _DAMAGED)
         if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
             raise FileNotFoundError(errno.ENOENT, "the folder of blobs isn't there", self._folder)
-        if not os.path.isdir(folder):
-            with suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-            flush_folder(self._folder)
-        try:
-            os.link(path, os.path.join(folder, location), follow_symlinks=False)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno not in {errno.ENOENT, *_UNREADABLE}:
-                raise
-            return False
-        flush_folder(folder)
         _forget_cached(path)
+        try:
+            if not os.path.isdir(folder):
+                with suppress(FileExistsError):
+                    os.mkdir(folder, 0o700)
+                flush_folder(self._folder)
+            with suppress(FileExistsError):
+                os.link(path, os.path.join(folder, location), follow_symlinks=False)
+            flush_folder(folder)
+        except OSError:  # there is no file, or the disk is full, failing or read-only
+            return False
         return True
 
     def delete(self, location: str) -> None:

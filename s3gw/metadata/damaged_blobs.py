@@ -80,6 +80,8 @@ def note(conn: Connection, digest: bytes, location: str, size: int, fault: str, 
         index_elements=[_d.location], set_=values, where=_d.healed_at.is_not(None)
     )
     if conn.execute(statement.returning(_d.location)).one_or_none() is None:
+        if is_kept:  # perhaps it couldn't be before
+            conn.execute(update(damaged_blobs).where(_d.location == location).values(is_kept=1))
         return False
     told = {"location": location, "fault": fault, "detail": detail, "is_kept": is_kept}
     audit.record(conn, _SCRUBBING, "chunk.damaged", "chunk", digest.hex(), None, told)

@@ -400,3 +400,21 @@ async def test_a_chunk_without_a_row_is_passed_over(process: Process) -> None:
     run = scrub._Run(process.services, None, scrub._Counts(0))  # type: ignore[arg-type]
     await run.look_at(page[0])
     assert await found(process) == []
+
+
+async def test_a_disk_that_became_read_only_is_scrubbed_and_its_files_kept_later(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = await blob_of(process, await process.put())
+    flip(process.folder / blob.location[-2:] / blob.location)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "link", refuse)
+        await run(process)
+    assert [(bad.state, bad.is_kept) for bad in await found(process)] == [(DAMAGED, False)]
+    await run(process)
+    assert [bad.is_kept for bad in await found(process)] == [True]
+    assert [file.name for file in kept(process)] == [blob.location]
