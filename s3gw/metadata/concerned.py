@@ -15,8 +15,8 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.layout import MANIFEST, PARTS, extents_of, parts_of
 from s3gw.metadata.schema import buckets, contents, objects, parts, trash, uploads
 
-_LAYOUTS = 64  # at once; one of 10 000 parts has half a megabyte
 _IDS = 2000  # of contents that one step looks at
+_BYTES = 4 * 1024 * 1024  # of layouts that it reads, or one; that of 10 000 parts has half a megabyte
 
 Place = tuple[str | int, ...]
 Digests = frozenset[bytes]
@@ -41,11 +41,10 @@ def contents_of(
     """Those of the next contents that consist of one of the chunks, and where to go on. A part list is younger than
     its children, which are `known` when its turn comes.
     """
-    c, wanted = contents.c, frozenset(digests)
-    among = (c.id > after, c.id <= after + _IDS, c.form.in_((MANIFEST, PARTS)))
-    rows = conn.execute(select(c.id, c.form, c.layout).where(*among).order_by(c.id).limit(_LAYOUTS)).all()
+    c, wanted, last = contents.c, frozenset(digests), _last_of_step(conn, after)
+    among = (c.id > after, c.id <= last, c.form.in_((MANIFEST, PARTS)))
     found: dict[int, Digests] = {}
-    for row in rows:
+    for row in conn.execute(select(c.id, c.form, c.layout).where(*among).order_by(c.id)):
         layout = bytes(row.layout)
         if row.form == MANIFEST:
             has = wanted.intersection(extent.digest for extent in extents_of(layout))
@@ -54,7 +53,19 @@ def contents_of(
             has = frozenset[bytes]().union(*(found.get(child) or known.get(child, _NONE) for child in children))
         if has:
             found[row.id] = has
-    return found, rows[-1].id if len(rows) == _LAYOUTS else after + _IDS
+    return found, last
+
+
+def _last_of_step(conn: Connection, after: int) -> int:
+    c, size = contents.c, 0
+    among = (c.id > after, c.id <= after + _IDS, c.form.in_((MANIFEST, PARTS)))
+    last = after
+    for row in conn.execute(select(c.id, func.length(c.layout).label("size")).where(*among).order_by(c.id)):
+        size += row.size
+        if size > _BYTES and last > after:
+            return last
+        last = row.id
+    return after + _IDS
 
 
 Walk = Callable[[Connection, Place, int], tuple[list[Concerned], Place | None]]

@@ -209,7 +209,7 @@ async def test_all_who_need_it_are_named(
 ) -> None:
     for constant in ("_ROWS", "_AT_ONCE"):
         monkeypatch.setattr(name_damaged, constant, 2)
-    monkeypatch.setattr("s3gw.metadata.concerned._LAYOUTS", 2)
+    monkeypatch.setattr("s3gw.metadata.concerned._BYTES", 1)
     await asking.keep_versions()
     await asking.put(["a", "b", "b"])
     good = await process.put(random_bytes(5000))
