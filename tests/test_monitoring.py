@@ -30,6 +30,7 @@ MEASURES = Measures(
     dead_jobs={"reap": 1},
     unread_changes={"search": 1},
     deliveries={"first": Waiting(1, 1.0)},
+    scans={"pending": 1},
     damaged=1,
     released={"blobs": 1},
 )

@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, func, literal, select, text, tuple_
 
 from s3gw.metadata import damaged_blobs
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.scans import STATES
 from s3gw.metadata.schema import (
     blobs,
     buckets,
@@ -19,6 +20,7 @@ from s3gw.metadata.schema import (
     event_deliveries,
     jobs,
     resumable_uploads,
+    scans,
     uploads,
     usage,
     users,
@@ -44,6 +46,7 @@ class Measures(NamedTuple):
     dead_jobs: dict[str, int]  # by kind
     unread_changes: dict[str, int]  # by reader
     deliveries: dict[str, Waiting]  # by state
+    scans: dict[str, int]  # contents, by what the virus scanner has said
     damaged: int  # chunks that scrubbing found bad and that aren't healed
     released: dict[str, int]  # contents and blobs that nobody counts on any more and that aren't removed yet
 
@@ -61,6 +64,7 @@ def measure(conn: Connection) -> Measures:
         dead_jobs=_by(conn, select(jobs.c.kind, func.count()).where(jobs.c.state == "dead").group_by(jobs.c.kind)),
         unread_changes=_unread(conn),
         deliveries=_deliveries(conn),
+        scans={state: _count(conn, select(scans.c.digest).where(scans.c.state == state)) for state in STATES},
         damaged=damaged_blobs.count(conn),
         released={
             "contents": _count(conn, select(contents.c.id).where(text("refs = 0"))),

@@ -47,7 +47,9 @@ class Exposition:
         health = await health_of(storage.database, blob_folder(settings), storage.room)
         families = [_family("s3gw_info", "The version that runs.", ("version",), {(s3gw.__version__,): 1})]
         told = {(name,): float(state == OK) for name, state in health._asdict().items()}
-        families.append(_family("s3gw_healthy", "1 where it is: database, reading and writing.", ("what",), told))
+        families.append(
+            _family("s3gw_healthy", "1 where it is: database, reading, writing and scanning.", ("what",), told)
+        )
         try:
             families += _of_measures(await self._measures())
         except DatabaseUnavailable:
@@ -143,6 +145,8 @@ def _of_measures(found: Measures) -> Iterator[GaugeMetricFamily]:
     )
     oldest = max((waiting.since for state, waiting in found.deliveries.items() if state != "dead"), default=0.0)
     yield _family("s3gw_event_delivery_oldest_seconds", "Age of the oldest event that waits.", (), {(): oldest})
+    scans = {(state,): count for state, count in found.scans.items()}
+    yield _family("s3gw_scans", "Contents by what the virus scanner has said of them.", ("state",), scans)
     yield _family("s3gw_damaged_chunks", "Chunks that scrubbing found bad, not healed yet.", (), {(): found.damaged})
     released = {(kind,): count for kind, count in found.released.items()}
     yield _family("s3gw_released", "Contents and blobs that are deleted and not yet removed.", ("kind",), released)

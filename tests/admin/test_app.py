@@ -93,7 +93,7 @@ async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(databas
 async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same(
     database: Database, tmp_path: Path
 ) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
     await database.write(scans.remember, "failing", "it can't be reached")
     status, told = await get(app, "/readyz")
     assert (status, told["scanning"]) == (200, "failed")
