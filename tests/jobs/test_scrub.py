@@ -340,7 +340,9 @@ async def test_what_the_reaper_deletes_meanwhile_is_not_called_missing(
         return fault_of(self, blob)
 
     monkeypatch.setattr(Inspector, "fault_of", look)
-    await run(process)
+    job = await run(process)
+    told = json.loads(job.progress or "")
+    assert (told["done"], told["damaged"]) == (1, 0)
     assert await found(process) == []
 
 
