@@ -1,7 +1,7 @@
 """Scrubbing: reads every chunk from the disk, in the order of the digests, and compares it with its digest.
 
-A bad one is noted, its file kept, and it is found out whose it is. Each chunk is pinned while it is looked at, as by a
-read, so that none is called missing that the reaper has deleted. At most S3GW_SCRUB_RATE bytes a second are read. It
+A bad one is noted, its file kept, and it is found out whose it is. Each chunk that something counts on is pinned while
+it is looked at, as by a read, so that none is called missing that the reaper has deleted. At most S3GW_SCRUB_RATE bytes a second are read. It
 goes on behind the chunk that it noted last.
 """
 
@@ -86,7 +86,7 @@ class _Run:
         services, counts = self._services, self._counts
         with services.pins.open() as pin:
             blob = await services.database.read(blobs.find, stored.digest)
-            if blob is not None:
+            if blob is not None and blob.refs > 0:  # what was released before the pin isn't kept by it
                 pin.keep_blob(blob.digest)
                 await self._inspect(blob, stored.was_damaged)
                 counts.chunks, counts.bytes = counts.chunks + 1, counts.bytes + blob.size

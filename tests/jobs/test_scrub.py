@@ -329,12 +329,12 @@ async def test_what_the_reaper_deletes_meanwhile_is_not_called_missing(
 ) -> None:
     """Its pin holds the floor, so the file stays until it was looked at."""
     content = await process.put()
-    await process.database.write(contents.release, content.id)
-    await process.reap(2)
     loop, fault_of = asyncio.get_running_loop(), Inspector.fault_of
 
     def look(self: Inspector, blob: Blob) -> Fault | None:
-        for _ in range(3):
+        released = process.database.write(contents.release, content.id)
+        asyncio.run_coroutine_threadsafe(released, loop).result(20)
+        for _ in range(5):
             asyncio.run_coroutine_threadsafe(reap(process.services, None, ignore), loop).result(20)
             asyncio.run_coroutine_threadsafe(process.heart.beat(), loop).result(20)
         return fault_of(self, blob)
@@ -343,6 +343,14 @@ async def test_what_the_reaper_deletes_meanwhile_is_not_called_missing(
     job = await run(process)
     told = json.loads(job.progress or "")
     assert (told["done"], told["damaged"]) == (1, 0)
+    assert await found(process) == []
+
+
+async def test_what_nothing_counts_on_is_left_to_the_reaper(process: Process) -> None:
+    blob = await blob_of(process, await process.put())
+    await process.database.write(lambda conn: conn.execute(update(schema.blobs).values(refs=0)) and None)
+    (process.folder / blob.location[-2:] / blob.location).unlink()
+    assert json.loads((await run(process)).progress or "")["damaged"] == 0
     assert await found(process) == []
 
 
