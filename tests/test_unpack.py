@@ -118,8 +118,10 @@ def test_a_zip_that_leads_to_before_its_beginning_is_broken(tmp_path: Path) -> N
     with (tmp_path / "zip").open("w+b") as file:
         file.write(good[:-6] + (place + 5).to_bytes(4, "little") + good[-2:])
         file.seek(0)
+        files = unpacked(file, len(good), WIDE)  # its zip is closed with it
+        found = next(files)
         with pytest.raises(BadArchive, match="'a' is broken"):
-            next(unpacked(file, len(good), WIDE)).read(1)
+            found.read(1)
 
 
 def test_a_file_without_a_name_is_none() -> None:
