@@ -233,6 +233,8 @@ class Settings(BaseSettings):
         " written in memory; auto: whichever this disk is measured to take faster.",
     )
 
+    scrub_rate: Bytes = Field(20 * MIB, description="Bytes that scrubbing reads a second at most; 0: no limit.")
+
     # Limits of what is stored
     inline_limit: Bytes = Field(16 * KIB, description="Bodies up to this size are kept in the database.")
     chunk_size: Annotated[int, Field(ge=64 * KIB, le=8 * MIB, multiple_of=64 * KIB)] = Field(

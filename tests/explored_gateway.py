@@ -129,7 +129,7 @@ class Gateway:
         content_reader._threads.shutdown()
         content_reader._threads = SteppedExecutor(turns)
         settings = SimpleNamespace(
-            data=self._data, body_timeout=60, max_metadata=2048, max_key=1024, copy_etag="layout"
+            scan="off", data=self._data, body_timeout=60, max_metadata=2048, max_key=1024, copy_etag="layout"
         )
         nothing = cast("Any", None)
         return Services(

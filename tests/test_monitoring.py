@@ -31,6 +31,7 @@ MEASURES = Measures(
     unread_changes={"search": 1},
     deliveries={"first": Waiting(1, 1.0)},
     scans={"pending": 1},
+    damaged=1,
     released={"blobs": 1},
 )
 _OF_KIND = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}

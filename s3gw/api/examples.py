@@ -24,6 +24,7 @@ _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
 _JOB = "f3a21b4c-5d6e-4f70-8b9c-0d1e2f3a4b5c"
 _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
+_LOCATION = "0663f1c2a9b84d77e3a1905c66-0000002a"
 _TARGET = "8b1d2c3e-4f50-4a6b-9c7d-8e9f0a1b2c3d"
 _ARN = "arn:aws:sqs:us-east-1:123456789012:thumbnails"
 _EVENTS = ["s3:ObjectCreated:*"]
@@ -405,6 +406,36 @@ OF_MODELS |= {
         "abort": None,
     },
 }
+_DAMAGED = {
+    "location": _LOCATION,
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "size": 8_388_608,
+    "state": "damaged",
+    "fault": "changed",
+    "detail": "the block at 65536 isn't what was stored",
+    "is_kept": True,
+    "found_at": _CHANGED,
+    "healed_at": None,
+    "named_at": _CHANGED,
+    "needed_by": 1,
+}
+_NEEDING = {"kind": "version", "bucket": "pictures", "key": "2026/1.jpg", "version_id": "null"}
+OF_MODELS |= {
+    "DamagedChunk": _DAMAGED,
+    "DamagedChunkDetails": _DAMAGED | {"names": [_NEEDING | {"upload_id": None, "part_number": None}]},
+    "ScrubStatus": {
+        "damaged": 1,
+        "job": None,
+        "last_run": {
+            "began_at": _MADE,
+            "ended_at": _CHANGED,
+            "chunks": 120_000,
+            "bytes": 900_000_000_000,
+            "damaged": 1,
+        },
+        "next_run": _UNTIL,
+    },
+}
 OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",
@@ -416,6 +447,7 @@ OF_PARAMETERS: dict[str, str] = {
     "job_id": _JOB,
     "kind": "warn_of_quotas",
     "link_id": _LINK_ID,
+    "location": _LOCATION,
     "invitation_id": _INVITATION,
     "name": "pictures",
     "key": "2026/1.jpg",

@@ -1,4 +1,4 @@
-"""`BlobStore` on a local disk: one file per location in 256 shard folders.
+"""`BlobStore` on a local disk: one file per location in 256 shard folders, and what is damaged in one more.
 
 The shard is the last two digits of the location's counter, so no path is built from anything a client says. All
 folders are made and flushed once, parents included, when the store is created; a commit flushes the file, then its
@@ -25,11 +25,15 @@ _SHARDS = tuple(f"{number:02x}" for number in range(256))
 # Made last: where it exists, everything else was flushed.
 _COMPLETE = ".complete"
 _IDENTITY = ".identity"
+_DAMAGED = "damaged"  # hard links to chunks that were found bad, by location; never deleted
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _DIRECT = getattr(os, "O_DIRECT", 0)  # Linux
 _PAGE = 4096  # no disk has larger ones, but see `append`
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_AT_ONCE = 1024 * 1024
+# What is said of a file that can't be read: a bad sector, or structures of the file system that contradict themselves.
+_UNREADABLE = frozenset(getattr(errno, name) for name in ("EIO", "EUCLEAN", "EBADMSG") if hasattr(errno, name))
 
 
 class FilesystemStore:
@@ -50,6 +54,32 @@ class FilesystemStore:
 
     def open(self, location: str) -> FileSource:
         return FileSource(self._path(location))
+
+    def read_from_disk(self, location: str, buffer: memoryview) -> int:
+        path = self._path(location)
+        try:
+            return _read_whole(path, _READ | _DIRECT, buffer)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        return _read_whole(path, _READ, buffer)  # this file system has no reads past the page cache
+
+    def keep_damaged(self, location: str) -> bool:
+        path, folder = self._path(location), os.path.join(self._folder, _DAMAGED)
+        if not os.path.exists(os.path.join(self._folder, _COMPLETE)):
+            raise FileNotFoundError(errno.ENOENT, "the folder of blobs isn't there", self._folder)
+        _forget_cached(path)
+        try:
+            if not os.path.isdir(folder):
+                with suppress(FileExistsError):
+                    os.mkdir(folder, 0o700)
+                flush_folder(self._folder)
+            with suppress(FileExistsError):
+                os.link(path, os.path.join(folder, location), follow_symlinks=False)
+            flush_folder(folder)
+        except OSError:  # there is no file, or the disk is full, failing or read-only
+            return False
+        return True
 
     def delete(self, location: str) -> None:
         _unlink(self._path(location))
@@ -177,10 +207,7 @@ class FileSource:
 
     def __init__(self, path: str) -> None:
         self._fd = -1
-        try:
-            self._fd = os.open(path, _READ)
-        except FileNotFoundError:
-            raise BlobNotFound(path) from None
+        self._fd = _open_to_read(path, _READ)
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         done = 0
@@ -188,7 +215,7 @@ class FileSource:
             try:
                 count = os.preadv(self._fd, [buffer[done:]], offset + done)
             except OSError as error:
-                if error.errno != errno.EIO:
+                if error.errno not in _UNREADABLE:
                     raise
                 raise BlobCorrupt("the disk can't read it") from error
             if count == 0:
@@ -215,6 +242,48 @@ class FileSource:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _open_to_read(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        raise BlobNotFound(path) from None
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        raise BlobCorrupt("the disk can't read it") from error
+
+
+def _read_whole(path: str, flags: int, buffer: memoryview) -> int:
+    """Gives how many bytes were read. Raises EINVAL where the file system can't read like that."""
+    fd = _open_to_read(path, flags)
+    try:
+        end = min(os.fstat(fd).st_size, len(buffer))
+        done = 0
+        while done < end:
+            count = os.preadv(fd, [buffer[done : done + _READ_AT_ONCE]], done)
+            if count == 0:  # it became shorter meanwhile
+                break
+            done += count
+        return done
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        raise BlobCorrupt("the disk can't read it") from error
+    finally:
+        os.close(fd)
+
+
+def _forget_cached(path: str) -> None:
+    """What the page cache has may differ from the disk; an upload of the same content should see what is wrong."""
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        with suppress(OSError):
+            fd = os.open(path, _READ)
+            try:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
 
 
 def _open_direct(path: str) -> int:

@@ -58,6 +58,14 @@ class _Step(NamedTuple):
             self.chunk.close()
 
 
+class DamagedChunk(CorruptContent):
+    """The bytes of a chunk aren't what was stored, or are gone; scrubbing finds whose they are."""
+
+    def __init__(self, blob: Blob, error: BlobNotFound | BlobCorrupt) -> None:
+        what = "there is no file" if isinstance(error, BlobNotFound) else str(error)
+        super().__init__(f"the chunk {blob.digest.hex()} at {blob.location} is damaged: {what}")
+
+
 class ContentReader:
     """One per process. All is done on the event loop but `StoredChunk.read`: one thread at a time, and the read waits
     until that has ended before it touches the chunk or its buffer again."""
@@ -205,12 +213,12 @@ class ContentReader:
         except (BlobNotFound, BlobCorrupt) as error:
             blob = await self._database.read(blobs.find, chunk.blob.digest)
             if blob is None or blob.location == chunk.blob.location:
-                raise CorruptContent(str(error)) from error
+                raise DamagedChunk(chunk.blob, error) from error
             chunk.move(blob)
         try:
             return await in_thread(self._threads, chunk.read, data, step.offset, step.length)
         except (BlobNotFound, BlobCorrupt) as error:
-            raise CorruptContent(str(error)) from error
+            raise DamagedChunk(chunk.blob, error) from error
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

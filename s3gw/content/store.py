@@ -59,6 +59,18 @@ class BlobStore(Protocol):
     def open(self, location: str) -> BlobSource:
         """Raises BlobNotFound."""
 
+    def read_from_disk(self, location: str, buffer: memoryview) -> int:
+        """Read the file from its beginning, past caches where the store can; gives how many bytes that were.
+
+        `buffer` is whole pages and begins at one. Raises BlobNotFound, and BlobCorrupt where it can't be read.
+        """
+
+    def keep_damaged(self, location: str) -> bool:
+        """Keep what lies there durably under another name too, which no method deletes; may be called again.
+
+        False: nothing lies there, or it can't be kept. Raises OSError where the whole store is gone.
+        """
+
     def delete(self, location: str) -> None:
         """Nothing happens when there is nothing. Need not be durable: the sweep finds what comes back."""
 

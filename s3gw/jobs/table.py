@@ -17,6 +17,7 @@ from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
 from s3gw.jobs.scan import scan
+from s3gw.jobs.scrub import scrub
 from s3gw.jobs.sweep import sweep
 from s3gw.jobs.warn_of_quotas import warn_of_quotas
 from s3gw.jobs.watch_scanner import rescan, watch_scanner
@@ -84,6 +85,7 @@ KINDS: dict[str, Kind] = {
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
+    "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),
     "prune_audit_log": Kind(retired, Priority.UPKEEP, attempts=1),
 }

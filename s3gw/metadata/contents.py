@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from s3gw.errors import InvalidRequest
-from s3gw.metadata import blobs, layout, pins, processes
+from s3gw.metadata import blobs, damaged_blobs, layout, pins, processes
 from s3gw.metadata.database import Connection
 from s3gw.metadata.layout import INLINE, MANIFEST, PARTS, Extent, Part, content_digest
 from s3gw.metadata.prepared import Prepared
@@ -165,7 +165,9 @@ def _count_chunks(conn: Connection, chunks: tuple[NewChunk, ...]) -> None:
         if chunk.location is None:
             if not blobs.count(conn, chunk.digest):
                 raise ContentLost("a stored chunk was deleted before it could be counted")
-        elif chunk.replaces is None or not blobs.repoint(conn, chunk.digest, chunk.replaces, chunk.location):
+        elif chunk.replaces is not None and blobs.repoint(conn, chunk.digest, chunk.replaces, chunk.location):
+            damaged_blobs.heal(conn, chunk.replaces)
+        else:
             blobs.insert_or_count(conn, chunk.digest, chunk.location, chunk.size)
 
 

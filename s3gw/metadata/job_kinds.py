@@ -35,6 +35,7 @@ PRIORITIES: dict[str, Priority] = {
     "delete_bucket": Priority.ASKED,
     "unpack": Priority.ASKED,
     "measure_storage": Priority.ASKED,
+    "scrub": Priority.HEAVY,
     "forget_client_tokens": Priority.UPKEEP,
     "prune_audit_log": Priority.UPKEEP,
 }
@@ -51,6 +52,6 @@ PERIODIC = (
     "watch_scanner",
 )
 # What a cron line can begin (schedules.py). Not what tells ages by settled_clock.py, which has to look often.
-SCHEDULABLE = ("rebuild_search", "warn_of_quotas")
+SCHEDULABLE = ("rebuild_search", "warn_of_quotas", "scrub")
 # Nothing else removes the files whose names such a job has.
 NEVER_CANCELLED = ("unlink",)

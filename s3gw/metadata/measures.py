@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, func, literal, select, text, tuple_
 
+from s3gw.metadata import damaged_blobs
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.scans import STATES
 from s3gw.metadata.schema import (
@@ -46,6 +47,7 @@ class Measures(NamedTuple):
     unread_changes: dict[str, int]  # by reader
     deliveries: dict[str, Waiting]  # by state
     scans: dict[str, int]  # contents, by what the virus scanner has said
+    damaged: int  # chunks that scrubbing found bad and that aren't healed
     released: dict[str, int]  # contents and blobs that nobody counts on any more and that aren't removed yet
 
 
@@ -63,6 +65,7 @@ def measure(conn: Connection) -> Measures:
         unread_changes=_unread(conn),
         deliveries=_deliveries(conn),
         scans={state: _count(conn, select(scans.c.digest).where(scans.c.state == state)) for state in STATES},
+        damaged=damaged_blobs.count(conn),
         released={
             "contents": _count(conn, select(contents.c.id).where(text("refs = 0"))),
             "blobs": _count(conn, select(blobs.c.digest).where(text("refs = 0"))),

@@ -32,6 +32,7 @@ from s3gw.metadata.schema_changes import (
     storage_reports,
     usage,
 )
+from s3gw.metadata.schema_damage import damaged_blobs
 from s3gw.metadata.schema_events import event_deliveries, event_targets
 from s3gw.metadata.schema_people import (
     access_keys,
@@ -68,6 +69,7 @@ __all__ = [
     "client_tokens",
     "content_pins",
     "contents",
+    "damaged_blobs",
     "event_deliveries",
     "event_targets",
     "failed_attempts",

@@ -147,5 +147,6 @@ def _of_measures(found: Measures) -> Iterator[GaugeMetricFamily]:
     yield _family("s3gw_event_delivery_oldest_seconds", "Age of the oldest event that waits.", (), {(): oldest})
     scans = {(state,): count for state, count in found.scans.items()}
     yield _family("s3gw_scans", "Contents by what the virus scanner has said of them.", ("state",), scans)
+    yield _family("s3gw_damaged_chunks", "Chunks that scrubbing found bad, not healed yet.", (), {(): found.damaged})
     released = {(kind,): count for kind, count in found.released.items()}
     yield _family("s3gw_released", "Contents and blobs that are deleted and not yet removed.", ("kind",), released)

@@ -38,8 +38,9 @@ _FILE = OF_PARAMETERS["file_id"]
 _numbers = itertools.count()
 
 
-# What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py.
-ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events"}
+# What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py. What needs a file that
+# went bad: test_scrub.py.
+ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events", "get_damaged_chunk"}
 
 
 class Call(NamedTuple):
@@ -393,6 +394,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_schedule": _as_admin,
     "put_schedule": _as_admin,
     "run_schedule": _as_admin,
+    "get_scrub_status": _as_admin,
+    "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,
     "share_file": _of_other_file,

@@ -134,6 +134,9 @@ _OF_JOBS = {  # test_jobs.py
     ("PUT", "/schedules/{kind}"),
     ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
+    ("GET", "/scrub"),  # test_scrub.py
+    ("GET", "/scrub/damaged"),
+    ("GET", "/scrub/damaged/{location}"),
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),

@@ -25,7 +25,7 @@ def test_an_admin_sets_a_schedule_and_it_is_audited(filed: Filed, ask: Ask) -> N
     late = admin.ask("PUT", PATH, json=LINE, headers={"If-Match": before.headers["ETag"]})
     assert refusal(late) == (412, "PRECONDITION_FAILED")
     listed = admin.ask("GET", "/schedules").json()
-    assert [one["kind"] for one in listed["items"]] == ["rebuild_search", "warn_of_quotas"]
+    assert [one["kind"] for one in listed["items"]] == ["rebuild_search", "warn_of_quotas", "scrub"]
     assert admin.ask("GET", "/schedules", params={"per_page": 1, "page": 2}).json()["items"] == [told]
     off = admin.ask("PUT", PATH, json=LINE | {"is_enabled": False}).json()
     assert (off["is_enabled"], off["next_run"]) == (False, None)

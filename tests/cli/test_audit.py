@@ -32,6 +32,7 @@ UNAUDITED = {
     ("usage", "check"),  # but what it repairs: test_quotas.py
     ("event-target", "list"), ("event-target", "show"), ("event-target", "dead"), ("events", "tail"),
     ("event-target", "retry"),  # where there is something to be told again: test_event_deliveries.py
+    ("schedule", "list"), ("scrub", "status"), ("scrub", "list"), ("scrub", "show"),
     ("job", "list"), ("job", "show"), ("job", "retry"), ("job", "follow"),
     ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py
     ("search", "rebuild"),
@@ -77,6 +78,9 @@ CHANGES: list[tuple[list[str], str, str]] = [
      "event_target.create", "TARGET"),
     (["event-target", "update", "hook", "--shared"], "event_target.update", "TARGET"),
     (["event-target", "delete", "hook"], "event_target.delete", "TARGET"),
+    (["schedule", "set", "scrub", "0 4 * * *"], "schedule.put", "scrub"),
+    (["schedule", "run", "rebuild_search"], "schedule.run", "rebuild_search"),
+    (["scrub", "run"], "schedule.run", "scrub"),
     (["key", "delete", "AKIAED"], "key.delete", "AKIAED"),
     (["group", "delete", "staff"], "group.delete", "staff"),
     (["invite", "create", "--email", "guest@example.com"], "invitation.create", "guest@example.com"),
@@ -138,7 +142,9 @@ def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path, data: Path
         assert (line["door"], line["actor"], line["actor_id"]) == ("cli", audit.COMMAND_LINE.name, "")
         assert before["id"] == newest, f"{action} has more than one line"
         newest = line["id"]
-        assert (line["before"] is None) == action.endswith((".create", "policy.put", "invitation.revoke"))
+        assert (line["before"] is None) == action.endswith(
+            (".create", "policy.put", "invitation.revoke", "schedule.run")
+        )
         is_gone = action.endswith((".delete", "session.end")) or action.startswith("invitation")
         is_gone = is_gone and given != ["user", "delete", "editor"]  # who can be restored
         assert (line["after"] is None) == is_gone

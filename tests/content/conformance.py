@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -139,3 +140,22 @@ class BlobStoreConformance:
         for method in (store.create, store.open, store.delete):
             with pytest.raises(ValueError, match="location"):
                 method(location)
+
+    @pytest.mark.parametrize("size", [0, 1, 4096, 1_048_576, 1_500_001])
+    def test_a_file_is_read_whole_from_the_disk(self, store: BlobStore, size: int) -> None:
+        data = random_bytes(size)
+        write(store, HERE, data)
+        pages = memoryview(mmap.mmap(-1, (size // mmap.PAGESIZE + 2) * mmap.PAGESIZE))
+        assert store.read_from_disk(HERE, pages) == size
+        assert pages[:size] == data
+        with pytest.raises(BlobNotFound):
+            store.read_from_disk(THERE, pages)
+
+    def test_what_is_kept_as_damaged_outlives_its_delete_and_is_nowhere_listed(self, store: BlobStore) -> None:
+        write(store, HERE, b"bad")
+        assert store.keep_damaged(HERE) and store.keep_damaged(HERE)
+        assert list(store.locations()) == [HERE]
+        store.delete(HERE)
+        assert list(store.locations()) == []
+        assert store.keep_damaged(HERE) is False
+        assert store.keep_damaged(THERE) is False

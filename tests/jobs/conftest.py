@@ -111,7 +111,7 @@ async def process(
         told = SimpleNamespace(
             data=tmp_path, upload_expiry=7, audit_retention=365, event_retry=24, master_key="6b" * 32
         )
-        told.event_backlog = 100
+        told.event_backlog, told.scrub_rate = 100, 0
         told.master_key_file, told.user_retention = None, 30
         told.inline_limit, told.chunk_size, told.upload_memory = 1000, 8 << 20, 64 << 20
         told.max_key, told.max_metadata, told.copy_etag, told.region = 1024, 2048, "layout", "us-east-1"

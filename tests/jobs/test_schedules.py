@@ -47,7 +47,7 @@ async def found(process: Process) -> Schedule:
 
 
 async def count(process: Process) -> int:
-    return len(await process.database.read(jobs.list_jobs))
+    return len(await process.database.read(jobs.list_jobs, None, 100, KIND))
 
 
 async def end_all(process: Process) -> None:
