@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,43 @@ def test_entries_that_share_their_bytes_are_refused_though_each_is_right() -> No
     shared = body[:place] + within.to_bytes(4, "little") + body[place + 4 :]
     assert read(body).keys() == {"a", "b"}
     assert refused(shared) == "its entries overlap"
+
+
+def of_size(number: int) -> bytes:
+    """A tar whose first file says that it has so many bytes, as GNU tar writes large numbers."""
+    body = bytearray(tar_of({"a": b"", "b": b"1"}))
+    start = bytes(body).index(b"0" * 11, 120)
+    body[start : start + 12] = (number % 256**12 | 0x80 << 88).to_bytes(12, "big")
+    body[148:156] = b" " * 8
+    body[148:156] = b"%06o\0 " % sum(body[:512])
+    return bytes(body)
+
+
+@pytest.mark.parametrize("size", [-1, -512, -1024, -(2**62), "-1", "-512", "-1000000000000000"])
+def test_a_file_of_less_than_no_bytes_makes_no_room_for_others(size: int | str) -> None:
+    if isinstance(size, int):
+        assert refused(of_size(size)) == "'a' is broken"
+    else:
+        assert refused(tar_of({"b": b"", "a": b""}, pax_headers={"size": size})) == "'a' is broken"
+
+
+def test_a_zip_that_leads_to_before_its_beginning_is_broken(tmp_path: Path) -> None:
+    """In a file of the operating system, which says it as it says what is wrong with a disk."""
+    good = zip_of({"a": b"1"})
+    place = int.from_bytes(good[-6:-2], "little")
+    with (tmp_path / "zip").open("w+b") as file:
+        file.write(good[:-6] + (place + 5).to_bytes(4, "little") + good[-2:])
+        file.seek(0)
+        files = unpacked(file, len(good), WIDE)  # its zip is closed with it
+        found = next(files)
+        with pytest.raises(BadArchive, match="'a' is broken"):
+            found.read(1)
+
+
+def test_a_file_without_a_name_is_none() -> None:
+    good = zip_of({"x": b"1"})
+    line = good.index(b"PK\x01\x02")
+    nameless = good[: line + 28] + b"\0\0" + good[line + 30 : line + 46] + good[line + 47 :]
+    end = nameless.index(b"PK\x05\x06")
+    nameless = nameless[: end + 12] + (end - line).to_bytes(4, "little") + nameless[end + 16 :]
+    assert refused(nameless) == "a file of it has no name"

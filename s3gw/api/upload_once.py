@@ -3,6 +3,9 @@
 What tells one from another isn't known before all of it came: what is asked for, without the boundary of a form, and
 then its fields and the SHA-256 of each file, which is computed anyway. Of a repeat the body is read and hashed, and
 nothing of it is stored. An upload may take hours: as long as it lasts, its row says every half minute that it does.
+
+The digests are under no key, so they last over another master key: the answer beside them has what they are of, the
+SHA-256 of each file too.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from s3gw.api.idempotency import FORM, end, replayed
+from s3gw.auth.request_digests import open_digest
 from s3gw.metadata import idempotency_keys
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.metadata.idempotency_keys import Begun, Done, Scope
@@ -63,11 +67,11 @@ async def upload_once(
     key = request.headers.get("idempotency-key", "")
     if not re.fullmatch(FORM, key):
         return await store()
-    digest = services.request_digests.digest(request.url.path.encode(), request.url.query.encode(), _json(head))
+    digest = open_digest(request.url.path.encode(), request.url.query.encode(), _json(head))
     scope = Scope(user_id, route, key)
     found = await services.database.write(idempotency_keys.begin, scope, digest, keys=(scope.turn,))
     if isinstance(found, Done):
-        if _of_body(services, await read()) != found.body:
+        if _of_body(await read()) != found.body:
             raise IdempotencyMismatch("this Idempotency-Key was used for an upload of something else")
         return replayed(found)
     async with _holding(services, found) as held:
@@ -77,7 +81,7 @@ async def upload_once(
             await held.end(None)
             raise
         kept = {"etag": stored.headers.get("ETag"), "content": stored.answer.model_dump(mode="json")}
-        await held.end(Done(201, json.dumps(kept), _of_body(services, stored.sent)))
+        await held.end(Done(201, json.dumps(kept), _of_body(stored.sent)))
     return stored
 
 
@@ -128,8 +132,8 @@ async def read_file(body: Body, filename: str | None = None, file_type: str | No
     return SentFile(filename, file_type, base64.b64encode(hasher.digest()).decode())
 
 
-def _of_body(services: Services, sent: Sent) -> bytes:
-    return services.request_digests.digest(b"upload", _json(sent))
+def _of_body(sent: Sent) -> bytes:
+    return open_digest(b"upload", _json(sent))
 
 
 def _json(told: Any) -> bytes:

@@ -108,6 +108,6 @@ def _told(entry: ZipInfo) -> ZipEntry:
         size=entry.file_size,
         compressed_size=entry.compress_size,
         modified_at=at,
-        is_folder=entry.is_dir(),
+        is_folder=entry.filename.endswith("/"),  # `is_dir` can't be asked of one without a name
         is_encrypted=bool(entry.flag_bits & 1),
     )

@@ -23,7 +23,23 @@ _READ_AT_ONCE = 64 * 1024  # at least, as a zip is read in little bits from its 
 _ENCRYPTED = 0x1 | 0x40  # flags
 # Not the pools of what they may wait for: ranges that are read on the event loop.
 THREADS = ThreadPoolExecutor(2, "s3gw-unzip")
-_BAD = (BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error, zlib.error)
+
+
+class BeforeBeginning(OSError):
+    """An archive leads to a place before its first byte. zipfile takes an OSError for the sign of a short file."""
+
+
+_BAD = (
+    BadZipFile,
+    BeforeBeginning,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 Fetch = Callable[[int, int], Awaitable[bytes]]  # offset and length
 
@@ -102,7 +118,7 @@ class Ranges:
     def seek(self, offset: int, whence: int = 0) -> int:
         position = offset + (0, self._position, self._size)[whence]
         if position < 0:
-            raise OSError("before its beginning")
+            raise BeforeBeginning
         self._position = position
         return position
 

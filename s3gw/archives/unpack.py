@@ -8,6 +8,7 @@ What isn't read of a file is passed over, so whoever only counts them reads noth
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import re
@@ -20,7 +21,7 @@ from tarfile import TarFile, TarInfo
 from typing import IO, NamedTuple, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from s3gw.archives.stored_zip import LARGEST_DIRECTORY, BadArchive, require_readable
+from s3gw.archives.stored_zip import LARGEST_DIRECTORY, BadArchive, BeforeBeginning, require_readable
 
 _MOST_RATIO = 200  # the files together are so many times as large as the archive at most
 _RATIO_FROM = 16 << 20  # bytes of the files: less harms nobody
@@ -34,6 +35,7 @@ _BAD = (
     tarfile.TarError,
     gzip.BadGzipFile,
     BadZipFile,
+    BeforeBeginning,
     EOFError,
     NotImplementedError,
     OverflowError,
@@ -107,6 +109,8 @@ def _of_zip(file: IO[bytes], is_gzip: bool, bounds: Bounds) -> Iterator[Unpacked
         if len(entries) > bounds.files:
             raise BadArchive(f"it has more than {bounds.files} files")
         _require_apart(entries, archive.start_dir)
+        if any(not entry.filename for entry in entries):  # of which zipfile can't say whether it is a folder
+            raise BadArchive("a file of it has no name")
         files = [entry for entry in entries if not entry.is_dir()]
         for entry in files:
             require_readable(entry)
@@ -166,6 +170,8 @@ def _of_tar(file: IO[bytes], is_gzip: bool, bounds: Bounds) -> Iterator[Unpacked
 
 
 def _of_entry(archive: TarFile, entry: TarInfo, source: _TarSource) -> Unpacked:
+    if entry.size < 0:  # which would make room for others
+        raise BadArchive(f"{_shown(entry.name)} is broken")
     opened = archive.extractfile(entry) if entry.isreg() and not entry.issparse() else None
     if opened is None:
         raise BadArchive(f"{_shown(entry.name)} is no file")
@@ -178,7 +184,15 @@ class _BoundedReads:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # as files of the operating system say it
+                raise BeforeBeginning from None
+            raise
 
     def read(self, size: int = -1) -> bytes:
         if size > LARGEST_DIRECTORY:
@@ -196,6 +210,8 @@ class _TarSource:
         self.tell, self.last, self.is_at_header = file.tell, b"", True
 
     def seek(self, position: int) -> int:
+        if position < 0:
+            raise BadArchive("it leads to a place before its beginning")
         if position > self._most:
             raise BadArchive("its files are too large together")
         return self._file.seek(position)

@@ -6,6 +6,7 @@ key for this use only (HKDF with SHA-256, as audit_key.py's).
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 _INFO = b"s3gw request digests"
@@ -17,6 +18,14 @@ class RequestDigests:
         self._key = hmac.digest(extracted, _INFO + b"\x01", "sha256")
 
     def digest(self, *parts: bytes) -> bytes:
-        """Each part with its length before it, so that no two requests are alike by where one part ends."""
-        told = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-        return hmac.digest(self._key, told, "sha256")
+        return hmac.digest(self._key, _joined(parts), "sha256")
+
+
+def open_digest(*parts: bytes) -> bytes:
+    """Of what isn't secret: under no key, so it is the same when another master key counts."""
+    return hashlib.sha256(_joined(parts)).digest()
+
+
+def _joined(parts: tuple[bytes, ...]) -> bytes:
+    """Each part with its length before it, so that no two requests are alike by where one part ends."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)

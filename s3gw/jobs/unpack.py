@@ -125,6 +125,7 @@ class _Unpacking:
         read = self._read_upload if payload.get("kept") is not None else self._read_file
 
         async def fetch(offset: int, length: int) -> bytes:
+            await self._asked.keep(self.progress)  # to pass over a file of a tar.gz may take minutes
             try:
                 return await read(offset, length)
             except AccessDenied:

@@ -117,7 +117,7 @@ def _near(kind: Kind, quotas: Select[Any]) -> Select[Any]:
     told = and_(quota_warnings.c.kind == kind, quota_warnings.c.ref == of.c.id)
     is_near = or_(
         quota_warnings.c.kind.is_not(None),
-        *(and_(most > 0, used * 100 >= most * LEVELS[0]) for most, used in _limits(of)),
+        *(and_(most > 0, used >= _first_level(most)) for most, used in _limits(of)),
     )
     email = case((owners.c.email_verified_at.is_not(None), owners.c.email))
     columns = (literal(kind), of.c.id, of.c.name, email, of.c.owner_id, of.c.max_bytes, of.c.max_objects)
@@ -129,6 +129,12 @@ def _near(kind: Kind, quotas: Select[Any]) -> Select[Any]:
         .order_by(of.c.id)
         .limit(bindparam("batch"))
     )
+
+
+def _first_level(most: ColumnElement[int]) -> ColumnElement[int]:
+    """Rounded up. A quota may be the largest number that a column holds, so none is multiplied before it is divided."""
+    left = 100 - LEVELS[0]
+    return most - (most // 100 * left + most % 100 * left // 100)
 
 
 def _limits(of: Subquery) -> Iterator[tuple[ColumnElement[int], ColumnElement[int]]]:

@@ -143,3 +143,23 @@ async def test_an_upload_that_lasts_keeps_its_key(database: Database, monkeypatc
     ends.set()
     assert isinstance(await running, Stored)
     assert (await ask()).headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.anyio
+async def test_a_repeat_is_answered_when_another_master_key_counts(database: Database) -> None:
+    """By a process that was started since, and never knew the old one."""
+    scope = {"type": "http", "method": "POST", "path": "/x", "query_string": b"", "scheme": "http", "server": ("s", 1)}
+    request, sent = Request({**scope, "headers": [(b"idempotency-key", b"key")]}), Sent((("path", "a"),), ())
+
+    async def store() -> Stored:
+        return Stored(SimpleNamespace(model_dump=lambda mode: {}), sent)  # type: ignore[arg-type]
+
+    async def read() -> Sent:
+        return sent
+
+    answers = []
+    for key in (bytes(32), bytes(31) + b"1"):
+        services: Any = SimpleNamespace(database=database, request_digests=RequestDigests(key))
+        answers.append(await upload_once(services, "user", request, "POST /x", [], store, read))
+    assert isinstance(answers[0], Stored)
+    assert answers[1].headers["Idempotent-Replayed"] == "true"

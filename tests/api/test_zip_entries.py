@@ -174,3 +174,20 @@ async def test_while_an_entry_is_sent_the_others_take_no_memory() -> None:
     finally:
         tracemalloc.stop()
     await pieces.aclose()
+
+
+def test_an_entry_without_a_name_is_listed_and_is_no_folder(filed: Filed) -> None:
+    good = zip_of({"x": b"1"})
+    line = good.index(b"PK\x01\x02")
+    nameless = good[: line + 28] + b"\0\0" + good[line + 30 : line + 46] + good[line + 47 :]
+    end = nameless.index(b"PK\x05\x06")
+    nameless = nameless[: end + 12] + (end - line).to_bytes(4, "little") + nameless[end + 16 :]
+    (told,) = entries(filed, nameless).json()["items"]
+    assert (told["name"], told["is_folder"]) == ("", False)
+
+
+def test_an_entry_before_the_beginning_of_the_zip_is_refused(filed: Filed) -> None:
+    good = zip_of({"a": b"1"})
+    place = int.from_bytes(good[-6:-2], "little")
+    answer = entry(filed, good[:-6] + (place + 5).to_bytes(4, "little") + good[-2:], "a")
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "VALIDATION_ERROR")

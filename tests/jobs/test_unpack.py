@@ -237,6 +237,25 @@ async def test_one_that_is_cancelled_in_the_middle_of_a_long_file_stores_none_of
     assert read < len(LONG) and await asking.keys() == ["in/a"] and await kept(asking) == 0
 
 
+async def test_one_that_is_cancelled_while_a_long_file_is_passed_over_hears_it(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await ask(asking, tar_of({"a": LONG, "b": b"1"}, "w:gz"))
+    actor, original, ranges = Actor(asking.user.id, "user", "api"), _Unpacking._read_upload, 0
+
+    async def cancelling(self: Any, offset: int, length: int) -> bytes:
+        nonlocal ranges
+        ranges += 1
+        if ranges == 2:  # behind the header of the first file, which is only counted
+            await asking.database.write(asked_jobs.cancel, actor, job.id)
+        return await original(self, offset, length)
+
+    monkeypatch.setattr(_Unpacking, "_read_upload", cancelling)
+    await asking.run()
+    assert (await asking.told(job)).state == "cancelled"
+    assert ranges == 2 and await kept(asking) == 0
+
+
 @pytest.mark.parametrize("lost", ["user", "bucket", "archive"])
 async def test_it_ends_with_the_user_the_bucket_and_the_archive(asking: Asking, lost: str) -> None:
     job = await ask(asking, zip_of(FILES))

@@ -209,3 +209,13 @@ async def test_a_target_is_told_of_quotas_of_its_bucket_that_a_rule_asks_for(sto
 )
 def test_sizes_are_told_for_people(count: int, text: str) -> None:
     assert size_of(count) == text
+
+
+async def test_the_largest_quota_that_there_can_be_is_far_away_and_others_are_told_of(stored: Process) -> None:
+    largest = 2**63 - 1
+    await limit(stored, bytes=largest, objects=largest)
+    await stored.database.write(quotas.set_of_bucket, 2, 100, None)
+    await stored.database.write(usage.add, 2, Usage(bytes=80))
+    assert subjects(await told(stored)) == ["80 % of your storage are used"]
+    await store(stored, largest // 10 * 8 + 8, 0)
+    assert subjects(await told(stored)) == ["80 % of your storage are used"]
