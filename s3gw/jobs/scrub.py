@@ -1,8 +1,8 @@
 """Scrubbing: reads every chunk from the disk, in the order of the digests, and compares it with its digest.
 
 A bad one is noted, its file kept, and it is found out whose it is. Each chunk that something counts on is pinned while
-it is looked at, as by a read, so that none is called missing that the reaper has deleted. At most S3GW_SCRUB_RATE bytes a second are read. It
-goes on behind the chunk that it noted last.
+it is looked at, as by a read, so that none is called missing that the reaper has deleted. At most S3GW_SCRUB_RATE bytes
+a second are read. It goes on behind the chunk that it noted last.
 """
 
 from __future__ import annotations
