@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from s3gw.addresses import parse_address, was_forwarded
-from s3gw.config import Settings
 from s3gw.metrics.exposition import Exposition
-from s3gw.storage import Storage
+
+if TYPE_CHECKING:
+    from s3gw.config import Settings
+    from s3gw.storage import Storage
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
