@@ -119,7 +119,7 @@ def _marked(gateway: Gateway) -> Callable[[Connection], None]:
 
 @_SQLITE
 @pytest.mark.usefixtures("nobody_dies")
-@_shortly("upload the same", "read")
+@_shortly("read")
 def test_one_beside_the_reaper_of_what_was_marked_before(explore: Explore, gateway: Gateway, name: str) -> None:
     actors = _ACTORS[name](ONE), heart(ONE, 1), reaper(rounds=2)
     assert explore(*actors, preceding=_deleted_before(name), prepare=_marked(gateway)).states > 50

@@ -21,6 +21,7 @@ def send(link: dict[str, Any], files: list[tuple[str, bytes]]) -> httpx.Response
     return get(link, "/upload", method="POST", files=[("files", file) for file in files])
 
 
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 def test_of_a_form_with_too_many_files_the_first_hundred_arrive(filed: Filed) -> None:
     """However many of them come in one piece; the page says from where on none has."""
     link = make(filed, kind="drop", prefix="in")
