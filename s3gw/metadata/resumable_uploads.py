@@ -19,7 +19,7 @@ from s3gw.checksums import combine_full_object
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import contents, objects, uploads
 from s3gw.metadata.change import Change
-from s3gw.metadata.contents import Content, NewContent
+from s3gw.metadata.contents import Content, CorruptContent, NewContent
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import NewObject, Precondition, Stored
 from s3gw.metadata.prepared import Prepared
@@ -126,11 +126,22 @@ def forget(change: Change, id: str) -> None:
 
 
 def content_of(conn: Connection, upload_id: str, number: int) -> Content:
-    """Of a piece. Raises NoSuchUpload."""
-    part = uploads.find_part(conn, upload_id, number)
-    if part is None:
-        raise NoSuchUpload(UploadId=upload_id)
-    return contents.load(conn, part.content_id, part.size)
+    """Of a piece. Raises NoSuchUpload.
+
+    On PostgreSQL each statement sees what is there when it begins. What was joined to the piece between the two has put
+    another content in the place of this one, whose row is gone: then the piece is looked at again.
+    """
+    gone: int | None = None
+    while True:
+        part = uploads.find_part(conn, upload_id, number)
+        if part is None:
+            raise NoSuchUpload(UploadId=upload_id)
+        try:
+            return contents.load(conn, part.content_id, part.size)
+        except CorruptContent:
+            if part.content_id == gone:
+                raise
+            gone = part.content_id
 
 
 def append(change: Change, found: Resumable, piece: Piece) -> Resumable:

@@ -288,7 +288,7 @@ def _check(database: str, seconds: float, count: int, request: pytest.FixtureReq
     with running_server(disk_path / "data", **settings) as server:
         tally = soak(server, seconds, seed, count)
         print(f"{database}, seed {seed}: {tally.counts}")
-        assert tally.failures == [], f"seed {seed}"
+        assert tally.failures == [], f"seed {seed}\n{server.log.read_text()[-8000:]}"
         assert tally.counts["PUT"] > 0 and tally.counts["uploads broken off"] > 0
         log = server.log.read_text()
         assert "Traceback" not in log and " error " not in log, log[-4000:]

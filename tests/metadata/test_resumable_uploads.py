@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from s3gw.metadata import buckets, contents, hidden_keys, identities, resumable_uploads, sessions, uploads
-from s3gw.metadata.contents import inline
+from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.hidden_keys import HiddenKey
 from s3gw.metadata.resumable_uploads import Piece, Resumable
@@ -52,6 +52,29 @@ async def test_small_pieces_are_joined_up_to_16_kib(database: Database) -> None:
             found = append(conn, found, size)
             assert sizes(conn, found) == expected
         assert contents._MOST_INLINE == 16384
+
+    await database.write(work)
+
+
+@pytest.mark.parametrize("is_joined", [True, False])
+async def test_a_piece_is_looked_at_again_when_another_was_joined_to_it_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch, is_joined: bool
+) -> None:
+    """On PostgreSQL the row of the piece may be read before that, and the content that it names after."""
+    find_part = uploads.find_part
+
+    def work(conn: Connection) -> None:
+        found = append(conn, begin(conn), 5)
+        (number,) = (part.part_number for part in uploads.list_parts(conn, found.upload_id))
+        before = find_part(conn, found.upload_id, number)
+        append(conn, found, 7)
+        answers = iter([before, find_part(conn, found.upload_id, number)] if is_joined else [before, before])
+        monkeypatch.setattr(uploads, "find_part", lambda *args: next(answers))
+        if is_joined:
+            assert resumable_uploads.content_of(conn, found.upload_id, number).size == 12
+        else:
+            with pytest.raises(CorruptContent):
+                resumable_uploads.content_of(conn, found.upload_id, number)
 
     await database.write(work)
 
