@@ -48,12 +48,17 @@ async def run(settings: Settings, control: socket.socket) -> None:
             asyncio.create_task(keep_following(services)),
             asyncio.create_task(keep_delivering(services)),
         )
+        for task in keeping:
+            task.add_done_callback(lambda ended: stop.set())
         try:
             await run_jobs(services, stop)
         finally:
             for task in keeping:
                 task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            ends = await asyncio.gather(*keeping, return_exceptions=True)
+        for error in ends:
+            if isinstance(error, Exception):  # the supervisor starts another process, which does all of it again
+                raise error
 
 
 def main(settings: Settings, control: socket.socket) -> None:

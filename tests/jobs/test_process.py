@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,21 @@ async def test_it_works_from_when_it_is_ready_until_it_is_told_to_end(
         await asyncio.sleep(0.05)
         assert not task.done()
         supervisor.send(messages.DRAIN)
+
+
+@pytest.mark.parametrize("work", ["keep_following", "keep_delivering", "keep_sealed", "keep_reserve"])
+async def test_it_ends_with_any_of_its_work_so_that_another_is_started(
+    tmp_path: Path, control: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    async def end(*_: Any) -> None:
+        raise ValueError("what nobody thought of")
+
+    monkeypatch.setattr(process, work, end)
+    settings = load_settings(data=tmp_path)
+    await prepare(settings)
+    with pytest.raises(ValueError, match="what nobody thought of"):
+        async with asyncio.timeout(20):
+            await process.run(settings, control[1])
 
 
 async def test_it_opens_nothing_before_it_is_told_to_go(
