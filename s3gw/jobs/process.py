@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from s3gw import garbage, log, telemetry
@@ -49,7 +50,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             asyncio.create_task(keep_delivering(services)),
         )
         for task in keeping:
-            task.add_done_callback(lambda ended: stop.set())
+            task.add_done_callback(partial(_stop_if_it_failed, stop))
         try:
             await run_jobs(services, stop)
         finally:
@@ -59,6 +60,12 @@ async def run(settings: Settings, control: socket.socket) -> None:
         for error in ends:
             if isinstance(error, Exception):  # the supervisor starts another process, which does all of it again
                 raise error
+
+
+def _stop_if_it_failed(stop: asyncio.Event, ended: asyncio.Task[None]) -> None:
+    """Where there is nothing to keep, as without a reserve, it just ends."""
+    if not ended.cancelled() and ended.exception() is not None:
+        stop.set()
 
 
 def main(settings: Settings, control: socket.socket) -> None:

@@ -103,6 +103,18 @@ async def test_it_ends_with_any_of_its_work_so_that_another_is_started(
             await process.run(settings, control[1])
 
 
+async def test_it_goes_on_where_there_is_no_reserve_to_be_kept(
+    tmp_path: Path, control: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3GW_MIN_FREE_SPACE", "0")
+    settings = load_settings(data=tmp_path)
+    await prepare(settings)
+    async with running(settings, control) as (supervisor, task):
+        await asyncio.sleep(0.3)
+        assert not task.done()
+        supervisor.send(messages.DRAIN)
+
+
 async def test_it_opens_nothing_before_it_is_told_to_go(
     tmp_path: Path, control: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
