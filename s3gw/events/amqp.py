@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from aiormq import AMQPError, Connection, TransportFactory, spec
 from aiormq.abc import AbstractChannel
 
+from s3gw.events.attempt import attempt
 from s3gw.events.destination import amqp_exchange_in
 from s3gw.events.kept import Kept
-from s3gw.events.message import PATIENCE, Message, NotTold
-from s3gw.events.reach import Network, NotAllowed, allowed_address
+from s3gw.events.message import Message
+from s3gw.events.reach import Network, allowed_address
 
 if TYPE_CHECKING:
     from s3gw.events.message import Secrets
@@ -59,18 +60,11 @@ class AmqpExchanges:
             delivery_mode=_PERSISTENT,
         )
         routing_key = to.routing_key or message.event.replace(":", ".")
-        try:
-            async with asyncio.timeout(PATIENCE):
-                channel = await self._kept.get(secrets.url)
-                await channel.basic_publish(
-                    message.body, exchange=to.exchange, routing_key=routing_key, properties=properties, mandatory=True
-                )
-        except TimeoutError:
-            raise NotTold(f"no answer within {PATIENCE:.0f} seconds") from None
-        except NotAllowed as error:
-            raise NotTold(str(error)) from error
-        except (AMQPError, OSError, UnicodeError, RuntimeError) as error:
-            raise NotTold(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        async with attempt(AMQPError, UnicodeError, RuntimeError):
+            channel = await self._kept.get(secrets.url)
+            await channel.basic_publish(
+                message.body, exchange=to.exchange, routing_key=routing_key, properties=properties, mandatory=True
+            )
 
     async def _open(self, url: str) -> AbstractChannel:
         to = amqp_exchange_in(urlsplit(url))

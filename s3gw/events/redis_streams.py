@@ -6,7 +6,6 @@ since the epoch) and `body`, which is what a webhook gets.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,10 +16,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from s3gw.events.attempt import attempt
 from s3gw.events.destination import redis_stream_in
 from s3gw.events.kept import Kept
-from s3gw.events.message import PATIENCE, Message, NotTold
-from s3gw.events.reach import Network, NotAllowed, allowed_address
+from s3gw.events.message import PATIENCE, Message
+from s3gw.events.reach import Network, allowed_address
 
 if TYPE_CHECKING:
     from s3gw.events.message import Secrets
@@ -62,16 +62,9 @@ class RedisStreams:
         """Raises NotTold."""
         fields: Any = {"id": message.id, "event": message.event, "at": message.at, "body": message.body}
         to = redis_stream_in(urlsplit(secrets.url))
-        try:
-            async with asyncio.timeout(PATIENCE):
-                client = await self._kept.get(secrets.url)
-                await client.xadd(to.stream, fields, maxlen=to.max_length, approximate=True)
-        except TimeoutError:
-            raise NotTold(f"no answer within {PATIENCE:.0f} seconds") from None
-        except NotAllowed as error:
-            raise NotTold(str(error)) from error
-        except (RedisError, OSError, UnicodeError) as error:
-            raise NotTold(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        async with attempt(RedisError, UnicodeError):
+            client = await self._kept.get(secrets.url)
+            await client.xadd(to.stream, fields, maxlen=to.max_length, approximate=True)
 
     async def _open(self, url: str) -> Redis:
         """Connects when it is told something, and anew when a connection has broken."""

@@ -7,7 +7,6 @@ webhook-timestamp and webhook-signature, `v1,` and the HMAC-SHA256 of id, time a
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hmac
@@ -18,8 +17,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpcore
 
-from s3gw.events.message import PATIENCE, Message, NotTold
-from s3gw.events.reach import Backend, Network, NotAllowed
+from s3gw.events.attempt import attempt
+from s3gw.events.message import Message, NotTold
+from s3gw.events.reach import Backend, Network
 
 if TYPE_CHECKING:
     from s3gw.events.message import Secrets
@@ -65,15 +65,8 @@ class Webhooks:
     async def tell(self, secrets: Secrets, message: Message) -> None:
         """Raises NotTold."""
         url, secret = secrets
-        try:
-            async with asyncio.timeout(PATIENCE):
-                status = await self._post(url, list(_headers(url, secret, message).items()), message.body)
-        except TimeoutError:
-            raise NotTold(f"no answer within {PATIENCE:.0f} seconds") from None
-        except NotAllowed as error:
-            raise NotTold(str(error)) from error
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-            raise NotTold(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        async with attempt(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+            status = await self._post(url, list(_headers(url, secret, message).items()), message.body)
         if not 200 <= status < 300:
             raise NotTold(f"it answered {status}")
 
