@@ -29,7 +29,8 @@ class BeforeBeginning(OSError):
     """An archive leads to a place before its first byte. zipfile takes an OSError for the sign of a short file."""
 
 
-_BAD = (
+# What reading a zip raises where its bytes are none.
+BROKEN = (
     BadZipFile,
     BeforeBeginning,
     EOFError,
@@ -72,7 +73,7 @@ class StoredZip:
     async def _opened(self) -> ZipFile:
         try:
             self._zip = await in_thread(THREADS, ZipFile, cast(IO[bytes], self._file))
-        except _BAD:
+        except BROKEN:
             raise BadArchive("it isn't a zip, or none that can be read") from None
         return self._zip
 
@@ -86,7 +87,7 @@ class StoredZip:
                 while piece := await in_thread(THREADS, opened.read, PIECE):
                     left -= len(piece)
                     yield piece
-        except _BAD:
+        except BROKEN:
             raise BadArchive("the entry isn't what the zip says of it") from None
         if left:
             raise BadArchive("the entry isn't as long as the zip says")

@@ -13,15 +13,13 @@ import gzip
 import hashlib
 import re
 import stat
-import struct
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from tarfile import TarFile, TarInfo
 from typing import IO, NamedTuple, cast
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
-from s3gw.archives.stored_zip import LARGEST_DIRECTORY, BadArchive, BeforeBeginning, require_readable
+from s3gw.archives.stored_zip import BROKEN, LARGEST_DIRECTORY, BadArchive, BeforeBeginning, require_readable
 
 _MOST_RATIO = 200  # the files together are so many times as large as the archive at most
 _RATIO_FROM = 16 << 20  # bytes of the files: less harms nobody
@@ -31,19 +29,7 @@ _LARGEST_HEADER = 4096
 _HEADER_OF_ZIP = 30  # bytes before an entry's name
 _LEADS_AWAY = re.compile(r"[\x00-\x1f\x7f\\]|^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)")
 _ZIP, _GZIP = (b"PK\x03\x04", b"PK\x05\x06"), b"\x1f\x8b"
-_BAD = (
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    BadZipFile,
-    BeforeBeginning,
-    EOFError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_BAD = (tarfile.TarError, gzip.BadGzipFile, *BROKEN)
 
 
 class Bounds(NamedTuple):
