@@ -35,6 +35,14 @@ def parse_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def is_loopback(host: str) -> bool:
+    """Of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def is_safe_url(url: str) -> bool:
     """https, or http to this machine: what is sent can't be read or changed on its way."""
     parts = urlsplit(url)

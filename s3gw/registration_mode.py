@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Literal
 
-from s3gw.addresses import parse_address
+from s3gw.addresses import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from s3gw.config import Settings
@@ -20,17 +19,10 @@ def registration_of(settings: Settings) -> Mode:
     if settings.registration is not None:
         return settings.registration
     host = parse_address(settings.admin_listen)[0]
-    return "open" if _is_loopback(host) and not settings.trusted_proxies else "invite"
+    return "open" if is_loopback(host) and not settings.trusted_proxies else "invite"
 
 
 def mode_of(settings: Settings, *, was_forwarded: bool) -> Mode:
     """What holds for a request."""
     mode = registration_of(settings)
     return "invite" if mode == "open" and was_forwarded and settings.registration is None else mode
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -7,13 +7,12 @@ admin listener is this machine's alone: numbers of users and bytes are nobody el
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from s3gw.addresses import parse_address, was_forwarded
+from s3gw.addresses import is_loopback, parse_address, was_forwarded
 from s3gw.metrics.exposition import Exposition
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Metrics:
 def _refusal(request: Request, settings: Settings) -> Response | None:
     token = settings.metrics_token
     if token is None:
-        if _is_here(parse_address(settings.admin_listen)[0]) and _asks_from_here(request):
+        if is_loopback(parse_address(settings.admin_listen)[0]) and _asks_from_here(request):
             return None
         return PlainTextResponse("Set S3GW_METRICS_TOKEN to be asked for metrics from elsewhere.\n", 403)
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -47,11 +46,4 @@ def _refusal(request: Request, settings: Settings) -> Response | None:
 
 
 def _asks_from_here(request: Request) -> bool:
-    return request.client is not None and _is_here(request.client.host) and not was_forwarded(request.headers)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return request.client is not None and is_loopback(request.client.host) and not was_forwarded(request.headers)

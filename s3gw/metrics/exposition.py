@@ -64,7 +64,7 @@ class Exposition:
             self._measured = asyncio.create_task(self._storage.database.scan(measure))
         return await asyncio.shield(self._measured)
 
-    def _of_disks(self) -> Iterator[GaugeMetricFamily]:
+    def _of_disks(self) -> list[GaugeMetricFamily]:
         settings = self._storage.settings
         folders = {"blobs": blob_folder(settings), "database": database_folder(settings.database_url, settings.data)}
         free, size = {}, {}
@@ -83,7 +83,7 @@ class Exposition:
             path = sqlite_path(settings.database_url, settings.data)
             sizes = {(name,): _size_of(f"{path}{suffix}") for name, suffix in (("database", ""), ("wal", "-wal"))}
             found.append(_family("s3gw_sqlite_file_bytes", "Size of SQLite's files.", ("file",), sizes))
-        return iter(found)
+        return found
 
 
 class _Collected(Collector):

@@ -19,7 +19,7 @@ _PREFIX = "s3gw-metrics-"
 
 
 def make() -> Path | None:
-    """Nothing where it can't be made: then the server tells no metrics."""
+    """Nothing where it can't be made: then each worker tells what it has counted itself."""
     parent = Path(_MEMORY if os.access(_MEMORY, os.W_OK) else tempfile.gettempdir())
     _remove_left_behind(parent)
     try:
