@@ -470,7 +470,8 @@ async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s3gw.metadata.sqlite_connection.MAX_SCAN_SECONDS", 60.0)  # whatever else runs here
-    monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 1.0)
+    monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 60.0)
+    monkeypatch.setattr("s3gw.metadata.sqlite._MOST_PAUSE", 60.0)
     threads: list[bool] = []
     count_to = partial(_count_to, threads)
     assert await database.scan(count_to, 100) == 100
@@ -478,7 +479,7 @@ async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     for _ in range(5):
         assert await database.scan(count_to, 1_500_000) == 1_500_000
     assert threads == [False] + 4 * [False, True] + [True]  # the last wasn't tried on the event loop
-    await asyncio.sleep(1.0)
+    database._try_from = 0.0  # the pause is over
     assert await database.scan(count_to, 100) == 100
     assert not threads[-1]
 
