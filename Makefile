@@ -9,6 +9,9 @@ JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 IMAGE ?= s3gw
 CONTAINER ?= $(shell command -v podman || command -v docker || echo podman)
 BIN := .venv/bin
+# Where an environment forbids to keep compiled modules, each of the hundreds of processes that tests start would compile
+# all of s3gw again, which is more than half of a start's CPU time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run check lint test coverage soak bench compat openapi docs image format clean

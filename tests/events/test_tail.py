@@ -41,9 +41,11 @@ async def told(database: Database, last: str) -> list[str]:
     so what is written is told a moment after its commit.
     """
     async with asyncio.timeout(20):
-        while (keys := keys_of(await database.read(outbox.following, BEGINNING, 100)))[-1:] != [last]:
+        while True:
+            keys = keys_of(await database.read(outbox.following, BEGINNING, 100))
+            if keys[-1:] == [last]:
+                return keys
             await asyncio.sleep(0.005)
-    return keys
 
 
 def keys_of(found: Following) -> list[str]:
