@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
+from s3gw.moments import iso_of
+
 
 class Asker(Protocol):
     """What an access line tells of a request."""
@@ -241,4 +243,4 @@ def _arguments_text(arguments: Mapping[str, str]) -> str:
 
 
 def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_of(int(seconds * 1_000_000))

@@ -68,7 +68,6 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
 }
 _OF_OWNERS = {"is_public", "storage_quota", "object_quota", "scan_policy"}
 _STRICTNESS = ("off", "serve", "hold")
-_SEES_ALL = ("admin", "auditor")
 
 
 class Shown(NamedTuple):
@@ -112,7 +111,7 @@ async def page(
 
 async def _scope(services: Services, caller: Caller, origin: Origin) -> Scope:
     """Raises PermissionDenied where a policy forbids the list."""
-    if caller.principal.role in _SEES_ALL:
+    if caller.principal.sees_all:
         return Scope(None)
     call = _call(services, caller, origin, "ListBuckets", {})
     await perform(call, replace(OPERATIONS["ListBuckets"], handler=_nothing))
@@ -302,7 +301,7 @@ async def _drop(call: Call, input: Any) -> Output:
 async def _on_deleted(services: Services, caller: Caller, origin: Origin, deleted: DeletedBucket, row: Row) -> None:
     """Raises NotFound for who isn't its owner, as nobody else was left anything of it."""
     principal, owner_id = caller.principal, deleted.bucket.owner_id
-    if principal.account_owner_id != owner_id and principal.role not in _SEES_ALL:
+    if principal.account_owner_id != owner_id and not principal.sees_all:
         raise NotFound("there is no such bucket")
     await _on_bucket(services, caller, origin, deleted.bucket, "DeleteBucket", row)
 
@@ -336,7 +335,7 @@ async def measure(services: Services, caller: Caller, origin: Origin, bucket_id:
 
 async def _measurable(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Bucket:
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
-    if caller.principal.role not in _SEES_ALL:
+    if not caller.principal.sees_all:
         row = replace(OPERATIONS["ListObjectVersions"], handler=_nothing)
         await _on_bucket(services, caller, origin, bucket, "ListObjectVersions", row)
     return bucket

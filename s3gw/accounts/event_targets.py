@@ -25,7 +25,6 @@ from s3gw.metadata.event_targets import Counts, Kind, Target
 from s3gw.problems import Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
-_SEES_ALL = ("admin", "auditor")
 _STEP = 500  # deliveries of one transaction
 
 
@@ -156,7 +155,7 @@ def _require_role(caller: Caller, *, is_shared: bool, kind: Kind) -> None:
 
 async def page_as(services: Services, caller: Caller, offset: int, limit: int) -> tuple[list[Shown], int]:
     """Of the caller's account; for admins and auditors, of all."""
-    owner_id = None if caller.principal.role in _SEES_ALL else caller.principal.account_owner_id
+    owner_id = None if caller.principal.sees_all else caller.principal.account_owner_id
 
     def read(conn: Connection) -> tuple[list[Shown], int]:
         found, total = event_targets.page(conn, owner_id, offset, limit)
@@ -177,7 +176,7 @@ def _shown(conn: Connection, caller: Caller, target_id: str) -> Shown:
 
 def _seen(conn: Connection, caller: Caller, target_id: str) -> Target:
     target = event_targets.find(conn, target_id)
-    if target.owner_id != caller.principal.account_owner_id and caller.principal.role not in _SEES_ALL:
+    if target.owner_id != caller.principal.account_owner_id and not caller.principal.sees_all:
         raise NotFound("there is no such event target")
     return target
 
@@ -229,7 +228,7 @@ async def dead_as(services: Services, caller: Caller, target_id: str, after: int
 
 
 def _dead(conn: Connection, caller: Caller, target_id: str, after: int, offset: int, limit: int) -> Dead:
-    if caller.principal.role in _SEES_ALL:
+    if caller.principal.sees_all:
         _seen(conn, caller, target_id)
     else:
         _governed(conn, caller, target_id)

@@ -91,7 +91,7 @@ async def page(services: Services, caller: Caller, origin: Origin, bucket_id: st
 
 def _sees_all(rights: Rights, caller: Caller) -> bool:
     """Who doesn't, sees what lies in what he was granted admin on. Raises PermissionDenied."""
-    sees_all = rights.is_owners or caller.principal.role in ("admin", "auditor") or rights.may_share("bucket", "")
+    sees_all = rights.is_owners or caller.principal.sees_all or rights.may_share("bucket", "")
     if not sees_all and not rights.by_grant:
         raise PermissionDenied("only who may share the bucket sees who has access to it")
     return sees_all

@@ -42,7 +42,7 @@ def _create(conn: Connection, actor: Actor, root_id: str, name: str) -> GroupWit
 
 async def page(services: Services, caller: Caller, offset: int, limit: int) -> tuple[list[GroupWithMembers], int]:
     """Of the caller's account; for admins and auditors, of all."""
-    sees_all = caller.principal.role in ("admin", "auditor")
+    sees_all = caller.principal.sees_all
     root_id = None if sees_all else caller.principal.account_owner_id
 
     def read(conn: Connection) -> tuple[list[GroupWithMembers], int]:
@@ -64,7 +64,7 @@ def _seen(conn: Connection, caller: Caller, group_id: str) -> GroupWithMembers:
         group = groups.find_by_id(conn, group_id)
     except groups.NoSuchGroup:
         raise NotFound("there is no such group") from None
-    if group.account_owner_id != principal.account_owner_id and principal.role not in ("admin", "auditor"):
+    if group.account_owner_id != principal.account_owner_id and not principal.sees_all:
         raise NotFound("there is no such group")
     return GroupWithMembers(group, groups.members_of(conn, [group.id])[group.id])
 

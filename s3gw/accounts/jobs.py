@@ -11,8 +11,6 @@ from s3gw.metadata.asked_jobs import AskedJob, Page
 from s3gw.problems import NotFound, PermissionDenied
 from s3gw.services import Services
 
-_SEES_ALL = ("admin", "auditor")
-
 
 async def ask(
     services: Services,
@@ -57,7 +55,7 @@ async def page(
 
 
 def sees_all(caller: Caller) -> bool:
-    return caller.principal.role in _SEES_ALL
+    return caller.principal.sees_all
 
 
 async def find(services: Services, caller: Caller, job_id: str) -> AskedJob:

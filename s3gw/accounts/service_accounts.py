@@ -69,7 +69,7 @@ def _create(conn: Connection, caller: Caller, name: str, scope: Scope) -> Servic
 
 async def page(services: Services, caller: Caller, offset: int, limit: int) -> tuple[list[ServiceAccount], int]:
     """Of the caller's account; for admins and auditors, of all."""
-    sees_all = caller.principal.role in ("admin", "auditor")
+    sees_all = caller.principal.sees_all
     root_id = None if sees_all else caller.principal.account_owner_id
 
     def read(conn: Connection) -> tuple[list[ServiceAccount], int]:
@@ -132,7 +132,7 @@ def _seen(conn: Connection, caller: Caller, user_id: str) -> ServiceAccount:
         user = service_accounts.find(conn, user_id)
     except identities.NoSuchUser:
         raise NotFound("there is no such service account") from None
-    if user.account_owner_id != principal.account_owner_id and principal.role not in ("admin", "auditor"):
+    if user.account_owner_id != principal.account_owner_id and not principal.sees_all:
         raise NotFound("there is no such service account")
     return _whole(conn, user)
 

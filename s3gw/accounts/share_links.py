@@ -31,7 +31,6 @@ from s3gw.operations.sharing import Rights, rights_on
 from s3gw.problems import Conflict, Fault, Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
-_SEES_ALL = ("admin", "auditor")
 _USAGE = ("downloads", "uploads", "uploaded_bytes", "last_used_at")
 
 
@@ -116,7 +115,7 @@ async def _require_right(
     except NoSuchKey:
         raise NotFound("there is no such file") from None
     except AccessDenied:
-        if file_id is not None and caller.principal.role not in _SEES_ALL and not may_be_told(call):
+        if file_id is not None and not caller.principal.sees_all and not may_be_told(call):
             raise NotFound("there is no such file") from None  # as of an id that is nobody's
         raise PermissionDenied("you may not do yourself what the link would be for") from None
 
@@ -124,7 +123,7 @@ async def _require_right(
 async def page(services: Services, caller: Caller, origin: Origin, bucket_id: str, offset: int, limit: int) -> Page:
     """Those that the caller made; for the bucket's owner, admins and auditors all. Raises NotFound."""
     bucket, rights = await find_bucket(services, caller, origin, bucket_id)
-    sees_all = rights.is_owners or caller.principal.role in _SEES_ALL
+    sees_all = rights.is_owners or caller.principal.sees_all
     user_id = None if sees_all else caller.principal.user_id
     return await services.database.scan(share_links.page, bucket.id, user_id, offset, limit)
 

@@ -50,7 +50,7 @@ async def find(services: Services, caller: Caller, user_id: str) -> User:
 
 
 def _require_sight(caller: Caller, user_id: str) -> None:
-    if user_id != caller.principal.user_id and caller.principal.role not in ("admin", "auditor"):
+    if user_id != caller.principal.user_id and not caller.principal.sees_all:
         raise NotFound("there is no such user")
 
 

@@ -42,7 +42,7 @@ async def admin_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
 
 
 async def viewer_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
-    if caller.principal.role not in ("admin", "auditor"):
+    if not caller.principal.sees_all:
         raise PermissionDenied("only an admin or an auditor may see this")
     return caller
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,6 +20,7 @@ from s3gw.auth.payload import ClientDisconnected
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
+from s3gw.moments import iso_of
 from s3gw.problems import OTHER_CODES, Fault, Invalid, NotFound, Problem, problem_of, told_of
 
 _logger = logging.getLogger("s3gw.api")
@@ -129,7 +130,7 @@ def _answer(
     content: dict[str, Any] = {
         "detail": detail,
         "error_code": error_code,
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": iso_of(time.time_ns() // 1000),
         "request_id": state["request_id"],
     }
     state["error_code"] = error_code  # for the log

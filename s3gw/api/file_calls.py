@@ -26,8 +26,6 @@ from s3gw.operations.table import OPERATIONS, Row
 from s3gw.problems import NotAuthenticated, NotFound, PermissionDenied, Problem, Withheld
 from s3gw.services import Services
 
-_SEES_ALL = ("admin", "auditor")
-
 
 class Asker(NamedTuple):
     """Who asks, and how; `base_url` is what URLs in answers begin with."""
@@ -63,7 +61,7 @@ class Asker(NamedTuple):
     async def _hidden(self, call: Call) -> Problem:
         if self.principal.is_anonymous:
             return NotAuthenticated("an access token is needed")
-        if self.principal.role in _SEES_ALL or await self.sees(call):
+        if self.principal.sees_all or await self.sees(call):
             return PermissionDenied("you may not do this")
         return NotFound("there is no such file" if _is_about_a_file(call) else "there is no such bucket")
 

@@ -32,6 +32,11 @@ class Principal(NamedTuple):
         return self.account_owner_id == self.user_id
 
     @property
+    def sees_all(self) -> bool:
+        """Whosever it is, though admins alone may change it."""
+        return self.role in ("admin", "auditor")
+
+    @property
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:" + ("root" if self.is_root else f"user/{self.name}")
 

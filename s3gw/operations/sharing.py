@@ -46,6 +46,6 @@ async def rights_on(
     in_account = principal.account_owner_id == bucket.owner_id or principal.role == "admin"
     granted = tuple(grant for grant in call.identity.grants.get(bucket.id, ()) if grant.holds(now))
     is_owners = policy.is_allowed and in_account
-    is_seen = is_owners or lists.is_allowed or bool(granted) or principal.role in ("admin", "auditor")
+    is_seen = is_owners or lists.is_allowed or bool(granted) or principal.sees_all
     by_grant = tuple(grant for grant in granted if grant.permission == "admin")
     return Rights(is_seen, is_owners, () if policy.is_denied else by_grant, now)
