@@ -475,7 +475,6 @@ async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     threads: list[bool] = []
     count_to = partial(_count_to, threads)
     assert await database.scan(count_to, 100) == 100
-    assert threads == [False]
     for _ in range(5):
         assert await database.scan(count_to, 1_500_000) == 1_500_000
     assert threads == [False] + 4 * [False, True] + [True]  # the last wasn't tried on the event loop
