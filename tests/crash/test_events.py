@@ -103,7 +103,7 @@ def disorder_of(key: str, attempts: list[Attempt], told: list[int | None], store
 
 
 async def _make_due(data: Path, url: str | None) -> None:
-    """As if the time had passed for which a killed process hides what it was telling."""
+    """As if the time had passed for which what was refused waits, and a killed process hides what it was telling."""
 
     def forget(conn: Connection) -> None:
         conn.execute(update(event_deliveries).values(due_at=0))
@@ -129,7 +129,9 @@ def _kill_some(server: RunningServer, chance: random.Random) -> None:
         os.kill(int(child), signal.SIGKILL)
 
 
-def _round(server: RunningServer, data: Path, writers: list[Writer], chance: random.Random) -> None:
+def _round(server: RunningServer, data: Path, writers: list[Writer], chance: random.Random, receiver: Receiver) -> None:
+    """The end comes while some is told, which takes the job process a moment after its start."""
+    enough, ends_at = receiver.attempts + chance.randint(1, 12), time.monotonic() + 20
     stop = threading.Event()
     threads = [threading.Thread(target=writer.work, args=(server.s3, stop)) for writer in writers]
     for thread in threads:
@@ -138,6 +140,8 @@ def _round(server: RunningServer, data: Path, writers: list[Writer], chance: ran
         time.sleep(chance.uniform(0.1, 0.6))
         _kill_some(server, chance)
     time.sleep(chance.uniform(0.3, 1.0))
+    while receiver.attempts < enough and time.monotonic() < ends_at:
+        time.sleep(0.01)
     kill_everything(server, data)
     stop.set()
     for thread in threads:
@@ -160,10 +164,13 @@ def _run(rounds: int, database: str, request: pytest.FixtureRequest, disk_path: 
     with receiving() as receiver:
         receiver.answer = lambda told: failing.choice((200, 500))
         for number in range(rounds):
+            if number:
+                asyncio.run(_make_due(data, url))
             with running_server(data, *options, **_SETTINGS) as server:
                 if number == 0:
                     _configure(server, receiver)
-                _round(server, data, writers, chance)
+                _round(server, data, writers, chance, receiver)
+        refused = receiver.attempts - len(receiver.told)
         receiver.answer = lambda told: 200
         asyncio.run(_make_due(data, url))
         with running_server(data, *options, **_SETTINGS) as server:
@@ -171,8 +178,8 @@ def _run(rounds: int, database: str, request: pytest.FixtureRequest, disk_path: 
             wrong = _disorders(server, writers, told_of(receiver))
     assert wrong == [] and [writer.failures for writer in writers] == [[]] * len(writers)
     acknowledged = sum(one.is_acknowledged for w in writers for of_key in w.attempts.values() for one in of_key)
-    print(f"{rounds} rounds, {acknowledged} acknowledged, {receiver.attempts} attempts")
-    assert acknowledged > 3 * rounds
+    print(f"{rounds} rounds, {acknowledged} acknowledged, {receiver.attempts} attempts, {refused} refused")
+    assert acknowledged > 3 * rounds and refused > rounds
 
 
 def _wait_until_told(server: RunningServer) -> None:
