@@ -90,9 +90,9 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
-def wait_until_quiet(servers: Sequence[Running]) -> None:
-    """Until they take hardly any CPU, or for as long as anybody would wait."""
-    deadline = time.monotonic() + _SECONDS_TO_CALM_DOWN
+def wait_until_quiet(servers: Sequence[Running], most: float = _SECONDS_TO_CALM_DOWN) -> None:
+    """Until they take hardly any CPU, or for so many seconds."""
+    deadline = time.monotonic() + most
     used = sum(server.cpu_seconds() for server in servers)
     while time.monotonic() < deadline:
         time.sleep(_LOOK)

@@ -49,10 +49,22 @@ class Small:
         """The bucket and its objects, each put once."""
         bucket = self._write([signing.Signer().head("PUT", f"/{signing.BUCKET}")])
         replay(self.server, bucket, 1, 0)
+        return self.fill_bucket()
+
+    def fill_bucket(self) -> Load:
         load = self._once(signing.puts(self.keys, SIZE))
         if not load.is_valid:
             raise RuntimeError(f"{self.server.name} refused objects of the prefill: {load.describe()}")
         return load
+
+    def get_once(self, count: int) -> Load:
+        return self._once(signing.reads("GET", self.keys[:count]))
+
+    def head_once(self, count: int) -> Load:
+        return self._once(signing.reads("HEAD", self.keys[:count]))
+
+    def put_once(self, count: int) -> Load:
+        return self._once(self._new_puts(count))
 
     def get(self) -> Load:
         return self._rounds(lambda: signing.reads("GET", self.keys[:_READ]))
