@@ -40,6 +40,7 @@ ORDER = (
     ("events",),
     ("folders", "kept_head", "registration_mode"),
     ("config",),
+    ("secret_files",),
     ("archives", "previews", "scanning"),
     ("content",),
     ("auth",),

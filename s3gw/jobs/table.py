@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.jobs.empty_trash import empty_trash
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.make_preview import make_preview, release_previews
 from s3gw.jobs.note_contents import note_contents
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
@@ -81,6 +82,8 @@ KINDS: dict[str, Kind] = {
     "scan": Kind(scan, Priority.HEAVY, attempts=20),
     "rescan": Kind(rescan, Priority.HEAVY, attempts=20),
     "watch_scanner": Kind(watch_scanner, Priority.UPKEEP, every=15),
+    "thumbnail": Kind(make_preview, Priority.HEAVY, attempts=10, at_once=2),
+    "release_previews": Kind(release_previews, Priority.UPKEEP, every=900),
     "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),

@@ -1,5 +1,6 @@
 """The child process: makes one preview of what is at its standard input, a file, and writes it to its standard output:
-a line of JSON that describes it, and its bytes; or the reason of a refusal alone.
+a line that says that it is ready, which it is before it has read a byte; a line of JSON that describes the preview, and
+its bytes; or the reason of a refusal alone.
 
 `python -I -B -m s3gw.previews.child KIND RECIPE PIXELS MEMORY SECONDS`
 """
@@ -13,7 +14,7 @@ from typing import IO
 
 from s3gw.previews.isolation import close_the_disk, limit
 from s3gw.previews.kinds import KINDS
-from s3gw.previews.limits import LARGEST_RESULT, Refused
+from s3gw.previews.limits import LARGEST_RESULT, READY, Refused
 from s3gw.previews.recipes import OPTIMIZE
 
 _VIDEOS = ("mp4", "matroska", "avi")
@@ -26,6 +27,8 @@ def main() -> None:
     _silence()
     prepare(kind)
     close_the_disk(_libraries(kind))
+    result.write(READY)
+    result.flush()
     try:
         answer = make(source, kind, recipe, int(pixels))
     except Refused as refused:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from s3gw.previews.recipes import EDITION
 
+READY = b"ready\n"
 LARGEST_RESULT = 32 << 20  # bytes
 
 

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import IO, NamedTuple
 
 from s3gw.previews.kinds import Kind, kind_of, made_of
-from s3gw.previews.limits import LARGEST_RESULT, REASONS, Limits, Refused
+from s3gw.previews.limits import LARGEST_RESULT, READY, REASONS, Limits, Refused
 
 CHILD: tuple[str, ...] = (sys.executable, "-I", "-B", "-m", "s3gw.previews.child")
 _LONGEST_LINE = 1000  # bytes in which it describes the preview
@@ -33,12 +33,16 @@ class Preview(NamedTuple):
     data: bytes
 
 
+class NotReady(Exception):
+    """The child ended before it had read a byte, so it isn't the picture's fault."""
+
+
 class TookTooLong(Exception):
     """By the clock: the machine may have been busy, so trying again may help."""
 
 
 async def make(source: IO[bytes], kind: Kind, recipe: str, limits: Limits) -> Preview:
-    """`source` is a file with the content. Raises Refused and TookTooLong."""
+    """`source` is a file with the content. Raises Refused, TookTooLong and NotReady."""
     words = (*CHILD, kind.name, recipe, str(limits.pixels), str(limits.memory), str(limits.seconds))
     try:
         async with asyncio.timeout(2 * limits.seconds), _running(words, source) as process:
@@ -46,10 +50,12 @@ async def make(source: IO[bytes], kind: Kind, recipe: str, limits: Limits) -> Pr
             status = await process.wait()
     except TimeoutError:
         raise TookTooLong(f"it took longer than {2 * limits.seconds:g} seconds") from None
+    if not said.startswith(READY):
+        raise NotReady(f"a child process ended with {status} before it began")
     expected = made_of(kind, recipe)
     if expected is None or status != 0:
         raise Refused(_ENDS.get(status, "crashed"))
-    return _believed(said, expected)
+    return _believed(said.removeprefix(READY), expected)
 
 
 async def _result(process: Process) -> bytes:
@@ -57,7 +63,7 @@ async def _result(process: Process) -> bytes:
     said = bytearray()
     while piece := await process.stdout.read(_PIECE):
         said += piece
-        if len(said) > LARGEST_RESULT + _LONGEST_LINE:
+        if len(said) > len(READY) + _LONGEST_LINE + LARGEST_RESULT:
             raise Refused("too_much_output")
     return bytes(said)
 

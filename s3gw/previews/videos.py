@@ -15,7 +15,6 @@ from s3gw.previews import pictures
 from s3gw.previews.limits import Refused
 from s3gw.previews.pictures import Made
 
-_MOST_PACKETS = 2000  # that are looked at for a frame
 _TURNS = {90: 8, 180: 3, 270: 6}  # to the left, as EXIF's orientations
 
 
@@ -64,9 +63,7 @@ def _places(duration: int | None) -> tuple[int, ...]:
 
 
 def _first(container: Any, stream: Any) -> VideoFrame | None:
-    for number, packet in enumerate(container.demux(stream)):
-        if number == _MOST_PACKETS:
-            return None
+    for packet in container.demux(stream):
         for frame in packet.decode():
             found: VideoFrame = frame
             return found

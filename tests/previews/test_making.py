@@ -162,6 +162,9 @@ def acting(monkeypatch: pytest.MonkeyPatch, make: str) -> None:
     monkeypatch.setattr(making, "CHILD", (sys.executable, "-I", "-B", "-c", code))
 
 
+_WEBP, _TOLD = b"RIFF\0\0\0\0WEBP", '{"kind": "webp", "width": 1, "height": 65536}'
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -174,6 +177,8 @@ def acting(monkeypatch: pytest.MonkeyPatch, make: str) -> None:
         ("make = lambda *given: (b'{\"refused\": \"whatever\"}', b'')", "crashed"),
         ("make = lambda *given: (b'{\"refused\": [1]}', b'')", "crashed"),
         ("make = lambda *given: (b'[]', b'')", "crashed"),
+        (f"make = lambda *given: (b'{_TOLD}', {_WEBP!r})", "crashed"),
+        (f"make = lambda *given: (b'{_TOLD.replace('65536', '9' + ' ' * 1000)}', {_WEBP!r})", "crashed"),
     ],
 )
 async def test_a_child_that_does_something_else_has_made_nothing(
