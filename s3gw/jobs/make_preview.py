@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from s3gw.content.reader import ContentReader
 from s3gw.content.writer import BodyWriter
-from s3gw.jobs.pace import paced
 from s3gw.metadata import previews
 from s3gw.metadata.contents import Content
 from s3gw.metadata.previews import Preview
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS = 3
 _MEMORY = 4 << 20  # bytes, for what was made on its way to the disk
-_STEP = 200  # sources that are looked at in a transaction
 
 
 async def make_preview(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
@@ -132,13 +130,3 @@ async def _store(services: Storage, preview: Preview, made: making.Preview) -> N
             await services.database.write(previews.made, preview, stored.content, made.type, size)
     finally:
         await writer.close()
-
-
-async def release_previews(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
-    """Of contents that nothing has any more."""
-    place: int | None = 0
-    released = 0
-    while place is not None:
-        place, count = await paced(services.database.write(previews.release_unused, place, _STEP))
-        released += count
-        progress({"previews": released})

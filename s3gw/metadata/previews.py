@@ -52,6 +52,13 @@ class Found(NamedTuple):
     is_noted: bool
 
 
+class Source(NamedTuple):
+    """A content of which previews were asked for."""
+
+    content_id: int
+    source: bytes
+
+
 _source: BindParameter[bytes] = bindparam("source", type_=LargeBinary)
 _is_this = (previews.c.source == _source, previews.c.recipe == bindparam("recipe"))
 _columns = tuple(previews.c[name] for name in Preview._fields)
@@ -197,26 +204,28 @@ def _settle_as(
     _settle.run(conn, source=preview.source, recipe=preview.recipe, **values)
 
 
-def release_unused(conn: Connection, after: int, limit: int) -> tuple[int | None, int]:
-    """Among the next sources behind a content, those that are gone; with its last one a preview goes. Where to go on
-    (None: there are no more), and how many previews went.
+def unused_after(conn: Connection, after: int, limit: int) -> tuple[list[Source], int | None]:
+    """Among the next sources behind a content, those that are gone, which is for good; and where to go on, None: there
+    are no more.
     """
     rows: Sequence[Any] = _sources_after.all(conn, after=after, batch=limit)
-    dropped = 0
-    for content_id, source, is_alive in rows:
-        if not is_alive:
-            dropped += _release(conn, int(content_id), bytes(source))
-    return (int(rows[-1][0]) if len(rows) == limit else None), dropped
+    gone = [Source(int(content_id), bytes(source)) for content_id, source, is_alive in rows if not is_alive]
+    return gone, (int(rows[-1][0]) if len(rows) == limit else None)
 
 
-def _release(conn: Connection, content_id: int, source: bytes) -> int:
+def release(conn: Connection, gone: Sequence[Source]) -> int:
+    """Drop these sources; with its last one a preview goes. How many previews went."""
+    return sum(_release(conn, source) for source in gone)
+
+
+def _release(conn: Connection, gone: Source) -> int:
     # Locked first, as by `ask`: whoever notes another source has done so, or makes a new row.
-    found = [Preview._make(row) for row in _lock_all.all(conn, source=source)]
-    _drop_source.run(conn, content_id=content_id)
-    if _any_source.all(conn, source=source):
+    found = [Preview._make(row) for row in _lock_all.all(conn, source=gone.source)]
+    _drop_source.run(conn, content_id=gone.content_id)
+    if _any_source.all(conn, source=gone.source):
         return 0
     for preview in found:
-        _drop.run(conn, source=source, recipe=preview.recipe)
+        _drop.run(conn, source=gone.source, recipe=preview.recipe)
         if preview.content_id is not None:
             contents.release(conn, preview.content_id)
     return len(found)

@@ -28,7 +28,7 @@ def thumbnail(source: IO[bytes], kind: str, size: int, pixels: int) -> Made:
     try:
         with av.open(source, mode="r", format=kind, metadata_errors="ignore") as container:
             frame = _frame(container, pixels)
-            image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+            image: Image.Image = frame.to_image(threads=1)  # type: ignore[no-untyped-call]
             turn = round(getattr(frame, "rotation", 0)) % 360
     except (av.FFmpegError, EOFError, UnicodeError, ValueError):
         raise Refused("broken") from None

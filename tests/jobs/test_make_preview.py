@@ -11,8 +11,10 @@ from sqlalchemy import update
 
 from s3gw.auth.principal import ANONYMOUS
 from s3gw.jobs import make_preview as job
+from s3gw.jobs import release_previews as releasing
 from s3gw.jobs import runner
-from s3gw.jobs.make_preview import MOST_ATTEMPTS, make_preview, release_previews
+from s3gw.jobs.make_preview import MOST_ATTEMPTS, make_preview
+from s3gw.jobs.release_previews import release_previews
 from s3gw.metadata import buckets, contents, jobs, previews, schema
 from s3gw.metadata.contents import Content, CorruptContent
 from s3gw.metadata.database import Connection
@@ -300,3 +302,18 @@ async def test_a_job_that_died_is_asked_for_again(previewed: Previewed) -> None:
     await previewed.ask(content)
     assert sorted(each.state for each in await previewed.run()) == [jobs.DEAD, jobs.DONE]
     assert (await previewed.found(content)).preview.state == MADE
+
+
+async def test_all_that_can_go_goes_step_by_step(
+    previewed: Previewed, monkeypatch: pytest.MonkeyPatch, children: list[str]
+) -> None:
+    monkeypatch.setattr(releasing, "_STEP", 3)
+    monkeypatch.setattr(releasing, "_BATCH", 2)
+    put = [await previewed.process.put(odd("declared.png") + bytes([number])) for number in range(8)]
+    for content in put:
+        await previewed.ask(content)
+    for content in put[:3] + put[4:]:
+        await previewed.drop(content)
+    await previewed.release()
+    assert await previewed.counted() == (1, 1) and children == []
+    assert (await previewed.found(put[3])).preview.state == PENDING

@@ -236,3 +236,34 @@ async def test_a_child_can_neither_see_nor_reach_anything(monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as listener:
         acting(monkeypatch, _TRIES.format(port=listener.getsockname()[1], parent=os.getpid()))
         assert await outcome(odd("rgb.jpg")) == "protected"
+
+
+# Root may start as many threads as it likes, so the child is somebody else, from whom Python's own files may be hidden.
+_AS_NOBODY = """
+import copy, os
+import PIL.MpoImagePlugin, PIL.TiffImagePlugin
+import av.subtitles.stream
+from s3gw.previews import isolation
+
+def leave_root(libraries):
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+isolation._on_linux = lambda: None
+child.close_the_disk = leave_root
+make = child.make
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="whoever isn't root is limited anyway")
+@pytest.mark.parametrize("name", ["rgb.jpg", "rgb.avif", "animated.webp", "page.pdf", "video.mp4", "video.webm"])
+async def test_no_decoder_needs_a_second_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    acting(monkeypatch, _AS_NOBODY)
+    assert await outcome(odd(name)) == _THUMBNAILS[name]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="whoever isn't root is limited anyway")
+async def test_nobody_but_root_starts_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    acting(monkeypatch, f"{_AS_NOBODY}\nmake = lambda *given: os.fork()")
+    assert await outcome(odd("rgb.jpg")) == "broken"
