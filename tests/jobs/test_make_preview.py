@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from s3gw import errors
 from s3gw.auth.principal import ANONYMOUS
 from s3gw.jobs import make_preview as job
 from s3gw.jobs import release_previews as releasing
@@ -24,7 +25,7 @@ from s3gw.operations.call import Call
 from s3gw.operations.previews import get_preview
 from s3gw.previews import making
 from s3gw.previews.limits import limits_of
-from s3gw.problems import PreviewPending
+from s3gw.problems import NoPreview, NoPreviewOfType, PreviewPending
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import Process, ignore
 from tests.previews.odd_files import encoded, halves, odd, opened
@@ -277,15 +278,19 @@ class _Asked(Asking):
         call = Call(self.process.services, ANONYMOUS, {}, "r", 0, bucket=bucket)
         return await get_preview(call, {"Key": key, "Recipe": recipe})
 
+    async def put_picture(self, data: bytes = LARGE) -> Content:
+        await self.make()
+        content = await self.process.put(data)
+        self._content_id = content.id
+        await self.put(["key"])
+        await self.database.write(lambda conn: conn.execute(update(schema.objects).values(size=len(data))) and None)
+        return content
+
 
 async def test_who_asks_waits_and_is_told_to_ask_again(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, previewed = _Asked(process), Previewed(process)
-    await asked.make()
+    content = await asked.put_picture()
     monkeypatch.setattr(operation, "WAITS", 0.0)
-    content = await process.put(LARGE)
-    asked._content_id = content.id
-    await asked.put(["key"])
-    await process.database.write(lambda conn: conn.execute(update(schema.objects).values(size=content.size)) and None)
     with pytest.raises(PreviewPending) as pending:
         await asked.look()
     assert (pending.value.status, pending.value.headers["retry-after"]) == (503, "2")
@@ -293,6 +298,24 @@ async def test_who_asks_waits_and_is_told_to_ask_again(process: Process, monkeyp
     output, _ = await asyncio.gather(asked.look(), previewed.make(content))
     assert output["ContentType"] == "image/webp"
     await output["Body"].aclose()
+
+
+async def test_what_needs_no_decoder_to_be_refused_leaves_nothing(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _Asked(process)
+    await asked.put_picture(odd("page.pdf"))
+    with pytest.raises(NoPreviewOfType):
+        await asked.look(recipe="optimize")
+    with monkeypatch.context() as patched:
+        patched.setattr(operation, "is_installed", lambda kind: False)
+        with pytest.raises(errors.NotImplemented) as refused:
+            await asked.look()
+        assert "s3gw[previews]" in refused.value.message
+    process.services.settings.preview_max_size = len(odd("page.pdf")) - 1  # type: ignore[misc]
+    with pytest.raises(NoPreview):
+        await asked.look()
+    assert await Previewed(process).counted() == (0, 0) and await process.database.read(jobs.list_jobs) == []
 
 
 async def test_a_job_that_died_is_asked_for_again(previewed: Previewed) -> None:

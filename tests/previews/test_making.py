@@ -4,6 +4,7 @@ nothing; one that does something else has made nothing.
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import os
 import socket
@@ -18,6 +19,7 @@ from s3gw.previews.limits import LARGEST_RESULT, Limits, Refused
 from s3gw.previews.making import Preview, TookTooLong, make
 from s3gw.previews.recipes import OPTIMIZE
 from tests.previews.odd_files import NAMES, PLAYLIST, SVG, bomb, odd, opened, png
+from tests.test_architecture import FILES, matches, name_of, parse
 
 pytestmark = pytest.mark.anyio
 LIMITS = Limits(1 << 30, 100_000_000, 1 << 30, 20)
@@ -129,6 +131,15 @@ async def test_what_is_no_picture_has_no_decoder() -> None:
         assert kind_of(data[:64]) is None
     heic = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"
     assert kind_of(heic) is None and kind_of(heic.replace(b"heic", b"avif")) is not None
+
+
+def test_only_the_child_loads_a_decoder() -> None:
+    """So all else goes on where none is installed."""
+    decoders = tuple(f"s3gw.previews.{name}" for name in ("pictures", "documents", "videos"))
+    for path in (path for path in FILES if name_of(path) not in decoders):
+        loaded = [node for node in parse(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {f"{getattr(node, 'module', '')}.{alias.name}".strip(".") for node in loaded for alias in node.names}
+        assert not [name for name in names if matches(name, (*decoders, "PIL", "av", "pypdfium2"))], path
 
 
 def test_documents_and_videos_are_not_optimized() -> None:
