@@ -61,14 +61,34 @@ def animated(form: str) -> bytes:
     return encoded(frames[0], form, save_all=True, append_images=frames[1:], duration=100, loop=0)
 
 
-def video(form: str, codec: str = "mpeg4") -> bytes:
+def _matrix(*values: int) -> bytes:
+    return struct.pack(">9i", *(value << (30 if place % 3 == 2 else 16) for place, value in enumerate(values)))
+
+
+def turned_video() -> bytes:
+    """As a telephone that is held upright takes it: a quarter to the right, by the matrix of its track."""
+    data = video("mp4", image=halves(160, 120))
+    track = data.index(b"tkhd")
+    place = data.index(_matrix(1, 0, 0, 0, 1, 0, 0, 0, 1), track)
+    turn = _matrix(0, 1, 0, -1, 0, 0, 120, 0, 1)
+    return data[:place] + turn + data[place + len(turn) :]
+
+
+def large_canvas(width: int, height: int) -> bytes:
+    """The head of a WebP, with nothing behind it."""
+    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    chunk = b"VP8X" + (10).to_bytes(4, "little") + bytes(4) + sides
+    return b"RIFF" + (len(chunk) + 4).to_bytes(4, "little") + b"WEBP" + chunk + bytes(40)
+
+
+def video(form: str, codec: str = "mpeg4", image: Image.Image | None = None) -> bytes:
     to = io.BytesIO()
     with av.open(to, "w", format=form) as container:
         stream: Any = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         for number in range(20):
-            image = Image.new("RGB", (160, 120), "black" if number < 1 else (200, 40, 40))
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+            shown = image or Image.new("RGB", (160, 120), "black" if number < 1 else (200, 40, 40))
+            container.mux(stream.encode(av.VideoFrame.from_image(shown)))
         container.mux(stream.encode())
     return to.getvalue()
 
@@ -114,6 +134,8 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "nonsense.pdf": lambda: b"%PDF-1.7 and nothing behind it",
     "video.mp4": lambda: video("mp4"),
     "video.webm": lambda: video("webm", "libvpx"),
+    "turned.mp4": turned_video,
+    "declared.webp": lambda: large_canvas(16_383, 16_383),
     "nonsense.mp4": lambda: b"\0\0\0\x18ftypisom" + bytes(100),
 }
 NAMES = tuple(_MAKERS)

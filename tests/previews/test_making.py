@@ -18,7 +18,7 @@ from s3gw.previews.kinds import kind_of, made_of
 from s3gw.previews.limits import LARGEST_RESULT, Limits, Refused
 from s3gw.previews.making import Preview, TookTooLong, make
 from s3gw.previews.recipes import OPTIMIZE
-from tests.previews.odd_files import NAMES, PLAYLIST, SVG, bomb, odd, opened, png
+from tests.previews.odd_files import NAMES, PLAYLIST, SVG, bomb, encoded, halves, odd, opened, png
 from tests.test_architecture import FILES, matches, name_of, parse
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +73,8 @@ _THUMBNAILS = {
     "nonsense.pdf": "broken",
     "video.mp4": ("image/webp", 128, 96),
     "video.webm": ("image/webp", 128, 96),
+    "turned.mp4": ("image/webp", 96, 128),
+    "declared.webp": "too_many_pixels",
     "nonsense.mp4": "broken",
 }
 
@@ -105,8 +107,9 @@ async def test_an_optimized_picture_tells_nothing_but_what_is_seen() -> None:
 
 
 async def test_a_picture_stands_as_it_was_taken() -> None:
-    found = opened((await made(odd("turned.jpg"))).data)
-    assert is_near(found.getpixel((40, 10)), RED) and is_near(found.getpixel((40, 120)), BLUE)
+    for name in ("turned.jpg", "turned.mp4"):
+        found = opened((await made(odd(name))).data)
+        assert is_near(found.getpixel((40, 10)), RED) and is_near(found.getpixel((40, 120)), BLUE)
 
 
 async def test_colors_are_those_of_the_profile() -> None:
@@ -150,7 +153,9 @@ def test_documents_and_videos_are_not_optimized() -> None:
 async def test_as_many_pixels_as_may_be_are_decoded_and_one_more_is_not() -> None:
     limits = LIMITS._replace(pixels=400)
     assert await outcome(bomb(20, 20), limits=limits) == ("image/webp", 20, 20)
-    assert await outcome(bomb(401, 1), limits=limits) == "too_many_pixels"
+    for large in (bomb(401, 1), *(encoded(halves(401, 1), "WEBP", lossless=lossless) for lossless in (True, False))):
+        assert await outcome(large, limits=limits) == "too_many_pixels"
+    assert await outcome(encoded(halves(20, 20), "WEBP", lossless=True), limits=limits) == ("image/webp", 20, 20)
     assert await outcome(odd("video.mp4"), limits=limits) == "too_many_pixels"
 
 
