@@ -105,7 +105,9 @@ _settle = Prepared(
     )
 )
 _again = Prepared(
-    update(previews).where(*_is_this).values(state=PENDING, reason=None, attempts=0, limits=bindparam("new_limits"))
+    update(previews)
+    .where(*_is_this)
+    .values(state=PENDING, content_id=None, reason=None, attempts=0, limits=bindparam("new_limits"))
 )
 _drop = Prepared(delete(previews).where(*_is_this))
 _sources_after = Prepared(
@@ -144,8 +146,22 @@ def ask(conn: Connection, content: Content, recipe: str, limits: str) -> None:
             return
         if known.state == REFUSED:
             _again.run(conn, source=source, recipe=recipe, new_limits=limits)
+    _enqueue(conn, source, recipe)
+
+
+def _enqueue(conn: Connection, source: bytes, recipe: str) -> None:
     given = {"source": source.hex(), "recipe": recipe}
     jobs.enqueue(conn, JOB, given, singleton=f"{JOB}/{source.hex()}/{recipe}")
+
+
+def make_again(conn: Connection, damaged: Preview) -> None:
+    """What was made isn't what is on the disk any more."""
+    row = _lock.one_or_none(conn, source=damaged.source, recipe=damaged.recipe)
+    if row is None or Preview._make(row) != damaged or damaged.content_id is None:
+        return  # somebody else has had it made again
+    contents.release(conn, damaged.content_id)
+    _again.run(conn, source=damaged.source, recipe=damaged.recipe, new_limits=damaged.limits)
+    _enqueue(conn, damaged.source, damaged.recipe)
 
 
 def pending(conn: Connection, source: bytes, recipe: str) -> tuple[Preview, Content] | None:

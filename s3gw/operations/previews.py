@@ -7,13 +7,15 @@ Each look asks about the object and the scanner again, as either may have become
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from s3gw.content.open_content import OpenContent
 from s3gw.content.read_pins import Pin
 from s3gw.errors import NoSuchKey, NotImplemented
 from s3gw.metadata import objects, previews
-from s3gw.metadata.contents import Content
+from s3gw.metadata.contents import Content, CorruptContent
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.previews import MADE, REFUSED, Found
 from s3gw.operations.call import Call, Output
@@ -28,6 +30,8 @@ from s3gw.problems import NoPreview, NoPreviewOfType, PreviewPending
 WAITS = 3.0  # seconds
 AGAIN = 2  # seconds after which one who waited in vain is told to ask again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.5  # between two looks
+_SMALL = 1 << 20  # bytes
+_logger = logging.getLogger("s3gw.previews")
 _CACHED = "private, no-cache"  # kept, and asked about again: rights may have ended
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 
@@ -81,7 +85,13 @@ async def _look(call: Call, input: Any, *, asks: bool) -> Output | None:
             raise NoPreview(REASONS[found.preview.reason or "crashed"])
         if not found.is_noted:
             await services.database.write(previews.ask, content, recipe, limits_of(services.settings).told)
-        output = _answer(call, input, version, found, pin)
+        output = _answer(call, input, version, found)
+        try:
+            output["Body"] = await _opened(call, found.content, pin)
+        except CorruptContent as error:
+            _logger.error("a preview is made again: %s", error)
+            await services.database.write(previews.make_again, found.preview)
+            return None
     if status is not None:
         output["ScanStatus"] = status
     return output
@@ -110,7 +120,16 @@ async def _ask(call: Call, content: Content, recipe: str) -> None:
     await services.database.write(previews.ask, content, recipe, limits.told)
 
 
-def _answer(call: Call, input: Any, version: ObjectVersion, found: Found, pin: Pin) -> Output:
+async def _opened(call: Call, content: Content | None, pin: Pin) -> OpenContent:
+    """A small one is read before it is answered, so that one that went bad is found. Raises CorruptContent."""
+    assert content is not None, "it was made"
+    reader = call.services.reader
+    if content.size > _SMALL:
+        return reader.open(content, pin, 0, content.size)
+    return OpenContent(whole=b"".join([bytes(piece) async for piece in reader.read(content)]))
+
+
+def _answer(call: Call, input: Any, version: ObjectVersion, found: Found) -> Output:
     preview, content = found.preview, found.content
     assert content is not None and preview.made_at is not None, "it was made"
     etag = content.digest.hex()[:32]
@@ -123,7 +142,6 @@ def _answer(call: Call, input: Any, version: ObjectVersion, found: Found, pin: P
         "ETag": headers["etag"],
         "LastModified": made_at,
         "CacheControl": _CACHED,
-        "Body": call.services.reader.open(content, pin, 0, content.size),
     }
 
 

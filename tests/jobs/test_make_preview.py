@@ -300,6 +300,25 @@ async def test_who_asks_waits_and_is_told_to_ask_again(process: Process, monkeyp
     await output["Body"].aclose()
 
 
+async def test_a_preview_that_went_bad_is_made_again(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, previewed = _Asked(process), Previewed(process)
+    content = await asked.put_picture()
+    before = set(process.files())
+    previewed.settings.inline_limit = 0
+    await previewed.made(content)
+    (file,) = set(process.files()) - before
+    whole = file.read_bytes()
+    file.write_bytes(bytes(len(whole)))
+    monkeypatch.setattr(operation, "WAITS", 0.0)
+    with pytest.raises(PreviewPending):
+        await asked.look()
+    await previewed.run()
+    output = await asked.look()
+    assert output["Body"].whole == whole[: output["ContentLength"]]
+    await process.reap(4)
+    assert (await asked.look())["Body"].whole == output["Body"].whole
+
+
 async def test_what_needs_no_decoder_to_be_refused_leaves_nothing(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
