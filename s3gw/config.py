@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s3gw.addresses import is_safe_url, origin_of, parse_address
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
 from s3gw.scanning.setting import check_scanner
+from s3gw.secret_files import PREFIX, SecretFiles, is_secret
+from s3gw.secret_files import ConfigurationError as ConfigurationError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-PREFIX = "S3GW_"
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 # What our tests and measurements read, and what Kubernetes tells in a pod of a service called s3gw.
@@ -45,10 +45,6 @@ Bytes = Annotated[int, Field(ge=0)]
 _OPTIONS = frozenset(
     ("data", "database_url", "listen", "admin_listen", "share_listen", "workers", "tls_cert", "tls_key")
 )
-
-
-class ConfigurationError(Exception):
-    """A setting that can't be used; the message names it and never contains its value."""
 
 
 def _cores() -> int:
@@ -201,6 +197,18 @@ class Settings(BaseSettings):
     )
     scan_timeout: Seconds = Field(300, description="Time that scanning one content may take; then it is tried again.")
     scan_at_once: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Contents that are scanned at a time.")
+
+    # Previews
+    preview_max_size: Bytes = Field(256 * MIB, description="Largest file that a preview is made of.")
+    preview_max_pixels: Count = Field(
+        100_000_000, description="Most pixels (width times height) of a picture or video that a preview is made of."
+    )
+    preview_memory: Annotated[int, Field(ge=128 * MIB)] = Field(
+        GIB, description="Memory that making one preview may take; two are made at a time."
+    )
+    preview_timeout: Seconds = Field(
+        20, description="CPU time that making one preview may take; by the clock it may take twice as long."
+    )
 
     # Messages
     smtp_host: str | None = Field(
@@ -413,44 +421,10 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            _SecretFiles(settings_cls, os.environ),
+            SecretFiles(settings_cls, os.environ),
             dotenv_settings,
-            _DotenvSecretFiles(settings_cls),
+            SecretFiles(settings_cls, dotenv_values(".env")),
         )
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """S3GW_NAME_FILE: the secret is what the file holds, without the line end."""
-
-    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
-        super().__init__(settings_cls)
-        self._environment = environment
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = self._environment.get(f"{PREFIX}{field_name.upper()}_FILE")
-        # S3GW_MASTER_KEY_FILE is a setting of its own: that file is made when it is missing.
-        if not path or not is_secret(field) or f"{field_name}_file" in self.settings_cls.model_fields:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigurationError(f"{PREFIX}{field_name.upper()}_FILE: can't read {path}: {reason}") from None
-
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields.items()
-        values = {name: self.get_field_value(field, name)[0] for name, field in fields}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-class _DotenvSecretFiles(_SecretFiles):
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls, dotenv_values(".env"))
-
-
-def is_secret(field: FieldInfo) -> bool:
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("secret"))
 
 
 def unknown_variables() -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
-from s3gw.errors import AccessDenied, Refusal, S3Error
+from s3gw.errors import AccessDenied, Refusal, S3Error, SlowDown
 
 
 class Fault(NamedTuple):
@@ -152,6 +152,35 @@ class UnsupportedMediaType(Problem):
     status, error_code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
+class PreviewRefused(Problem):
+    """There is no preview of what is in the file, however often it is asked for."""
+
+    status, error_code = 422, "PREVIEW_REFUSED"
+
+
+class NoPreview(S3Error):
+    """S3 has no previews, and so no code."""
+
+    code, status = "PreviewRefused", 422
+
+
+class NoPreviewOfType(S3Error):
+    """Nothing is ever made of such files by this recipe."""
+
+    code, status = "UnsupportedMediaType", 415
+
+
+class PreviewPending(SlowDown):
+    """It is being made: SDKs ask again. `after`: seconds."""
+
+    code = SlowDown.code
+    default_message = "The preview is being made. Please try again."
+
+    def __init__(self, after: int) -> None:
+        super().__init__(headers={"retry-after": str(after)})
+        self.after = after
+
+
 class QuotaExceeded(Problem):
     status, error_code = 413, "QUOTA_EXCEEDED"
 
@@ -171,8 +200,10 @@ _OF_CODES: dict[str, type[Problem]] = {
     "EntityTooLarge": TooLarge,  # 400 at S3's door
     "ExpiredToken": NotAuthenticated,
     "InvalidAccessKeyId": NotAuthenticated,  # the user was deleted while it asked
+    "PreviewRefused": PreviewRefused,
     "QuotaExceeded": QuotaExceeded,
     "SignatureDoesNotMatch": NotAuthenticated,
+    "UnsupportedMediaType": UnsupportedMediaType,
 }
 _OF_STATUS: dict[int, type[Problem]] = {
     400: Invalid,

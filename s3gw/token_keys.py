@@ -1,19 +1,26 @@
-"""The keys of access tokens in this process: read from the database, where all processes share them."""
+"""The keys of access tokens, and of those in previews' URLs, in this process: read from the database, where all
+processes share them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from s3gw.auth import access_tokens
+from s3gw.auth import access_tokens, preview_tokens
 from s3gw.auth.access_tokens import BadToken, Claims
 from s3gw.auth.credentials import Credentials
+from s3gw.auth.preview_tokens import PreviewClaims
 from s3gw.metadata import audit, token_keys
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.master_keys import name_of_token_key
 from s3gw.problems import NotAuthenticated
+
+T = TypeVar("T")
 
 _FRESH = 5.0  # seconds in which a key that another process has added doesn't sign yet, and one taken away still does
 _PAUSE = 0.1  # seconds between two reads for the sake of tokens whose key isn't known, which anybody can send
@@ -30,21 +37,33 @@ class TokenKeys:
         self._turn = asyncio.Lock()
 
     async def issue(self, claims: Claims) -> str:
-        await self._refresh()
-        if not self._keys:
-            self._take(await self._database.write(self._adopt))
-        key_id, key = next(iter(self._keys.items()))
-        return access_tokens.issue(claims, key_id, key, int(time.time()))
+        return access_tokens.issue(claims, *await self._newest(), int(time.time()))
+
+    async def issue_preview(self, claims: PreviewClaims) -> str:
+        return preview_tokens.issue(claims, *await self._newest(), int(time.time()))
 
     async def verify(self, token: str) -> Claims:
         """Raises NotAuthenticated."""
+        return await self._verify(token, access_tokens.verify, "the access token isn't valid, or has expired")
+
+    async def verify_preview(self, token: str) -> PreviewClaims:
+        """Raises NotAuthenticated."""
+        return await self._verify(token, preview_tokens.verify, "the preview's URL isn't valid, or has expired")
+
+    async def _newest(self) -> tuple[str, bytes]:
+        await self._refresh()
+        if not self._keys:
+            self._take(await self._database.write(self._adopt))
+        return next(iter(self._keys.items()))
+
+    async def _verify(self, token: str, by: Callable[[str, Mapping[str, bytes]], T], refusal: str) -> T:
         await self._refresh()
         try:
             if access_tokens.key_id_of(token) not in self._keys:
                 await self._catch_up()
-            return access_tokens.verify(token, self._keys)
+            return by(token, self._keys)
         except BadToken:
-            raise NotAuthenticated("the access token isn't valid, or has expired") from None
+            raise NotAuthenticated(refusal) from None
 
     async def rotate(self, actor: Actor) -> str:
         """Add a key that signs from now on, and give its id. Tokens that older ones have signed live to their end."""

@@ -32,6 +32,7 @@ from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_make_preview as make_preview
 from tests.jobs import test_scan as scan
 from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
@@ -49,6 +50,7 @@ from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
+from tests.previews import test_making as making
 from tests.s3 import test_cors_rules as cors_rules
 from tests.scanning import test_clamd as clamd
 from tests.scanning import test_command as command
@@ -56,6 +58,13 @@ from tests.wire import test_form as form
 
 IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "access.close_names._LONGEST": lint.test_a_name_of_64_characters_is_compared_and_no_longer_one,
+    "preview_max_size": make_preview.test_what_is_larger_than_it_may_be_is_never_decoded,
+    "preview_max_pixels": making.test_as_many_pixels_as_may_be_are_decoded_and_one_more_is_not,
+    "preview_memory": making.test_what_takes_too_much_memory_is_refused,
+    "preview_timeout": making.test_a_child_that_never_ends_is_ended,
+    "previews.limits.LARGEST_RESULT": making.test_a_child_that_does_something_else_has_made_nothing,
+    "previews.making._LONGEST_LINE": making.test_a_child_that_does_something_else_has_made_nothing,
+    "previews.making._LARGEST_SIDE": making.test_a_child_that_does_something_else_has_made_nothing,
     "access.document.LONGEST_TEXT": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.conditions._REMEMBERED": evaluate.test_values_of_256_characters_at_most_are_remembered,
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,

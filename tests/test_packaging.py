@@ -69,9 +69,9 @@ def without_type_checking(tree: ast.AST) -> list[ast.AST]:
 
 
 def test_what_the_package_imports_is_a_dependency() -> None:
-    """Or of an extra, for what is imported only when somebody asks for it (telemetry.py, auth/oidc, events/tell.py)."""
+    """Or of an extra, for what is imported only when somebody asks for it (telemetry, auth, events, previews)."""
     extras = PROJECT["optional-dependencies"]
-    of_extras = [name for extra in ("sentry", "otel", "oidc", "redis", "amqp") for name in extras[extra]]
+    of_extras = [name for extra in ("sentry", "otel", "oidc", "redis", "amqp", "previews") for name in extras[extra]]
     declared = set(map(normalize, (*PROJECT["dependencies"], *of_extras)))
     distributions = packages_distributions()
     missing = {
@@ -85,7 +85,7 @@ def test_what_the_package_imports_is_a_dependency() -> None:
 
 def test_whoever_develops_has_what_the_extras_need() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert {*extras["sentry"], *extras["otel"]} <= set(extras["dev"])
+    assert {*extras["sentry"], *extras["otel"], *extras["previews"]} <= set(extras["dev"])
 
 
 def test_versions_agree() -> None:

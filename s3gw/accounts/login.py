@@ -217,15 +217,16 @@ def _log_out(conn: Connection, digest: bytes, origin: Origin) -> bool:
 async def caller_of(services: Services, access_token: str, origin: Origin) -> Caller:
     """Raises NotAuthenticated. Each request asks the session's row: what was ended is ended on every node at once."""
     claims = await services.token_keys.verify(access_token)
-    return await _caller(services, claims.session_id, claims.user_id, origin)
+    return await caller_in(services, claims.session_id, claims.user_id, origin)
 
 
 async def caller_now(services: Services, caller: Caller) -> Caller:
     """As he is by now. Raises NotAuthenticated where the session has ended meanwhile."""
-    return await _caller(services, caller.session_id, caller.principal.user_id, caller.origin)
+    return await caller_in(services, caller.session_id, caller.principal.user_id, caller.origin)
 
 
-async def _caller(services: Services, session_id: str, user_id: str, origin: Origin) -> Caller:
+async def caller_in(services: Services, session_id: str, user_id: str, origin: Origin) -> Caller:
+    """Whoever has a session that something verified names. Raises NotAuthenticated where it has ended."""
     user = await services.database.read_shared(sessions.find_user, session_id, user_id)
     if user is None:
         raise NotAuthenticated("the session has ended")

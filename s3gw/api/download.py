@@ -71,7 +71,7 @@ async def _answer(
     asker: Asker, request: Request, bucket_id: str, file_id: str, version_id: str | None, *, attachment: bool
 ) -> Response:
     bucket = await asker.bucket(bucket_id)
-    found = await _find(asker, bucket, file_id, version_id)
+    found = await find_version(asker, bucket, file_id, version_id)
 
     async def ask(operation: str, input: Input) -> Output:
         return await asker.perform(asker.call(operation, bucket, **{**input, **found}))
@@ -79,7 +79,7 @@ async def _answer(
     return await file_answer(request, Asked(bucket.name, found["Key"], ask), ALWAYS, attachment=attachment)
 
 
-async def _find(asker: Asker, bucket: Bucket, file_id: str, version_id: str | None) -> dict[str, Any]:
+async def find_version(asker: Asker, bucket: Bucket, file_id: str, version_id: str | None) -> dict[str, Any]:
     if version_id is None:
         return await asker.find(bucket, file_id)
     if not is_version_id(version_id):

@@ -107,9 +107,15 @@ TOLD: dict[str, Told] = {
         "The quota of the bucket doesn't allow it. It leaves 1024 bytes.",
     ),
     "UNSUPPORTED_MEDIA_TYPE": Told(
-        "The body is of a kind that isn't taken there, or the file of a type that the bucket doesn't take.",
-        "Send JSON, or a file of one of the bucket's `allowed_types`.",
+        "The body is of a kind that isn't taken there, or the file of a type that the bucket doesn't take, or of which"
+        " no preview is made.",
+        "Send JSON, or a file of one of the bucket's `allowed_types`; show something else in place of a preview.",
         "the bucket takes no files of the type text/plain",
+    ),
+    "PREVIEW_REFUSED": Told(
+        "No preview can be made of what is in the file: `detail` says why. It is remembered, and not tried again.",
+        "Show something else in its place.",
+        "It can't be decoded: it isn't whole, or isn't what it begins as.",
     ),
     "VALIDATION_ERROR": Told(
         "The request isn't of the form that the route takes; `errors` names the fields.",

@@ -391,6 +391,11 @@ OF_MODELS |= {
         "is_folder": False,
         "is_encrypted": False,
     },
+    "WantedPreview": {"recipe": "256"},
+    "PreviewUrl": {
+        "url": "https://files.example.com/api/v1/preview?token=eyJhbGciOiJIUzI1NiIsImtpZCI6IjFmIn0.eyJvZiI6W119.c2ln",
+        "expires_at": _UNTIL,
+    },
     "Presign": {"operation": "put", "path": "2026/1.jpg", "expires_in": 900, "mime_type": "image/jpeg"}
     | {"endpoint": "https://s3.example.com"},
     "Presigned": {
@@ -453,6 +458,7 @@ OF_PARAMETERS: dict[str, str] = {
     "key": "2026/1.jpg",
     "q": "holidays",
     "session_id": _SESSION,
+    "token": "eyJhbGciOiJIUzI1NiIsImtpZCI6IjFmIn0.eyJvZiI6W119.c2ln",
     "target_id": _TARGET,
     "user_id": _USER,
     "version_id": _VERSION,

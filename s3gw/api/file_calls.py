@@ -159,7 +159,7 @@ def _is_about_a_file(call: Call) -> bool:
     return "Key" in call.input and not makes_one
 
 
-def _asker(request: Request, principal: Principal) -> Asker:
+def asker_as(request: Request, principal: Principal) -> Asker:
     services, origin = services_of(request), origin_of(request)
     scheme, host = request.state.scheme, request.state.host
     return Asker(
@@ -168,12 +168,12 @@ def _asker(request: Request, principal: Principal) -> Asker:
 
 
 async def asker_of(request: Request, caller: Annotated[Any, Depends(caller_of)]) -> Asker:
-    return _asker(request, caller.principal)
+    return asker_as(request, caller.principal)
 
 
 async def reader_of(request: Request, token: Token) -> Asker:
     """Without a token nobody who is known, who reads what is public."""
-    return _asker(request, ANONYMOUS if token is None else (await caller_of(request, token)).principal)
+    return asker_as(request, ANONYMOUS if token is None else (await caller_of(request, token)).principal)
 
 
 TheAsker = Annotated[Asker, Depends(asker_of)]

@@ -41,6 +41,7 @@ TAGS = {
     "access": "Who has access to a bucket, a prefix or a file, and why.",
     "files": "What is in a bucket: uploaded, listed, downloaded, changed and deleted.",
     "uploads": "Uploads that are gone on with where they broke off (TUS 1.0.0), and URLs to S3 itself.",
+    "previews": "Small pictures of files, and pictures without what isn't seen.",
     "share links": "Links by which whoever has one gets a file or a folder, or sends files.",
     "events": "Whom buckets tell what becomes of their objects, and what.",
     "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",

@@ -56,6 +56,7 @@ _COMMON: tuple[tuple[Callable[[Asks], bool], tuple[str, ...]], ...] = (
 _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
 _NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
 _WITHHELD = ("SCAN_PENDING", "INFECTED")  # what the virus scanner keeps from being read
+_OF_PREVIEWS = ("UNSUPPORTED_MEDIA_TYPE", "PREVIEW_REFUSED", "NOT_IMPLEMENTED", "STORAGE_FULL")
 _OF_BODIES = (
     "FILE_ALREADY_EXISTS",
     "QUOTA_EXCEEDED",
@@ -92,6 +93,10 @@ OWN: dict[str, tuple[str, ...]] = {
     "get_file": (*_SESSION, *_NOT_ALL_MAY),
     "find_file": (*_SESSION, *_NOT_ALL_MAY),
     "download_file": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
+    "get_thumbnail": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
+    "get_optimized": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
+    "create_preview_url": _NOT_ALL_MAY,
+    "show_preview": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS, "NOT_FOUND"),
     "list_entries": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
     "download_entry": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
     "download_folder": (*_SESSION, *_NOT_ALL_MAY, "TOO_LARGE"),

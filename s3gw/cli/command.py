@@ -18,8 +18,9 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from s3gw.config import PREFIX, ConfigurationError, Settings, load_settings, unknown_variables
+from s3gw.config import ConfigurationError, Settings, load_settings, unknown_variables
 from s3gw.moments import microseconds_of
+from s3gw.secret_files import PREFIX
 
 T = TypeVar("T")
 S = TypeVar("S")

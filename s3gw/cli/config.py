@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, settings_of, show
-from s3gw.config import PREFIX, ConfigurationError, Settings, is_secret
+from s3gw.config import ConfigurationError, Settings
+from s3gw.secret_files import PREFIX, is_secret
 
 app = group()
 

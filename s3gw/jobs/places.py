@@ -14,7 +14,7 @@ from s3gw.jobs.table import Kind
 from s3gw.metadata.job_kinds import Priority
 from s3gw.metadata.jobs import Due, Job
 
-OF_PRIORITY = {Priority.NEEDED: 6, Priority.UPKEEP: 3, Priority.ASKED: 3, Priority.HEAVY: 3}
+OF_PRIORITY = {Priority.NEEDED: 6, Priority.UPKEEP: 3, Priority.ASKED: 3, Priority.HEAVY: 5}
 _UNKNOWN = Priority.UPKEEP  # a kind that this release doesn't know; its jobs end at once
 
 

@@ -1,7 +1,7 @@
 """The kinds of background work: one row each. An incomplete row fails at import.
 
 What users ask for is loaded when the first of them does: it needs all that operations do, which is as much again as the
-job process has without it.
+job process has without it. So are previews, with what stores them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from s3gw.jobs.note_contents import note_contents
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.rebuild_search import rebuild_search
+from s3gw.jobs.release_previews import release_previews
 from s3gw.jobs.scan import scan
 from s3gw.jobs.scrub import scrub
 from s3gw.jobs.sweep import sweep
@@ -66,6 +67,12 @@ async def _measure_storage(services: Storage, payload: Any, progress: Callable[[
     await measure_storage(services, payload, progress)
 
 
+async def _make_preview(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+    from s3gw.jobs.make_preview import make_preview
+
+    await make_preview(services, payload, progress)
+
+
 KINDS: dict[str, Kind] = {
     "reap": Kind(reap, Priority.NEEDED, every=5),
     "unlink": Kind(unlink, Priority.NEEDED, attempts=20, at_once=2),
@@ -81,6 +88,8 @@ KINDS: dict[str, Kind] = {
     "scan": Kind(scan, Priority.HEAVY, attempts=20),
     "rescan": Kind(rescan, Priority.HEAVY, attempts=20),
     "watch_scanner": Kind(watch_scanner, Priority.UPKEEP, every=15),
+    "thumbnail": Kind(_make_preview, Priority.HEAVY, attempts=10, at_once=2),
+    "release_previews": Kind(release_previews, Priority.UPKEEP, every=900),
     "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),

@@ -31,6 +31,8 @@ PRIORITIES: dict[str, Priority] = {
     "scan": Priority.HEAVY,
     "rescan": Priority.HEAVY,
     "watch_scanner": Priority.UPKEEP,
+    "thumbnail": Priority.HEAVY,
+    "release_previews": Priority.UPKEEP,
     "batch": Priority.ASKED,
     "delete_bucket": Priority.ASKED,
     "unpack": Priority.ASKED,
@@ -50,6 +52,7 @@ PERIODIC = (
     "forget_ended",
     "warn_of_quotas",
     "watch_scanner",
+    "release_previews",
 )
 # What a cron line can begin (schedules.py). Not what tells ages by settled_clock.py, which has to look often.
 SCHEDULABLE = ("rebuild_search", "warn_of_quotas", "scrub")

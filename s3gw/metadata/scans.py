@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
-from blake3 import blake3
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -256,7 +255,7 @@ def note(conn: Connection, bucket_id: int, key: str, version_id: str, content_id
     digest, form, size = bytes(row[0]), int(row[1]), int(row[2])
     # Locked first: whoever settles or tells it beside us does so before, or sees this object.
     if lock(conn, digest) is None:
-        _begin(conn, digest, _same_bytes(conn, content_id, digest, form), size)
+        _begin(conn, digest, digest if form != PARTS else contents.load(conn, content_id).same_bytes, size)
     if lock(conn, digest) != PENDING:
         _untell.run(conn, digest=digest)
     place = {"bucket_id": bucket_id, "key": key, "version_id": version_id}
@@ -280,14 +279,6 @@ def _begin(conn: Connection, digest: bytes, same_bytes: bytes, size: int) -> Non
         found = {name: getattr(known, name) for name in ("state", "threat", "version", "scanned_at")}
         new = new._replace(**found)
     _insert.run(conn, **new._asdict())
-
-
-def _same_bytes(conn: Connection, content_id: int, digest: bytes, form: int) -> bytes:
-    """The digests of the parts in their order, without the ids of their rows; else the content's own digest."""
-    if form != PARTS:
-        return digest
-    parts = contents.load(conn, content_id).parts
-    return blake3(b"".join(part.size.to_bytes(8, "little") + part.digest for part in parts)).digest()
 
 
 def forget(conn: Connection, bucket_id: int, key: str, version_id: str) -> None:

@@ -53,6 +53,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_previews import preview_sources, previews
 from s3gw.metadata.schema_scans import scanned_objects, scans
 from s3gw.metadata.schema_schedules import schedules
 
@@ -88,6 +89,8 @@ __all__ = [
     "one_time_tokens",
     "parts",
     "prefix_quotas",
+    "preview_sources",
+    "previews",
     "processes",
     "quota_warnings",
     "recovery_codes",

@@ -30,6 +30,8 @@ from s3gw.s3.front_page import PATHS as PAGE_PATHS
 from s3gw.s3.front_page import page_for
 from s3gw.s3.location import location_of
 from s3gw.s3.post_object import post_object
+from s3gw.s3.previews import ARGUMENT as PREVIEW
+from s3gw.s3.previews import row_of as preview_row
 from s3gw.s3.refused_headers import refusal_of_headers
 from s3gw.s3.request_context import RequestContext
 from s3gw.s3.xml_bodies import XmlBodies, XmlDocument, memory_of
@@ -118,6 +120,8 @@ class Gateway:
         call.operation = operation.name
         call.bucket, call.context = found.bucket, RequestContext(request, proof, now, request.client or None)
         body = self._decode(call, answer, request, row, authentication, receive)
+        if PREVIEW in request.arguments:
+            row = preview_row(call, request, row)
         try:
             output = await perform(call, row)
         finally:

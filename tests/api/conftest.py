@@ -66,6 +66,7 @@ ON_ONE_DATABASE = frozenset(
         "links",
         "oidc",
         "presign",
+        "previews",
         "roles",
         "service_accounts",
         "token_theft",

@@ -27,6 +27,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import scans
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person
+from tests.previews.odd_files import odd
 from tests.servers import ROOT_KEY, RunningServer
 
 _USER, _BUCKET = OF_PARAMETERS["user_id"], OF_PARAMETERS["bucket_id"]
@@ -187,6 +188,19 @@ def _of_file(world: World) -> Call:
     world.put(world.bucket, key)
     found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+
+
+def _of_picture(world: World) -> Call:
+    key = f"{new_name()}.png"
+    world.put(world.bucket, key, odd("palette.png"))
+    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+
+
+def _of_preview_url(world: World) -> Call:
+    file_id = _of_picture(world).real[_FILE]
+    made = world.user.http.post(f"/buckets/{world.bucket_id}/files/{file_id}/preview-url", json={})
+    return Call(real={OF_PARAMETERS["token"]: made.json()["url"].partition("=")[2]})
 
 
 def _zip() -> bytes:
@@ -400,6 +414,10 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_file": _of_other_file,
     "share_file": _of_other_file,
     "download_file": _of_file,
+    "get_thumbnail": _of_picture,
+    "get_optimized": _of_picture,
+    "create_preview_url": _of_file,
+    "show_preview": _of_preview_url,
     "restore_file": _of_trashed,
     "empty_trash": _of_trashed,
     "download_folder": _of_bucket,

@@ -67,7 +67,7 @@ def test_every_route_is_described_and_has_examples_of_what_it_takes_and_answers(
             assert "example" in content or kind == "application/x-ndjson", kind
 
 
-BY_WHAT_IS_SENT = {"log_in", "refresh", "log_out", "finish_oidc_login"}
+BY_WHAT_IS_SENT = {"log_in", "refresh", "show_preview", "log_out", "finish_oidc_login"}
 UNDERSTOOD = {"page", "per_page", "role", "is_active", "outcome", "resource_type", "since", "key"}
 UNDERSTOOD |= {"state", "code", "iss", "error"}  # OAuth2's
 

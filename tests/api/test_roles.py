@@ -79,6 +79,10 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/thumbnail"),  # test_previews.py
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/optimized"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),
+    ("GET", "/preview"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
     ("POST", "/buckets/{bucket_id}/unpack"),  # test_unpack.py
@@ -191,6 +195,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
     if path.endswith("/archive"):
         return {"files": [str(uuid.uuid4())]}
+    if path.endswith("/preview-url"):
+        return {}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
     if path.endswith("/batch"):

@@ -78,6 +78,7 @@ def _count(conn: Connection) -> tuple[list[Blob], list[str]]:
     expected = Counter(row[0] for row in conn.execute(select(schema.objects.c.content_id)) if row[0] is not None)
     for table in (schema.parts, schema.trash):
         expected.update(row[0] for row in conn.execute(select(table.c.content_id)))
+    expected.update(row[0] for row in conn.execute(select(schema.previews.c.content_id)) if row[0] is not None)
     blob_refs: Counter[bytes] = Counter()
     for content in stored:
         if content.form == PARTS:

@@ -39,7 +39,7 @@ def due(*kinds: str) -> list[Due]:
 def test_what_the_server_needs_comes_first_and_heavy_work_last() -> None:
     wants = Places(KINDS).wants(due("thumbnail", "batch", "unlink", "reap", "scan"))
     assert [want.kind for want in wants] == ["unlink", "reap", "batch", "thumbnail", "scan"]
-    assert wants[3:] == [Want("thumbnail", 3, None), Want("scan", 3, 4)]
+    assert wants[3:] == [Want("thumbnail", 5, None), Want("scan", 5, 4)]
 
 
 def test_a_kind_has_so_many_places_and_leaves_those_of_others() -> None:
