@@ -32,6 +32,7 @@ from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
+from tests.jobs import test_report as report
 from tests.jobs import test_scan as scan
 from tests.jobs import test_unpack as jobs_unpack
 from tests.metadata import test_contents as contents
@@ -49,6 +50,8 @@ from tests.operations import test_bucket_cors as bucket_cors
 from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
+from tests.reports import test_counted as counted
+from tests.reports import test_duplicates as duplicates
 from tests.s3 import test_cors_rules as cors_rules
 from tests.scanning import test_clamd as clamd
 from tests.scanning import test_command as command
@@ -127,6 +130,11 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
     "metadata.share_links.MOST_UNFINISHED": share_links.test_a_drop_box_has_500_unfinished_uploads_at_most,
+    "metadata.reports.MOST_OF_USER": report.test_a_user_has_100_saved_reports_at_most,
+    "reports.counted.MOST_PREFIXES": counted.test_of_more_prefixes_than_are_told_those_with_most_bytes_are,
+    "reports.counted.MOST_TYPES": counted.test_of_more_types_than_are_told_the_others_are_one,
+    "reports.duplicates.MOST_DUPLICATES": duplicates.test_the_largest_groups_are_told_and_so_many_places_of_each,
+    "reports.duplicates.MOST_PLACES": duplicates.test_the_largest_groups_are_told_and_so_many_places_of_each,
     "metadata.event_targets.MOST_OF_USER": event_deliveries.test_a_user_has_100_targets_at_most,
     "operations.bucket_notification._LONGEST_FILTER": notifications.test_a_configuration_that_can_not_be_is_refused,
     "operations.bucket_notification._LONGEST_ID": notifications.test_a_configuration_that_can_not_be_is_refused,

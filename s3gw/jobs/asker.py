@@ -63,13 +63,13 @@ class Calls:
     def __init__(
         self, services: OperationServices, principal: Principal, bucket: Bucket, context: GivenContext, request_id: str
     ) -> None:
-        self._services, self._principal, self.bucket = services, principal, bucket
+        self._services, self.principal, self.bucket = services, principal, bucket
         self._context, self._request_id = context, request_id
 
     def call(self, operation: str, **input: Any) -> Call:
         return Call(
             self._services,
-            self._principal,
+            self.principal,
             {"Bucket": self.bucket.name, **input},
             self._request_id,
             time.time_ns() // 1000,

@@ -66,6 +66,12 @@ async def _measure_storage(services: Storage, payload: Any, progress: Callable[[
     await measure_storage(services, payload, progress)
 
 
+async def _report(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+    from s3gw.jobs.report import report
+
+    await report(services, payload, progress)
+
+
 KINDS: dict[str, Kind] = {
     "reap": Kind(reap, Priority.NEEDED, every=5),
     "unlink": Kind(unlink, Priority.NEEDED, attempts=20, at_once=2),
@@ -85,6 +91,7 @@ KINDS: dict[str, Kind] = {
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
+    "report": Kind(_report, Priority.HEAVY, attempts=10, everywhere=2),
     "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),
     "prune_audit_log": Kind(retired, Priority.UPKEEP, attempts=1),

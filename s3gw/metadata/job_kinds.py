@@ -35,6 +35,7 @@ PRIORITIES: dict[str, Priority] = {
     "delete_bucket": Priority.ASKED,
     "unpack": Priority.ASKED,
     "measure_storage": Priority.ASKED,
+    "report": Priority.HEAVY,
     "scrub": Priority.HEAVY,
     "forget_client_tokens": Priority.UPKEEP,
     "prune_audit_log": Priority.UPKEEP,

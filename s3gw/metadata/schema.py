@@ -53,6 +53,7 @@ from s3gw.metadata.schema_people import (
     token_keys,
     users,
 )
+from s3gw.metadata.schema_reports import job_pieces, reports
 from s3gw.metadata.schema_scans import scanned_objects, scans
 from s3gw.metadata.schema_schedules import schedules
 
@@ -78,6 +79,7 @@ __all__ = [
     "groups",
     "idempotency_keys",
     "identity_policies",
+    "job_pieces",
     "jobs",
     "known_addresses",
     "link_visits",
@@ -93,6 +95,7 @@ __all__ = [
     "recovery_codes",
     "refresh_tokens",
     "refused_logins",
+    "reports",
     "resumable_uploads",
     "scanned_objects",
     "scans",
