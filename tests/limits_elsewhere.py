@@ -17,6 +17,7 @@ from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.api import test_archives as of_archives
+from tests.api import test_batch as batch
 from tests.api import test_drop_form as drop_form
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
@@ -35,6 +36,7 @@ from tests.jobs import test_asked as asked
 from tests.jobs import test_report as report
 from tests.jobs import test_scan as scan
 from tests.jobs import test_unpack as jobs_unpack
+from tests.manifests import test_lines as manifests
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
@@ -130,6 +132,9 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
     "metadata.share_links.MOST_UNFINISHED": share_links.test_a_drop_box_has_500_unfinished_uploads_at_most,
+    "manifests.lines.LARGEST": batch.test_a_manifest_has_so_many_bytes_at_most,
+    "manifests.lines.LONGEST_LINE": manifests.test_a_line_has_so_many_bytes_at_most,
+    "manifests.lines.MOST_LINES": manifests.test_a_manifest_has_so_many_lines_at_most,
     "metadata.reports.MOST_OF_USER": report.test_a_user_has_100_saved_reports_at_most,
     "reports.counted.MOST_PREFIXES": counted.test_of_more_prefixes_than_are_told_those_with_most_bytes_are,
     "reports.counted.MOST_TYPES": counted.test_of_more_types_than_are_told_the_others_are_one,

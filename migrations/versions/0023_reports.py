@@ -1,4 +1,4 @@
-"""Reports that are saved, and what jobs have made before it is written as a whole.
+"""Reports that are saved, what jobs have made before it is written as a whole, and the trash by keys.
 
 Revision ID: 0023
 Revises: 0021
@@ -49,3 +49,4 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_job_pieces_created_at"), "job_pieces", ["created_at"])
+    op.create_index("ix_trash_bucket_id_key", "trash", ["bucket_id", "key"])

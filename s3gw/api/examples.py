@@ -437,6 +437,10 @@ OF_MODELS |= {
         "next_run": _UNTIL,
     },
 }
+OF_MODELS |= {
+    "Manifest": {"path": "manifest.csv", "etag": '"9b2cf535f27731c974343645a3985328"'},
+    "CompletionReport": {"prefix": "reports/", "only_failed": True},
+}
 _NEW_REPORT = {"name": "usage", "formats": ["csv"], "destination": {"bucket_id": _BUCKET, "prefix": "reports/"}}
 _CRON = {"cron": "0 6 * * MON", "time_zone": "Europe/Berlin"}
 OF_MODELS |= {

@@ -78,7 +78,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "update_bucket": (*_NOT_ALL_MAY, "CONFLICT"),
     "delete_bucket": (*_NOT_ALL_MAY, "BUCKET_NOT_EMPTY", "CONFLICT"),
     "restore_bucket": (*_NOT_ALL_MAY, "CONFLICT"),
-    "batch_files": (*_NOT_ALL_MAY, "CONFLICT"),
+    "batch_files": (*_NOT_ALL_MAY, "CONFLICT", "PRECONDITION_FAILED"),
     "list_jobs": ("NOT_FOUND", "PERMISSION_DENIED"),
     "cancel_job": (*_NOT_ALL_MAY, "CONFLICT"),
     "get_storage": _NOT_ALL_MAY,

@@ -42,10 +42,12 @@ class Kind(NamedTuple):
     everywhere: int | None = None
 
 
-async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+async def _batch(services: Storage, asked: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.batch import batch
+    from s3gw.jobs.manifest_batch import manifest_batch
 
-    await batch(services, payload, progress)
+    work = batch if asked.payload.get("manifest") is None else manifest_batch
+    await work(services, asked, progress)
 
 
 async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:

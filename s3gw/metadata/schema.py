@@ -307,6 +307,7 @@ trash = Table(
     Column("acl", Text),
     Column("file_id", LargeBinary, index=True),
     Index("ix_trash_bucket_id_id", "bucket_id", "id"),
+    Index("ix_trash_bucket_id_key", "bucket_id", "key"),
     sqlite_autoincrement=True,
 )
 
