@@ -1,5 +1,5 @@
 """SQL of what jobs have made until now: pieces by number, which are read in that order when all is there. They are
-deleted when their job has ended (forget_ended), whatever its end was.
+deleted (forget_ended) when their job has ended, but for a dead one: who tries it again goes on with them.
 """
 
 from __future__ import annotations
@@ -7,12 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text, tuple_
+from sqlalchemy import delete, exists, insert, select, tuple_
 
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.jobs import DEAD, QUEUED, RUNNING
 from s3gw.metadata.schema import job_pieces, jobs
-
-_is_active = text("state IN ('queued', 'running')")
 
 
 def put(conn: Connection, job_id: str, number: int, document: Any) -> None:
@@ -32,9 +31,9 @@ def find(conn: Connection, job_id: str, number: int) -> Any:
 
 def forget(conn: Connection, before: int, limit: int) -> int:
     """Delete at most `limit` that were made before a time and whose jobs have ended; how many."""
-    running = select(jobs.c.uuid).where(_is_active, jobs.c.uuid.is_not(None))
+    needed = exists().where(jobs.c.uuid == job_pieces.c.job_id, jobs.c.state.in_((QUEUED, RUNNING, DEAD)))
     key = tuple_(job_pieces.c.job_id, job_pieces.c.number)
-    ended = (job_pieces.c.created_at < before, job_pieces.c.job_id.not_in(running))
+    ended = (job_pieces.c.created_at < before, ~needed)
     old = select(job_pieces.c.job_id, job_pieces.c.number).where(*ended).order_by(job_pieces.c.created_at).limit(limit)
     found = [tuple(row) for row in conn.execute(old).all()]
     if found:

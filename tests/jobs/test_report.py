@@ -255,13 +255,17 @@ async def test_a_report_is_cancelled_while_it_counts(asking: Asking, monkeypatch
 
 
 async def test_pieces_are_forgotten_when_their_job_has_ended(asking: Asking) -> None:
+    """But not those of a dead one, which may be tried again."""
     await made(asking, await ask(asking))
+    dead = await ask(asking, is_of_all=True)
+    assert await refused(asking, dead) == "PERMISSION_DENIED"
+    await asking.database.write(job_pieces.put, dead.id, 0, {})
     waiting = await ask(asking)
     await asking.database.write(job_pieces.put, waiting.id, 0, {})
     later = await asking.database.read(now) + 1
     assert await asking.database.write(job_pieces.forget, later, 100) > 1
     left = select(schema.job_pieces.c.job_id)
-    assert await asking.database.read(lambda conn: conn.execute(left).scalars().all()) == [waiting.id]
+    assert await asking.database.read(lambda conn: set(conn.execute(left).scalars().all())) == {waiting.id, dead.id}
 
 
 async def test_a_report_is_written_as_parquet(asking: Asking) -> None:
@@ -349,3 +353,15 @@ async def test_saved_reports_go_with_their_owner(asking: Asking) -> None:
     await asking.database.write(deleted_users.delete_now, COMMAND_LINE, asking.stranger.name)
     with pytest.raises(NotFound):
         await asking.database.read(reports.find, made.id)
+
+
+async def test_a_time_that_was_counted_by_a_clock_that_was_ahead_is_counted_anew(asking: Asking) -> None:
+    at = await asking.database.read(now)
+    late = Fields("usage", spec_of(asking).dumped(), [None], "0 * * * *", "UTC", True, at + 300 * DAY)
+    report = await asking.database.write(reports.create, asking.user.id, late)
+    ahead = update(schema.reports).values(counted_at=at + 299 * DAY)
+    await asking.database.write(lambda conn: conn.execute(ahead) and None)
+    await begin_reports(asking.database)
+    after = await asking.database.read(reports.find, report.id)
+    assert after.next_run is not None and after.next_run < at + DAY and after.last_run is None
+    assert await asking.database.read(jobs.list_jobs) == []
