@@ -42,12 +42,12 @@ class Kind(NamedTuple):
     everywhere: int | None = None
 
 
-async def _batch(services: Storage, asked: Any, progress: Callable[[Any], None]) -> None:
+async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.batch import batch
     from s3gw.jobs.manifest_batch import manifest_batch
 
-    work = batch if asked.payload.get("manifest") is None else manifest_batch
-    await work(services, asked, progress)
+    work = batch if payload.payload.get("manifest") is None else manifest_batch
+    await work(services, payload, progress)
 
 
 async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
