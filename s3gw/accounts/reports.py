@@ -55,6 +55,8 @@ async def require_may(services: Services, caller: Caller, origin: Origin, spec: 
     require_formats(spec)
     if spec.is_of_all and caller.principal.role != "admin":
         raise PermissionDenied("only an admin may have a report of the buckets of all users")
+    if spec.bucket_id is None and not spec.is_of_all and not caller.principal.is_root:
+        raise PermissionDenied("buckets are owned by the owner of the account")
     if spec.bucket_id is not None:
         bucket, _ = await find_bucket(services, caller, origin, spec.bucket_id)
         if bucket.owner_id != caller.principal.user_id and caller.principal.role != "admin":

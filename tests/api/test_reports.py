@@ -6,11 +6,12 @@ import csv
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from s3gw.reports.spec import BY
 from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401
-from tests.api.people import refusal
+from tests.api.people import PASSWORD, Person, refusal
 from tests.api.test_jobs import ended
 from tests.cli.commands import Ask
 
@@ -77,6 +78,15 @@ def test_others_than_the_owner_have_none_of_a_bucket(
 ) -> None:
     for path in ("/reports", SAVED):
         assert shared_bucket.ask(who, "POST", path, json=report_of(shared_bucket)) == expected
+
+
+def test_users_of_an_account_have_none_of_its_buckets(filed: Filed, ask: Ask, api: httpx.Client) -> None:  # noqa: F811
+    name = f"member-{filed.id[:8]}"
+    ask("user", "create", name, "--account", filed.owner.name, "--password", PASSWORD)
+    member = Person(api, name)
+    for path in ("/reports", SAVED):
+        own = report_of(filed, bucket_id=None)
+        assert refusal(member.http.post(path, json=own)) == (403, "PERMISSION_DENIED")
 
 
 def test_it_is_written_where_one_may_write(shared_bucket: Filed) -> None:  # noqa: F811
