@@ -17,6 +17,7 @@ from tests.access import test_evaluate as evaluate
 from tests.access import test_lint as lint
 from tests.access import test_parse as parse
 from tests.api import test_archives as of_archives
+from tests.api import test_batch as batch
 from tests.api import test_drop_form as drop_form
 from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
@@ -33,8 +34,10 @@ from tests.events import test_redis as redis
 from tests.events import test_tail as tail
 from tests.jobs import test_asked as asked
 from tests.jobs import test_make_preview as make_preview
+from tests.jobs import test_report as report
 from tests.jobs import test_scan as scan
 from tests.jobs import test_unpack as jobs_unpack
+from tests.manifests import test_lines as manifests
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
 from tests.metadata import test_idempotency_keys as idempotency_keys
@@ -51,6 +54,8 @@ from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
 from tests.previews import test_making as making
+from tests.reports import test_counted as counted
+from tests.reports import test_duplicates as duplicates
 from tests.s3 import test_cors_rules as cors_rules
 from tests.scanning import test_clamd as clamd
 from tests.scanning import test_command as command
@@ -136,6 +141,14 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.event_deliveries.LONGEST_PAUSE": event_deliveries.test_a_pause_is_an_hour_at_most,
     "metadata.event_deliveries.MOST_DEAD": event_deliveries.test_of_what_was_put_aside_10000_are_kept,
     "metadata.share_links.MOST_UNFINISHED": share_links.test_a_drop_box_has_500_unfinished_uploads_at_most,
+    "manifests.lines.LARGEST": batch.test_a_manifest_has_so_many_bytes_at_most,
+    "manifests.lines.LONGEST_LINE": manifests.test_a_line_has_so_many_bytes_at_most,
+    "manifests.lines.MOST_LINES": manifests.test_a_manifest_has_so_many_lines_at_most,
+    "metadata.reports.MOST_OF_USER": report.test_a_user_has_100_saved_reports_at_most,
+    "reports.counted.MOST_PREFIXES": counted.test_of_more_prefixes_than_are_told_those_with_most_bytes_are,
+    "reports.counted.MOST_TYPES": counted.test_of_more_types_than_are_told_the_others_are_one,
+    "reports.duplicates.MOST_DUPLICATES": duplicates.test_the_largest_groups_are_told_and_so_many_places_of_each,
+    "reports.duplicates.MOST_PLACES": duplicates.test_the_largest_groups_are_told_and_so_many_places_of_each,
     "metadata.event_targets.MOST_OF_USER": event_deliveries.test_a_user_has_100_targets_at_most,
     "operations.bucket_notification._LONGEST_FILTER": notifications.test_a_configuration_that_can_not_be_is_refused,
     "operations.bucket_notification._LONGEST_ID": notifications.test_a_configuration_that_can_not_be_is_refused,

@@ -472,7 +472,19 @@ def settings_in_sections_named(beginning: str) -> Iterator[str]:
 
 
 def constants(name: re.Pattern[str]) -> Iterator[str]:
-    folders = [".", "access", "archives", "auth", "events", "metadata", "operations", "previews", "s3"]
+    folders = [
+        ".",
+        "access",
+        "archives",
+        "auth",
+        "events",
+        "manifests",
+        "metadata",
+        "operations",
+        "previews",
+        "reports",
+    ]
+    folders += ["s3"]
     folders += ["scanning", "share", "wire"]
     for path in (path for folder in folders for path in (ROOT / "s3gw" / folder).glob("*.py")):
         module = ".".join(path.relative_to(ROOT / "s3gw").with_suffix("").parts)

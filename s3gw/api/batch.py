@@ -1,8 +1,8 @@
-"""Batches: the same is done to many files, named by their ids or found by a query, by a job."""
+"""Batches: the same is done to many files, named by their ids, found by a query, or listed by a manifest, by a job."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -11,16 +11,19 @@ from pydantic import Field, model_validator
 from s3gw.accounts import jobs
 from s3gw.accounts.grants import find_bucket
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
-from s3gw.api.file_calls import TheAsker
+from s3gw.api.file_calls import Asker, TheAsker
 from s3gw.api.file_models import Tags
 from s3gw.api.jobs import StartedJob, started
 from s3gw.api.models import Body, Id, Moment, Text, stored_moment
 from s3gw.api.route import Route
+from s3gw.manifests.lines import LARGEST
+from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.file_filters import Wanted
 from s3gw.metadata.grants import LONGEST_PATH
+from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.link_rights import needed
 from s3gw.operations.tagging import MOST_OF_AN_OBJECT, checked_tags
-from s3gw.problems import Fault, Invalid
+from s3gw.problems import Fault, Invalid, PreconditionFailed, TooLarge
 
 router = APIRouter(tags=["files"], route_class=Route)
 
@@ -58,14 +61,35 @@ class Destination(Body):
     prefix: Prefix = Field(description="What stands in the place of the query's prefix, or of the folder of a file.")
 
 
+class Manifest(Body):
+    """An object of the bucket: CSV without a line of names, `bucket,key` or `bucket,key,version id` on each line, the
+    keys encoded as in URLs, as S3 Batch Operations takes it.
+    """
+
+    path: Annotated[Text, Field(min_length=1, max_length=LONGEST_PATH)]
+    etag: Annotated[Text, Field(min_length=1, max_length=64)] = Field(
+        description="That the object has: one that is changed meanwhile ends the job."
+    )
+
+
+class CompletionReport(Body):
+    bucket_id: UUID | None = Field(None, description="Another bucket than the manifest's.")
+    prefix: Prefix = Field("", description="What the key begins with; `job-ID/results.csv` follows.")
+    only_failed: bool = Field(False, description="Else of all lines.")
+
+
 class Batch(Body):
-    """One of `files` and `query`. To move and to copy have a `destination`, to tag has `tags`."""
+    """One of `files`, `query` and `manifest`. To move and to copy have a `destination`, to tag has `tags`."""
 
     action: Literal["delete", "move", "copy", "tag", "restore"]
     files: Annotated[list[UUID], Field(min_length=1, max_length=MOST_FILES)] | None = Field(
         None, description="Their ids."
     )
     query: Found | None = Field(None, description="To restore: of what is in the trash, by its prefix alone.")
+    manifest: Manifest | None = None
+    report: CompletionReport | None = Field(
+        None, description="Of a manifest: what became of each line, in CSV as S3 Batch Operations writes it."
+    )
     destination: Destination | None = None
     tags: Annotated[Tags, Field(max_length=MOST_OF_AN_OBJECT)] | None = Field(
         None, description="They replace those that a file has."
@@ -74,8 +98,10 @@ class Batch(Body):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Batch:
-        if (self.files is None) == (self.query is None):
-            raise ValueError("one of files and query is needed")
+        if [self.files, self.query, self.manifest].count(None) != 2:
+            raise ValueError("one of files, query and manifest is needed")
+        if self.report is not None and self.manifest is None:
+            raise ValueError("only of a manifest there is a report")
         if (self.destination is not None) != (self.action in ("move", "copy")):
             raise ValueError("to move and to copy, and nothing else, need a destination")
         if (self.tags is not None) != (self.action == "tag"):
@@ -101,7 +127,8 @@ async def batch_files(
     """Each file as if it were asked for alone, by the rights that the caller has then; no bytes move. What is refused
     of a file is in the report (`result`: `succeeded`, `failed` and the first 100 `failures`), and the others go on.
     Nothing is overwritten. To another bucket a file is copied and then deleted, and has another id there. Files of
-    buckets with versions are restored by their ids.
+    buckets with versions are restored by their ids. A manifest names objects of any bucket; with a destination, its
+    prefix is put before their keys.
     """
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
     if body.stays_below(bucket_id):
@@ -125,4 +152,40 @@ async def batch_files(
         "tags": body.tags,
         "is_permanent": body.permanent,
     }
+    order |= await _of_manifest(asker, bucket, bucket_id, body, caller, services, origin)
     return started(await jobs.ask(services, caller, origin, "batch", order, bucket.name))
+
+
+def manifest_of(found: ObjectVersion, etag: str) -> dict[str, Any]:
+    """What the job is told of the object. Raises PreconditionFailed and TooLarge."""
+    if found.etag != etag.strip('"'):
+        raise PreconditionFailed("the manifest has another ETag")
+    if found.size > LARGEST:
+        raise TooLarge(f"a manifest has {LARGEST} bytes at most")
+    return {"key": found.key, "etag": found.etag, "size": found.size}
+
+
+async def _of_manifest(
+    asker: Asker,
+    bucket: Bucket,
+    bucket_id: str,
+    body: Batch,
+    caller: TheCaller,
+    services: TheServices,
+    origin: TheOrigin,
+) -> dict[str, Any]:
+    """What the job is told of it, where there is one: that is there and may be read now, as the job will find it."""
+    if body.manifest is None:
+        return {}
+    found = await asker.head(bucket, Key=body.manifest.path)
+    told: dict[str, Any] = {"manifest": manifest_of(found, body.manifest.etag), "report": None}
+    if body.report is not None:
+        given = body.report
+        to, prefix = bucket, given.prefix
+        if given.bucket_id is not None:
+            to, _ = await find_bucket(services, caller, origin, str(given.bucket_id))
+        operation, input, row = needed("drop", prefix, {})
+        await asker.perform(asker.call(operation, to, **input), row)
+        to_id = bucket_id if given.bucket_id is None else str(given.bucket_id)
+        told["report"] = {"bucket_id": to_id, "prefix": prefix, "only_failed": given.only_failed}
+    return told

@@ -26,6 +26,7 @@ _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
 _LOCATION = "0663f1c2a9b84d77e3a1905c66-0000002a"
 _TARGET = "8b1d2c3e-4f50-4a6b-9c7d-8e9f0a1b2c3d"
+_REPORT = "2d4f6a8c-1b3d-4e5f-9a7b-c8d0e2f4a6b8"
 _ARN = "arn:aws:sqs:us-east-1:123456789012:thumbnails"
 _EVENTS = ["s3:ObjectCreated:*"]
 _POLICY = {
@@ -441,6 +442,20 @@ OF_MODELS |= {
         "next_run": _UNTIL,
     },
 }
+OF_MODELS |= {
+    "Manifest": {"path": "manifest.csv", "etag": '"9b2cf535f27731c974343645a3985328"'},
+    "CompletionReport": {"prefix": "reports/", "only_failed": True},
+}
+_NEW_REPORT = {"name": "usage", "formats": ["csv"], "destination": {"bucket_id": _BUCKET, "prefix": "reports/"}}
+_CRON = {"cron": "0 6 * * MON", "time_zone": "Europe/Berlin"}
+OF_MODELS |= {
+    "NewReport": _NEW_REPORT,
+    "SaveReport": _NEW_REPORT | _CRON,
+    "Report": _NEW_REPORT
+    | _CRON
+    | {"id": _REPORT, "owner_id": _USER, "bucket_id": None, "everyone": False, "prefix": "", "by": ["bucket", "type"]}
+    | {"is_enabled": True, "last_run": None, "next_run": _UNTIL, "created_at": _MADE, "updated_at": _CHANGED},
+}
 OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",
@@ -457,6 +472,7 @@ OF_PARAMETERS: dict[str, str] = {
     "name": "pictures",
     "key": "2026/1.jpg",
     "q": "holidays",
+    "report_id": _REPORT,
     "session_id": _SESSION,
     "token": "eyJhbGciOiJIUzI1NiIsImtpZCI6IjFmIn0.eyJvZiI6W119.c2ln",
     "target_id": _TARGET,

@@ -39,6 +39,7 @@ _COMMANDS = {
     "master-key": "The master key, under which secrets are sealed: list, add, rotate.",
     "token-key": "The keys that access tokens are signed with: rotate.",
     "schedule": "When jobs are begun by a cron line: list, set, run.",
+    "report": "Who uses how much, as files in a bucket: create, list, show, update, delete, run.",
     "scrub": "Reading every stored chunk again, and those found damaged: status, run, list, show.",
     "job": "Background jobs: list, show, follow, cancel, retry.",
 }

@@ -37,7 +37,7 @@ class Asked:
         self._database, self._job, self._progress = database, job, progress
         self._look_at = 0.0
         self.payload: Any = json.loads(job.payload)
-        self.user_id, self.asked_at = job.asked_by or "", job.created_at
+        self.job_id, self.user_id, self.asked_at = job.uuid or "", job.asked_by or "", job.created_at
         self.before: dict[str, Any] = json.loads(job.progress or "{}")
         self.result: Any = None
 

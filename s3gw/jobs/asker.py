@@ -39,7 +39,13 @@ class Asker:
 
     async def calls_on(self, bucket_id: str) -> Calls:
         """To be asked for anew at every step. Raises PermissionDenied and NoSuchBucket."""
-        user, bucket = await self.services.database.read(_now, self._user_id, bucket_id)
+        return self._calls(*await self.services.database.read(_now, self._user_id, bucket_id))
+
+    async def calls_in(self, bucket_name: str) -> Calls:
+        """As `calls_on`."""
+        return self._calls(*await self.services.database.read(_now_named, self._user_id, bucket_name))
+
+    def _calls(self, user: SessionUser | None, bucket: Bucket | None) -> Calls:
         if user is None:
             raise PermissionDenied("who asked for it isn't active any more")
         if bucket is None:
@@ -63,13 +69,13 @@ class Calls:
     def __init__(
         self, services: OperationServices, principal: Principal, bucket: Bucket, context: GivenContext, request_id: str
     ) -> None:
-        self._services, self._principal, self.bucket = services, principal, bucket
+        self._services, self.principal, self.bucket = services, principal, bucket
         self._context, self._request_id = context, request_id
 
     def call(self, operation: str, **input: Any) -> Call:
         return Call(
             self._services,
-            self._principal,
+            self.principal,
             {"Bucket": self.bucket.name, **input},
             self._request_id,
             time.time_ns() // 1000,
@@ -82,6 +88,10 @@ class Calls:
 
 def _now(conn: Connection, user_id: str, bucket_id: str) -> tuple[SessionUser | None, Bucket | None]:
     return asked_jobs.asker_of(conn, user_id), buckets.find_by_uuid(conn, bucket_id)
+
+
+def _now_named(conn: Connection, user_id: str, bucket_name: str) -> tuple[SessionUser | None, Bucket | None]:
+    return asked_jobs.asker_of(conn, user_id), buckets.find(conn, bucket_name)
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ class Step(NamedTuple):
     is_repeated: bool
 
 
-async def _perform(call: Call, row: Row) -> Output:
+async def attempt(call: Call, row: Row) -> Output:
     """Raises NotFound for what he may not know of, and PermissionDenied for the rest of what he may not."""
     try:
         return await perform(call, row)
@@ -129,7 +129,7 @@ async def _delete(step: Step, order: Order, item: Item) -> None:
         if order.is_permanent:
             await _delete_for_good(step, item)
         else:
-            await _perform(step.calls.call("DeleteObject", **_place(_found(item))), DELETE_FILE)
+            await attempt(step.calls.call("DeleteObject", **_place(_found(item))), DELETE_FILE)
     except NotFound:
         if not step.is_repeated:
             raise
@@ -138,7 +138,7 @@ async def _delete(step: Step, order: Order, item: Item) -> None:
 async def _delete_for_good(step: Step, item: Item) -> None:
     if item.key is None:
         raise NotFound("there is no such file")
-    await _perform(step.calls.call("DeleteObject", Key=item.key, FileId=item.file_id), DELETE_FOR_GOOD)
+    await attempt(step.calls.call("DeleteObject", Key=item.key, FileId=item.file_id), DELETE_FOR_GOOD)
 
 
 async def _move(step: Step, order: Order, item: Item) -> None:
@@ -150,7 +150,7 @@ async def _move(step: Step, order: Order, item: Item) -> None:
         changes = Changes(await _target(step, order, version))
         if changes.key != version.key:
             input = input_of(_place(version), changes, _holds, True)
-            await _perform(step.calls.call(operation_of(changes, True), **input), row_of(changes, True))
+            await attempt(step.calls.call(operation_of(changes, True), **input), row_of(changes, True))
     except NotFound:
         if not step.is_repeated:
             raise
@@ -160,7 +160,7 @@ async def _target(step: Step, order: Order, version: ObjectVersion) -> str:
     """A key that is too long is refused before rights are asked, and would tell that there is a file of that id."""
     target = order.target_of(version.key)
     if len(target.encode()) > step.services.settings.max_key:
-        await _perform(step.calls.call("HeadObject", **_place(version)), HEAD_FILE)
+        await attempt(step.calls.call("HeadObject", **_place(version)), HEAD_FILE)
     return target
 
 
@@ -170,9 +170,9 @@ def _holds(version: ObjectVersion) -> None:
 
 async def _move_away(step: Step, order: Order, version: ObjectVersion) -> None:
     """To another bucket: it is copied, if it may be deleted, and then deleted if it is still what was copied."""
-    await _perform(step.calls.call("DeleteObject", **_place(version)), MAY_DELETE_FILE)
+    await attempt(step.calls.call("DeleteObject", **_place(version)), MAY_DELETE_FILE)
     await _copy(step, order, Item(version.file_id, version.key, version))
-    await _perform(step.calls.call("DeleteObject", **_place(version), Seen=version), DELETE_FILE)
+    await attempt(step.calls.call("DeleteObject", **_place(version), Seen=version), DELETE_FILE)
 
 
 async def _copy(step: Step, order: Order, item: Item) -> None:
@@ -180,7 +180,7 @@ async def _copy(step: Step, order: Order, item: Item) -> None:
     target, source = await _target(step, order, version), f"{step.calls.bucket.name}/{quote(version.key, safe='')}"
     given = {"CopySource": source, "CopySourceIfMatch": f'"{version.etag}"'}
     try:
-        await _perform(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), COPY_FILE)
+        await attempt(step.target.call("CopyObject", Key=target, IfNoneMatch="*", **given), COPY_FILE)
     except PreconditionFailed as error:
         there = await step.services.database.read(objects.find, step.target.bucket.id, target)
         if there is None or there.is_delete_marker:
@@ -192,7 +192,7 @@ async def _copy(step: Step, order: Order, item: Item) -> None:
 async def _tag(step: Step, order: Order, item: Item) -> None:
     changes = Changes(tags=order.tags)
     input = input_of(_place(_found(item)), changes, _holds, False)
-    await _perform(step.calls.call(operation_of(changes, False), **input), row_of(changes, False))
+    await attempt(step.calls.call(operation_of(changes, False), **input), row_of(changes, False))
 
 
 async def _restore(step: Step, order: Order, item: Item) -> None:
@@ -203,17 +203,17 @@ async def _restore(step: Step, order: Order, item: Item) -> None:
     is_there = item.version is not None
     if trashed is not None and not is_there:
         given = restore_input(trashed)
-        await _perform(calls.call("PutObject", **given, Trashed=trashed, Overwrite=False), RESTORE_FILE)
+        await attempt(calls.call("PutObject", **given, Trashed=trashed, Overwrite=False), RESTORE_FILE)
         return
     newest = await scan(files.newest_hidden, bucket.id, wanted)
     if newest is not None:
         input = input_of_version(bucket.name, newest.key, wanted, newest.version_id)
-        await _perform(calls.call("CopyObject", **input), RESTORE_VERSION)
+        await attempt(calls.call("CopyObject", **input), RESTORE_VERSION)
     elif item.version is None:
         raise NotFound("there is no such file")
     elif not step.is_repeated:
         call = calls.call("HeadObject", **_place(item.version))
-        await _perform(call, HEAD_FILE)  # who may not see it isn't told that it is there
+        await attempt(call, HEAD_FILE)  # who may not see it isn't told that it is there
         raise Conflict("the file isn't deleted")
 
 

@@ -21,7 +21,7 @@ from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.places import Places, Want
 from s3gw.jobs.progress import Progress
-from s3gw.jobs.schedule import begin_scheduled, queue_missing
+from s3gw.jobs.schedule import begin_reports, begin_scheduled, queue_missing
 from s3gw.jobs.table import KINDS, Kind
 from s3gw.metadata import asked_jobs, jobs, schedules
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
@@ -85,6 +85,7 @@ class _Chores:
         if time.monotonic() >= self._look_ahead_at:
             await _pull_back(self._services)
             await begin_scheduled(self._services.database)
+            await begin_reports(self._services.database)
             await queue_missing(self._services.database, [name for name, kind in KINDS.items() if kind.every])
             self._look_ahead_at = time.monotonic() + _LOOK_AHEAD
         if time.monotonic() >= self._forget_at:

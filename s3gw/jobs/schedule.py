@@ -1,4 +1,6 @@
-"""Begins jobs by their cron lines (metadata/schedules.py), and queues periodic work that isn't queued."""
+"""Begins jobs and saved reports by their cron lines (schedules.py and report_runs.py in metadata/), and queues periodic
+work that isn't queued.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from s3gw.cron import next_after
-from s3gw.metadata import jobs, schedules
+from s3gw.metadata import jobs, report_runs, schedules
 from s3gw.metadata.database import Connection, now
 from s3gw.problems import Invalid
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from s3gw.metadata.database import Database
 
+_REPORTS_AT_ONCE = 50
 _logger = logging.getLogger("s3gw.jobs")
 
 
@@ -28,6 +31,19 @@ async def begin_scheduled(database: Database) -> None:
             _logger.warning("%s can't be run by its schedule: %s", schedule.kind, error)
             continue
         await database.write(schedules.go_on, schedule, next_run)
+
+
+async def begin_reports(database: Database) -> None:
+    """Some of those that are due, the first ones first."""
+    for report in await database.read(report_runs.due, _REPORTS_AT_ONCE):
+        assert report.cron is not None, "what is due has a cron line"
+        try:
+            at = await database.read(now)
+            next_run = await asyncio.to_thread(next_after, report.cron, report.time_zone, at)
+        except Invalid as error:
+            _logger.warning("report %s can't be run by its schedule: %s", report.id, error)
+            continue
+        await database.write(report_runs.go_on, report, next_run)
 
 
 async def queue_missing(database: Database, periodic: Iterable[str]) -> None:

@@ -45,8 +45,10 @@ class Kind(NamedTuple):
 
 async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.batch import batch
+    from s3gw.jobs.manifest_batch import manifest_batch
 
-    await batch(services, payload, progress)
+    work = batch if payload.payload.get("manifest") is None else manifest_batch
+    await work(services, payload, progress)
 
 
 async def _delete_bucket(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
@@ -73,6 +75,12 @@ async def _make_preview(services: Storage, payload: Any, progress: Callable[[Any
     await make_preview(services, payload, progress)
 
 
+async def _report(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+    from s3gw.jobs.report import report
+
+    await report(services, payload, progress)
+
+
 KINDS: dict[str, Kind] = {
     "reap": Kind(reap, Priority.NEEDED, every=5),
     "unlink": Kind(unlink, Priority.NEEDED, attempts=20, at_once=2),
@@ -94,6 +102,7 @@ KINDS: dict[str, Kind] = {
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
+    "report": Kind(_report, Priority.HEAVY, attempts=10, everywhere=2),
     "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),
     "prune_audit_log": Kind(retired, Priority.UPKEEP, attempts=1),

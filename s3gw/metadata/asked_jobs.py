@@ -83,19 +83,27 @@ _asker = Prepared(
 
 
 def ask(
-    conn: Connection, actor: Actor, kind: str, payload: Any, told: Any, *, singleton: str | None = None
+    conn: Connection,
+    actor: Actor,
+    kind: str,
+    payload: Any,
+    told: Any,
+    *,
+    singleton: str | None = None,
+    user_id: str | None = None,
 ) -> AskedJob:
-    """In the name of the actor, who may have asked for the very same (`singleton`) before: then it is that one. `told`
-    is what the audit log has of it. Raises Conflict where another user did, where that one is about to end because it
-    was cancelled, or where he has too many.
+    """In the name of the actor, or of another user, who may have asked for the very same (`singleton`) before: then it
+    is that one. `told` is what the audit log has of it. Raises Conflict where another user did, where that one is about
+    to end because it was cancelled, or where he has too many; nothing is written then.
     """
-    conn.execute(select(users.c.id).where(users.c.id == actor.id).with_for_update())  # they are counted one by one
-    mine = (table.c.asked_by == actor.id, table.c.state.in_(_ACTIVE))
+    asked_by = actor.id if user_id is None else user_id
+    conn.execute(select(users.c.id).where(users.c.id == asked_by).with_for_update())  # they are counted one by one
+    mine = (table.c.asked_by == asked_by, table.c.state.in_(_ACTIVE))
     if singleton is not None:
         same = select(*_columns).where(_is_active, table.c.singleton == singleton)
         row = conn.execute(same).one_or_none()
         if row is not None:
-            if row.asked_by != actor.id:
+            if row.asked_by != asked_by:
                 raise Conflict("another user has asked for it, and it isn't done yet")
             if row.is_cancelled:
                 raise Conflict("it was cancelled just now, and hasn't ended yet: ask again")
@@ -106,7 +114,7 @@ def ask(
     if number is None:  # by another transaction, just now
         raise Conflict("it was asked for just now, and isn't done yet")
     job_id = str(uuid4())
-    conn.execute(update(table).where(table.c.id == number).values(uuid=job_id, asked_by=actor.id))
+    conn.execute(update(table).where(table.c.id == number).values(uuid=job_id, asked_by=asked_by))
     audit.record(conn, actor, "job.create", "job", job_id, None, {"kind": kind, **told})
     return find(conn, job_id)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from s3gw.metadata import audit, event_targets, grants, groups, identities, share_links
+from s3gw.metadata import audit, event_targets, grants, groups, identities, reports, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection
 from s3gw.metadata.event_targets import Target
@@ -16,10 +16,11 @@ from s3gw.metadata.grants import Grant
 from s3gw.metadata.groups import Group
 from s3gw.metadata.identities import Key, User
 from s3gw.metadata.identity_policies import Holder, IdentityPolicy
+from s3gw.metadata.reports import Report
 from s3gw.metadata.share_links import ShareLink
 
 P = ParamSpec("P")
-Subject = User | Group | Key | Grant | ShareLink | Target
+Subject = User | Group | Key | Grant | ShareLink | Target | Report
 S = TypeVar("S", User, Group, Key, Target)
 
 
@@ -50,6 +51,9 @@ _KINDS: dict[str, _Kind] = {
     "event_target": _Kind(
         event_targets.find_named, "id",
         ("id", "owner_id", "name", "kind", "address", "is_shared", "is_enabled"),
+    ),
+    "report": _Kind(
+        reports.find_named, "id", ("id", "owner_id", "name", "document", "cron", "time_zone", "is_enabled"),
     ),
     "link": _Kind(
         share_links.find, "id",

@@ -5,7 +5,7 @@ So a log tells of every policy and grant that ended, and when, by whomever: who 
 
 from __future__ import annotations
 
-from s3gw.metadata import event_targets, grants, groups, identities, identity_policies, share_links
+from s3gw.metadata import event_targets, grants, groups, identities, identity_policies, reports, share_links
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import policy_told, told
 from s3gw.metadata.database import Connection, now
@@ -62,6 +62,12 @@ def end_event_targets(conn: Connection, actor: Actor, user: User) -> None:
     """With all that they are still to be told."""
     for target in event_targets.list_all(conn, user.id):
         told(conn, actor, "event_target.delete", event_targets.remove(conn, target.id), None)
+
+
+def end_reports(conn: Connection, actor: Actor, user: User) -> None:
+    """Those that the user has saved."""
+    for report in reports.of_owner(conn, user.id):
+        told(conn, actor, "report.delete", reports.remove(conn, report.id), None)
 
 
 def revoke_link(conn: Connection, actor: Actor, link: ShareLink) -> ShareLink:

@@ -213,6 +213,7 @@ def _remove(conn: Connection, actor: Actor, user: User) -> None:
     audited_removals.end_grants(conn, actor, user)
     audited_removals.end_links(conn, actor, user)
     audited_removals.end_event_targets(conn, actor, user)
+    audited_removals.end_reports(conn, actor, user)
     audited_removals.leave_groups(conn, actor, user)
     share_links.forget_of(conn, user.id)
     sessions.forget_of(conn, user.id)

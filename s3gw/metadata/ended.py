@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, delete, select, tuple_
 
-from s3gw.metadata import asked_jobs, hidden_keys, sessions, share_links
+from s3gw.metadata import asked_jobs, hidden_keys, job_pieces, sessions, share_links
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import (
     client_tokens,
@@ -61,5 +61,6 @@ TABLE: dict[str, Ended] = {
     "grants": Ended(30 * DAY, _before(grants.c.expires_at)),  # whoever lists them sees for a while what has expired
     "link_visits": Ended(HOUR, _before(link_visits.c.counted_at)),  # who comes later is counted again
     "links": Ended(30 * DAY, share_links.forget),  # as grants
+    "job_pieces": Ended(HOUR, job_pieces.forget),  # of jobs that have ended
     "jobs": Ended(7 * DAY, asked_jobs.forget),  # those that users asked for
 }

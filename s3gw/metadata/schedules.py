@@ -22,7 +22,7 @@ from s3gw.metadata.schema import jobs as jobs_table
 from s3gw.metadata.schema import schedules
 from s3gw.problems import NotFound
 
-_SET_BACK = 3_600_000_000  # microseconds
+SET_BACK = 3_600_000_000  # microseconds
 
 
 class Schedule(NamedTuple):
@@ -74,14 +74,14 @@ def put(conn: Connection, actor: Actor, kind: str, cron: str, time_zone: str, is
 def due(conn: Connection) -> list[Schedule]:
     """Those whose time has come, and those to count anew. Only reads."""
     at = now(conn)
-    is_due = or_(schedules.c.next_run <= at, schedules.c.counted_at > at + _SET_BACK)
+    is_due = or_(schedules.c.next_run <= at, schedules.c.counted_at > at + SET_BACK)
     return [_read(row) for row in conn.execute(select(*schedules.c).where(schedules.c.is_enabled == 1, is_due)).all()]
 
 
 def go_on(conn: Connection, seen: Schedule, next_run: int) -> bool:
     """Begin a job if the time has come, and wait for the next one; False where another process has done it."""
     at = now(conn)
-    is_run = seen.next_run <= at and seen.counted_at <= at + _SET_BACK
+    is_run = seen.next_run <= at and seen.counted_at <= at + SET_BACK
     same = (
         schedules.c.kind == seen.kind,
         schedules.c.is_enabled == 1,

@@ -54,6 +54,7 @@ from s3gw.metadata.schema_people import (
     users,
 )
 from s3gw.metadata.schema_previews import preview_sources, previews
+from s3gw.metadata.schema_reports import job_pieces, reports
 from s3gw.metadata.schema_scans import scanned_objects, scans
 from s3gw.metadata.schema_schedules import schedules
 
@@ -79,6 +80,7 @@ __all__ = [
     "groups",
     "idempotency_keys",
     "identity_policies",
+    "job_pieces",
     "jobs",
     "known_addresses",
     "link_visits",
@@ -96,6 +98,7 @@ __all__ = [
     "recovery_codes",
     "refresh_tokens",
     "refused_logins",
+    "reports",
     "resumable_uploads",
     "scanned_objects",
     "scans",
@@ -307,6 +310,7 @@ trash = Table(
     Column("acl", Text),
     Column("file_id", LargeBinary, index=True),
     Index("ix_trash_bucket_id_id", "bucket_id", "id"),
+    Index("ix_trash_bucket_id_key", "bucket_id", "key"),
     sqlite_autoincrement=True,
 )
 

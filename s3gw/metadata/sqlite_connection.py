@@ -133,15 +133,20 @@ class ScanConnection(SQLiteConnection):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._deadline = 0.0
-        self.driver.set_progress_handler(self._is_late, self._instructions)
+        self._is_ending = False
+        self.driver.set_progress_handler(lambda: not self._is_ending and self._is_late(), self._instructions)
 
     def scan(self, run: Callable[[Connection], T]) -> T:
-        """`run` in one transaction."""
-        self._deadline = time.monotonic() + MAX_SCAN_SECONDS
+        """`run` in one transaction. Its end isn't interrupted, however late it is: SQLite counts the instructions of a
+        statement over all times that it is run, so one of few is asked too now and then, and the connection would stay
+        in the transaction.
+        """
+        self._deadline, self._is_ending = time.monotonic() + MAX_SCAN_SECONDS, False
         self.begin()
         try:
             return run(self)
         finally:
+            self._is_ending = True
             self.end()
 
     def _is_late(self) -> bool:

@@ -65,6 +65,12 @@ _of_file = (
     .order_by(trash.c.id.desc())
 )
 _find = Prepared(_of_file.limit(1))
+_newest_of_key = Prepared(
+    select(*_columns)
+    .where(trash.c.bucket_id == bindparam("bucket_id"), trash.c.key == bindparam("key"))
+    .order_by(trash.c.id.desc())
+    .limit(1)
+)
 _find_one = Prepared(_of_file.where(trash.c.id == bindparam("trash_id")))
 _of_key = Prepared(
     _of_file.where(trash.c.key == bindparam("key")).limit(bindparam("batch")).with_for_update(skip_locked=True)
@@ -156,6 +162,11 @@ def put(
         is_overwritten=int(is_overwritten),
         **{name: row[name] for name in _OF_OBJECT},
     )
+
+
+def newest_of_key(conn: Connection, bucket_id: int, key: str) -> Trashed | None:
+    row = _newest_of_key.one_or_none(conn, bucket_id=bucket_id, key=key)
+    return None if row is None else Trashed._make(row)
 
 
 def find(conn: Connection, bucket_id: int, file_id: bytes, trash_id: int | None = None) -> Trashed | None:

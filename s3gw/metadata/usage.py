@@ -170,6 +170,11 @@ def of_owner(conn: Connection, owner_id: str) -> Usage:
     return _usage(_of_owner[conn.dialect].one_or_none(conn, owner_id=owner_id))
 
 
+def sums_of(conn: Connection, bucket_ids: Select[Any]) -> Usage:
+    """What is in many buckets, but for what PostgreSQL's outbox will still add."""
+    return _usage(conn.execute(_own.where(usage.c.bucket_id.in_(bucket_ids))).one_or_none())
+
+
 def unread_below(conn: Connection, bucket_id: int, prefix: str) -> Usage:
     """On PostgreSQL: what was added below a prefix and isn't in the counts of prefixes yet."""
     return _usage(_unread_below.one_or_none(conn, bucket_id=bucket_id, prefix=prefix))

@@ -298,6 +298,14 @@ def _of_event_target(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, OF_PARAMETERS["target_id"]: made.json()["id"]})
 
 
+def _of_report(world: World) -> Call:
+    """Under a name of its own, by which another call may rename it."""
+    body = {"name": new_name(), "destination": {"bucket_id": world.bucket_id}}
+    made = world.user.http.post("/reports/saved", json=body)
+    real = {_BUCKET: world.bucket_id, OF_PARAMETERS["report_id"]: made.json()["id"], "usage": new_name()}
+    return Call(world.user.bearer, real)
+
+
 def _of_scan(world: World) -> Call:
     digest, data = os.urandom(32), Path(world.server.facts["data"])
     found = {"digest": digest, "same_bytes": digest, "size": 1, "state": "infected", "noted_at": 1, "due_at": 1}
@@ -408,6 +416,13 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_schedule": _as_admin,
     "put_schedule": _as_admin,
     "run_schedule": _as_admin,
+    "make_report": _of_report,
+    "save_report": _of_report,
+    "list_reports": _of_report,
+    "get_report": _of_report,
+    "put_report": _of_report,
+    "delete_report": _of_report,
+    "run_report": _of_report,
     "get_scrub_status": _as_admin,
     "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,

@@ -73,6 +73,11 @@ _OF_JOBS = {
     ("PUT", "/schedules/{kind}"),
     ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),
+    ("POST", "/reports"),  # test_reports.py, of saved ones too
+    ("POST", "/reports/saved"),
+    ("PUT", "/reports/saved/{report_id}"),
+    ("DELETE", "/reports/saved/{report_id}"),
+    ("POST", "/reports/saved/{report_id}/run"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/unpack"),  # test_unpack_job.py
 }
 # What needs more to succeed, and what it records: tested below.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from s3gw.api.batch import MOST_FILES
+from s3gw.api.batch import MOST_FILES, manifest_of
+from s3gw.manifests.lines import LARGEST
+from s3gw.problems import TooLarge
 from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401
 from tests.api.test_jobs import ended
 
@@ -45,6 +48,56 @@ def test_files_are_deleted_where_filters_find_them_and_restored(filed: Filed) ->
     (failure,) = report["failures"]
     assert (failure["file_id"], failure["error_code"]) == (small["id"], "CONFLICT")
     assert filed.listed() == ["large", "small"]
+
+
+def manifest_in(filed: Filed, body: bytes) -> dict[str, str]:  # noqa: F811
+    """One that was put by S3."""
+    etag: str = filed.s3.put_object(Bucket=filed.name, Key="manifest.csv", Body=body)["ETag"]
+    return {"path": "manifest.csv", "etag": etag}
+
+
+def test_what_a_manifest_names_is_tagged_and_reported(filed: Filed) -> None:  # noqa: F811
+    filed.put("a b")
+    manifest = manifest_in(filed, f"{filed.name},a%20b\n{filed.name},x\n".encode())
+    report = {"prefix": "done/"}
+    told = reported(filed, "owner", action="tag", manifest=manifest, tags={"x": "y"}, report=report)
+    assert (told["state"], told["progress"]) == ("done", {"done": 2, "total": 2})
+    assert (told["result"]["succeeded"], told["result"]["failed"]) == (1, 1)
+    assert filed.find("a b")["tags"] == {"x": "y"}
+    key = told["result"]["report"]["key"]
+    assert key == f"done/job-{told['id']}/results.csv"
+    lines = filed.s3.get_object(Bucket=filed.name, Key=key)["Body"].read().decode().splitlines()
+    assert lines == [
+        f"{filed.name},a%20b,,succeeded,,200,Successful",
+        f"{filed.name},x,,failed,NoSuchKey,404,there is no such file",
+    ]
+
+
+def test_a_manifest_is_the_one_that_is_named_and_may_be_read(filed: Filed) -> None:  # noqa: F811
+    manifest = manifest_in(filed, b"bucket,a")
+    path, body = f"/buckets/{filed.id}/batch", {"action": "delete", "manifest": manifest}
+    other = body | {"manifest": manifest | {"etag": "x"}}
+    assert filed.ask("owner", "POST", path, json=other) == (412, "PRECONDITION_FAILED")
+    none = body | {"manifest": manifest | {"path": "none"}}
+    assert filed.ask("owner", "POST", path, json=none) == (404, "NOT_FOUND")
+    assert filed.ask("stranger", "POST", path, json=body) == (404, "NOT_FOUND")
+    elsewhere = body | {"report": {"bucket_id": str(uuid4())}}
+    assert filed.ask("owner", "POST", path, json=elsewhere) == (404, "NOT_FOUND")
+
+
+def test_a_report_is_written_where_one_may_write(shared_bucket: Filed) -> None:  # noqa: F811
+    manifest = manifest_in(shared_bucket, b"bucket,a")
+    path, body = f"/buckets/{shared_bucket.id}/batch", {"action": "delete", "manifest": manifest, "report": {}}
+    assert shared_bucket.ask("reader", "POST", path, json=body) == (403, "PERMISSION_DENIED")
+
+
+def test_a_manifest_has_so_many_bytes_at_most() -> None:
+    found: Any = SimpleNamespace(key="k", etag="e", size=LARGEST)
+    assert LARGEST == 1 << 30
+    assert manifest_of(found, '"e"') == {"key": "k", "etag": "e", "size": LARGEST}
+    found.size += 1
+    with pytest.raises(TooLarge):
+        manifest_of(found, "e")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +164,11 @@ def test_another_bucket_has_to_be_one_that_he_sees(filed: Filed, shared_bucket: 
         {"action": "tag", "query": {"prefix": ""}, "tags": {"aws:x": ""}},
         {"action": "tag", "query": {"prefix": ""}, "tags": {"x": "\0"}},
         {"action": "restore", "query": {"prefix": "", "type": "image/*"}},
+        {"action": "delete", "manifest": {"path": "a"}},
+        {"action": "delete", "manifest": {"path": "", "etag": "e"}},
+        {"action": "delete", "manifest": {"path": "a", "etag": "e" * 65}},
+        {"action": "delete", "manifest": {"path": "a", "etag": "e"}, "query": {"prefix": ""}},
+        {"action": "delete", "query": {"prefix": ""}, "report": {}},
     ],
 )
 def test_what_makes_no_sense_is_refused(shared_bucket: Filed, body: dict[str, Any]) -> None:  # noqa: F811

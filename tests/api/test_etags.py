@@ -72,6 +72,12 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         path, rule = f"/buckets/{bucket}/notifications", {"target": "etag", "events": ["s3:ObjectCreated:*"]}
         bodies = ({"rules": [rule]}, {"rules": [rule | {"prefix": "a/"}]})
         return Changed(person.http.get(path), path, bodies)
+    if route == "/reports/saved/{report_id}":
+        bucket = person.http.post("/buckets", json={"name": f"etag-reports-{person.id[:12]}"}).json()["id"]
+        report = {"name": "usage", "destination": {"bucket_id": bucket}}
+        made = person.http.post("/reports/saved", json=report)
+        path = f"/reports/saved/{made.json()['id']}"
+        return Changed(made, path, (report | {"by": ["age"]}, report | {"cron": "0 0 * * *"}))
     if route == "/buckets/{bucket_id}/files/{file_id}":
         name = f"etag-files-{person.id[:12]}"
         ask("bucket", "create", name, "--owner", person.name)

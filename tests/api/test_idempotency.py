@@ -36,7 +36,7 @@ def _is_repeatable(route: APIRoute) -> bool:
 CREATES = {f"{method} {route.path}": route for route in ROUTES for method in route.methods if _is_repeatable(route)}
 
 
-def body_for(route: str, other: Person) -> dict[str, Any]:
+def body_for(route: str, other: Person, bucket_id: str) -> dict[str, Any]:
     """One that makes something; a new create needs its row here."""
     name = new_name()
     return {
@@ -48,6 +48,7 @@ def body_for(route: str, other: Person) -> dict[str, Any]:
         "POST /buckets/{bucket_id}/files/{file_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /buckets/{bucket_id}/links": {"kind": "folder", "prefix": name},
         "POST /event-targets": {"name": name, "url": "https://example.com/"},
+        "POST /reports/saved": {"name": name, "destination": {"bucket_id": bucket_id}},
         "POST /groups": {"name": name},
         "POST /service-accounts": {"username": name},
         "POST /keys": {"description": name},
@@ -78,7 +79,7 @@ def test_a_create_is_done_once_under_its_key(
         query = {"path": "a", "overwrite": "true"}
         file_id = admin.http.post(f"/buckets/{bucket_id}/files", params=query, content=b"x").json()["id"]
     path = route.split()[1].format(bucket_id=bucket_id, file_id=file_id)
-    body = body_for(route, register(api))
+    body = body_for(route, register(api), bucket_id)
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     first = admin.http.post(path, json=body, headers=headers)
     assert (first.status_code, "Idempotent-Replayed" in first.headers) == (201, False), first.text

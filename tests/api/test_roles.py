@@ -138,6 +138,13 @@ _OF_JOBS = {  # test_jobs.py
     ("PUT", "/schedules/{kind}"),
     ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),  # test_batch.py
+    ("POST", "/reports"),  # test_reports.py
+    ("POST", "/reports/saved"),
+    ("GET", "/reports/saved"),
+    ("GET", "/reports/saved/{report_id}"),
+    ("PUT", "/reports/saved/{report_id}"),
+    ("DELETE", "/reports/saved/{report_id}"),
+    ("POST", "/reports/saved/{report_id}/run"),
     ("GET", "/scrub"),  # test_scrub.py
     ("GET", "/scrub/damaged"),
     ("GET", "/scrub/damaged/{location}"),
@@ -209,6 +216,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"current_password": PASSWORD, "new_password": PASSWORD}
     if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
         return {"name": "nobodys"}
+    if path.startswith("/reports/") and method == "PUT":
+        return {"name": "usage", "destination": {"bucket_id": str(uuid.uuid4())}}
     if path.startswith("/schedules/") and method == "PUT":
         return {"cron": "0 0 * * *"}
     return {} if method == "PUT" else None

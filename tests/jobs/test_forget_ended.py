@@ -39,6 +39,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "links": ("expires_at", {"id": "NEW", "token_digest": "BYTES", "user_id": "USER", "bucket_id": "BUCKET"}
               | {"kind": "folder", "prefix": "", "salt": b"", "downloads": 0, "uploads": 0, "uploaded_bytes": 0}
               | {"created_at": 1, "updated_at": 1}),
+    "job_pieces": ("created_at", {"job_id": "NEW", "number": 1, "document": "null"}),
     "jobs": ("updated_at", {"kind": "k", "payload": "null", "state": "done", "attempts": 1, "run_at": 1}
              | {"created_at": 1, "asked_by": "USER", "uuid": "NEW"}),
 }  # fmt: skip

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from s3gw.metadata.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
-from s3gw.metadata.sqlite_connection import found_full, unavailable
+from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.sqlite_connection import TriedScanConnection, found_full, make_engine, unavailable
 from tests.disks.small_disks import SmallDisk, small_disk
 
 IOERR_READ, IOERR_WRITE, IOERR_SHMSIZE = 266, 778, 4874
@@ -73,3 +75,25 @@ def test_where_sqlite_does_not_say_that_the_disk_is_full_the_disk_is_asked(
 def test_other_errors_than_sqlites_are_not_of_a_full_disk(full_disk: SmallDisk) -> None:
     assert not found_full(None, full_disk.folder)
     assert not found_full(OSError(5, "broken"), full_disk.folder)
+
+
+def test_a_scan_that_is_late_at_its_end_leaves_no_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite asks whether it is late once in so many runs of a short statement: of ROLLBACK too."""
+    sqlite3.connect(tmp_path / "x.db").close()
+    monkeypatch.setattr(TriedScanConnection, "_instructions", 100)
+    connection, interrupted = TriedScanConnection(make_engine(tmp_path / "x.db", writes=False)), 0
+    one = Prepared(text("SELECT 1"))
+
+    def lasting(conn: Connection) -> int:
+        connection._began = 0.0
+        found: int = one.value(conn)
+        return found
+
+    for _ in range(300):
+        try:
+            assert connection.scan(lasting) == 1
+        except DatabaseUnavailable:
+            interrupted += 1
+        assert not connection.driver.in_transaction
+    assert 0 < interrupted < 300
+    connection.close()
