@@ -384,7 +384,7 @@ def retry(conn: Connection, job_id: int) -> Job:
     if job.singleton is not None and _find_singleton.all(conn, name=job.singleton):
         raise NoSuchJob(f"job {job_id} has a successor, which is queued or running")
     values = {"state": QUEUED, "attempts": 0, "error": None, "run_at": now(conn), "updated_at": now(conn)}
-    values |= {"refusal": None, "is_cancelled": 0}
+    values |= {"refusal": None, "result": None, "is_cancelled": 0}
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(values))
     return get(conn, job_id)
 
