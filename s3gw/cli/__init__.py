@@ -40,6 +40,7 @@ _COMMANDS = {
     "token-key": "The keys that access tokens are signed with: rotate.",
     "schedule": "When jobs are begun by a cron line: list, set, run.",
     "scrub": "Reading every stored chunk again, and those found damaged: status, run, list, show.",
+    "worker": "Run heavy jobs that Celery's broker tells of.",
     "job": "Background jobs: list, show, follow, cancel, retry.",
 }
 
