@@ -26,6 +26,8 @@ async def ask(
 ) -> AskedJob:
     """On the bucket of that name. Raises Conflict."""
     payload = {**asked, "context": list(origin.context), "request_id": origin.request_id}
+    if origin.traceparent is not None:
+        payload["traceparent"] = origin.traceparent
 
     return await services.database.write(
         lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, {"bucket": bucket}, singleton=singleton)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from s3gw import telemetry
 from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.places import Places, Want
@@ -27,6 +28,7 @@ from s3gw.metadata import asked_jobs, jobs, schedules
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job, News
 from s3gw.metrics import counted
+from s3gw.telemetry import Attempted
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -142,9 +144,11 @@ async def attempt(services: Storage, job: Job) -> None:
     try:
         outcome = await _try(services, job)
     finally:
-        name = job.kind if job.kind in KINDS else "unknown"
+        name, seconds = job.kind if job.kind in KINDS else "unknown", time.monotonic() - began
         counted.job_runs.labels(name, outcome).inc()
-        counted.job_seconds.labels(name).observe(time.monotonic() - began)
+        counted.job_seconds.labels(name).observe(seconds)
+        asked = None if job.asked_by is None else job.payload
+        telemetry.tell_attempt(Attempted(name, job.id, job.attempts, outcome, seconds, asked))
 
 
 async def _try(services: Storage, job: Job) -> str:
