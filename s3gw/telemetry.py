@@ -138,9 +138,18 @@ def _begin_traces() -> None:
 def _begin_spans(processor: Any) -> None:
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
+
+    named, ids = Resource({"service.name": "s3gw", "service.version": s3gw.__version__}), _make_ids()
+    provider = TracerProvider(resource=named.merge(OTELResourceDetector().detect()), id_generator=ids)
+    provider.add_span_processor(processor)
+    spans = _Spans(provider.get_tracer("s3gw", s3gw.__version__), ids)
+    log.watch(spans.tell_request)
+    _watchers_of_jobs.append(spans.tell_attempt)
+    _ends.append(lambda: _shut_down(provider))
+
+
+def _make_ids() -> Any:
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-    from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, get_current_span
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     class Ids(RandomIdGenerator):
         """`request_id`: of the request whose span is being started; set and used in one step of the event loop."""
@@ -153,56 +162,62 @@ def _begin_spans(processor: Any) -> None:
         def generate_span_id(self) -> int:
             return super().generate_span_id() if self.request_id is None else _ids_of(self.request_id)[1]
 
-    named, ids = Resource({"service.name": "s3gw", "service.version": s3gw.__version__}), Ids()
-    provider = TracerProvider(resource=named.merge(OTELResourceDetector().detect()), id_generator=ids)
-    provider.add_span_processor(processor)
-    tracer, propagator = provider.get_tracer("s3gw", s3gw.__version__), TraceContextTextMapPropagator()
+    return Ids()
 
-    def trace(answer: Answered) -> None:
+
+class _Spans:
+    """On the event loop only."""
+
+    def __init__(self, tracer: Any, ids: Any) -> None:
+        from opentelemetry import trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._tracer, self._ids, self._otel = tracer, ids, trace
+        self._propagator = TraceContextTextMapPropagator()
+
+    def tell_request(self, answer: Answered) -> None:
         ended_at = time.time_ns()
-        ids.request_id = answer.request_id
-        span = tracer.start_span(
+        self._ids.request_id = answer.request_id
+        span = self._tracer.start_span(
             answer.operation if answer.operation != "-" else str(answer.scope["method"]),
-            propagator.extract({} if answer.request is None else answer.request.headers),
-            SpanKind.SERVER,
+            self._propagator.extract({} if answer.request is None else answer.request.headers),
+            self._otel.SpanKind.SERVER,
             attributes=_attributes(answer),
             start_time=ended_at - int((time.perf_counter() - answer.started_at) * 1e9),
         )
-        ids.request_id = None
-        if answer.status >= 500 or answer.was_aborted:
-            span.set_status(StatusCode.ERROR)
-        span.end(ended_at)
+        self._ids.request_id = None
+        self._end(span, ended_at, answer.status >= 500 or answer.was_aborted)
 
-    def link_to(asked: str) -> Link:
-        """The request by which it was asked for, which is in the trace of whoever made that."""
-        told = json.loads(asked)
-        trace_id, span_id = _ids_of(told["request_id"])
-        found = get_current_span(propagator.extract({"traceparent": told.get("traceparent") or ""})).get_span_context()
-        is_sampled = TraceFlags(TraceFlags.SAMPLED)
-        return Link(SpanContext(found.trace_id if found.is_valid else trace_id, span_id, True, is_sampled))
-
-    def trace_attempt(attempted: Attempted) -> None:
+    def tell_attempt(self, attempted: Attempted) -> None:
         ended_at = time.time_ns()
-        span = tracer.start_span(
+        span = self._tracer.start_span(
             f"job {attempted.kind}",
-            propagator.extract({}),
-            SpanKind.CONSUMER,
+            self._propagator.extract({}),
+            self._otel.SpanKind.CONSUMER,
             attributes={
                 "s3gw.job.kind": attempted.kind,
                 "s3gw.job.id": attempted.job_id,
                 "s3gw.job.attempts": attempted.attempts,
                 "s3gw.job.outcome": attempted.outcome,
             },
-            links=[] if attempted.asked is None else [link_to(attempted.asked)],
+            links=[] if attempted.asked is None else [self._link_to(attempted.asked)],
             start_time=ended_at - int(attempted.seconds * 1e9),
         )
-        if attempted.outcome == "failed":
-            span.set_status(StatusCode.ERROR)
+        self._end(span, ended_at, attempted.outcome == "failed")
+
+    def _end(self, span: Any, ended_at: int, is_error: bool) -> None:
+        if is_error:
+            span.set_status(self._otel.StatusCode.ERROR)
         span.end(ended_at)
 
-    log.watch(trace)
-    _watchers_of_jobs.append(trace_attempt)
-    _ends.append(lambda: _shut_down(provider))
+    def _link_to(self, asked: str) -> Any:
+        """The request by which it was asked for, which is in the trace of whoever made that."""
+        told, otel = json.loads(asked), self._otel
+        trace_id, span_id = _ids_of(told["request_id"])
+        context = self._propagator.extract({"traceparent": told.get("traceparent") or ""})
+        found = otel.get_current_span(context).get_span_context()
+        is_sampled = otel.TraceFlags(otel.TraceFlags.SAMPLED)
+        return otel.Link(otel.SpanContext(found.trace_id if found.is_valid else trace_id, span_id, True, is_sampled))
 
 
 def _ids_of(request_id: str) -> tuple[int, int]:

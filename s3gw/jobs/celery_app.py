@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 TASK = "s3gw.job"
 _CONNECT, _ANSWER = 3.0, 10.0  # seconds that the broker has
-_SEEN_TO = 3600  # seconds after which the broker gives what a dead worker had got to another: late, and harmless
 _ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}  # carry.py tries again
 
 
@@ -35,7 +34,10 @@ def queue_of(store: str, kind: str) -> str:
 
 
 def _queue(name: str) -> Any:
-    return Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
+    """Without acknowledging: what a dead worker had got is sent again anyhow, and Celery acknowledges in its threads,
+    which in the moment in which a connection breaks leaves a worker that waits for ever.
+    """
+    return Queue(name, routing_key=name, no_ack=True)  # type: ignore[no-untyped-call]
 
 
 def open_app(settings: Settings, store: str, kinds: Iterable[str]) -> Celery:
@@ -50,14 +52,12 @@ def open_app(settings: Settings, store: str, kinds: Iterable[str]) -> Celery:
         broker_transport_options={
             "socket_connect_timeout": _CONNECT,
             "socket_timeout": _ANSWER,
-            "visibility_timeout": _SEEN_TO,
             "priority_steps": [0],
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
-        worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     return app

@@ -20,6 +20,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
+from celery.concurrency.thread import TaskPool
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
 
 from s3gw import garbage
@@ -99,6 +101,21 @@ class Performer:
         return bool(leased)
 
 
+class Pool(TaskPool):  # type: ignore[misc]
+    """Celery's threads. While all of them wait for jobs it takes no more messages, which are for other workers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._free = threading.Semaphore(self.limit)
+
+    def on_apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Signals are heard meanwhile, and have what runs end (`Loop.stop`)."""
+        self._free.acquire()
+        result = super().on_apply(*args, **kwargs)
+        result.f.add_done_callback(lambda _: self._free.release())
+        return result
+
+
 class Loop:
     """The event loop and the store, in a thread of their own. `open` and `close` are called in the main thread, `run`
     in Celery's; they hand over by run_coroutine_threadsafe and wait.
@@ -141,6 +158,7 @@ def work(settings: Settings, store: str, at_once: int) -> int:
     """Until SIGTERM or SIGINT; the exit status. `store`: its identity. Raises what opening the store does."""
     garbage.begin_to_collect()
     warnings.simplefilter("ignore", SecurityWarning)  # of root and bodies that aren't JSON, which nobody takes
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)  # of jobs that go on without the broker, as they should
     loop = Loop()
     try:
         loop.open(settings)
@@ -150,7 +168,7 @@ def work(settings: Settings, store: str, at_once: int) -> int:
         app = open_app(settings, store, sorted(carried(settings)))
         add_task(app, loop.run)
         worker = app.Worker(
-            pool_cls="threads",
+            pool_cls=Pool,
             concurrency=at_once,
             optimization="default",
             without_gossip=True,

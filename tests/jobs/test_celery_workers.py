@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +71,37 @@ def forge(broker: str, port: int, store: str) -> int:
     return len(wrong) + 7
 
 
-def work_with_one_killed(server: Server, folder: Path, count: int, lease: float) -> float:
+def work_with_one_killed(
+    server: Server, folder: Path, count: int, lease: float, is_broker_restarted: bool = False
+) -> float:
     """Two workers share so many jobs, and one that holds a job is killed in the middle; seconds until the other has
-    it.
+    it. Before that the broker may lose all that it has.
     """
     url, port, data = server.url(server.create_database()), free_port(), folder / "data"
     broker = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
     asyncio.run(prepare(load_settings(data=data, database_url=url)))
     given = (url, data, lease, broker)
+    stored = folder / "redis"
+    stored.mkdir()
     with (
-        redis(port, folder),
+        ExitStack() as running,
         psycopg.connect(url, autocommit=True) as connection,
         started("job_process", *given, folder / "jobs.log") as jobs,
         started("celery_process", *given, folder / "one.log") as one,
         started("celery_process", *given, folder / "other.log") as other,
     ):
         connection.execute(_TABLES)
+        running.enter_context(redis(port, stored))
         forge(broker, port, value(connection, "SELECT value FROM settings WHERE name = 'store'"))
         wait_until_ready(jobs, one, other)
         connection.execute(_ENQUEUE, ("hold", 0, 0))
         holder = until(lambda: value(connection, "SELECT by FROM runs WHERE job = 0"))
         connection.execute(_ENQUEUE, ("count", 1, count))
+        if is_broker_restarted:
+            until(lambda: value(connection, f"SELECT count(*) >= {count // 6} FROM effects"))
+            running.close()
+            shutil.rmtree(stored / "appendonlydir")
+            running.enter_context(redis(port, stored))
         until(lambda: value(connection, f"SELECT count(*) >= {count // 3} FROM effects"))
         until(lambda: value(connection, "SELECT progress IS NOT NULL FROM jobs WHERE kind = 'hold'"))
         killed = one if one.pid == holder else other
@@ -127,6 +138,6 @@ def test_workers_share_what_a_killed_one_was_at_and_whatever_a_stranger_sends(
 def test_ten_thousand_jobs_are_done_once_by_workers_and_a_dead_one_is_stood_in_for_within_30_seconds(
     postgresql: Server, tmp_path: Path
 ) -> None:
-    seconds = work_with_one_killed(postgresql, tmp_path, 10_000, LEASE)
+    seconds = work_with_one_killed(postgresql, tmp_path, 10_000, LEASE, is_broker_restarted=True)
     print(f"taken over after {seconds:.1f} s")
     assert seconds < 30
