@@ -101,21 +101,6 @@ class Performer:
         return bool(leased)
 
 
-class Pool(TaskPool):  # type: ignore[misc]
-    """Celery's threads. While all of them wait for jobs it takes no more messages, which are for other workers."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._free = threading.Semaphore(self.limit)
-
-    def on_apply(self, *args: Any, **kwargs: Any) -> Any:
-        """Signals are heard meanwhile, and have what runs end (`Loop.stop`)."""
-        self._free.acquire()
-        result = super().on_apply(*args, **kwargs)
-        result.f.add_done_callback(lambda _: self._free.release())
-        return result
-
-
 class Loop:
     """The event loop and the store, in a thread of their own. `open` and `close` are called in the main thread, `run`
     in Celery's; they hand over by run_coroutine_threadsafe and wait.
@@ -154,6 +139,30 @@ class Loop:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
+class Pool(TaskPool):  # type: ignore[misc]
+    """Celery's threads. While all of them wait for jobs it takes no more messages, which are for other workers. Nothing
+    is acknowledged in them (celery_app.py): Celery would, for it hears by `accept_callback` that a task has begun.
+    """
+
+    jobs: Loop
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._free = threading.Semaphore(self.limit)
+
+    def on_apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Signals are heard meanwhile, and have what runs end (`Loop.stop`)."""
+        self._free.acquire()
+        result = super().on_apply(*args, **kwargs | {"accept_callback": None})
+        result.f.add_done_callback(lambda _: self._free.release())
+        return result
+
+    def on_stop(self) -> None:
+        """Whatever stops the worker, an error of Celery's too: else it would wait for its jobs."""
+        self.jobs.stop()
+        super().on_stop()
+
+
 def work(settings: Settings, store: str, at_once: int) -> int:
     """Until SIGTERM or SIGINT; the exit status. `store`: its identity. Raises what opening the store does."""
     garbage.begin_to_collect()
@@ -168,7 +177,7 @@ def work(settings: Settings, store: str, at_once: int) -> int:
         app = open_app(settings, store, sorted(carried(settings)))
         add_task(app, loop.run)
         worker = app.Worker(
-            pool_cls=Pool,
+            pool_cls=type("PoolOfJobs", (Pool,), {"jobs": loop}),
             concurrency=at_once,
             optimization="default",
             without_gossip=True,
