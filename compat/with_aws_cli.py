@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import urllib.request
 from pathlib import Path
@@ -49,6 +50,8 @@ def main() -> None:
         same(response.read(), files["large.bin"], "presigned")
 
     objects_by_api(sample(100_000, 3))
+    if os.environ.get("COMPAT_API"):
+        notifications()
     aws("s3", "rm", url, "--recursive", "--only-show-errors")
     same(aws("s3", "ls", url), "", "emptied")
     aws("s3", "rb", url)
@@ -75,6 +78,40 @@ def objects_by_api(content: bytes) -> None:
         s3api("delete-object", *where, "--version-id", row["VersionId"])
     s3api("put-bucket-versioning", "--bucket", BUCKET, "--versioning-configuration", "Status=Suspended")
     clear_versions()
+
+
+def notifications() -> None:
+    """A configuration is read back as it was put, when there is whom to tell."""
+    token = api("users/login", {"username": os.environ["COMPAT_USER"], "password": os.environ["COMPAT_PASSWORD"]})
+    named = {"name": BUCKET, "url": "https://example.com/"}
+    queue = api("event-targets", named, token["access_token"])["arn"]
+    rules = [{"Name": "Prefix", "Value": "a&b/ü"}, {"Name": "Suffix", "Value": ".jpg"}]
+    given = {
+        "TopicConfigurations": [
+            {"Id": "t", "TopicArn": queue.replace(":sqs:", ":sns:"), "Events": ["s3:ObjectTagging:*"]}
+        ],
+        "QueueConfigurations": [
+            {
+                "Id": "z",
+                "QueueArn": queue,
+                "Events": ["s3:ObjectRemoved:*", "s3:ObjectCreated:Put"],
+                "Filter": {"Key": {"FilterRules": rules}},
+            },
+            {"Id": "a", "QueueArn": queue, "Events": ["s3:ObjectAcl:Put"]},
+        ],
+    }
+    put = ("put-bucket-notification-configuration", "--bucket", BUCKET, "--notification-configuration")
+    s3api(*put, json.dumps(given))
+    same(s3api("get-bucket-notification-configuration", "--bucket", BUCKET), given, "notifications")
+    s3api(*put, "{}")
+    same(s3api("get-bucket-notification-configuration", "--bucket", BUCKET), {}, "no notifications")
+
+
+def api(path: str, body: dict, token: str | None = None) -> dict:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    url = f"{os.environ['COMPAT_API']}/api/v1/{path}"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)) as answer:
+        return json.load(answer)
 
 
 def clear_versions() -> None:

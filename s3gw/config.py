@@ -170,7 +170,6 @@ class Settings(BaseSettings):
     event_retry: Annotated[float, Field(gt=0)] = Field(
         24, description="Hours for which an event is tried to be told to its target; then it is put aside."
     )
-
     event_backlog: Annotated[int, Field(ge=100)] = Field(
         10_000,
         description="How many of the last changes of objects are kept to be read again by a stream of events that was"
@@ -235,12 +234,15 @@ class Settings(BaseSettings):
         "layout",
         description="ETag of a copied multipart object or part: made from its layout; aws: from its bytes, read again.",
     )
+    celery_broker: str | None = _secret(
+        "Where Celery's workers (`s3gw worker`) get the heavy jobs, which the job process doesn't run then:"
+        " redis://[USER:PASSWORD@]HOST:PORT/NUMBER, or rediss://… for TLS; needs the extra `celery`."
+    )
     direct_io: Literal["auto", "on", "off"] = Field(
         "auto",
         description="Whether chunks are written past the page cache (Linux): on is less CPU, off has what was just"
         " written in memory; auto: whichever this disk is measured to take faster.",
     )
-
     scrub_rate: Bytes = Field(20 * MIB, description="Bytes that scrubbing reads a second at most; 0: no limit.")
 
     # Limits of what is stored
@@ -273,7 +275,6 @@ class Settings(BaseSettings):
     upload_memory: Annotated[int, Field(ge=4 * MIB)] = Field(
         256 * MIB, description="Memory that uploads and large XML bodies may hold in one process."
     )
-
     min_free_space: Bytes | None = Field(
         None,
         description="Free bytes of a disk below which new objects are refused; by default 256 MiB or a twentieth of the"

@@ -98,6 +98,8 @@ CONFINED = {
     "prometheus_client": ("s3gw.metrics.",),
     "pyarrow": ("s3gw.reports.parquet",),
     "redis": ("s3gw.events.redis_streams",),
+    "celery": ("s3gw.jobs.celery_app", "s3gw.jobs.celery_worker"),
+    "kombu": ("s3gw.jobs.celery_app",),
     "aiormq": ("s3gw.events.amqp",),
     "sentry_sdk": ("s3gw.telemetry",),
     "opentelemetry": ("s3gw.telemetry",),

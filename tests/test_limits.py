@@ -1,17 +1,14 @@
 """Each limit has a test at it and one over it: what is over ends in AWS's error and changes nothing.
 
 A test says with `@limit` which settings and constants it is about; those that have their test in another room are in
-ELSEWHERE. The last tests hold both to the code, so that a new limit needs a test.
+ELSEWHERE. tests/test_every_limit.py holds both to the code, so that a new limit needs a test.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import http.client
-import inspect
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +18,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from s3gw import config
 from s3gw.auth.timestamps import parse_date
 from s3gw.errors import IncompleteBody, InvalidChunkSizeError, MalformedTrailerError, MalformedXML, S3Error
 from s3gw.wire import xml
@@ -50,14 +46,14 @@ INLINE, CHUNK, PUT, OBJECT, PART, PARTS = 1000, 65_536, 200_000, 300_000, 5000, 
 KEY, METADATA, XML, HEAD = 100, 64, 100_000, 8192
 
 Test = TypeVar("Test", bound=Callable[..., Any])
-_TESTED: set[str] = set()
+TESTED: set[str] = set()
 
 
 def limit(*names: str) -> Callable[[Test], Test]:
     """Settings by their name, constants as `module.NAME` below s3gw."""
 
     def note(test: Test) -> Test:
-        _TESTED.update(names)
+        TESTED.update(names)
         return test
 
     return note
@@ -457,56 +453,3 @@ def test_documents_nest_256_deep_and_no_deeper() -> None:
     assert xml.parse(b"<a>" * 256 + b"</a>" * 256) is not None
     with pytest.raises(MalformedXML):
         xml.parse(b"<a>" * 257 + b"</a>" * 257)
-
-
-# No limit without a test
-
-
-def settings_in_sections_named(beginning: str) -> Iterator[str]:
-    section = ""
-    for line in inspect.getsource(config.Settings).splitlines():
-        if comment := re.fullmatch(r"    # (.*)", line):
-            section = comment[1]
-        elif (field := re.match(r"    (\w+): ", line)) and section.startswith(beginning):
-            yield field[1]
-
-
-def constants(name: re.Pattern[str]) -> Iterator[str]:
-    folders = [
-        ".",
-        "access",
-        "archives",
-        "auth",
-        "events",
-        "manifests",
-        "metadata",
-        "operations",
-        "previews",
-        "reports",
-    ]
-    folders += ["s3"]
-    folders += ["scanning", "share", "wire"]
-    for path in (path for folder in folders for path in (ROOT / "s3gw" / folder).glob("*.py")):
-        module = ".".join(path.relative_to(ROOT / "s3gw").with_suffix("").parts)
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            for assigned in node.targets if isinstance(node, ast.Assign) else []:
-                if isinstance(assigned, ast.Name) and name.match(assigned.id):
-                    yield f"{module}.{assigned.id}"
-
-
-def test_every_limit_among_the_settings_has_a_test() -> None:
-    limits = set(settings_in_sections_named("Limits of")) | {"clock_skew"}
-    assert {"inline_limit", "max_put", "max_xml_body", "shutdown_timeout"} < limits < set(config.Settings.model_fields)
-    assert limits - _TESTED - set(ELSEWHERE) == set()
-
-
-def test_every_limit_among_the_constants_has_a_test() -> None:
-    limits = set(constants(re.compile("_?(MAX|MIN|MOST|LARGEST|LONGEST)(_|$)")))
-    assert {"wire.decode._MOST_ITEMS", "names.MAX_KEY_BYTES"} < limits
-    assert limits - _TESTED - set(ELSEWHERE) == set()
-
-
-def test_what_is_said_to_be_tested_is_there() -> None:
-    known = set(config.Settings.model_fields)
-    known |= set(constants(re.compile("_?[A-Z]")))
-    assert _TESTED | set(ELSEWHERE) <= known

@@ -27,11 +27,13 @@ from tests.gateways import client_of
 from tests.servers import RunningServer, environment, running_server
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+_LIBRARIES = ("sentry_sdk", "opentelemetry.sdk", "opentelemetry.exporter", "celery", "kombu")
 _OFF = """
 import json, os, sys
 from types import SimpleNamespace
 from s3gw import telemetry
 import s3gw.processes.worker
+import s3gw.jobs.process
 telemetry.begin(SimpleNamespace(sentry_dsn=None))
 from s3gw.api import app
 print(json.dumps(sorted(sys.modules)))
@@ -125,14 +127,46 @@ def events(receiver: Receiver) -> list[dict[str, Any]]:
 
 def spans(receiver: Receiver) -> dict[str, Any]:
     """Those of the trace TRACE, by name."""
-    found = {}
+    return {span.name: span for span in all_spans(receiver) if span.trace_id.hex() == TRACE}
+
+
+def all_spans(receiver: Receiver) -> list[Any]:
+    found: list[Any] = []
     for body in receiver.of("/v1/traces"):
         for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             resource = {each.key: each.value.string_value for each in of_resource.resource.attributes}
             assert (resource["service.name"], resource["deployment.environment.name"]) == ("s3gw", "test")
-            all_spans = [span for scope in of_resource.scope_spans for span in scope.spans]
-            found |= {span.name: span for span in all_spans if span.trace_id.hex() == TRACE}
+            found += [span for scope in of_resource.scope_spans for span in scope.spans]
     return found
+
+
+def told_of(span: Any) -> dict[str, Any]:
+    return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
+
+
+@pytest.mark.parametrize("is_traced", [True, False])
+def test_a_job_is_a_span_that_names_the_request_by_which_it_was_asked_for(
+    receiver: Receiver, person: Person, is_traced: bool
+) -> None:
+    # Before the test that spoils the store, with which the job process can't work.
+    made = person.http.post("/buckets", json={"name": f"traced-{is_traced}".lower()}).json()["id"]
+    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"} if is_traced else {}
+    asked = person.http.delete(f"/buckets/{made}", params={"force": "true"}, headers=headers)
+    assert asked.status_code == 202
+    request = asked.headers["X-Request-Id"]
+
+    def both() -> Any:
+        known = all_spans(receiver)
+        mine = [span for span in known if told_of(span).get("s3gw.request_id") == request]
+        jobs = [span for span in known if span.name == "job delete_bucket" and span.links]
+        of_mine = [span for span in jobs if mine and span.links[0].span_id == mine[0].span_id]
+        return (mine[0], of_mine[0]) if of_mine else None
+
+    span, job = eventually(both)
+    assert job.links[0].trace_id == span.trace_id != job.trace_id
+    assert (span.trace_id.hex() == TRACE) == is_traced
+    told = told_of(job)
+    assert (told["s3gw.job.kind"], told["s3gw.job.outcome"], told["s3gw.job.attempts"]) == ("delete_bucket", "done", 1)
 
 
 def test_mistakes_on_both_doors_are_told_without_what_was_sent(
@@ -187,6 +221,15 @@ def test_a_request_of_either_door_is_a_span_of_its_trace(
     assert b"5ec7e7" not in b"".join(receiver.of("/v1/traces"))
 
 
+def test_spans_tell_the_bucket_and_no_key(server: RunningServer, receiver: Receiver) -> None:
+    parent = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    assert httpx.put(f"{server.s3}/told/5ec7e7-key", headers=parent).status_code == 403
+    found = eventually(lambda: spans(receiver).get("PutObject"))
+    told = told_of(found)
+    assert (told["aws.s3.bucket"], told["s3gw.operation"], told["error.type"]) == ("told", "PutObject", "AccessDenied")
+    assert "url.path" not in told and b"5ec7e7" not in b"".join(receiver.of("/v1/traces"))
+
+
 def test_what_strangers_send_makes_no_span_long() -> None:
     long = b"a" * 30_000
     answered = Answer({"method": "GET", "raw_path": long, "headers": []}, lambda message: None)  # type: ignore[arg-type, return-value]
@@ -202,9 +245,7 @@ def test_nothing_of_them_is_loaded_unless_asked_for() -> None:
         [sys.executable, "-P", "-c", _OFF], env=environment(), capture_output=True, check=True, timeout=60
     )
     loaded = json.loads(done.stdout)
-    assert [
-        name for name in loaded if name.startswith(("sentry_sdk", "opentelemetry.sdk", "opentelemetry.exporter"))
-    ] == []
+    assert [name for name in loaded if name.startswith(_LIBRARIES)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Jobs that users ask for: asking, looking how far they are, and cancelling. What they do is in jobs/."""
+"""Jobs that users ask for: asking, looking how far they are, cancelling, and trying again. What they do is in jobs/."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ async def ask(
 ) -> AskedJob:
     """On the bucket of that name. Raises Conflict."""
     payload = {**asked, "context": list(origin.context), "request_id": origin.request_id}
+    if origin.traceparent is not None:
+        payload["traceparent"] = origin.traceparent
 
     return await services.database.write(
         lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, {"bucket": bucket}, singleton=singleton)
@@ -72,3 +74,11 @@ async def cancel(services: Services, caller: Caller, job_id: str) -> AskedJob:
     if job.asked_by != caller.principal.user_id and caller.principal.role != "admin":
         raise PermissionDenied("only who asked for it and admins may cancel it")
     return await services.database.write(asked_jobs.cancel, caller.actor, job_id)
+
+
+async def retry(services: Services, caller: Caller, job_id: str) -> AskedJob:
+    """Raises NotFound, PermissionDenied and Conflict."""
+    job = await find(services, caller, job_id)
+    if job.asked_by != caller.principal.user_id and caller.principal.role != "admin":
+        raise PermissionDenied("only who asked for it and admins may have it tried again")
+    return await services.database.write(asked_jobs.retry, caller.actor, job_id)

@@ -9,7 +9,9 @@ from s3gw.operations.call import GivenContext
 
 
 class Origin(NamedTuple):
-    """`door` is s3, api, console, cli or job; the address is that of the client, behind trusted proxies too."""
+    """`door` is s3, api, console, cli or job; the address is that of the client, behind trusted proxies too.
+    `traceparent`, as W3C writes it: the trace that he is in.
+    """
 
     door: str
     address: str = ""
@@ -17,6 +19,7 @@ class Origin(NamedTuple):
     request_id: str = ""
     is_secure: bool = False
     referer: str | None = None
+    traceparent: str | None = None
 
     @property
     def context(self) -> GivenContext:

@@ -4,6 +4,7 @@ the log a line as S3's door writes it.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ _HEADERS = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),  # docs.py's pages have their own
     (b"cross-origin-resource-policy", b"same-origin"),  # CORS, where it is allowed, doesn't ask for it
 ]
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -98,6 +100,11 @@ class Exchange:
         self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
+def _traceparent_of(headers: Mapping[str, str]) -> str | None:
+    given = headers.get("traceparent", "")
+    return given if _TRACEPARENT.fullmatch(given) else None
+
+
 def _may_leave_a_body(headers: Mapping[str, str]) -> bool:
     """Whether a refusal may come before all of the body, of which the server reads no more than a little then."""
     length = headers.get("content-length", "")
@@ -120,7 +127,13 @@ class Door:
         if scheme == "https":
             exchange.extra_headers.append(_OVER_TLS)
         origin = Origin(
-            "api", client, headers.get("user-agent", ""), request_id, scheme == "https", headers.get("referer")
+            "api",
+            client,
+            headers.get("user-agent", ""),
+            request_id,
+            scheme == "https",
+            headers.get("referer"),
+            _traceparent_of(headers),
         )
         state: dict[str, Any] = {"request_id": request_id, "origin": origin}
         state["scheme"], state["host"] = scheme, self._host_of(scope, headers)

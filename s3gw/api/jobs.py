@@ -122,6 +122,14 @@ async def cancel_job(job_id: JobId, caller: TheCaller, services: TheServices) ->
     return job_model(await jobs.cancel(services, caller, job_id), jobs.sees_all(caller))
 
 
+@router.post("/{job_id}/retry")
+async def retry_job(job_id: JobId, caller: TheCaller, services: TheServices) -> Job:
+    """Queued again as if it were new. Only one that has failed, all else is 409; so is one for which an archive was
+    sent, which is gone. For who asked for it, and admins.
+    """
+    return job_model(await jobs.retry(services, caller, job_id), jobs.sees_all(caller))
+
+
 def job_model(job: AskedJob, sees_faults: bool = False) -> Job:
     error = (job.refusal or _UNKNOWN) if job.state == FAILED else None
     done, total = counts_of(job.progress)

@@ -82,6 +82,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "batch_files": (*_NOT_ALL_MAY, "CONFLICT", "PRECONDITION_FAILED"),
     "list_jobs": ("NOT_FOUND", "PERMISSION_DENIED"),
     "cancel_job": (*_NOT_ALL_MAY, "CONFLICT"),
+    "retry_job": (*_NOT_ALL_MAY, "CONFLICT"),
     "get_storage": _NOT_ALL_MAY,
     "measure_storage": (*_NOT_ALL_MAY, "CONFLICT"),
     "share": _NOT_ALL_MAY,

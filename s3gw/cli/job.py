@@ -128,7 +128,9 @@ def retry(job_id: JobId, data: Data = None, database_url: DatabaseUrl = None, as
 
 
 def _retry(conn: Connection, job_id: str) -> jobs.Job:
-    return jobs.retry(conn, jobs.find(conn, job_id).id)
+    job = jobs.find(conn, job_id)
+    asked_jobs.retry(conn, COMMAND_LINE, str(job.id))
+    return jobs.get(conn, job.id)
 
 
 def _cancel(conn: Connection, job_id: str) -> jobs.Job:

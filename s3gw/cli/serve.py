@@ -16,6 +16,7 @@ from s3gw import telemetry
 from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.disks.faults import in_words
+from s3gw.jobs import broker
 from s3gw.processes.certificate import Certificate
 from s3gw.processes.process import replace_this_process
 from s3gw.processes.startup_report import log_line
@@ -57,7 +58,7 @@ def serve(
             tls_key=tls_key,
         )
         _check_certificate(settings)
-        if problem := telemetry.refusal(settings):
+        if problem := telemetry.refusal(settings) or broker.refusal(settings):
             raise ConfigurationError(problem)
     except ConfigurationError as error:
         refuse(str(error), as_json, _tell)

@@ -15,6 +15,7 @@ from s3gw.metadata.outbox import ChangeRow
 from s3gw.moments import iso_of
 
 _VERSION = "2.1"
+_NO_ADDRESS = "s3.amazonaws.com"  # what AWS says of what it does itself; libraries take this or an address
 
 
 class NamedBucket(NamedTuple):
@@ -40,7 +41,7 @@ def record_of(change: ChangeRow, event: str, bucket: NamedBucket, rule_id: str) 
         "eventTime": iso_of(change.at),
         "eventName": event,
         "userIdentity": {"principalId": change.actor_id or ("Anonymous" if change.address else "s3gw")},
-        "requestParameters": {"sourceIPAddress": change.address},
+        "requestParameters": {"sourceIPAddress": change.address or _NO_ADDRESS},
         "responseElements": {"x-amz-request-id": change.request_id, "x-amz-id-2": change.request_id},
         "s3": _about(bucket, rule_id) | {"object": _object_of(change, event)},
     }

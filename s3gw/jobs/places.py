@@ -51,6 +51,11 @@ class Places:
         found = (self._want(each.kind) for each in ordered)
         return [want for want in found if want is not None]
 
+    def want_for(self, job: Job) -> Want | None:
+        """To lease this one."""
+        want = self._want(job.kind)
+        return None if want is None or job.asked_by in want.but_for else want._replace(most=1)
+
     def _want(self, name: str) -> Want | None:
         kind, priority = self._kinds.get(name), self._priority_of(name)
         free = OF_PRIORITY[priority] - sum(self._priority_of(job.kind) == priority for job in self._running)

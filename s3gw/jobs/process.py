@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from s3gw import garbage, log, telemetry
 from s3gw.folders import reserve_folders
+from s3gw.jobs.carry import keep_carrying
 from s3gw.jobs.deliver_events import keep_delivering
 from s3gw.jobs.follow_changes import keep_following
 from s3gw.jobs.keep_reserve import keep_reserve
@@ -48,6 +49,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             asyncio.create_task(keep_sealed(services)),
             asyncio.create_task(keep_following(services)),
             asyncio.create_task(keep_delivering(services)),
+            asyncio.create_task(keep_carrying(services)),
         )
         for task in keeping:
             task.add_done_callback(partial(_stop_if_it_failed, stop))

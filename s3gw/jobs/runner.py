@@ -2,7 +2,7 @@
 
 Any number of runners may work on one database; a job belongs to whoever leased it. Periodic work is one queued job
 per kind that is queued anew each time it has ended, well or not: it never dies. Which of the due jobs it takes is
-decided by places.py.
+decided by places.py. What workers of Celery run is left to them (celery_worker.py), who make the same attempts.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from s3gw import telemetry
 from s3gw.disks.faults import in_words
 from s3gw.jobs.asked import Asked, Cancelled, refusal_of
 from s3gw.jobs.places import Places, Want
 from s3gw.jobs.progress import Progress
 from s3gw.jobs.schedule import begin_reports, begin_scheduled, queue_missing
-from s3gw.jobs.table import KINDS, Kind
+from s3gw.jobs.table import KINDS, Kind, carried
 from s3gw.metadata import asked_jobs, jobs, schedules
 from s3gw.metadata.database import Connection, DatabaseUnavailable, now
 from s3gw.metadata.jobs import CANCELLED, DEAD, DONE, LEASE, QUEUED, Job, News
 from s3gw.metrics import counted
+from s3gw.telemetry import Attempted
 
 if TYPE_CHECKING:
     from s3gw.storage import Storage
@@ -51,7 +53,7 @@ async def run_jobs(services: Storage, stop: asyncio.Event) -> None:
 
     async def run(job: Job) -> None:
         try:
-            await _run(services, job)
+            await attempt(services, job)
         finally:
             places.leave(job)
 
@@ -96,22 +98,24 @@ class _Chores:
 async def _lease_due(services: Storage, places: Places) -> AsyncIterator[Job]:
     """The caller takes the place of each before it asks for the next."""
     # Read first, so that an empty queue costs no write transaction.
-    due = await services.database.read(jobs.kinds_due)
+    elsewhere = carried(services.settings)
+    due = [each for each in await services.database.read(jobs.kinds_due) if each.kind not in elsewhere]
     looked_for: set[str] = set()
     while wants := [want for want in places.wants(due) if want.kind not in looked_for]:
         want = wants[0]
-        found = await _lease(services, want)
+        found = await lease(services, want)
         if len(found) < want.most or not want.is_one_by_one:
             looked_for.add(want.kind)
         for job in found:
             yield job
 
 
-async def _lease(services: Storage, want: Want) -> list[Job]:
+async def lease(services: Storage, want: Want, job_id: int | None = None) -> list[Job]:
+    """With `job_id` that one, which is of the kind."""
     is_limited = want.everywhere is not None or want.but_for
     if is_limited and not await services.database.read(jobs.could_lease, want.kind, want.everywhere, want.but_for):
         return []
-    given = (services.process_identity.name, LEASE, want.most, want.kind, want.everywhere, want.but_for)
+    given = (services.process_identity.name, LEASE, want.most, want.kind, want.everywhere, want.but_for, job_id)
     keys = () if want.everywhere is None else (_LEASING,)
     return await services.database.write(jobs.lease, *given, keys=keys)
 
@@ -135,15 +139,17 @@ async def _wait(stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
     stopping.cancel()
 
 
-async def _run(services: Storage, job: Job) -> None:
-    """One attempt at one job."""
+async def attempt(services: Storage, job: Job) -> None:
+    """At a job that was leased: work on it, renew its lease, and settle how it ended."""
     began, outcome = time.monotonic(), "given_back"
     try:
         outcome = await _try(services, job)
     finally:
-        name = job.kind if job.kind in KINDS else "unknown"
+        name, seconds = job.kind if job.kind in KINDS else "unknown", time.monotonic() - began
         counted.job_runs.labels(name, outcome).inc()
-        counted.job_seconds.labels(name).observe(time.monotonic() - began)
+        counted.job_seconds.labels(name).observe(seconds)
+        asked = None if job.asked_by is None else job.payload
+        telemetry.tell_attempt(Attempted(name, job.id, job.attempts, outcome, seconds, asked))
 
 
 async def _try(services: Storage, job: Job) -> str:

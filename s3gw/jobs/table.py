@@ -25,6 +25,7 @@ from s3gw.jobs.watch_scanner import rescan, watch_scanner
 from s3gw.metadata.job_kinds import PERIODIC, PRIORITIES, Priority
 
 if TYPE_CHECKING:
+    from s3gw.config import Settings
     from s3gw.storage import Storage
 
 Handler = Callable[["Storage", Any, Any], Awaitable[None]]  # with the payload or what was asked, and a Progress
@@ -32,7 +33,8 @@ Handler = Callable[["Storage", Any, Any], Awaitable[None]]  # with the payload o
 
 class Kind(NamedTuple):
     """Either `every`: seconds between two runs of periodic work; or `attempts` at what is enqueued by changes. So many
-    of the kind run `at_once` in one process, and where that matters `everywhere`: in all processes together.
+    of the kind run `at_once` in one process, and where that matters `everywhere`: in all processes together. Those
+    `in_celery` are run by workers of Celery where there is a broker.
     """
 
     handler: Handler
@@ -41,6 +43,7 @@ class Kind(NamedTuple):
     attempts: int | None = None
     at_once: int = 1
     everywhere: int | None = None
+    in_celery: bool = False
 
 
 async def _batch(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
@@ -93,24 +96,34 @@ KINDS: dict[str, Kind] = {
     "forget_ended": Kind(forget_ended, Priority.UPKEEP, every=900),
     "warn_of_quotas": Kind(warn_of_quotas, Priority.UPKEEP, every=300),
     "note_contents": Kind(note_contents, Priority.UPKEEP, attempts=20),
-    "scan": Kind(scan, Priority.HEAVY, attempts=20),
-    "rescan": Kind(rescan, Priority.HEAVY, attempts=20),
+    "scan": Kind(scan, Priority.HEAVY, attempts=20, in_celery=True),
+    "rescan": Kind(rescan, Priority.HEAVY, attempts=20, in_celery=True),
     "watch_scanner": Kind(watch_scanner, Priority.UPKEEP, every=15),
-    "thumbnail": Kind(_make_preview, Priority.HEAVY, attempts=10, at_once=2),
+    "thumbnail": Kind(_make_preview, Priority.HEAVY, attempts=10, at_once=2, in_celery=True),
     "release_previews": Kind(release_previews, Priority.UPKEEP, every=900),
-    "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2),
+    "batch": Kind(_batch, Priority.ASKED, attempts=10, at_once=2, in_celery=True),
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
-    "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2),
+    "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2, in_celery=True),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
-    "report": Kind(_report, Priority.HEAVY, attempts=10, everywhere=2),
-    "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1),
+    "report": Kind(_report, Priority.HEAVY, attempts=10, everywhere=2, in_celery=True),
+    "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1, in_celery=True),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),
     "prune_audit_log": Kind(retired, Priority.UPKEEP, attempts=1),
 }
 
+
+def carried(settings: Settings) -> frozenset[str]:
+    """The kinds that workers of Celery run, and job processes don't."""
+    if settings.celery_broker is None:
+        return frozenset()
+    return frozenset(name for name, kind in KINDS.items() if kind.in_celery)
+
+
 for _name, _kind in KINDS.items():
     if (_kind.every is None) == (_kind.attempts is None) or (_kind.every or _kind.attempts or 0) <= 0:
         raise ImportError(f"the job {_name} is either periodic or has a number of attempts")
+    if _kind.in_celery and _kind.every is not None:
+        raise ImportError(f"the job {_name} is periodic: it isn't sent to workers of Celery")
     if _kind.at_once < 1 or (_kind.everywhere is not None and _kind.everywhere < 1):
         raise ImportError(f"none of the job {_name} could ever run")
 if {_name: _kind.priority for _name, _kind in KINDS.items()} != PRIORITIES:

@@ -11,7 +11,7 @@ import json
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, null, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, func, null, select, text, update
 
 from s3gw.metadata import audit, jobs, uploads
 from s3gw.metadata.active_users import IS_ACTIVE
@@ -97,8 +97,7 @@ def ask(
     to end because it was cancelled, or where he has too many; nothing is written then.
     """
     asked_by = actor.id if user_id is None else user_id
-    conn.execute(select(users.c.id).where(users.c.id == asked_by).with_for_update())  # they are counted one by one
-    mine = (table.c.asked_by == asked_by, table.c.state.in_(_ACTIVE))
+    conn.execute(_lock_of(asked_by))
     if singleton is not None:
         same = select(*_columns).where(_is_active, table.c.singleton == singleton)
         row = conn.execute(same).one_or_none()
@@ -108,8 +107,7 @@ def ask(
             if row.is_cancelled:
                 raise Conflict("it was cancelled just now, and hasn't ended yet: ask again")
             return _told(row)
-    if conn.execute(select(func.count()).select_from(table).where(*mine)).scalar_one() >= MOST_OF_USER:
-        raise Conflict(f"a user has {MOST_OF_USER} jobs at most that aren't done: wait, or cancel some")
+    _require_few(conn, asked_by)
     number = jobs.enqueue(conn, kind, payload, singleton=singleton)
     if number is None:  # by another transaction, just now
         raise Conflict("it was asked for just now, and isn't done yet")
@@ -117,6 +115,18 @@ def ask(
     conn.execute(update(table).where(table.c.id == number).values(uuid=job_id, asked_by=asked_by))
     audit.record(conn, actor, "job.create", "job", job_id, None, {"kind": kind, **told})
     return find(conn, job_id)
+
+
+def _lock_of(user_id: str) -> Select[tuple[str]]:
+    """So that the jobs of a user are counted by one at a time."""
+    return select(users.c.id).where(users.c.id == user_id).with_for_update()
+
+
+def _require_few(conn: Connection, user_id: str) -> None:
+    conn.execute(_lock_of(user_id))
+    mine = (table.c.asked_by == user_id, table.c.state.in_(_ACTIVE))
+    if conn.execute(select(func.count()).select_from(table).where(*mine)).scalar_one() >= MOST_OF_USER:
+        raise Conflict(f"a user has {MOST_OF_USER} jobs at most that aren't done: wait, or cancel some")
 
 
 def find(conn: Connection, job_id: str) -> AskedJob:
@@ -183,6 +193,28 @@ def cancel(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
     return find(conn, job_id)
 
 
+def retry(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
+    """One that has failed, as if it were new. Raises NotFound, and Conflict where it hasn't failed, where the same is
+    on again, where what was sent for it is gone, or where its user has too many.
+    """
+    row = conn.execute(select(*_columns, table.c.payload).where(_is_called(job_id)).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound("there is no such job")
+    if row.state != DEAD:
+        raise Conflict("only a job that has failed can be tried again")
+    if _kept_for(row.payload) is not None:
+        raise Conflict("what was sent for this job is gone: send it again")
+    if row.asked_by is not None:
+        _require_few(conn, row.asked_by)
+    try:
+        jobs.retry(conn, row.id)
+    except jobs.NoSuchJob:
+        raise Conflict("the same is queued or running already") from None
+    told = {"kind": row.kind, "asked_by": row.asked_by}
+    audit.record(conn, actor, "job.retry", "job", row.uuid or str(row.id), None, told)
+    return find(conn, job_id)
+
+
 def end(
     conn: Connection,
     job: Job,
@@ -205,9 +237,15 @@ def end(
 
 
 def _free(conn: Connection, payload: str) -> None:
-    kept = (json.loads(payload) or {}).get("kept")
+    kept = _kept_for(payload)
     if kept is not None:
         uploads.abort(conn, kept)
+
+
+def _kept_for(payload: str) -> Any:
+    """The upload that was made for a job."""
+    read = json.loads(payload)
+    return read.get("kept") if isinstance(read, dict) else None
 
 
 def asker_of(conn: Connection, user_id: str) -> SessionUser | None:

@@ -139,6 +139,14 @@ _of_kind = jobs.c.kind == bindparam("of_kind")
 _is_of_others = func.coalesce(jobs.c.asked_by, "").not_in(bindparam("users", expanding=True))
 _lease_any = Prepared(_lease_where())
 _lease_of_kind = Prepared(_lease_where(_of_kind))
+_lease_one = Prepared(_lease_where(_of_kind, jobs.c.id == bindparam("job_id")))
+_due_one = Prepared(select(*jobs.c).where(_this_job, _is_due))
+_due_of_kind = Prepared(
+    select(jobs.c.id, jobs.c.attempts)
+    .where(_is_due, _of_kind)
+    .order_by(jobs.c.run_at, jobs.c.id)
+    .limit(bindparam("most"))
+)
 _lease_but_for = _lease_where(_of_kind, _is_of_others)
 _any_but_for = select(jobs.c.id).where(_is_due, _of_kind, _is_of_others).limit(1)
 _news = {
@@ -230,6 +238,24 @@ def kinds_due(conn: Connection) -> list[Due]:
     return [Due(kind, run_at) for kind, run_at in _first_due.all(conn, at=now(conn)) if run_at is not None]
 
 
+class Turn(NamedTuple):
+    """An attempt that is to be made."""
+
+    job_id: int
+    attempts: int  # before it
+
+
+def turns_due(conn: Connection, kind: str, most: int) -> list[Turn]:
+    """Of a kind, what was to run first."""
+    return [Turn._make(row) for row in _due_of_kind.all(conn, at=now(conn), of_kind=kind, most=most)]
+
+
+def find_due(conn: Connection, job_id: int) -> Job | None:
+    """Only reads."""
+    row = _due_one.one_or_none(conn, job_id=job_id, at=now(conn))
+    return None if row is None else Job._make(row)
+
+
 def any_ahead(conn: Connection) -> bool:
     """Whether the clock was set back since a job was queued or leased. Only reads."""
     at = now(conn)
@@ -258,9 +284,11 @@ def lease(
     kind: str | None = None,
     everywhere: int | None = None,
     but_for: Sequence[str] = (),
+    job_id: int | None = None,
 ) -> list[Job]:
     """Of one kind or all, what was to run first; not what the users `but_for` asked for. Of the kind at most
-    `everywhere` are leased then, by all runners: who gives that number has to be alone with it.
+    `everywhere` are leased then, by all runners: who gives that number has to be alone with it. With `job_id` that one
+    of the kind, if it is due.
     """
     at = now(conn)
     if everywhere is not None:
@@ -268,6 +296,8 @@ def lease(
     given = {"runner": runner, "at": at, "until": at + _microseconds(seconds), "batch": max(0, limit)}
     if kind is None:
         rows = _lease_any.all(conn, **given, running=RUNNING)
+    elif job_id is not None:
+        rows = _lease_one.all(conn, **given, running=RUNNING, of_kind=kind, job_id=job_id)
     elif not but_for:
         rows = _lease_of_kind.all(conn, **given, running=RUNNING, of_kind=kind)
     else:
@@ -384,7 +414,7 @@ def retry(conn: Connection, job_id: int) -> Job:
     if job.singleton is not None and _find_singleton.all(conn, name=job.singleton):
         raise NoSuchJob(f"job {job_id} has a successor, which is queued or running")
     values = {"state": QUEUED, "attempts": 0, "error": None, "run_at": now(conn), "updated_at": now(conn)}
-    values |= {"refusal": None, "is_cancelled": 0}
+    values |= {"refusal": None, "result": None, "is_cancelled": 0}
     conn.execute(update(jobs).where(jobs.c.id == job_id).values(values))
     return get(conn, job_id)
 

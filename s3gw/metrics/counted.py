@@ -49,6 +49,11 @@ job_seconds = Histogram(
     "s3gw_job_seconds", "Time of an attempt at a job.", ("kind",), buckets=(*_SECONDS, 60, 300, 3600)
 )
 
+celery_messages = Counter("s3gw_celery_messages_total", "Jobs that workers of Celery were told of, by kind.", ("kind",))
+celery_broker_down = Gauge(
+    "s3gw_celery_broker_down", "1 while Celery's broker is found to be down.", multiprocess_mode="livemax"
+)
+
 
 class _Counted:
     """Of requests that have the same labels. Finding each by its labels again would cost more than counting."""

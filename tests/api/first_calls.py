@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import boto3
 import httpx
 import pyotp
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from s3gw.api.examples import OF_MODELS, OF_PARAMETERS
 from s3gw.cli.command import session
 from s3gw.metadata.database import Connection
-from s3gw.metadata.schema import scans
+from s3gw.metadata.schema import jobs, scans
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person
 from tests.previews.odd_files import odd
@@ -290,6 +290,18 @@ def _of_job(world: World) -> Call:
             return Call(world.user.bearer, {OF_PARAMETERS["job_id"]: job})
 
 
+def _of_failed_job(world: World) -> Call:
+    call = _of_job(world)
+
+    def fail(conn: Connection) -> None:
+        conn.execute(update(jobs).where(jobs.c.uuid == call.real[OF_PARAMETERS["job_id"]]).values(state="dead"))
+
+    data = Path(world.server.facts["data"])
+    with session(data, world.server.settings.get("S3GW_DATABASE_URL"), False) as metadata:
+        metadata.write(fail)
+    return call
+
+
 def _of_event_target(world: World) -> Call:
     """Under a name of its own, and one under that of the example, which a configuration names."""
     named = {"name": OF_MODELS["NewEventTarget"]["name"], "url": "https://example.com/"}
@@ -412,6 +424,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "list_jobs": _as_user,
     "get_job": _of_job,
     "cancel_job": _of_job,
+    "retry_job": _of_failed_job,
     "list_schedules": _as_admin,
     "get_schedule": _as_admin,
     "put_schedule": _as_admin,

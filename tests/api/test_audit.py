@@ -63,13 +63,14 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
-# job.cancel and job.create: test_jobs.py, test_batch.py; schedule.put and schedule.run: test_schedules.py
+# job.cancel, job.retry and job.create: test_jobs.py, test_batch.py; schedule.put and schedule.run: test_schedules.py
 # event_target.retry: test_event_targets.py; scan.release, scan.delete: test_scans.py
 _OF_JOBS = {
     ("POST", "/scans/{digest}/release"),
     ("DELETE", "/scans/{digest}"),
     ("POST", "/event-targets/{target_id}/retry"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/jobs/{job_id}/retry"),
     ("PUT", "/schedules/{kind}"),
     ("POST", "/schedules/{kind}/run"),
     ("POST", "/buckets/{bucket_id}/batch"),

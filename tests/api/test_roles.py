@@ -133,6 +133,7 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/jobs"),
     ("GET", "/jobs/{job_id}"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/jobs/{job_id}/retry"),
     ("GET", "/schedules"),  # test_schedules.py
     ("GET", "/schedules/{kind}"),
     ("PUT", "/schedules/{kind}"),

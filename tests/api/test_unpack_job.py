@@ -53,6 +53,36 @@ def test_what_is_no_archive_fails_and_what_may_not_be_put_is_reported(filed: Fil
     assert told["result"]["succeeded"] == 1
 
 
+def test_what_has_failed_is_tried_again_by_who_asked_for_it_and_admins(filed: Filed) -> None:
+    filed.put("no.zip", LONG)
+    first = ended(filed.owner, of_stored(filed, "no.zip").json()["id"])
+    path = f"/jobs/{first['id']}/retry"
+    for who, refused in (("nobody", 401), ("stranger", 404), ("auditor", 403)):
+        assert filed.ask(who, "POST", path)[0] == refused
+    for who in ("owner", "admin"):
+        again = filed.people[who].ask("POST", path).json()
+        assert (again["state"], again["error"], again["attempts"]) == ("queued", None, 0)
+        told = ended(filed.owner, first["id"])
+        assert (told["state"], told["error"], told["attempts"]) == ("failed", first["error"], 1)
+        assert told["begun_at"] > first["begun_at"]
+    lines = filed.people["admin"].ask("GET", "/audit", params={"resource": first["id"]}).json()["items"]
+    assert [line["action"] for line in lines] == ["job.retry", "job.retry", "job.create"]
+    done = of_stored(filed, "no.zip").json()["id"]
+    filed.owner.ask("POST", f"/jobs/{done}/cancel")
+    if ended(filed.owner, done)["state"] == "cancelled":
+        assert filed.ask("owner", "POST", f"/jobs/{done}/retry") == (409, "CONFLICT")
+
+
+def test_a_job_for_which_an_archive_was_sent_is_not_tried_again_without_it(filed: Filed) -> None:
+    answer = unpack(filed, b"PK\x03\x04 and no zip", path="in", as_job="true")
+    assert ended(filed.owner, answer.json()["id"])["state"] == "failed"
+    again = filed.owner.ask("POST", f"/jobs/{answer.json()['id']}/retry")
+    assert (again.status_code, again.json()["detail"]) == (
+        409,
+        "what was sent for this job is gone: send it again",
+    )
+
+
 def test_a_quota_counts_what_was_sent_while_it_is_kept(filed: Filed) -> None:
     filed.owner.ask("PUT", f"/buckets/{filed.id}", json={"storage_quota": 1_000_000})
     assert filed.ask("owner", "POST", f"/buckets/{filed.id}/unpack", params={"as_job": "true"}, content=LONG * 2) == (

@@ -287,7 +287,7 @@ def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data
     assert ask("job", "show", str(job["id"]))["payload"] == {"what": "everything"}
     assert ask("job", "retry", str(job["id"]))["state"] == "queued"
     assert ask("job", "list", "--state", "dead") == []
-    assert refusal(run("job", "retry", str(job["id"]))) == f"s3gw: job {job['id']} isn't dead\n"
+    assert refusal(run("job", "retry", str(job["id"]))) == "s3gw: only a job that has failed can be tried again\n"
     assert refusal(run("job", "show", "99")) == "s3gw: there is no job 99\n"
     assert "a state is one of" in refusal(run("job", "list", "--state", "odd"))
 

@@ -90,4 +90,4 @@ class Asking:
 
     async def run(self) -> None:
         """One attempt at the job that is due."""
-        await runner._run(self.process.services, await self.lease())
+        await runner.attempt(self.process.services, await self.lease())

@@ -117,6 +117,7 @@ async def process(
         told.max_key, told.max_metadata, told.copy_etag, told.region = 1024, 2048, "layout", "us-east-1"
         told.max_unpack_job_files, told.max_unpack_job_size = 1000, 1 << 30
         told.scan, told.scan_clamd, told.scan_command = "off", None, None
+        told.celery_broker = None
         told.scan_timeout, told.scan_max_size, told.scan_at_once = 10.0, 1 << 20, 2
         told.preview_max_size, told.preview_max_pixels = 1 << 20, 1_000_000
         told.preview_memory, told.preview_timeout = 1 << 30, 20.0

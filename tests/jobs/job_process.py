@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from s3gw.config import load_settings
 from s3gw.disks import reserve
-from s3gw.jobs import asked, process, runner
+from s3gw.jobs import asked, carry, process, runner
 from s3gw.jobs.table import Kind
 from s3gw.metadata import jobs
 from s3gw.metadata.database import Connection
@@ -49,13 +49,17 @@ async def hold(services: Any, payload: Any, progress: Any) -> None:
     await services.database.write(do, payload)
 
 
-def main(url: str, data: str, lease: str) -> None:
+def prepare(lease: str) -> None:
     reserve._SIZE = reserve.FILES * 4096
     for module in (jobs, runner, asked):
         module.LEASE = float(lease)  # type: ignore[attr-defined]
-    runner._RENEW = float(lease) / 4
-    runner.KINDS["count"] = Kind(count, Priority.NEEDED, attempts=20, at_once=3)
-    runner.KINDS["hold"] = Kind(hold, Priority.HEAVY, attempts=20)
+    runner._RENEW = carry._AGAIN = float(lease) / 4
+    runner.KINDS["count"] = Kind(count, Priority.NEEDED, attempts=20, at_once=3, in_celery=True)
+    runner.KINDS["hold"] = Kind(hold, Priority.HEAVY, attempts=20, in_celery=True)
+
+
+def main(url: str, data: str, lease: str) -> None:
+    prepare(lease)
     supervisor, control = socket.socketpair()
     settings = load_settings(data=Path(data), database_url=url)
 

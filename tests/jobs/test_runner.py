@@ -496,5 +496,5 @@ async def test_of_a_kind_with_a_limit_everywhere_no_more_are_leased_by_many_runn
     for _ in range(6):
         await process.database.write(jobs.enqueue, "scan", None)
     want = Want("scan", 2, 3)
-    leased = await asyncio.gather(*(runner._lease(process.services, want) for _ in range(6)))
+    leased = await asyncio.gather(*(runner.lease(process.services, want) for _ in range(6)))
     assert sum(map(len, leased)) == 3

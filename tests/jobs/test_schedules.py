@@ -142,7 +142,7 @@ async def test_periodic_work_with_a_schedule_waits_for_it_and_without_comes_back
     assert await count(process) == 0
     await process.database.write(schedules.run, COMMAND_LINE, kind)
     (job,) = await process.database.write(jobs.lease, "runner", LEASE, 1)
-    await runner._run(process.services, job)
+    await runner.attempt(process.services, job)
     assert (await process.the_job()).state == DONE
     await put(process, NIGHTLY._replace(is_enabled=False), kind)
     await queue_missing(process.database, [kind])

@@ -49,7 +49,7 @@ async def lease(process: Process) -> jobs.Job:
 async def run(process: Process) -> jobs.Job:
     """As `s3gw scrub run`, and one attempt at it."""
     number = await process.database.write(schedules.run, COMMAND_LINE, "scrub")
-    await runner._run(process.services, await lease(process))
+    await runner.attempt(process.services, await lease(process))
     return await process.database.read(jobs.get, number)
 
 
@@ -279,7 +279,7 @@ async def test_it_goes_on_where_a_kill_left_it(process: Process, monkeypatch: py
     monkeypatch.setattr(Inspector, "fault_of", look)
     monkeypatch.setattr(ByteRate, "turn", turn)
     await process.database.write(schedules.run, COMMAND_LINE, "scrub")
-    killed = asyncio.create_task(runner._run(process.services, await lease(process)))
+    killed = asyncio.create_task(runner.attempt(process.services, await lease(process)))
     await asyncio.wait_for(stops.wait(), 20)
     async with asyncio.timeout(20):
         while (await process.progress() or {}).get("done") != 3:  # noqa: ASYNC110
@@ -289,7 +289,7 @@ async def test_it_goes_on_where_a_kill_left_it(process: Process, monkeypatch: py
     await asyncio.gather(killed, return_exceptions=True)
     is_held = False
     await process.database.write(lambda conn: conn.execute(update(schema.jobs).values(lease_until=0)) and None)
-    await runner._run(process.services, await lease(process))
+    await runner.attempt(process.services, await lease(process))
     assert (await process.progress())["done"] == 6
     assert looked == sorted(set(looked)) and len(looked) == 6
 
@@ -300,7 +300,7 @@ async def test_it_is_cancelled_while_it_waits_for_its_rate(process: Process, mon
     for seed in range(2):
         await process.put(random_bytes(1500, seed))
     number = await process.database.write(schedules.run, COMMAND_LINE, "scrub")
-    running = asyncio.create_task(runner._run(process.services, await lease(process)))
+    running = asyncio.create_task(runner.attempt(process.services, await lease(process)))
     async with asyncio.timeout(20):
         while (await process.progress() or {}).get("done") != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.005)

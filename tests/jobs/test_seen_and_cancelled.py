@@ -64,7 +64,7 @@ async def test_progress_rate_and_log_are_seen_while_it_runs_and_kept_after(
 
     kinds["work"] = Kind(work, Priority.UPKEEP, attempts=2)
     await process.database.write(jobs.enqueue, "work", None)
-    task = asyncio.create_task(runner._run(process.services, await lease(process)))
+    task = asyncio.create_task(runner.attempt(process.services, await lease(process)))
     seen = await until(process, lambda job: job.rate)
     assert json.loads(seen.progress or "") == {"done": 30, "total": 90}
     assert seen.begun_at is not None and seen.rate is not None and seen.rate > 1
@@ -118,7 +118,7 @@ async def test_work_of_the_server_is_cancelled_while_it_runs_and_while_it_waits(
     kinds["work"] = Kind(work, Priority.UPKEEP, attempts=2)
     await process.database.write(jobs.enqueue, "work", None)
     job = await lease(process)
-    task = asyncio.create_task(runner._run(process.services, job))
+    task = asyncio.create_task(runner.attempt(process.services, job))
     await cancel(process, job.id)
     await asyncio.wait_for(task, 20)
     ended = await process.the_job()
@@ -138,7 +138,7 @@ async def test_a_run_of_periodic_work_is_cancelled_and_the_next_one_comes(
     kinds["purge_users"] = Kind(work, Priority.UPKEEP, every=60)
     await process.database.write(lambda conn: jobs.enqueue(conn, "purge_users", None, singleton="purge_users"))
     job = await lease(process)
-    task = asyncio.create_task(runner._run(process.services, job))
+    task = asyncio.create_task(runner.attempt(process.services, job))
     await cancel(process, job.id)
     await asyncio.wait_for(task, 20)
     again = await process.the_job()
@@ -180,7 +180,7 @@ async def test_the_index_of_search_is_built_on_from_where_a_kill_left_it(
     monkeypatch.setattr(search, "put_after", put)
     monkeypatch.setattr("s3gw.jobs.rebuild_search.paced", paced)
     await process.database.write(jobs.enqueue, "rebuild_search", None)
-    killed = asyncio.create_task(runner._run(process.services, await lease(process)))
+    killed = asyncio.create_task(runner.attempt(process.services, await lease(process)))
     await asyncio.wait_for(stops.wait(), 20)
     await until(process, lambda job: job.progress is not None and '"done": 4' in job.progress)
     monkeypatch.setattr(jobs, "give_back", lambda *_: True)  # it dies without a word
@@ -188,6 +188,6 @@ async def test_the_index_of_search_is_built_on_from_where_a_kill_left_it(
     await asyncio.gather(killed, return_exceptions=True)
     is_held = False
     await process.database.write(lambda conn: conn.execute(update(schema.jobs).values(lease_until=0)) and None)
-    await runner._run(process.services, await lease(process))
+    await runner.attempt(process.services, await lease(process))
     assert (await process.the_job()).state == "done"
     assert places[:2] == ["", "1"] and places[2:4] == ["3", "5"], places

@@ -32,8 +32,9 @@ def test_a_handler_is_a_coroutine_function_of_services_payload_and_progress(name
         Kind(handle, Priority.NEEDED, attempts=0),
         Kind(handle, Priority.NEEDED, attempts=1, at_once=0),
         Kind(handle, Priority.NEEDED, attempts=1, everywhere=0),
+        Kind(handle, Priority.NEEDED, every=5, in_celery=True),
     ],
-    ids=["neither", "both", "never", "no attempts", "no place", "no place anywhere"],
+    ids=["neither", "both", "never", "no attempts", "no place", "no place anywhere", "periodic in Celery"],
 )
 def test_an_incomplete_row_fails_at_import(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     source = inspect.getsource(table)
