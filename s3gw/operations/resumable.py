@@ -252,9 +252,11 @@ def _said(upload: Upload) -> str:
 
 
 async def _caught_up(call: Call, running: Running, found: Resumable) -> Running:
-    """The hash of all that is stored: what this process didn't see is read back."""
-    if running.size > found.received:  # others have come further meanwhile
-        return running
+    """The hash of all that is stored: what this process didn't see is read back. Raises OffsetMismatch where another
+    piece has come since the row was read.
+    """
+    if running.size > found.received:
+        raise OffsetMismatch(f"the upload has come to byte {running.size}")
     await hash_stored(call.services, running.hash, found.upload_id, running.size, found.received)
     return Running(found.received, running.hash)
 
