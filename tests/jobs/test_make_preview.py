@@ -62,7 +62,7 @@ class Previewed:
     async def run(self) -> list[jobs.Job]:
         """One attempt at each that is due; all jobs afterwards."""
         for leased in await self.database.write(jobs.lease, "runner", jobs.LEASE, 10, "thumbnail"):
-            await runner._run(self.process.services, leased)
+            await runner.attempt(self.process.services, leased)
         return await self.database.read(jobs.list_jobs)
 
     async def make_due(self) -> None:
