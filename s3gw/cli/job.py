@@ -57,7 +57,8 @@ def list_(
     with session(data, database_url, as_json) as metadata:
         if state is not None and state not in _STATES:
             raise Refused(f"a state is one of {', '.join(_STATES)}")
-        show([describe(job) for job in metadata.read(jobs.list_jobs, state, limit, kind)], as_json, _COLUMNS)
+        found = [describe(job) for job in metadata.read(jobs.list_jobs, state, limit, kind)]
+        show(found if as_json else [job | {"progress": _counted(job["progress"])} for job in found], as_json, _COLUMNS)
 
 
 @app.command("show")
@@ -139,12 +140,16 @@ def _cancel(conn: Connection, job_id: str) -> jobs.Job:
     return jobs.get(conn, job.id)
 
 
+def _counted(progress: Any) -> str | None:
+    done, total = counts_of(progress)
+    return None if progress is None else f"{done}" + (f" of {total}" if total is not None else "")
+
+
 def _line(job: jobs.Job) -> str:
     progress = json.loads(job.progress or "null")
     told = f"{job.state}, attempt {job.attempts}"
-    done, total = counts_of(progress)
     if progress is not None:
-        told += f", {done}" + (f" of {total}" if total is not None else "")
+        told += f", {_counted(progress)}"
     if job.state == jobs.RUNNING and job.rate:
         left = seconds_left(progress, job.rate)
         told += f", {job.rate:.0f} a second" + (f", {left:.0f} s left" if left is not None else "")

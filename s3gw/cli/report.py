@@ -5,6 +5,7 @@ A report is made by the rights of its owner, whoever gives the command.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,8 @@ Cron = Annotated[str | None, typer.Option(help="Five fields in quotes, as '30 3 
 Zone = Annotated[str | None, typer.Option(help="UTC, or a name as Europe/Berlin.")]
 
 
-def describe(report: Report) -> dict[str, Any]:
+def describe(report: Report, names: Mapping[str, str]) -> dict[str, Any]:
+    """Buckets as one names them to `create`; `names` has those that are there, by their IDs."""
     spec = Spec.loaded(report.document)
     times = {name: when(getattr(report, name)) for name in ("last_run", "next_run", "created_at", "updated_at")}
     return {
@@ -38,16 +40,33 @@ def describe(report: Report) -> dict[str, Any]:
         "name": report.name,
         "owner_id": report.owner_id,
         "owner": report.owner,
-        "of": spec.bucket_id or ("everyone" if spec.is_of_all else "own buckets"),
+        "of": _of(spec, names),
         "prefix": spec.prefix,
         "by": list(spec.by),
         "formats": list(spec.formats),
-        "to": f"{spec.to_bucket_id}/{spec.to_prefix}",
+        "to": f"{names.get(spec.to_bucket_id, spec.to_bucket_id)}/{spec.to_prefix}",
         "cron": report.cron,
         "time_zone": report.time_zone,
         "is_enabled": report.is_enabled,
         **times,
     }
+
+
+def _told(metadata: Session, *found: Report) -> list[dict[str, Any]]:
+    specs = [Spec.loaded(report.document) for report in found]
+    names = metadata.read(_names_of, {id for spec in specs for id in (spec.bucket_id, spec.to_bucket_id) if id})
+    return [describe(report, names) for report in found]
+
+
+def _of(spec: Spec, names: Mapping[str, str]) -> str:
+    if spec.bucket_id:
+        return names.get(spec.bucket_id, spec.bucket_id)
+    return "everyone" if spec.is_of_all else "own buckets"
+
+
+def _names_of(conn: Connection, ids: set[str]) -> dict[str, str]:
+    found = {id: buckets.find_by_uuid(conn, id) for id in ids}
+    return {id: bucket.name for id, bucket in found.items() if bucket is not None}
 
 
 @app.command()
@@ -85,7 +104,8 @@ def create(
         spec = Spec(*what, tuple(rows), tuple(written), metadata.read(_uuid_of, to_name), to_prefix)
         accounts.require_formats(spec)
         fields = _fields(metadata, Wanted(name, spec, cron, time_zone or "UTC"))
-        show(describe(metadata.write(_create, owner or metadata.settings.root_user, fields)), as_json)
+        made = metadata.write(_create, owner or metadata.settings.root_user, fields)
+        show(_told(metadata, made)[0], as_json)
 
 
 @app.command("list")
@@ -97,14 +117,14 @@ def list_(
 ) -> None:
     """List the saved reports, and when they are made next."""
     with session(data, database_url, as_json) as metadata:
-        show([describe(report) for report in metadata.read(_list, owner)], as_json, _COLUMNS)
+        show(_told(metadata, *metadata.read(_list, owner)), as_json, _COLUMNS)
 
 
 @app.command("show")
 def show_(report: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Show a saved report."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.read(reports.find_named, report)), as_json)
+        show(_told(metadata, metadata.read(reports.find_named, report))[0], as_json)
 
 
 @app.command()
@@ -124,14 +144,15 @@ def update(
         seen = metadata.read(reports.find_named, report)
         line = cron or seen.cron, time_zone or seen.time_zone, seen.is_enabled if enabled is None else enabled
         fields = _fields(metadata, Wanted(seen.name, Spec.loaded(seen.document), *line), seen.context)
-        show(describe(metadata.write(accounts.update, COMMAND_LINE, seen.id, fields, accounts.etag_of(seen))), as_json)
+        made = metadata.write(accounts.update, COMMAND_LINE, seen.id, fields, accounts.etag_of(seen))
+        show(_told(metadata, made)[0], as_json)
 
 
 @app.command()
 def delete(report: Name, data: Data = None, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Delete a saved report; what it wrote stays."""
     with session(data, database_url, as_json) as metadata:
-        show(describe(metadata.write(_delete, report)) | {"deleted": True}, as_json)
+        show(_told(metadata, metadata.write(_delete, report))[0] | {"deleted": True}, as_json)
 
 
 @app.command()

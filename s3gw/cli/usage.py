@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -48,6 +49,8 @@ def check(
                     differences = metadata.write(_check, bucket, repair)
                     found += [{"bucket": bucket.name, **one._asdict(), "repaired": repair} for one in differences]
         show(found, as_json)
+        if not found and not as_json:
+            print("Nothing differs.", file=sys.stderr)
     if found and not repair:
         raise typer.Exit(1)
 

@@ -103,6 +103,7 @@ def test_a_job_is_shown_with_its_pace_and_its_log(ask: Ask, run: Command, data: 
     assert (shown["priority"], shown["rate"], shown["seconds_left"]) == ("asked", 5.0, 6)
     assert shown["lines"] == ["10 came"]
     assert run("job", "show", job_id).stdout.splitlines()[-1] == "  10 came"
+    assert "  10 of 40  " in run("job", "list").stdout
 
 
 def test_no_job_that_is_not_there_is_cancelled(run: Command) -> None:

@@ -108,6 +108,7 @@ def test_what_is_counted_wrong_is_found_told_and_set_right(ask: Ask, run: Comman
     ask("bucket", "create", "others", "--owner", "owner")
     ask("quota", "set", "--bucket", "pictures", "--prefix", "a/", "--bytes", "10")
     assert ask("usage", "check") == []
+    assert run("usage", "check").stderr == "Nothing differs.\n"
     miscount(data)
     assert ask("usage", "list", "pictures")[0]["bytes"] == 5
     wrong = run("usage", "check")
