@@ -178,7 +178,7 @@ class Hearer(Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.connection_errors = (*self.connection_errors, *_BROKEN)
+        self.connection_errors = (*self.conninfo.connection_errors, *_BROKEN)
 
 
 def work(settings: Settings, store: str, at_once: int) -> int:
