@@ -10,6 +10,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -18,6 +20,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # what IANA gives away; elsewhere are site-local addresses, too
 _DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")  # RFC 9637
+# Threads of their own: a name whose servers are silent holds one for as long as the resolver is patient, and whoever
+# makes targets names it. asyncio's few do what all other work of the process waits for.
+_LOOKUPS = ThreadPoolExecutor(64, thread_name_prefix="lookup")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
@@ -50,8 +55,8 @@ def _meant(address: Address) -> Address:
 
 async def allowed_address(host: str, port: int, networks: Sequence[Network]) -> str:
     """One that the host has now. Raises NotAllowed, and OSError where it has none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look_up)
     for _, _, _, _, place in found:
         if is_allowed(str(place[0]), networks):
             return str(place[0])

@@ -23,6 +23,7 @@ from celery import signals
 from celery.concurrency.thread import TaskPool
 from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
+from celery.worker.consumer import Consumer
 
 from s3gw import garbage
 from s3gw.jobs.celery_app import TASK, open_app
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
 
 _PATIENCE = 1.0  # seconds that a message waits for a place, so that other kinds get their turns
 _LARGEST = 2**63 - 1
+_BROKEN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)  # what its libraries raise of what is no message
 _logger = logging.getLogger("s3gw.jobs")
 
 
@@ -163,6 +171,16 @@ class Pool(TaskPool):  # type: ignore[misc]
         super().on_stop()
 
 
+class Hearer(Consumer):  # type: ignore[misc]
+    """Celery's. What is no message at all breaks its connection, and not the worker: it is gone from the broker then,
+    and the worker connects anew.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection_errors = (*self.conninfo.connection_errors, *_BROKEN)
+
+
 def work(settings: Settings, store: str, at_once: int) -> int:
     """Until SIGTERM or SIGINT; the exit status. `store`: its identity. Raises what opening the store does."""
     garbage.begin_to_collect()
@@ -178,6 +196,7 @@ def work(settings: Settings, store: str, at_once: int) -> int:
         add_task(app, loop.run)
         worker = app.Worker(
             pool_cls=type("PoolOfJobs", (Pool,), {"jobs": loop}),
+            consumer_cls=Hearer,
             concurrency=at_once,
             optimization="default",
             without_gossip=True,

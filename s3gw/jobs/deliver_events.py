@@ -39,6 +39,7 @@ _DOUBLINGS = 12
 _TROUBLED = 8  # failures one after the other, after which it rests
 _LONGEST_REST = 60.0  # seconds
 _LOOK_AHEAD = 60.0
+_REMEMBERED = 300.0  # seconds that a turn is; in less all have theirs
 _LONGEST_REASON = 300  # letters
 _logger = logging.getLogger("s3gw.events")
 
@@ -75,18 +76,22 @@ class Deliverer:
         self._teller = teller
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._rests: dict[str, tuple[int, float]] = {}  # failures one after the other, and when it may be tried again
+        self._turns: dict[str, float] = {}  # when the last one of each began, in the last minutes
 
     def begin(self, due: Sequence[str]) -> None:
         now = time.monotonic()
         self._rests = {target: rest for target, rest in self._rests.items() if target in due}
         waiting = [target for target in due if target not in self._serving and self._rest_of(target)[1] <= now]
-        random.shuffle(waiting)  # where there are too many, each gets its turn
+        # Where there are too many, each gets its turn, and first whoever had none for longest.
+        self._turns = {target: turn for target, turn in self._turns.items() if turn > now - _REMEMBERED}
+        random.shuffle(waiting)
         troubled = sum(self._is_troubled(target) for target in self._serving)
-        waiting.sort(key=self._is_troubled)
+        waiting.sort(key=lambda target: (self._is_troubled(target), self._turns.get(target, 0.0)))
         for target_id in waiting[: _TARGETS_AT_ONCE - len(self._serving)]:
             if self._is_troubled(target_id) and troubled >= _TROUBLED_AT_ONCE:
                 break
             troubled += self._is_troubled(target_id)
+            self._turns[target_id] = now
             task = asyncio.create_task(self._serve(target_id))
             self._serving[target_id] = task
             task.add_done_callback(partial(self._served, target_id))

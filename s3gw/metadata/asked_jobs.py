@@ -225,9 +225,11 @@ def end(
     refusal: Any = None,
     error: Any = None,
 ) -> None:
-    """DONE with a result, DEAD with what it was refused, or CANCELLED; nothing where the lease was lost."""
+    """DONE with a result, DEAD with what it was refused, or CANCELLED; nothing where the lease was lost. One that is
+    DEAD may be tried again, and goes on then where it was.
+    """
     progress = None if news is None else news.progress
-    if news is not None and progress:
+    if news is not None and progress and state != DEAD:
         news = news._replace(progress={name: progress[name] for name in _TOLD_AT_END if name in progress})
     if jobs.finish(conn, job, state, error=error, news=news):
         told = {"result": result, "refusal": refusal}

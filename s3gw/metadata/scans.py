@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     true,
     tuple_,
     update,
@@ -162,15 +163,15 @@ _untold = Prepared(
 )
 _set_told = Prepared(update(scans).where(_is_this, scans.c.state == bindparam("of_state")).values(is_told=1))
 _object_columns = tuple(scanned_objects.c[name] for name in ScannedObject._fields)
-_untold_objects = Prepared(
-    select(*_object_columns)
-    .where(
-        scanned_objects.c.digest == _this,
-        or_(scanned_objects.c.told.is_(None), scanned_objects.c.told != bindparam("state")),
+_objects_with = select(*_object_columns).where(scanned_objects.c.digest == _this).limit(bindparam("batch"))
+# Each finds its first rows in the index by what was told, however many objects have the content.
+_never_told = Prepared(_objects_with.where(scanned_objects.c.told.is_(None)))
+_told_else = {
+    state: Prepared(
+        _objects_with.where(text("told IN ({})".format(", ".join(repr(each) for each in STATES if each != state))))
     )
-    .order_by(scanned_objects.c.bucket_id, scanned_objects.c.key, scanned_objects.c.version_id)
-    .limit(bindparam("batch"))
-)
+    for state in STATES
+}
 _objects_after = Prepared(
     select(*_object_columns)
     .where(scanned_objects.c.digest == _this)
@@ -343,8 +344,10 @@ def untold(conn: Connection, limit: int) -> list[tuple[bytes, State]]:
 
 def untold_objects(conn: Connection, digest: bytes, state: State, limit: int) -> list[ScannedObject]:
     """Of a locked verdict."""
-    rows = _untold_objects.all(conn, digest=digest, state=state, batch=limit)
-    return [ScannedObject._make(row) for row in rows]
+    rows = _never_told.all(conn, digest=digest, batch=limit)
+    if len(rows) < limit:
+        rows = [*rows, *_told_else[state].all(conn, digest=digest, batch=limit - len(rows))]
+    return sorted(ScannedObject._make(row) for row in rows)
 
 
 def set_object_told(conn: Connection, found: ScannedObject, state: State) -> None:

@@ -42,5 +42,6 @@ scanned_objects = Table(
     Column("content_id", BigInteger, nullable=False),
     Column("told", Text),  # the state that its last event told
     Index("ix_scanned_objects_digest", "digest", "bucket_id", "key", "version_id"),
+    Index("ix_scanned_objects_told", "digest", "told"),
     sqlite_with_rowid=False,
 )

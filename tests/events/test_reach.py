@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -109,3 +110,17 @@ async def test_targets_that_never_answer_keep_no_other_waiting() -> None:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     await webhooks.close()
+
+
+async def test_names_that_nobody_answers_for_keep_nothing_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletes, the schedule and the scrubber wait for threads of the same process."""
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: answered.wait() and [])
+    waiting = [asyncio.create_task(allowed_address("silent.example", 80, ())) for _ in range(100)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+    finally:
+        answered.set()
+        await asyncio.gather(*waiting, return_exceptions=True)

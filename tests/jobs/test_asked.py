@@ -321,3 +321,22 @@ async def test_a_page_has_the_newest_of_a_user_first(asking: Asking) -> None:
     assert await page("play", None, None, 0, 10) == newest[:1]
     assert await page(None, "failed", None, 0, 10) == newest[2:]
     assert json.loads(json.dumps((await asking.told(failed)).refusal))["detail"] == "no"
+
+
+async def test_one_that_failed_and_is_tried_again_goes_on_from_what_was_noted(asking: Asking) -> None:
+    found: list[dict[str, Any]] = []
+
+    async def work(services: Storage, asked: Asked, progress: Callable[[Any], None]) -> None:
+        found.append(asked.before)
+        await asked.note({"done": 3, "total": 9, "cursor": "c"})
+        if len(found) == 1:
+            raise PermissionDenied("not now")
+
+    does(work)
+    job = await asking.ask("work")
+    await asking.run()
+    assert (await asking.told(job)).state == "failed"
+    await asking.database.write(asked_jobs.retry, Actor(asking.user.id, "user", "api"), job.id)
+    await asking.run()
+    assert found == [{}, {"done": 3, "total": 9, "cursor": "c"}]
+    assert (await asking.told(job)).progress == {"done": 3, "total": 9}

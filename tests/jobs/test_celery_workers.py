@@ -66,9 +66,11 @@ def forge(broker: str, port: int, store: str) -> int:
         for content_type, body in (
             ("application/x-python-serialize", "gASVBQAAAAAAAACMAXiULg=="),
             ("application/json", "e3s="),
+            ("application/json", "bnVsbA=="),
         ):
             client.lpush(queue, json.dumps({**message, "content-type": content_type, "body": body}))
-    return len(wrong) + 7
+        client.lpush(queue, "no message", "5", "{}", "[" * 50_000)
+    return len(wrong) + 12
 
 
 def work_with_one_killed(
