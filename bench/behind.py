@@ -33,6 +33,7 @@ _PLAIN, _ALL = "as it comes", "told and scanned"
 _PARTS = ("the worker", "all else")
 _WORK = {"GET 4 KiB": Small.get_once, "HEAD 4 KiB": Small.head_once, "PUT 4 KiB": Small.put_once}
 _SCANNED = {"S3GW_EVENT_NETWORKS": "127.0.0.0/8", "S3GW_SCAN": "serve", "S3GW_SCAN_COMMAND": "cat"}
+_LEAST = 10.0  # µs, below which a ratio says nothing
 _LONGEST = 300.0  # seconds, until all is told and scanned
 _IS_WORKER = b"s3gw.processes.worker"
 _EVENTS = "<Event>s3:ObjectCreated:*</Event>"
@@ -124,7 +125,8 @@ def main() -> None:
     lines = []
     for work, servers in found.items():
         medians = [f"{statistics.median(servers[name]):.0f} µs" for name in codes]
-        ratios = [ratio(servers[name], servers[first]) if all(servers[first]) else "–" for name in others]
+        is_some = min(servers[first]) >= _LEAST
+        ratios = [ratio(servers[name], servers[first]) if is_some else "–" for name in others]
         lines.append([work, *medians, *ratios])
     print(render(header, lines))
 
