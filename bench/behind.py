@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import statistics
@@ -67,9 +66,7 @@ def _serving(code: Code, folder: Path, webhook: Running | None) -> Iterator[Runn
 def _notification(arn: str) -> bytes:
     rule = f"<QueueConfiguration><Queue>{arn}</Queue>{_EVENTS}</QueueConfiguration>"
     body = f"<NotificationConfiguration>{rule}</NotificationConfiguration>".encode()
-    payload = hashlib.sha256(body).hexdigest()
-    target = f"/{signing.BUCKET}"
-    return signing.Signer().head("PUT", target, query={"notification": ""}, payload=payload, length=len(body)) + body
+    return signing.Signer().put(f"/{signing.BUCKET}", body, {"notification": ""})
 
 
 def _used(server: Running) -> tuple[float, float]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -71,11 +70,8 @@ def policy() -> bytes:
 
 
 def _set_policy(server: Running) -> None:
-    body = policy()
-    payload = hashlib.sha256(body).hexdigest()
-    head = signing.Signer().head("PUT", f"/{signing.BUCKET}", query={"policy": ""}, payload=payload, length=len(body))
     connection = Connection(server.port)
-    connection.exchange(head + body)
+    connection.exchange(signing.Signer().put(f"/{signing.BUCKET}", policy(), {"policy": ""}))
     connection.close()
 
 

@@ -72,9 +72,9 @@ class Signer:
             f"{ACCESS_KEY_ID}/{self._scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n"
         ).encode()
 
-    def put(self, path: str, body: bytes) -> bytes:
+    def put(self, path: str, body: bytes, query: Mapping[str, str] | None = None) -> bytes:
         payload = hashlib.sha256(body).hexdigest()
-        return self.head("PUT", path, payload=payload, length=len(body)) + body
+        return self.head("PUT", path, query=query, payload=payload, length=len(body)) + body
 
 
 def path_of(key: str) -> str:

@@ -47,23 +47,19 @@ async def page(
     PermissionDenied.
     """
     if is_of_all:
-        if not sees_all(caller):
+        if not caller.principal.sees_all:
             raise PermissionDenied("only an admin or an auditor may see all jobs")
         return await services.database.scan(asked_jobs.page, user_id, kind, state, after, offset, limit)
     own = caller.principal.user_id
-    if user_id not in (None, own) and not sees_all(caller):
+    if user_id not in (None, own) and not caller.principal.sees_all:
         raise NotFound("there is no such user")
     return await services.database.scan(asked_jobs.page, user_id or own, kind, state, after, offset, limit)
-
-
-def sees_all(caller: Caller) -> bool:
-    return caller.principal.sees_all
 
 
 async def find(services: Services, caller: Caller, job_id: str) -> AskedJob:
     """Raises NotFound, also for one of somebody else."""
     job = await services.database.read(asked_jobs.find, job_id)
-    if job.asked_by != caller.principal.user_id and not sees_all(caller):
+    if job.asked_by != caller.principal.user_id and not caller.principal.sees_all:
         raise NotFound("there is no such job")
     return job
 

@@ -97,7 +97,7 @@ async def list_jobs(
     of_user = None if user_id is None else str(user_id)
     after = _job_of(place.after)
     found = await jobs.page(services, caller, of_user, everyone, kind, state, after, place.offset, place.limit)
-    sees_faults = jobs.sees_all(caller)
+    sees_faults = caller.principal.sees_all
     return place.page_of(found.jobs, found.total, lambda job: job_model(job, sees_faults), lambda job: job.id)
 
 
@@ -111,7 +111,7 @@ def _job_of(after: str | None) -> str | None:
 @router.get("/{job_id}")
 async def get_job(job_id: JobId, caller: TheCaller, services: TheServices) -> Job:
     """How far it has come, and its log. For who asked for it, admins and auditors."""
-    return job_model(await jobs.find(services, caller, job_id), jobs.sees_all(caller))
+    return job_model(await jobs.find(services, caller, job_id), caller.principal.sees_all)
 
 
 @router.post("/{job_id}/cancel")
@@ -119,7 +119,7 @@ async def cancel_job(job_id: JobId, caller: TheCaller, services: TheServices) ->
     """What it has done stays done. One that runs ends within seconds; one that has ended is 409, and so is work of the
     server that nothing else would do. For who asked for it, and admins.
     """
-    return job_model(await jobs.cancel(services, caller, job_id), jobs.sees_all(caller))
+    return job_model(await jobs.cancel(services, caller, job_id), caller.principal.sees_all)
 
 
 @router.post("/{job_id}/retry")
@@ -127,7 +127,7 @@ async def retry_job(job_id: JobId, caller: TheCaller, services: TheServices) -> 
     """Queued again as if it were new. Only one that has failed, all else is 409; so is one for which an archive was
     sent, which is gone. For who asked for it, and admins.
     """
-    return job_model(await jobs.retry(services, caller, job_id), jobs.sees_all(caller))
+    return job_model(await jobs.retry(services, caller, job_id), caller.principal.sees_all)
 
 
 def job_model(job: AskedJob, sees_faults: bool = False) -> Job:

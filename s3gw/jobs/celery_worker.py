@@ -43,13 +43,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 1.0  # seconds that a message waits for a place, so that other kinds get their turns
 _LARGEST = 2**63 - 1
-_BROKEN = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-)  # what its libraries raise of what is no message
+# What Celery's libraries raise of what is no message.
+_BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _logger = logging.getLogger("s3gw.jobs")
 
 

@@ -123,7 +123,7 @@ def _lock_of(user_id: str) -> Select[tuple[str]]:
 
 
 def _require_few(conn: Connection, user_id: str) -> None:
-    conn.execute(_lock_of(user_id))
+    """The user is locked."""
     mine = (table.c.asked_by == user_id, table.c.state.in_(_ACTIVE))
     if conn.execute(select(func.count()).select_from(table).where(*mine)).scalar_one() >= MOST_OF_USER:
         raise Conflict(f"a user has {MOST_OF_USER} jobs at most that aren't done: wait, or cancel some")
@@ -205,6 +205,7 @@ def retry(conn: Connection, actor: Actor, job_id: str) -> AskedJob:
     if _kept_for(row.payload) is not None:
         raise Conflict("what was sent for this job is gone: send it again")
     if row.asked_by is not None:
+        conn.execute(_lock_of(row.asked_by))
         _require_few(conn, row.asked_by)
     try:
         jobs.retry(conn, row.id)

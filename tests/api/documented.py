@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 from jsonschema_rs import Draft202012Validator
 
-_COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 Json = dict[str, Any]
 
 
 @cache
 def document() -> Json:
     """Which is that of the code: tests/api/test_openapi.py."""
-    found: Json = json.loads(_COMMITTED.read_text(encoding="utf-8"))
+    found: Json = json.loads(COMMITTED.read_text(encoding="utf-8"))
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,9 +20,8 @@ from s3gw.api.error_reference import ERROR_CODES, TOLD
 from s3gw.api.openapi import PREFIX, SUMMARIES, TAGS, as_text, document_of, routes_of
 from s3gw.api.refusals import OWN, refusals_of
 from s3gw.api.users import Login, LoginForm
-from tests.api.documented import check
+from tests.api.documented import COMMITTED, check
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 ROUTES = {f"{method} {path}": (method, path, route) for method, path, route in routes_of(ROUTERS)}
 DOCUMENT = document_of(build_app(), ROUTERS)
 FORM = "application/x-www-form-urlencoded"

@@ -13,6 +13,7 @@ from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.file_filters import Wanted
 from s3gw.metadata.objects import NewObject
 from s3gw.metadata.usage import Usage
 from s3gw.operations.call import GivenContext
@@ -55,6 +56,20 @@ class Asking:
             change = self.change(conn, key, bucket)
             objects.put(change, NewObject(key, 1, **{"etag": "e", "owner_id": self.user.id} | more), place)
             change.finish()
+
+    def batch(self, bucket: str, action: str, to: str | None) -> dict[str, Any]:
+        """A batch's payload, as the JSON API makes it of a query for all files."""
+        return {
+            "bucket_id": self.uuids[bucket],
+            "action": action,
+            "files": None,
+            "prefix": "",
+            "wanted": list(Wanted()),
+            "to_bucket_id": None if to is None else self.uuids[to],
+            "to_prefix": "",
+            "tags": None,
+            "is_permanent": False,
+        }
 
     async def keep_versions(self) -> None:
         await self.database.write(lambda conn: configurations.set_versioning(self.change(conn, ""), "Enabled"))

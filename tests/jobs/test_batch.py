@@ -35,18 +35,7 @@ async def asking(process: Process, monkeypatch: pytest.MonkeyPatch) -> Asking:
 
 
 async def ask(asking: Asking, action: str, *, to: str | None = None, **more: Any) -> AskedJob:
-    order: dict[str, Any] = {
-        "bucket_id": asking.uuids["bucket"],
-        "action": action,
-        "files": None,
-        "prefix": "",
-        "wanted": list(Wanted()),
-        "to_bucket_id": None if to is None else asking.uuids[to],
-        "to_prefix": "",
-        "tags": None,
-        "is_permanent": False,
-    }
-    return await asking.ask("batch", order | more)
+    return await asking.ask("batch", asking.batch("bucket", action, to) | more)
 
 
 async def done(asking: Asking, action: str, **more: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from s3gw.metadata import asked_jobs, buckets, configurations, contents, objects
 from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, now
-from s3gw.metadata.file_filters import Wanted
 from s3gw.metadata.objects import NewObject
 from tests.content.bodies import body_of
 from tests.jobs.asking import Asking
@@ -53,16 +52,7 @@ async def store(asking: Asking, data: bytes, etag: str = "etag") -> None:
 
 async def ask(asking: Asking, action: str, data: bytes, *, to: str | None = None, **more: Any) -> AskedJob:
     await store(asking, data)
-    order: dict[str, Any] = {
-        "bucket_id": asking.uuids["other"],
-        "action": action,
-        "files": None,
-        "prefix": "",
-        "wanted": list(Wanted()),
-        "to_bucket_id": None if to is None else asking.uuids[to],
-        "to_prefix": "",
-        "tags": None,
-        "is_permanent": False,
+    order = asking.batch("other", action, to) | {
         "manifest": {"key": MANIFEST, "etag": "etag", "size": len(data)},
         "report": {"bucket_id": asking.uuids["other"], "prefix": "r/", "only_failed": False},
     }
