@@ -13,7 +13,7 @@ from s3gw.accounts import buckets
 from s3gw.accounts.buckets import Shown, etag_of
 from s3gw.api.caller import TheCaller, TheOrigin, TheServices
 from s3gw.api.jobs import StartedJob, started
-from s3gw.api.models import Body, Id, IfMatch, Page, Text, time_of
+from s3gw.api.models import Body, Id, IfMatch, Name, Page, Text, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata.bucket_lists import Wanted
@@ -192,11 +192,10 @@ def _name(shown: Shown) -> str:
 # Before what is below an id, as a name may be one of those words.
 @router.get("/by-name/{name}")
 async def get_bucket_by_name(
-    name: str, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
+    name: Name, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
 ) -> Bucket:
     """Its id, for who knows the name that S3 calls it by."""
-    found = "" if "\0" in name else name  # PostgreSQL's text has none
-    return _told(await buckets.find(services, caller, origin, found, by_name=True), response)
+    return _told(await buckets.find(services, caller, origin, name, by_name=True), response)
 
 
 @router.get("/{bucket_id}")

@@ -7,28 +7,18 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from s3gw.accounts import keys
 from s3gw.accounts.keys import KeyWithPolicies, Scope, Wanted
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.models import Body, Id, IfMatch, Moment, Page, ShownOnce, stored_moment, time_of
+from s3gw.api.models import Body, Id, IfMatch, Moment, Name, Page, ShownOnce, stored_moment, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
-from s3gw.problems import NotFound
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=Route)
 
 Description = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
-
-
-def _key_id(value: str) -> str:
-    if "\0" in value:  # PostgreSQL's text has none
-        raise NotFound("there is no such access key")
-    return value
-
-
-KeyId = Annotated[str, AfterValidator(_key_id)]
 
 
 class Policy(BaseModel):
@@ -118,14 +108,14 @@ async def list_keys(
 
 
 @router.get("/{access_key_id}")
-async def get_key(access_key_id: KeyId, caller: TheCaller, services: TheServices, response: Response) -> Key:
+async def get_key(access_key_id: Name, caller: TheCaller, services: TheServices, response: Response) -> Key:
     """Without its secret."""
     return _told(await keys.find(services, caller, access_key_id), response)
 
 
 @router.put("/{access_key_id}")
 async def change_key(
-    access_key_id: KeyId,
+    access_key_id: Name,
     body: ChangeKey,
     caller: TheCaller,
     services: TheServices,
@@ -138,7 +128,7 @@ async def change_key(
 
 
 @router.delete("/{access_key_id}", status_code=204)
-async def delete_key(access_key_id: KeyId, caller: TheCaller, services: TheServices) -> Response:
+async def delete_key(access_key_id: Name, caller: TheCaller, services: TheServices) -> Response:
     """It ends at once, with what was signed by it: presigned URLs too."""
     await keys.delete(services, caller, access_key_id)
     return Response(status_code=204)

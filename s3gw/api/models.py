@@ -66,6 +66,15 @@ Moment = Annotated[AwareDatetime, WRITTEN, AfterValidator(_storable)]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL's has no NUL
 
 
+def _without_nul(value: str) -> str:
+    if "\0" in value:  # PostgreSQL's text has none, so nothing can have that name
+        raise NotFound("there is nothing of that name")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_without_nul)]  # in a path
+
+
 def stored_moment(value: datetime | None) -> int | None:
     return None if value is None else microseconds_of(value)
 

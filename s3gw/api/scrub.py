@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from s3gw.accounts import scrub
 from s3gw.api.caller import TheServices, TheViewer
 from s3gw.api.jobs import Job, job_model
-from s3gw.api.models import Page, time_of
+from s3gw.api.models import Name, Page, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
 from s3gw.metadata.damaged_blobs import DamagedBlob
@@ -21,7 +21,7 @@ from s3gw.metadata.damaged_blobs import DamagedBlob
 router = APIRouter(prefix="/scrub", tags=["scrub"], route_class=Route)
 
 State = Literal["damaged", "healed", "unneeded"]
-Location = Annotated[str, Path(max_length=140, description="As the list tells it.")]
+Location = Annotated[Name, Path(max_length=140, description="As the list tells it.")]
 
 
 class LastScrub(BaseModel):

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from s3gw.api.app import ROUTERS
+from tests.api.documented import document
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
 
 WHO = ("nobody", "stranger", "self", "auditor", "admin")
@@ -264,6 +265,23 @@ def test_what_is_no_id_is_as_one_of_others(admin: Person, given: str) -> None:
             named = {"key": "x", "path": "x", "q": "x", "name": "x"}
             answer = admin.http.request(method, target, json=body_of_nothing(method, path), params=named)
             assert refusal(answer) == (404, "NOT_FOUND"), (method, target, answer.text)
+
+
+def test_no_argument_with_a_nul_ends_in_the_database(admin: Person) -> None:
+    """PostgreSQL's text has none. Each of a route's arguments by itself; the path names a bucket and a file."""
+    bucket = admin.http.post("/buckets", json={"name": new_name()}).json()["id"]
+    file = admin.http.post(f"/buckets/{bucket}/files", params={"path": "a"}, content=b"x").json()["id"]
+    ids = {"bucket_id": bucket, "file_id": file}
+    asked = 0
+    for path, methods in document()["paths"].items():
+        named = [given for given in methods.get("get", {}).get("parameters", ()) if given["in"] == "query"]
+        target = re.sub(r"{(\w+)}", lambda found: ids.get(found[1], str(uuid.uuid4())), path.removeprefix("/api/v1"))
+        for given in named:
+            others = {other["name"]: "x" for other in named if other.get("required")}
+            answer = admin.http.get(target, params={**others, given["name"]: "a\0b"})
+            assert answer.status_code < 500, (target, given["name"], answer.text)
+            asked += 1
+    assert asked > 50
 
 
 def test_no_page_of_another_origin_may_ask_unless_it_is_set(api: httpx.Client) -> None:
