@@ -23,6 +23,7 @@ from s3gw.health import OK, health_of
 from s3gw.metadata.database import DatabaseUnavailable
 from s3gw.metadata.database_url import database_folder, sqlite_path
 from s3gw.metadata.measures import Measures, measure
+from s3gw.metrics.counted import WRITTEN_AFTER
 from s3gw.metrics.folder import VARIABLE
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Exposition:
         self._measured_at = 0.0
 
     async def text(self) -> bytes:
+        await asyncio.sleep(1.5 * WRITTEN_AFTER)  # then what had ended when it was asked is written, by all workers
         storage = self._storage
         settings = storage.settings
         health = await health_of(storage.database, blob_folder(settings), storage.room)

@@ -158,6 +158,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
         garbage.begin_to_collect()
         await worker.serve()
     log.flush()
+    counted.write()
     telemetry.end()
 
 
