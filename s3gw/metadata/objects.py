@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import contents, trash, uploads
+from s3gw.metadata import contents, scans, trash, uploads
 from s3gw.metadata.change import Change
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.scans import State
 from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
+from s3gw.metadata.schema import scans as scans_table
 from s3gw.metadata.trash import Trashed
 
 NULL_VERSION = "null"
@@ -103,12 +105,21 @@ _with_content = (
     contents_table.c.digest,
 )
 _to_content = objects.outerjoin(contents_table, contents_table.c.id == objects.c.content_id)
+_to_verdict = _to_content.outerjoin(scans_table, scans_table.c.digest == contents_table.c.digest)
 _columns = tuple(objects.c)
 _width = len(_columns)
 
 _current = Prepared(select(*_columns).where(*_this_key, objects.c.is_current == 1))
 _current_content = Prepared(
     select(*_columns, *_with_content).select_from(_to_content).where(*_this_key, objects.c.is_current == 1)
+)
+_current_verdict = Prepared(
+    select(*_columns, *_with_content, scans_table.c.state)
+    .select_from(_to_verdict)
+    .where(*_this_key, objects.c.is_current == 1)
+)
+_current_state = Prepared(
+    select(*_columns, scans_table.c.state).select_from(_to_verdict).where(*_this_key, objects.c.is_current == 1)
 )
 _version = Prepared(select(*_columns).where(*_this_version))
 _version_content = Prepared(select(*_columns, *_with_content).select_from(_to_content).where(*_this_version))
@@ -152,6 +163,32 @@ def find_with_content(
         row = _version_content.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=found.sequence)
         if row is None:
             return None, None
+    return _split(row)
+
+
+def find_with_verdict(
+    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
+) -> tuple[ObjectVersion | None, Content | None, State]:
+    """As `find_with_content`, with what the virus scanner says of the content."""
+    row = None if version_id else _current_verdict.one_or_none(conn, bucket_id=bucket_id, key=key)
+    if row is not None:
+        return *_split(row[:-1]), row[-1] or scans.PENDING
+    version, content = find_with_content(conn, bucket_id, key, version_id)
+    return version, content, scans.PENDING if content is None else scans.state_of(conn, content.digest)
+
+
+def find_with_state(
+    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
+) -> tuple[ObjectVersion | None, State]:
+    """As `find_with_verdict`, without the content."""
+    row = None if version_id else _current_state.one_or_none(conn, bucket_id=bucket_id, key=key)
+    if row is not None:
+        return ObjectVersion._make(row[:-1]), row[-1] or scans.PENDING
+    version, _, state = find_with_verdict(conn, bucket_id, key, version_id)
+    return version, state
+
+
+def _split(row: tuple[Any, ...]) -> tuple[ObjectVersion, Content | None]:
     version, content = ObjectVersion._make(row[:_width]), row[_width:]
     if version.content_id is None:
         return version, None

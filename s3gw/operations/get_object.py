@@ -14,14 +14,15 @@ from s3gw.errors import (
     NoSuchVersion,
     S3Error,
 )
-from s3gw.metadata import objects, scans
+from s3gw.metadata import objects
 from s3gw.metadata.contents import Content, Part
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.scans import State
 from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import checksum_members, describe, last_modified
 from s3gw.operations.preconditions import check_read, if_range_holds
 from s3gw.operations.ranges import ByteRange, parse_range
-from s3gw.operations.scanned import require_served
+from s3gw.operations.scanned import require
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
@@ -39,13 +40,13 @@ _CONDITIONS = frozenset(("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodif
 async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
     services = call.services
     _check_part_number(input)
-    named = call.the_bucket.id, input["Key"], input.get("VersionId")
     with services.pins.open() as pin:  # before the row is read
-        version, content = await services.database.read(objects.find_with_content, *named)
+        version, content, status = await find_scanned(call, input)
         call.check("object", version)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
-        status = None if call.scan_policy == "off" else await require_served(call, call.the_bucket, content)
+        if status is not None:
+            require(call.scan_policy, status)
         output, span = answer(call, input, version, content)
         if status is not None:
             output["ScanStatus"] = status
@@ -55,19 +56,29 @@ async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
 
 async def head_object(call: Call, input: HeadObjectRequestTypeDef) -> Output:
     _check_part_number(input)
-    read = call.services.database.read
-    bucket_id, key, version_id = call.the_bucket.id, input["Key"], input.get("VersionId")
-    content: Content | None = None
-    is_scanned = call.scan_policy != "off"
-    if "PartNumber" in input or is_scanned:
-        found, content = await read(objects.find_with_content, bucket_id, key, version_id)
+    read, named = call.services.database.read, (call.the_bucket.id, input["Key"], input.get("VersionId"))
+    content, status = None, None
+    if "PartNumber" in input:
+        found, content, status = await find_scanned(call, input)
+    elif call.scan_policy == "off":
+        found = await read(objects.find, *named)
     else:
-        found = await read(objects.find, bucket_id, key, version_id)
+        found, status = await read(objects.find_with_state, *named)
     call.check("object", found)
     output, _ = answer(call, input, readable(found, input), content)
-    if is_scanned and content is not None:
-        output["ScanStatus"] = await read(scans.state_of, content.digest)
+    if status is not None:
+        output["ScanStatus"] = status
     return output
+
+
+async def find_scanned(
+    call: Call, input: Mapping[str, Any]
+) -> tuple[ObjectVersion | None, Content | None, State | None]:
+    """What is in the call's bucket, and what the virus scanner says of it; None where nothing is scanned."""
+    read, named = call.services.database.read, (call.the_bucket.id, input["Key"], input.get("VersionId"))
+    if call.scan_policy == "off":
+        return *await read(objects.find_with_content, *named), None
+    return await read(objects.find_with_verdict, *named)
 
 
 def _check_part_number(input: Mapping[str, Any]) -> None:

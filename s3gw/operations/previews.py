@@ -19,9 +19,9 @@ from s3gw.metadata.contents import Content, CorruptContent
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.previews import MADE, REFUSED, Found
 from s3gw.operations.call import Call, Output
-from s3gw.operations.get_object import readable
+from s3gw.operations.get_object import find_scanned, readable
 from s3gw.operations.preconditions import check_read
-from s3gw.operations.scanned import require_served
+from s3gw.operations.scanned import require
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.previews.kinds import FIRST, is_installed, kind_of, made_of
 from s3gw.previews.limits import REASONS, UNSUPPORTED, limits_of
@@ -66,15 +66,15 @@ async def head_version(call: Call, input: Any) -> Output:
 async def _look(call: Call, input: Any, *, asks: bool) -> Output | None:
     """None: it is being made. `asks`: have it made."""
     services = call.services
-    named = call.the_bucket.id, input["Key"], input.get("VersionId")
     with services.pins.open() as pin:  # before the rows are read
-        version, content = await services.database.read(objects.find_with_content, *named)
+        version, content, status = await find_scanned(call, input)
         call.check("object", version)
         version = readable(version, input)
         if input.get("Sequence") not in (None, version.sequence):
             raise NoSuchKey(Key=input["Key"])
         assert content is not None, "a version that isn't a delete marker has a content"
-        status = await require_served(call, call.the_bucket, content)
+        if status is not None:
+            require(call.scan_policy, status)
         recipe = input["Recipe"]
         found = await services.database.read(previews.find, content.same_bytes, recipe, content.id)
         if found is None or not _is_settled(call, found):
