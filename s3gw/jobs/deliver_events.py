@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PAUSE = 0.5  # seconds
 _AT_ONCE = 8  # deliveries of a target
 _TARGETS_AT_ONCE = 32
-_TROUBLED_AT_ONCE = 16  # of these; targets that answer nothing take each other's time and not that of the others
+_DOUBTFUL_AT_ONCE = 16  # of these; targets that may answer nothing take each other's time and not that of the others
 _TURN = 5.0  # seconds; then other targets may have their turn
 _FIRST_PAUSE = 1_000_000  # microseconds before a second attempt
 _DOUBLINGS = 12
@@ -40,6 +40,7 @@ _TROUBLED = 8  # failures one after the other, after which it rests
 _LONGEST_REST = 60.0  # seconds
 _LOOK_AHEAD = 60.0
 _REMEMBERED = 300.0  # seconds that a turn is; in less all have theirs
+_TRUSTED = 3600.0  # seconds in which one that was told something is believed to answer
 _LONGEST_REASON = 300  # letters
 _logger = logging.getLogger("s3gw.events")
 
@@ -77,6 +78,7 @@ class Deliverer:
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._rests: dict[str, tuple[int, float]] = {}  # failures one after the other, and when it may be tried again
         self._turns: dict[str, float] = {}  # when the last one of each began, in the last minutes
+        self._answered: dict[str, float] = {}  # when each was told something, of those that don't rest
 
     def begin(self, due: Sequence[str]) -> None:
         now = time.monotonic()
@@ -84,13 +86,14 @@ class Deliverer:
         waiting = [target for target in due if target not in self._serving and self._rest_of(target)[1] <= now]
         # Where there are too many, each gets its turn, and first whoever had none for longest.
         self._turns = {target: turn for target, turn in self._turns.items() if turn > now - _REMEMBERED}
+        self._answered = {target: at for target, at in self._answered.items() if at > now - _TRUSTED}
         random.shuffle(waiting)
-        troubled = sum(self._is_troubled(target) for target in self._serving)
-        waiting.sort(key=lambda target: (self._is_troubled(target), self._turns.get(target, 0.0)))
+        doubtful = sum(self._is_doubtful(target) for target in self._serving)
+        waiting.sort(key=lambda target: (self._is_doubtful(target), self._turns.get(target, 0.0)))
         for target_id in waiting[: _TARGETS_AT_ONCE - len(self._serving)]:
-            if self._is_troubled(target_id) and troubled >= _TROUBLED_AT_ONCE:
+            if self._is_doubtful(target_id) and doubtful >= _DOUBTFUL_AT_ONCE:
                 break
-            troubled += self._is_troubled(target_id)
+            doubtful += self._is_doubtful(target_id)
             self._turns[target_id] = now
             task = asyncio.create_task(self._serve(target_id))
             self._serving[target_id] = task
@@ -109,8 +112,9 @@ class Deliverer:
     def _rest_of(self, target_id: str) -> tuple[int, float]:
         return self._rests.get(target_id, (0, 0.0))
 
-    def _is_troubled(self, target_id: str) -> bool:
-        return self._rest_of(target_id)[0] >= _TROUBLED
+    def _is_doubtful(self, target_id: str) -> bool:
+        """A new one may be silent too: it is asked one thing at a time until it answers."""
+        return target_id not in self._answered
 
     async def _serve(self, target_id: str) -> None:
         """For a turn, or until nothing is due."""
@@ -124,9 +128,11 @@ class Deliverer:
             _logger.warning("what was told may be told again: %s", error)
         except MasterKeyError as error:
             self._rests[target_id] = _TROUBLED, time.monotonic() + _LONGEST_REST
+            self._answered.pop(target_id, None)
             _logger.warning("events have to wait: %s", error)
         except Exception as error:  # it would be tried again at once, and for ever
             self._rests[target_id] = _TROUBLED, time.monotonic() + _LONGEST_REST
+            self._answered.pop(target_id, None)
             _logger.warning("target %s has to wait: %s", target_id, type(error).__name__)
 
     async def _deliver(self, target_id: str, kind: Kind, secrets: Secrets) -> None:
@@ -135,9 +141,10 @@ class Deliverer:
         outcomes: list[Outcome] = []
         try:
             while True:
-                is_troubled = self._note(target_id, outcomes) >= _TROUBLED
-                has_ended = time.monotonic() >= ends_at or (is_troubled and outcomes)
-                free = 0 if has_ended else (1 if is_troubled else _AT_ONCE) - len(sending)
+                self._note(target_id, outcomes)
+                is_doubtful = self._is_doubtful(target_id)
+                has_ended = time.monotonic() >= ends_at or (is_doubtful and outcomes)
+                free = 0 if has_ended else (1 if is_doubtful else _AT_ONCE) - len(sending)
                 taken = await self._database.write(_settle_and_take, target_id, outcomes, free)
                 sending |= {asyncio.create_task(self._tell(kind, secrets, delivery)) for delivery in taken}
                 if not sending:
@@ -149,17 +156,17 @@ class Deliverer:
                 task.cancel()
             await asyncio.gather(*sending, return_exceptions=True)
 
-    def _note(self, target_id: str, outcomes: list[Outcome]) -> int:
-        """How often it couldn't be told anything, one after the other."""
-        failures = self._rest_of(target_id)[0]
+    def _note(self, target_id: str, outcomes: list[Outcome]) -> None:
         if any(outcome.error is None for outcome in outcomes):
             self._rests.pop(target_id, None)
-            return 0
-        if outcomes:
-            failures += len(outcomes)
-            rest = min(_LONGEST_REST, 2.0 ** min(failures - _TROUBLED, _DOUBLINGS)) if failures >= _TROUBLED else 0.0
+            self._answered[target_id] = time.monotonic()
+        elif outcomes:
+            failures = self._rest_of(target_id)[0] + len(outcomes)
+            rest = 0.0
+            if failures >= _TROUBLED:
+                self._answered.pop(target_id, None)
+                rest = min(_LONGEST_REST, 2.0 ** min(failures - _TROUBLED, _DOUBLINGS))
             self._rests[target_id] = failures, time.monotonic() + rest * random.uniform(0.5, 1.0)
-        return failures
 
     async def _tell(self, kind: Kind, secrets: Secrets, delivery: Delivery) -> Outcome:
         try:
