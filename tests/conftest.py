@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import pytest
@@ -17,6 +18,8 @@ from hypothesis import settings
 from s3gw.content import filesystem
 from tests.places import folder_on_disk, memory_folder
 
+_HERE = Path(__file__).parent
+_DATABASES = ("sqlite", "postgresql")
 pytest_plugins = ["tests.postgresql", "tests.gateways"]
 
 # An example that takes long says that the machine is busy, and nothing of the code.
@@ -46,6 +49,29 @@ def _context_for(verify: Any = True, cert: Any = None, trust_env: bool = True) -
 
 # Reading the authorities that everybody trusts takes 27 ms for each client, of which the tests make two thousand.
 httpx._transports.default.create_ssl_context = _context_for
+
+
+# Of these, the SQL has tests of its own, in tests/metadata, each on both databases; here it is called.
+_BY_TURNS = frozenset(("accounts", "api", "operations", "s3"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is asked at the doors is asked on one of the databases, each of a test's examples on another by turns; `make
+    soak` asks the other one too.
+    """
+    for item in items:
+        database = _database_of(item)
+        if database and item.path.relative_to(_HERE).parts[0] in _BY_TURNS:
+            asked = item.nodeid.replace(database, "")
+            if database != _DATABASES[crc32(asked.encode()) % 2]:
+                item.add_marker(pytest.mark.soak)
+
+
+def _database_of(item: pytest.Item) -> str | None:
+    """That it is run on, where it is run on each."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return next((value for value in parameters.values() if value in _DATABASES), None)
 
 
 def pytest_collection_finish() -> None:

@@ -50,34 +50,3 @@ def acquaintances(api: httpx.Client, ask: Ask) -> Acquaintances:
 @pytest.fixture
 def person(api: httpx.Client) -> Person:
     return register(api)
-
-
-# What these say is said before anything is asked of the database: who may call a route, in which form, and what is told
-# of it. On PostgreSQL they are run by `make soak`; the SQL below them has tests of its own, on both, in tests/metadata.
-ON_ONE_DATABASE = frozenset(
-    f"test_{name}.py"
-    for name in (
-        "access",
-        "audit",
-        "door",
-        "etags",
-        "idempotency",
-        "keys",
-        "links",
-        "oidc",
-        "presign",
-        "previews",
-        "roles",
-        "service_accounts",
-        "token_theft",
-        "totp",
-        "users",
-    )
-)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.name in ON_ONE_DATABASE and item.path.parent == HERE and "postgresql" in item.name:
-            item.add_marker(pytest.mark.soak)
