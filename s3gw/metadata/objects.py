@@ -167,24 +167,24 @@ def find_with_content(
 
 
 def find_with_verdict(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
-) -> tuple[ObjectVersion | None, Content | None, State]:
-    """As `find_with_content`, with what the virus scanner says of the content."""
-    row = None if version_id else _current_verdict.one_or_none(conn, bucket_id=bucket_id, key=key)
+    conn: Connection, bucket_id: int, key: str, version_id: str | None, is_scanned: bool
+) -> tuple[ObjectVersion | None, Content | None, State | None]:
+    """As `find_with_content`, with what the virus scanner says of the content; None where nothing is scanned."""
+    row = None if version_id or not is_scanned else _current_verdict.one_or_none(conn, bucket_id=bucket_id, key=key)
     if row is not None:
         return *_split(row[:-1]), row[-1] or scans.PENDING
     version, content = find_with_content(conn, bucket_id, key, version_id)
-    return version, content, scans.PENDING if content is None else scans.state_of(conn, content.digest)
+    return version, content, scans.state_of(conn, content.digest) if is_scanned and content is not None else None
 
 
 def find_with_state(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
-) -> tuple[ObjectVersion | None, State]:
-    """As `find_with_verdict`, without the content."""
+    conn: Connection, bucket_id: int, key: str, version_id: str | None
+) -> tuple[ObjectVersion | None, State | None]:
+    """What is scanned, without its content."""
     row = None if version_id else _current_state.one_or_none(conn, bucket_id=bucket_id, key=key)
     if row is not None:
         return ObjectVersion._make(row[:-1]), row[-1] or scans.PENDING
-    version, _, state = find_with_verdict(conn, bucket_id, key, version_id)
+    version, _, state = find_with_verdict(conn, bucket_id, key, version_id, True)
     return version, state
 
 

@@ -17,7 +17,6 @@ from s3gw.errors import (
 from s3gw.metadata import objects
 from s3gw.metadata.contents import Content, Part
 from s3gw.metadata.objects import ObjectVersion
-from s3gw.metadata.scans import State
 from s3gw.operations.call import Call, Output
 from s3gw.operations.object_fields import checksum_members, describe, last_modified
 from s3gw.operations.preconditions import check_read, if_range_holds
@@ -40,8 +39,9 @@ _CONDITIONS = frozenset(("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodif
 async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
     services = call.services
     _check_part_number(input)
+    named = call.the_bucket.id, input["Key"], input.get("VersionId"), call.scan_policy != "off"
     with services.pins.open() as pin:  # before the row is read
-        version, content, status = await find_scanned(call, input)
+        version, content, status = await services.database.read(objects.find_with_verdict, *named)
         call.check("object", version)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
@@ -57,28 +57,18 @@ async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
 async def head_object(call: Call, input: HeadObjectRequestTypeDef) -> Output:
     _check_part_number(input)
     read, named = call.services.database.read, (call.the_bucket.id, input["Key"], input.get("VersionId"))
-    content, status = None, None
+    is_scanned, content, status = call.scan_policy != "off", None, None
     if "PartNumber" in input:
-        found, content, status = await find_scanned(call, input)
-    elif call.scan_policy == "off":
-        found = await read(objects.find, *named)
-    else:
+        found, content, status = await read(objects.find_with_verdict, *named, is_scanned)
+    elif is_scanned:
         found, status = await read(objects.find_with_state, *named)
+    else:
+        found = await read(objects.find, *named)
     call.check("object", found)
     output, _ = answer(call, input, readable(found, input), content)
     if status is not None:
         output["ScanStatus"] = status
     return output
-
-
-async def find_scanned(
-    call: Call, input: Mapping[str, Any]
-) -> tuple[ObjectVersion | None, Content | None, State | None]:
-    """What is in the call's bucket, and what the virus scanner says of it; None where nothing is scanned."""
-    read, named = call.services.database.read, (call.the_bucket.id, input["Key"], input.get("VersionId"))
-    if call.scan_policy == "off":
-        return *await read(objects.find_with_content, *named), None
-    return await read(objects.find_with_verdict, *named)
 
 
 def _check_part_number(input: Mapping[str, Any]) -> None:

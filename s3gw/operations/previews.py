@@ -19,7 +19,7 @@ from s3gw.metadata.contents import Content, CorruptContent
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.previews import MADE, REFUSED, Found
 from s3gw.operations.call import Call, Output
-from s3gw.operations.get_object import find_scanned, readable
+from s3gw.operations.get_object import readable
 from s3gw.operations.preconditions import check_read
 from s3gw.operations.scanned import require
 from s3gw.operations.table import OPERATIONS, Row
@@ -66,8 +66,9 @@ async def head_version(call: Call, input: Any) -> Output:
 async def _look(call: Call, input: Any, *, asks: bool) -> Output | None:
     """None: it is being made. `asks`: have it made."""
     services = call.services
+    named = call.the_bucket.id, input["Key"], input.get("VersionId"), call.scan_policy != "off"
     with services.pins.open() as pin:  # before the rows are read
-        version, content, status = await find_scanned(call, input)
+        version, content, status = await services.database.read(objects.find_with_verdict, *named)
         call.check("object", version)
         version = readable(version, input)
         if input.get("Sequence") not in (None, version.sequence):
