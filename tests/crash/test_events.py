@@ -11,6 +11,7 @@ import http.client
 import os
 import random
 import secrets
+import shutil
 import signal
 import threading
 import time
@@ -28,6 +29,7 @@ from s3gw.metadata.schema import event_deliveries
 from tests.crash.client import BUCKET, Client
 from tests.crash.test_crash import kill_everything
 from tests.events.receiver import Receiver, receiving
+from tests.processes.test_supervisor import children
 from tests.servers import RunningServer, running_server
 
 _WRITERS = 3
@@ -102,13 +104,13 @@ def disorder_of(key: str, attempts: list[Attempt], told: list[int | None], store
     return None
 
 
-async def _make_due(data: Path, url: str | None) -> None:
+async def _make_due(data: Path, url: str | None, key_file: Path | None = None) -> None:
     """As if the time had passed for which what was refused waits, and a killed process hides what it was telling."""
 
     def forget(conn: Connection) -> None:
         conn.execute(update(event_deliveries).values(due_at=0))
 
-    async with open_services(load_settings(data=data, database_url=url), "jobs") as services:
+    async with open_services(load_settings(data=data, database_url=url, master_key_file=key_file), "jobs") as services:
         await services.database.write(forget)
 
 
@@ -218,3 +220,44 @@ def test_what_is_acknowledged_is_told_in_order_however_often_it_is_killed(
     database: str, request: pytest.FixtureRequest, disk_path: Path
 ) -> None:
     _run(int(os.environ.get("S3GW_CRASH_ROUNDS", _LONG)), database, request, disk_path)
+
+
+@pytest.mark.soak
+def test_nodes_tell_in_order_together_while_their_job_processes_die_and_the_master_key_is_rotated(
+    request: pytest.FixtureRequest, disk_path: Path
+) -> None:
+    """Two nodes tell one target over one database; half of it is refused."""
+    url, failing = request.getfixturevalue("postgresql_url"), random.Random(1)
+    settings = _SETTINGS | {"S3GW_DATABASE_URL": url, "S3GW_MASTER_KEY_FILE": str(disk_path / "master.key")}
+    writers = [Writer(f"writer{number}", str(number)) for number in range(4)]
+    stop = threading.Event()
+    with receiving() as receiver, running_server(disk_path / "one", **settings) as first:
+        receiver.answer = lambda told: failing.choice((200, 500))
+        _configure(first, receiver)
+        shutil.copytree(disk_path / "one", disk_path / "two")
+        with running_server(disk_path / "two", **settings) as second:
+            nodes = (first, second)
+            threads = [
+                threading.Thread(target=writer.work, args=(nodes[number % 2].s3, stop))
+                for number, writer in enumerate(writers)
+            ]
+            for thread in threads:
+                thread.start()
+            for number in range(10):
+                time.sleep(2)
+                pid = nodes[number % 2].process.pid
+                (job_process,) = (child for child, words in children(pid).items() if "s3gw.jobs.process" in words)
+                os.kill(job_process, signal.SIGKILL)
+                if number % 4 == 1:
+                    first.command("master-key", "rotate")
+            stop.set()
+            for thread in threads:
+                thread.join()
+            receiver.answer = lambda told: 200
+            asyncio.run(_make_due(disk_path / "one", url, disk_path / "master.key"))
+            _wait_until_told(second)
+            wrong = _disorders(second, writers, told_of(receiver))
+    assert wrong == [] and [writer.failures for writer in writers] == [[]] * len(writers)
+    again = len(receiver.told) - len({told.headers["webhook-id"] for told in receiver.told})
+    print(f"{receiver.attempts} attempts, {len(receiver.told)} told, {again} of them again")
+    assert len(receiver.told) > 100
