@@ -57,6 +57,8 @@ def list_(
     with session(data, database_url, as_json) as metadata:
         if state is not None and state not in _STATES:
             raise Refused(f"a state is one of {', '.join(_STATES)}")
+        if kind is not None and kind not in PRIORITIES:
+            raise Refused(f"a kind is one of {', '.join(PRIORITIES)}")
         found = [describe(job) for job in metadata.read(jobs.list_jobs, state, limit, kind)]
         show(found if as_json else [job | {"progress": _counted(job["progress"])} for job in found], as_json, _COLUMNS)
 

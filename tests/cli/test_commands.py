@@ -290,6 +290,7 @@ def test_a_dead_job_is_listed_shown_and_tried_again(ask: Ask, run: Command, data
     assert refusal(run("job", "retry", str(job["id"]))) == "s3gw: only a job that has failed can be tried again\n"
     assert refusal(run("job", "show", "99")) == "s3gw: there is no job 99\n"
     assert "a state is one of" in refusal(run("job", "list", "--state", "odd"))
+    assert "a kind is one of" in refusal(run("job", "list", "--kind", "odd"))
 
 
 @pytest.mark.parametrize("words", ["user list", "key list", "bucket list", "job list", "operations", "config"])
