@@ -38,6 +38,7 @@ _LOCAL_FUSE = frozenset((
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     """A connection in autocommit mode (transactions are begun by name), for one thread at a time."""
     uri = None if writes or not is_read_only(path.absolute().parent) else read_only_uri(path)
+    is_new = not path.exists() or not path.stat().st_size
     conn = sqlite3.connect(
         uri or path,
         isolation_level=None,
@@ -47,7 +48,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         uri=uri is not None,
     )
     try:
-        for pragma, value in _pragmas(writes):
+        for pragma, value in _pragmas(writes, is_new):
             conn.execute(f"PRAGMA {pragma} = {value}").close()
     except sqlite3.Error:
         conn.close()
@@ -72,10 +73,13 @@ def read_only_uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
 
 
-def _pragmas(writes: bool) -> Iterator[tuple[str, str]]:
+def _pragmas(writes: bool, is_new: bool) -> Iterator[tuple[str, str]]:
     yield "busy_timeout", str(BUSY_TIMEOUT_MS)
+    if writes and is_new:
+        # Counts only while the file is empty, and before it is in WAL mode. It is a write transaction, which isn't given
+        # its turn among those of our processes: beside a busy server it waited until the timeout.
+        yield "auto_vacuum", "INCREMENTAL"
     if writes:
-        yield "auto_vacuum", "INCREMENTAL"  # counts only while the file is empty, and before it is in WAL mode
         yield "journal_mode", "WAL"
     yield "synchronous", "FULL"
     if sys.platform == "darwin":

@@ -161,21 +161,21 @@ def _run(rounds: int, database: str, request: pytest.FixtureRequest, disk_path: 
     print(f"S3GW_CRASH_SEED={seed}")  # shown when the test fails
     chance, failing, data = random.Random(seed), random.Random(seed), disk_path / "data"
     url = None if database == "sqlite" else request.getfixturevalue("postgresql_url")
-    options = () if url is None else ("--database-url", url)
+    settings = _SETTINGS if url is None else _SETTINGS | {"S3GW_DATABASE_URL": url}
     writers = [Writer(f"writer{number}", f"{seed}-{number}") for number in range(_WRITERS)]
     with receiving() as receiver:
         receiver.answer = lambda told: failing.choice((200, 500))
         for number in range(rounds):
             if number:
                 asyncio.run(_make_due(data, url))
-            with running_server(data, *options, **_SETTINGS) as server:
+            with running_server(data, **settings) as server:
                 if number == 0:
                     _configure(server, receiver)
                 _round(server, data, writers, chance, receiver)
         refused = receiver.attempts - len(receiver.told)
         receiver.answer = lambda told: 200
         asyncio.run(_make_due(data, url))
-        with running_server(data, *options, **_SETTINGS) as server:
+        with running_server(data, **settings) as server:
             _wait_until_told(server)
             wrong = _disorders(server, writers, told_of(receiver))
     assert wrong == [] and [writer.failures for writer in writers] == [[]] * len(writers)

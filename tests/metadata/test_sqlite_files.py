@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from s3gw.metadata import sqlite_files
 from s3gw.metadata.database import UnsuitableDatabase
 from s3gw.metadata.sqlite_files import WriterLock, connect, read_only_uri, refuse_network_file_system
 
@@ -62,6 +63,18 @@ def test_a_connection_is_durable_and_leaves_checkpoints_to_the_writer(sqlite_url
     }
     assert {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in expected} == expected
     conn.close()
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_connection_is_opened_while_another_writes(
+    sqlite_url: str, writes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "BUSY_TIMEOUT_MS", 0)
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    other = connect(path, writes=True)
+    other.execute("BEGIN IMMEDIATE")
+    connect(path, writes=writes).close()
+    other.close()
 
 
 def test_what_is_no_database_is_refused_and_not_kept_open(tmp_path: Path) -> None:
