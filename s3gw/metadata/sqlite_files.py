@@ -76,8 +76,8 @@ def read_only_uri(path: Path) -> str:
 def _pragmas(writes: bool, is_new: bool) -> Iterator[tuple[str, str]]:
     yield "busy_timeout", str(BUSY_TIMEOUT_MS)
     if writes and is_new:
-        # Counts only while the file is empty, and before it is in WAL mode. It is a write transaction, which isn't given
-        # its turn among those of our processes: beside a busy server it waited until the timeout.
+        # Counts only while the file is empty, and before it is in WAL mode. It is a write transaction that gets no turn
+        # among those of our processes: beside a busy server it would wait until the timeout.
         yield "auto_vacuum", "INCREMENTAL"
     if writes:
         yield "journal_mode", "WAL"
