@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import json
 import os
+import shutil
 import signal
 import sys
 import textwrap
@@ -24,7 +25,7 @@ from s3gw.secret_files import PREFIX
 
 T = TypeVar("T")
 S = TypeVar("S")
-_MOST_COLUMNS, _FEWEST_COLUMNS = 100, 8
+_COLUMNS, _FEWEST_COLUMNS = 100, 8  # where the terminal isn't wider; of a column
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (S3GW_DATA).")]
 DatabaseUrl = Annotated[
@@ -224,8 +225,8 @@ def _print_table(columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
 
 def _fit(widths: list[int]) -> list[int]:
     """Make the widest columns narrower until the table fits."""
-    widths = list(widths)
-    while sum(widths) + 2 * (len(widths) - 1) > _MOST_COLUMNS and max(widths) > _FEWEST_COLUMNS:
+    widths, most = list(widths), max(_COLUMNS, shutil.get_terminal_size((_COLUMNS, 24)).columns)
+    while sum(widths) + 2 * (len(widths) - 1) > most and max(widths) > _FEWEST_COLUMNS:
         widths[widths.index(max(widths))] -= 1
     return widths
 

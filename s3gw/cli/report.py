@@ -72,7 +72,7 @@ def _names_of(conn: Connection, ids: set[str]) -> dict[str, str]:
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="1 to 64 of A-Z a-z 0-9 . _ -: a part of the keys that it writes.")],
-    to: Annotated[str, typer.Option(metavar="BUCKET[/PREFIX]", help="Where it is written, an object each time.")],
+    to: Annotated[str, typer.Option(metavar="BUCKET[/FOLDER]", help="Where it is written, an object each time.")],
     owner: Annotated[
         str | None, typer.Option(metavar="USER", help="By whose rights; default: the admin of the first start.")
     ] = None,
@@ -99,7 +99,8 @@ def create(
     rows = [_by(each) for each in dict.fromkeys(by or BY)]
     written = [_format(each) for each in dict.fromkeys(formats or ["csv"])]
     with session(data, database_url, as_json) as metadata:
-        to_name, _, to_prefix = to.partition("/")
+        to_name, _, folder = to.partition("/")
+        to_prefix = f"{folder.rstrip('/')}/" if folder else ""
         what = metadata.read(_uuid_of, bucket) if bucket is not None else None, everyone, prefix
         spec = Spec(*what, tuple(rows), tuple(written), metadata.read(_uuid_of, to_name), to_prefix)
         accounts.require_formats(spec)

@@ -171,7 +171,7 @@ def test_commands_save_list_run_and_delete_one(filed: Filed, ask: Ask) -> None: 
     filed.put("a")
     name = f"cli-{filed.name}"
     options = ("--owner", filed.owner.name, "--bucket", filed.name, "--by", "bucket", "--format", "csv")
-    made = ask("report", "create", name, "--to", f"{filed.name}/reports/", *options, "--cron", "0 6 * * *")
+    made = ask("report", "create", name, "--to", f"{filed.name}/reports", *options, "--cron", "0 6 * * *")
     assert (made["of"], made["to"]) == (filed.name, f"{filed.name}/reports/")
     assert (made["by"], made["cron"]) == (["bucket"], "0 6 * * *")
     assert made["next_run"] is not None

@@ -241,6 +241,13 @@ def test_without_json_people_read_tables_and_lines(run: Command) -> None:
     assert run("bucket", "list").stdout == ""
 
 
+def test_a_table_is_as_wide_as_the_terminal(run: Command, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask("key", "create", "admin", "--access-key-id", "K" * 128)
+    assert "K" * 128 not in run("key", "list").stdout
+    monkeypatch.setenv("COLUMNS", "250")
+    assert "K" * 128 in run("key", "list").stdout
+
+
 def test_config_prints_every_setting_but_no_secret(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3GW_ROOT_PASSWORD", "hunter2")
     monkeypatch.setenv("S3GW_DOMAINS", "s3.example.com,s3.local")
