@@ -73,6 +73,7 @@ class Database(ABC):
     """One process's access to the metadata. Every method may raise DatabaseUnavailable."""
 
     dialect: ClassVar[DialectName]
+    reads_ahead: ClassVar[bool] = False  # where a statement is a round trip, of which one for two is the better
     is_read_only = False  # for as long as this process lives, because its disk is
 
     def write_fault(self) -> DatabaseUnavailable | None:

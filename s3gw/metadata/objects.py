@@ -17,16 +17,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import contents, scans, trash, uploads
+from s3gw.metadata import contents, trash, uploads
 from s3gw.metadata.change import Change
-from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.scans import State
-from s3gw.metadata.schema import contents as contents_table
 from s3gw.metadata.schema import objects
-from s3gw.metadata.schema import scans as scans_table
 from s3gw.metadata.trash import Trashed
 
 NULL_VERSION = "null"
@@ -97,32 +93,10 @@ Clock = Callable[[Connection], int]
 
 _this_key = (objects.c.bucket_id == bindparam("bucket_id"), objects.c.key == bindparam("key"))
 _this_version = (*_this_key, objects.c.sequence == bindparam("sequence"))
-_with_content = (
-    contents_table.c.id,
-    contents_table.c.form,
-    contents_table.c.size,
-    contents_table.c.layout,
-    contents_table.c.digest,
-)
-_to_content = objects.outerjoin(contents_table, contents_table.c.id == objects.c.content_id)
-_to_verdict = _to_content.outerjoin(scans_table, scans_table.c.digest == contents_table.c.digest)
 _columns = tuple(objects.c)
-_width = len(_columns)
 
 _current = Prepared(select(*_columns).where(*_this_key, objects.c.is_current == 1))
-_current_content = Prepared(
-    select(*_columns, *_with_content).select_from(_to_content).where(*_this_key, objects.c.is_current == 1)
-)
-_current_verdict = Prepared(
-    select(*_columns, *_with_content, scans_table.c.state)
-    .select_from(_to_verdict)
-    .where(*_this_key, objects.c.is_current == 1)
-)
-_current_state = Prepared(
-    select(*_columns, scans_table.c.state).select_from(_to_verdict).where(*_this_key, objects.c.is_current == 1)
-)
 _version = Prepared(select(*_columns).where(*_this_version))
-_version_content = Prepared(select(*_columns, *_with_content).select_from(_to_content).where(*_this_version))
 _latest = Prepared(select(*_columns).where(*_this_key).order_by(objects.c.sequence).limit(1))
 _noncurrent_null = Prepared(
     select(*_columns).where(*_this_key, objects.c.version_id == "null", objects.c.is_current == 0)
@@ -146,55 +120,6 @@ def find(conn: Connection, bucket_id: int, key: str, version_id: str | None = No
     row = _version.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=_sequence_of(version_id))
     found = None if row is None else ObjectVersion._make(row)
     return found if found is not None and found.version_id == version_id else None
-
-
-def find_with_content(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None = None
-) -> tuple[ObjectVersion | None, Content | None]:
-    """As `find`, with the content of the very same row version (one statement, one snapshot)."""
-    if version_id is None:
-        row = _current_content.one_or_none(conn, bucket_id=bucket_id, key=key)
-        if row is None:
-            return latest(conn, bucket_id, key), None
-    else:
-        found = find(conn, bucket_id, key, version_id)
-        if found is None:
-            return None, None
-        row = _version_content.one_or_none(conn, bucket_id=bucket_id, key=key, sequence=found.sequence)
-        if row is None:
-            return None, None
-    return _split(row)
-
-
-def find_with_verdict(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None, is_scanned: bool
-) -> tuple[ObjectVersion | None, Content | None, State | None]:
-    """As `find_with_content`, with what the virus scanner says of the content; None where nothing is scanned."""
-    row = None if version_id or not is_scanned else _current_verdict.one_or_none(conn, bucket_id=bucket_id, key=key)
-    if row is not None:
-        return *_split(row[:-1]), row[-1] or scans.PENDING
-    version, content = find_with_content(conn, bucket_id, key, version_id)
-    return version, content, scans.state_of(conn, content.digest) if is_scanned and content is not None else None
-
-
-def find_with_state(
-    conn: Connection, bucket_id: int, key: str, version_id: str | None
-) -> tuple[ObjectVersion | None, State | None]:
-    """What is scanned, without its content."""
-    row = None if version_id else _current_state.one_or_none(conn, bucket_id=bucket_id, key=key)
-    if row is not None:
-        return ObjectVersion._make(row[:-1]), row[-1] or scans.PENDING
-    version, _, state = find_with_verdict(conn, bucket_id, key, version_id, True)
-    return version, state
-
-
-def _split(row: tuple[Any, ...]) -> tuple[ObjectVersion, Content | None]:
-    version, content = ObjectVersion._make(row[:_width]), row[_width:]
-    if version.content_id is None:
-        return version, None
-    if not any(content):  # every column of the outer join is NULL
-        raise contents.CorruptContent(f"content {version.content_id} is missing")
-    return version, contents.from_row(content, version.size)
 
 
 def find_file(conn: Connection, file_id: bytes | None) -> ObjectVersion | None:

@@ -118,6 +118,7 @@ class KeyQueues:
 
 class PostgreSQLDatabase(Database):
     dialect = "postgresql"
+    reads_ahead = True
 
     def __init__(self, url: str) -> None:
         self._write_engine = make_engine(url, WRITERS)

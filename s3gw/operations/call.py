@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Proto
 
 from s3gw.access.rules import NO_BUCKET_RULES, NO_IDENTITY_RULES, BucketRules, IdentityRules
 from s3gw.auth.principal import Principal
+from s3gw.content.read_pins import Pin
 from s3gw.errors import S3Error
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
 from s3gw.metadata.objects import ObjectVersion
+from s3gw.metadata.read_objects import Scanned
 from s3gw.metadata.uploads import Upload
 from s3gw.services import OperationServices
 
@@ -62,6 +64,15 @@ class Source(NamedTuple):
     key: str
     version_id: str | None
     rules: BucketRules = NO_BUCKET_RULES
+
+
+class ReadAhead(NamedTuple):
+    """What was read of the call's object together with its bucket, and the pin that was opened before. The content is
+    None where only the row was asked for.
+    """
+
+    pin: Pin
+    object: Scanned
 
 
 class Context(Protocol):
@@ -132,7 +143,7 @@ class Call:
     when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
     (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
     list is to have only what the principal was granted. `door` is what the audit log tells: s3 | api.
-    `operation` is AWS's name of it.
+    `operation` is AWS's name of it. `ahead` is there where a round trip was to be saved.
     """
 
     services: OperationServices
@@ -155,6 +166,7 @@ class Call:
     only_granted: bool = False
     door: str = "s3"
     operation: str = ""
+    ahead: ReadAhead | None = None
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,

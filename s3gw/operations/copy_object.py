@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3gw.checksums import algorithm_named
 from s3gw.errors import InvalidArgument, InvalidRequest, NoSuchKey, ServiceUnavailable
-from s3gw.metadata import client_tokens, contents, objects
+from s3gw.metadata import client_tokens, contents, objects, read_objects
 from s3gw.metadata.change import Change, KeyLock, Lock, TokenLock
 from s3gw.metadata.contents import Content
 from s3gw.metadata.database import Connection
@@ -157,7 +157,7 @@ def find_source(conn: Connection, source: Source) -> ObjectVersion:
 
 def find_source_with_content(conn: Connection, source: Source) -> tuple[ObjectVersion, Content]:
     """By one statement: the content of an overwritten source may be gone at the next."""
-    found, content = objects.find_with_content(conn, source.bucket.id, source.key, source.version_id)
+    found, content = read_objects.find_with_content(conn, source.bucket.id, source.key, source.version_id)
     version = _readable_source(source, found)
     assert content is not None, "a readable version has a content"
     return version, content

@@ -14,7 +14,7 @@ from s3gw.errors import (
     NoSuchVersion,
     S3Error,
 )
-from s3gw.metadata import objects
+from s3gw.metadata import objects, read_objects
 from s3gw.metadata.contents import Content, Part
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Call, Output
@@ -37,15 +37,20 @@ _CONDITIONS = frozenset(("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodif
 
 
 async def get_object(call: Call, input: GetObjectRequestTypeDef) -> Output:
-    services = call.services
+    services, ahead = call.services, call.ahead
     _check_part_number(input)
     named = call.the_bucket.id, input["Key"], input.get("VersionId"), call.scan_policy != "off"
-    with services.pins.open() as pin:  # before the row is read
-        version, content, status = await services.database.read(objects.find_with_verdict, *named)
+    with services.pins.open() if ahead is None else ahead.pin as pin:  # before the row is read
+        if ahead is None:
+            version, content, status = await services.database.read(read_objects.find_with_verdict, *named)
+        else:
+            version, content, status = ahead.object
         call.check("object", version)
         version = readable(version, input)
         assert content is not None, "a version that isn't a delete marker has a content"
-        if status is not None:
+        if call.scan_policy == "off" or status is None:
+            status = None
+        else:
             require(call.scan_policy, status)
         output, span = answer(call, input, version, content)
         if status is not None:
@@ -59,14 +64,16 @@ async def head_object(call: Call, input: HeadObjectRequestTypeDef) -> Output:
     read, named = call.services.database.read, (call.the_bucket.id, input["Key"], input.get("VersionId"))
     is_scanned, content, status = call.scan_policy != "off", None, None
     if "PartNumber" in input:
-        found, content, status = await read(objects.find_with_verdict, *named, is_scanned)
+        found, content, status = await read(read_objects.find_with_verdict, *named, is_scanned)
+    elif call.ahead is not None:
+        found, _, status = call.ahead.object
     elif is_scanned:
-        found, status = await read(objects.find_with_state, *named)
+        found, status = await read(read_objects.find_with_state, *named)
     else:
         found = await read(objects.find, *named)
     call.check("object", found)
     output, _ = answer(call, input, readable(found, input), content)
-    if status is not None:
+    if is_scanned and status is not None:
         output["ScanStatus"] = status
     return output
 

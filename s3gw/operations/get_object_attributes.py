@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import objects
+from s3gw.metadata import read_objects
 from s3gw.metadata.contents import Content
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.buckets import timestamp
@@ -23,7 +23,7 @@ _ATTRIBUTES = frozenset(("ETag", "Checksum", "ObjectParts", "StorageClass", "Obj
 async def get_object_attributes(call: Call, input: GetObjectAttributesRequestTypeDef) -> Output:
     wanted = _wanted(input)
     found, content = await call.services.database.scan(
-        objects.find_with_content, call.the_bucket.id, input["Key"], input.get("VersionId")
+        read_objects.find_with_content, call.the_bucket.id, input["Key"], input.get("VersionId")
     )
     call.check("object", found)
     version = readable(found, input)

@@ -14,7 +14,7 @@ from typing import Any
 from s3gw.content.open_content import OpenContent
 from s3gw.content.read_pins import Pin
 from s3gw.errors import NoSuchKey, NotImplemented
-from s3gw.metadata import objects, previews
+from s3gw.metadata import objects, previews, read_objects
 from s3gw.metadata.contents import Content, CorruptContent
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.previews import MADE, REFUSED, Found
@@ -68,7 +68,7 @@ async def _look(call: Call, input: Any, *, asks: bool) -> Output | None:
     services = call.services
     named = call.the_bucket.id, input["Key"], input.get("VersionId"), call.scan_policy != "off"
     with services.pins.open() as pin:  # before the rows are read
-        version, content, status = await services.database.read(objects.find_with_verdict, *named)
+        version, content, status = await services.database.read(read_objects.find_with_verdict, *named)
         call.check("object", version)
         version = readable(version, input)
         if input.get("Sequence") not in (None, version.sequence):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +22,7 @@ from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey
 from s3gw.faults import as_s3_error
 from s3gw.metadata import resolve
 from s3gw.metadata.resolve import Found
-from s3gw.operations.call import Call, Input
+from s3gw.operations.call import Call, Input, ReadAhead
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
 from s3gw.s3.answer import Answer
@@ -49,7 +50,8 @@ _CODECS = {name: codec(name) for name, row in OPERATIONS.items() if row.state !=
 _CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketCors", "PutBucketTagging"))
 # "The document is limited to 64 KB in size" (API Reference, PutBucketCors).
 _LONGEST_DOCUMENTS = {"PutBucketCors": 64 * 1024}
-_NOTHING = Found(None, None)
+_NOTHING, _NO_PIN = Found(None, None), nullcontext()
+_NOT_CURRENT = frozenset(("versionId", "partNumber", PREVIEW))  # arguments by which something else is read, or more
 _logger = logging.getLogger("s3gw.gateway")
 
 
@@ -107,25 +109,34 @@ class Gateway:
             await post_object(services, answer, sent, receive)
             return
         now = time.time()
-        proof, found = read_proof(sent, services.settings, now), _NOTHING
-        if proof is not None:
-            names = proof.access_key_id, request.target.bucket
-            found = await services.database.read_shared(resolve.key_and_bucket, *names)
-        authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
-        answer.principal = principal = authentication.principal
-        if proof is not None:
-            services.key_uses.last[principal.access_key_id] = now
-        row = OPERATIONS[operation.name]
-        call = Call(services, principal, {}, answer.request_id, int(now * 1_000_000))
-        call.operation = operation.name
-        call.bucket, call.context = found.bucket, RequestContext(request, proof, now, request.client or None)
-        body = self._decode(call, answer, request, row, authentication, receive)
-        if PREVIEW in request.arguments:
-            row = preview_row(call, request, row)
-        try:
-            output = await perform(call, row)
-        finally:
-            answer.bytes_received = 0 if body is None else body.received
+        proof = read_proof(sent, services.settings, now)
+        is_ahead = proof is not None and services.database.reads_ahead and _names_current(operation.name, request)
+        with services.pins.open() if is_ahead else _NO_PIN as pin:  # before the object's row is read
+            found = _NOTHING
+            if proof is not None:
+                id, bucket, key = proof.access_key_id, request.target.bucket, request.target.key
+                if pin is None or bucket is None or key is None:
+                    found = await services.database.read_shared(resolve.key_and_bucket, id, bucket)
+                else:
+                    named = id, bucket, key, operation.name == "GetObject"
+                    found = await services.database.read(resolve.key_bucket_and_object, *named)
+            authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
+            answer.principal = principal = authentication.principal
+            if proof is not None:
+                services.key_uses.last[principal.access_key_id] = now
+            row = OPERATIONS[operation.name]
+            call = Call(services, principal, {}, answer.request_id, int(now * 1_000_000))
+            call.operation = operation.name
+            call.bucket, call.context = found.bucket, RequestContext(request, proof, now, request.client or None)
+            if pin is not None and found.object is not None:
+                call.ahead = ReadAhead(pin, found.object)
+            body = self._decode(call, answer, request, row, authentication, receive)
+            if PREVIEW in request.arguments:
+                row = preview_row(call, request, row)
+            try:
+                output = await perform(call, row)
+            finally:
+                answer.bytes_received = 0 if body is None else body.received
         if operation.name == "CompleteMultipartUpload":
             output["Location"] = location_of(request)
         content: OpenContent | None = output.pop("Body", None)
@@ -171,6 +182,11 @@ class Gateway:
         assert decode is not None, "the operation's row says that its input has a document"
         needs_checksum = operation in _CHECKSUM_REQUIRED and "content-md5" not in request.headers
         return XmlDocument(self._xml_bodies, body, decode, needs_checksum, _LONGEST_DOCUMENTS.get(operation))
+
+
+def _names_current(operation: str, request: Request) -> bool:
+    """Whether it reads the current version of an object."""
+    return operation in ("GetObject", "HeadObject") and _NOT_CURRENT.isdisjoint(request.arguments)
 
 
 def _target(request: Request) -> Input:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from s3gw.jobs import asked as asked_module
 from s3gw.jobs import manifest_batch as module
-from s3gw.metadata import asked_jobs, buckets, configurations, contents, objects, schema
+from s3gw.metadata import asked_jobs, buckets, configurations, contents, objects, read_objects, schema
 from s3gw.metadata.asked_jobs import AskedJob
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.database import Connection, now
@@ -73,7 +73,7 @@ async def done(asking: Asking, action: str, data: bytes, **more: Any) -> list[tu
 async def reported(asking: Asking, told: AskedJob) -> list[tuple[str, ...]]:
     key = told.result["report"]["key"]
     assert key == f"r/job-{told.id}/results.csv"
-    found, content = await asking.database.read(objects.find_with_content, asking.ids["other"], key)
+    found, content = await asking.database.read(read_objects.find_with_content, asking.ids["other"], key)
     assert found is not None and content is not None and found.size == told.result["report"]["size"]
     rows = csv.reader(io.StringIO((await asking.process.get(content)).decode()))
     return [(row[0], row[1], row[3], row[4], row[5]) for row in rows]

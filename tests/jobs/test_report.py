@@ -23,6 +23,7 @@ from s3gw.metadata import (
     job_pieces,
     jobs,
     objects,
+    read_objects,
     report_runs,
     reports,
     schema,
@@ -77,7 +78,7 @@ async def refused(asking: Asking, job: AskedJob) -> str:
 
 
 async def read(asking: Asking, key: str, bucket: str = "other") -> bytes:
-    found, content = await asking.database.read(objects.find_with_content, asking.ids[bucket], key)
+    found, content = await asking.database.read(read_objects.find_with_content, asking.ids[bucket], key)
     assert found is not None and content is not None
     return await asking.process.get(content)
 

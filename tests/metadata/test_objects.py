@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from s3gw.metadata import buckets, configurations, contents, identities, listing, objects, schema
+from s3gw.metadata import buckets, configurations, contents, identities, listing, objects, read_objects, schema
 from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.objects import NewObject, Stored
@@ -61,7 +61,7 @@ async def test_a_version_id_with_other_random_bytes_finds_deletes_and_tags_nothi
         assert stored is not None and stored.version_id == version_id
         other = objects.new_version_id(stored.sequence)
         assert objects.find(conn, 1, "key", other) is None
-        assert objects.find_with_content(conn, 1, "key", other) == (None, None)
+        assert read_objects.find_with_content(conn, 1, "key", other) == (None, None)
         assert objects.set_tags(of_key(conn, 1), "key", other, "{}") is None
         objects.delete_version(of_key(conn, 1), "key", other)
         assert objects.find(conn, 1, "key", version_id) == stored
@@ -76,7 +76,7 @@ async def test_an_object_whose_content_is_gone_is_corrupt(database: Database) ->
         objects.put(of_key(conn, 1), NewObject("key", 3, "", "u"), place)
         conn.execute(schema.contents.delete())
         with pytest.raises(CorruptContent, match="missing"):
-            objects.find_with_content(conn, 1, "key")
+            read_objects.find_with_content(conn, 1, "key")
 
     await database.write(lose_it)
 
@@ -93,7 +93,7 @@ async def test_a_content_of_another_size_than_its_object_tells_is_corrupt(
         configurations.set_versioning(of_bucket(conn, 1), "Enabled")
         new = NewObject("key", told, "", "u")
         stored = objects.put(of_key(conn, 1), new, partial(contents.insert, new=inline(b"abc")))
-        objects.find_with_content(conn, 1, "key", stored.version_id if by_id else None)
+        read_objects.find_with_content(conn, 1, "key", stored.version_id if by_id else None)
 
     with pytest.raises(CorruptContent, match=f"has 3 bytes, its object {told}"):
         await database.write(find)

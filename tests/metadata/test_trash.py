@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from s3gw.errors import PreconditionFailed, QuotaExceeded
-from s3gw.metadata import configurations, contents, objects, quotas, schema, trash, usage
+from s3gw.metadata import configurations, contents, objects, quotas, read_objects, schema, trash, usage
 from s3gw.metadata.change import Change, ChangeFacts, KeyLock, change
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection, Database
@@ -48,7 +48,7 @@ async def put(database: Database, key: str, body: bytes, **fields: Any) -> None:
 
 
 async def body_of(database: Database, key: str) -> bytes | None:
-    _, content = await database.read(objects.find_with_content, 1, key)
+    _, content = await database.read(read_objects.find_with_content, 1, key)
     return None if content is None else content.layout
 
 
