@@ -17,7 +17,7 @@ from hypothesis import settings
 from s3gw.content import filesystem
 from tests.places import folder_on_disk, memory_folder
 
-pytest_plugins = ["tests.postgresql", "tests.gateways"]
+pytest_plugins = ["tests.postgresql", "tests.gateways", "tests.stores"]
 
 # An example that takes long says that the machine is busy, and nothing of the code.
 settings.register_profile("s3gw", deadline=None)
