@@ -290,32 +290,6 @@ def _make_container(port: int) -> bool:
     return _asked(port, "PUT", f"{path}?restype=container", b"", headers) == 201
 
 
-@contextmanager
-def google(folder: Path) -> Iterator[str]:
-    """An emulator's endpoint, with our bucket; it wants no credentials."""
-    server = program("fake-gcs-server")
-    if server is None:
-        pytest.skip("fake-gcs-server needs Go")
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    options = [
-        "-backend",
-        "memory",
-        "-scheme",
-        "http",
-        "-host",
-        "127.0.0.1",
-        "-port",
-        str(port),
-        "-public-host",
-        url[7:],
-    ]
-    with _started([server, *options, "-external-url", url], folder) as process:
-        body = json.dumps({"name": BUCKET}).encode()
-        _until(lambda: _asked(port, "POST", "/storage/v1/b?project=x", body, {}) == 200, process)
-        yield url
-
-
 def _asked(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
