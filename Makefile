@@ -47,6 +47,7 @@ coverage: .venv/.installed ## the whole test suite, and which lines it doesn't r
 soak: .venv/.installed ## what takes long and rarely fails: half an hour of mixed load, every byte compared, and more
 	@sh scripts/install-fuse.sh
 	@sh scripts/install-brokers.sh
+	@sh scripts/install-stores.sh $(BIN)
 	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
 	S3GW_SOAK_SECONDS=$${S3GW_SOAK_SECONDS:-1800} exec $(BIN)/python -m pytest -m soak $(ARGS)
 

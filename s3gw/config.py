@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s3gw.addresses import is_safe_url, origin_of, parse_address
+from s3gw.content.store_url import check_place, check_store_url
 from s3gw.metadata.database_url import is_postgresql, sqlite_path
 from s3gw.scanning.setting import check_scanner
 from s3gw.secret_files import PREFIX, SecretFiles, is_secret
@@ -43,7 +44,7 @@ MOST_WORKERS = 256  # more than the cores of most machines; a digit too many wou
 Bytes = Annotated[int, Field(ge=0)]
 # Those that are options of commands too.
 _OPTIONS = frozenset(
-    ("data", "database_url", "listen", "admin_listen", "share_listen", "workers", "tls_cert", "tls_key")
+    ("blobs", "data", "database_url", "listen", "admin_listen", "share_listen", "workers", "tls_cert", "tls_key")
 )
 
 
@@ -79,6 +80,26 @@ class Settings(BaseSettings):
         Path("data"), description="The data folder: blobs, keys, and the database unless it is elsewhere."
     )
     database_url: str | None = _secret("sqlite:///PATH or postgresql://…; by default SQLite in the data folder.")
+    blobs: Annotated[str, AfterValidator(check_store_url)] | None = Field(
+        None,
+        description="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX: the store that has the bytes of"
+        " objects instead of the data folder; needs the extra s3gw[remote]. docs/scaling.md tells of its credentials.",
+    )
+    blobs_endpoint: str | None = Field(
+        None, description="https://HOST:PORT of that store, where it isn't Amazon's, Google's or Microsoft's."
+    )
+    blobs_timeout: Annotated[float, Field(ge=1, le=300)] = Field(
+        20,
+        description="Longest that one request to that store may take; one that fails is made again for half as long.",
+    )
+    blobs_other: Annotated[str, AfterValidator(check_place)] | None = Field(
+        None,
+        description="While chunks are moved: the other store, a URL or folder, where is read what isn't in the first.",
+    )
+    blobs_cache: Bytes = Field(
+        0,
+        description="Bytes of the data folder's disk for chunks that were read from that store.",
+    )
     listen: str = Field("127.0.0.1:9000", description="HOST:PORT of the S3 API; port 0 takes a free one.")
     admin_listen: str = Field(
         "127.0.0.1:9001",
@@ -363,7 +384,7 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("api_url", "s3_url", "share_url")
+    @field_validator("api_url", "blobs_endpoint", "s3_url", "share_url")
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", value):

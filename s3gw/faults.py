@@ -6,19 +6,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from s3gw.content.reader import DamagedChunk
+from s3gw.content.store import StoreUnavailable
 from s3gw.disks.faults import is_disk_fault, is_full
-from s3gw.errors import InsufficientStorage, InternalError, S3Error, ServiceUnavailable
+from s3gw.errors import InsufficientStorage, InternalError, S3Error, ServiceUnavailable, SlowDown
 from s3gw.metadata.contents import ContentLost
 from s3gw.metadata.database import DatabaseFull, DatabaseUnavailable
 
+_STORE_AWAY = "The store that keeps the data can't give it just now."
+_AFTER = "2"  # seconds
+
 
 def as_s3_error(error: Exception) -> S3Error:
-    """InternalError stands for what nobody expected. What a disk does is expected: full is 507 and the rest 503."""
+    """InternalError stands for what nobody expected. What a disk or a store does is expected: full
+    is 507 and the rest 503."""
     if isinstance(error, S3Error):
         return error
     for cause in _causes(error):
         if isinstance(cause, DatabaseFull) or is_full(cause):
             return InsufficientStorage()
+        if isinstance(cause, StoreUnavailable) or (isinstance(cause, DamagedChunk) and cause.is_remote):
+            return SlowDown(_STORE_AWAY, headers={"retry-after": _AFTER})
         if isinstance(cause, DatabaseUnavailable | ContentLost) or is_disk_fault(cause):
             return ServiceUnavailable()
     return InternalError()

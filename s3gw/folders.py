@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def blob_folder(settings: Settings) -> Path:
-    return settings.data / "blobs"
+    """Where chunks lie, or where they wait to be sent to a store in the network."""
+    return settings.data if settings.blobs is not None else settings.data / "blobs"
 
 
 def open_room(settings: Settings) -> Room:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from s3gw.content.store import BlobStore
 from s3gw.disks.faults import is_full, write_fault
 from s3gw.disks.room import Room
 from s3gw.errors import InsufficientStorage
@@ -15,7 +15,7 @@ from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.readiness import ping
 
-_PATIENCE = 5.0  # seconds that the database has to answer
+_PATIENCE = 5.0  # seconds that the database, or a store in the network, has to answer
 OK, FAILED, FULL, READ_ONLY = "ok", "failed", "full", "read-only"
 
 
@@ -37,9 +37,9 @@ class Health(NamedTuple):
         return self.database == self.reading == OK
 
 
-async def health_of(database: Database, blobs: Path, room: Room) -> Health:
+async def health_of(database: Database, store: BlobStore, blobs: Path, room: Room) -> Health:
     answers, scanning = await _database_answers(database)
-    return Health(answers, _reading(blobs), await writing_of(database, blobs, room), scanning)
+    return Health(answers, await _reading(store), await writing_of(database, blobs, room), scanning)
 
 
 async def writing_of(database: Database, blobs: Path, room: Room) -> str:
@@ -57,13 +57,12 @@ async def _database_answers(database: Database) -> tuple[str, str]:
         return FAILED, OK
 
 
-def _reading(blobs: Path) -> str:
+async def _reading(store: BlobStore) -> str:
     try:
-        with os.scandir(blobs) as entries:
-            next(entries, None)
-    except OSError:
+        async with asyncio.timeout(_PATIENCE):
+            return OK if await asyncio.to_thread(store.answers) else FAILED
+    except TimeoutError:
         return FAILED
-    return OK
 
 
 def _writing(database: Database, blobs: Path, room: Room) -> str:

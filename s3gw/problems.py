@@ -221,7 +221,10 @@ _OF_STATUS: dict[int, type[Problem]] = {
 def problem_of(error: S3Error) -> Problem | None:
     """What an error of S3's is to others; None for what isn't about what was asked for (405, 500, 501)."""
     kind = error.problem if isinstance(error, Withheld) else _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
-    return None if kind is None else kind(error.message)
+    if kind is None:
+        return None
+    after = error.headers.get("retry-after")
+    return kind(error.message, retry_after=None if after is None else float(after))
 
 
 # What is refused by its form or by a mistake of ours, and is no problem of somebody's.

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from s3gw.content.direct_io import DirectIo
-from s3gw.content.filesystem import FilesystemStore
+from s3gw.blob_store import open_blob_store
 from s3gw.content.read_pins import ReadPins
-from s3gw.folders import blob_folder, open_room
+from s3gw.folders import open_room
 from s3gw.metadata.engines import open_database
 from s3gw.process_identity import open_process_identity
 
@@ -41,9 +40,12 @@ async def open_storage(settings: Settings, role: str) -> AsyncIterator[Storage]:
     database = open_database(settings.database_url, settings.data)
     room = open_room(settings)
     try:
-        store = FilesystemStore(blob_folder(settings), room.require_for_file, DirectIo(settings.direct_io))
-        pins = ReadPins()
-        async with open_process_identity(database, settings.data, role, pins) as identity:
-            yield Storage(settings, database, store, pins, identity, room)
+        store = open_blob_store(settings, room.require_for_file)
+        try:
+            pins = ReadPins()
+            async with open_process_identity(database, settings.data, role, pins) as identity:
+                yield Storage(settings, database, store, pins, identity, room)
+        finally:
+            store.close()
     finally:
         await database.close()

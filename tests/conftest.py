@@ -20,7 +20,7 @@ from tests.places import folder_on_disk, memory_folder
 
 _HERE = Path(__file__).parent
 _DATABASES = ("sqlite", "postgresql")
-pytest_plugins = ["tests.postgresql", "tests.gateways"]
+pytest_plugins = ["tests.postgresql", "tests.gateways", "tests.stores"]
 
 # An example that takes long says that the machine is busy, and nothing of the code.
 settings.register_profile("s3gw", deadline=None)

@@ -6,11 +6,15 @@ import errno
 
 import pytest
 
-from s3gw.content.store import BlobCorrupt, BlobNotFound
-from s3gw.errors import InsufficientStorage, InternalError, NoSuchKey, ServiceUnavailable
+from s3gw.content.reader import DamagedChunk
+from s3gw.content.store import BlobCorrupt, BlobNotFound, StoreUnavailable
+from s3gw.errors import InsufficientStorage, InternalError, NoSuchKey, ServiceUnavailable, SlowDown
 from s3gw.faults import as_s3_error
+from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import ContentLost, CorruptContent
 from s3gw.metadata.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+
+BLOB = Blob(b"d" * 32, "process-00000001", 1, 1)
 
 
 def caused(error: Exception, *causes: Exception) -> Exception:
@@ -41,6 +45,10 @@ def test_what_else_a_disk_does_is_unavailable(number: str) -> None:
         (caused(CorruptContent(), BlobCorrupt()), InternalError),
         (caused(CorruptContent(), BlobNotFound()), InternalError),
         (caused(RuntimeError(), OSError(errno.ENOSPC, "full")), InsufficientStorage),
+        (StoreUnavailable("down"), SlowDown),
+        (caused(RuntimeError(), StoreUnavailable("refused", again=False)), SlowDown),
+        (DamagedChunk(BLOB, BlobCorrupt("wrong"), is_remote=True), SlowDown),
+        (DamagedChunk(BLOB, BlobCorrupt("wrong"), is_remote=False), InternalError),
         (ValueError("ours"), InternalError),
         (TimeoutError(), InternalError),
         (NoSuchKey(), NoSuchKey),

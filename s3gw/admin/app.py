@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from s3gw.content.store import BlobStore
 from s3gw.disks.room import Room
 from s3gw.health import OK, health_of, writing_of
 from s3gw.metadata.database import Database
@@ -21,7 +22,9 @@ _logger = logging.getLogger("s3gw.admin")
 Question = Callable[[Request], Awaitable[Response]]
 
 
-def build_admin_app(database: Database, blobs: Path, room: Room, metrics: Question, api: ASGIApp) -> Starlette:
+def build_admin_app(
+    database: Database, store: BlobStore, blobs: Path, room: Room, metrics: Question, api: ASGIApp
+) -> Starlette:
     """`metrics` answers /metrics, and `api` all other paths."""
 
     async def healthz(request: Request) -> JSONResponse:
@@ -30,7 +33,7 @@ def build_admin_app(database: Database, blobs: Path, room: Room, metrics: Questi
 
     async def readyz(request: Request) -> JSONResponse:
         """It can serve: 503 when it can't even read. Of the virus scanner it tells only that it can't be asked."""
-        health = await health_of(database, blobs, room)
+        health = await health_of(database, store, blobs, room)
         told = {name: state for name, state in health._asdict().items() if name != "scanning" or state != OK}
         return JSONResponse(told, 200 if health.serves else 503)
 

@@ -20,7 +20,9 @@ class HealthModel(BaseModel):
     status: Literal["ok", "degraded", "failed"] = Field(description="degraded: it reads, and doesn't take new objects.")
     version: str
     database: Literal["ok", "failed"] = Field(description="Whether the database answers.")
-    reading: Literal["ok", "failed"] = Field(description="Whether the folder of the blobs can be read.")
+    reading: Literal["ok", "failed"] = Field(
+        description="Whether the folder of the blobs, or the store that has them, can be read."
+    )
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
     scanning: Literal["ok", "failed"] = Field(description="failed: there is a virus scanner, and it can't be asked.")
 
@@ -29,7 +31,7 @@ class HealthModel(BaseModel):
 @router.get("/health", responses={503: {"model": HealthModel, "description": "It can't serve."}})
 async def health(services: TheServices, response: Response) -> HealthModel:
     """Database and disks. It needs no token, and is 503 where nothing can be read."""
-    found = await health_of(services.database, blob_folder(services.settings), services.room)
+    found = await health_of(services.database, services.store, blob_folder(services.settings), services.room)
     status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
     response.status_code = 200 if found.serves else 503
     return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})

@@ -31,6 +31,10 @@ Data = Annotated[Path | None, typer.Option("--data", help="The data folder (S3GW
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database-url", help="sqlite:///PATH or postgresql://… (S3GW_DATABASE_URL).")
 ]
+Blobs = Annotated[
+    str | None,
+    typer.Option("--blobs", metavar="URL", help="s3://BUCKET/PREFIX, gs://… or az://… (S3GW_BLOBS)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -69,6 +73,7 @@ def settings_of(as_json: bool, tell: Tell = tell, **options: Any) -> Settings:
 def refusals(as_json: bool) -> Iterator[None]:
     """Turns what a command may run into into one line on standard error and exit status 1."""
     from s3gw.auth.master_key import MasterKeyError
+    from s3gw.content.store import StoreUnavailable
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
     from s3gw.metadata.audit_seals import Tampered
@@ -95,6 +100,8 @@ def refusals(as_json: bool) -> Iterator[None]:
         _end_as_by_sigpipe()
     except S3Error as error:
         refuse(f"{error.code}: {error.message}", as_json)
+    except StoreUnavailable as error:
+        refuse(f"the store of blobs can't be asked: {error}; check --blobs (S3GW_BLOBS)", as_json)
     except OSError as error:
         refuse(f"{in_words(error)}; check --data (S3GW_DATA)", as_json)
     except (*known, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from s3gw.cli.command import Data, DatabaseUrl, Json, group, refuse, settings_of, show
+from s3gw.cli.command import Blobs, Data, DatabaseUrl, Json, group, refuse, settings_of, show
 from s3gw.config import ConfigurationError, Settings
 from s3gw.secret_files import PREFIX, is_secret
 
@@ -37,12 +37,13 @@ reads them warns of variables `S3GW_…` that are no settings.
 def config(
     data: Data = None,
     database_url: DatabaseUrl = None,
+    blobs: Blobs = None,
     form: Annotated[str, typer.Option(help="table, env (for a .env file) or markdown.")] = "table",
     as_json: Json = False,
 ) -> None:
     """Print every setting: its variable, value, default and meaning."""
     try:
-        settings = settings_of(as_json, data=data, database_url=database_url)
+        settings = settings_of(as_json, data=data, database_url=database_url, blobs=blobs)
     except ConfigurationError as error:
         refuse(str(error), as_json)
     if form == "env":

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from s3gw import telemetry
-from s3gw.cli.command import Data, DatabaseUrl, group, refuse, settings_of, tell
+from s3gw.cli.command import Blobs, Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
 from s3gw.disks.faults import in_words
 from s3gw.jobs import broker
@@ -39,6 +39,7 @@ def serve(
         int | None, typer.Option(metavar="N", help="Processes that serve, 256 at most; default: a core each.")
     ] = None,
     database_url: DatabaseUrl = None,
+    blobs: Blobs = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM), reloaded when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
@@ -54,6 +55,7 @@ def serve(
             share_listen=share_listen,
             workers=workers,
             database_url=database_url,
+            blobs=blobs,
             tls_cert=tls_cert,
             tls_key=tls_key,
         )

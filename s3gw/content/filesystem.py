@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s3gw.content.direct_io import DirectIo
-from s3gw.content.store import BlobCorrupt, BlobNotFound
+from s3gw.content.store import LOCATION, BlobCorrupt, BlobNotFound
 
-_LOCATION = re.compile(r"[0-9A-Za-z_-]{1,120}-[0-9a-f]{8,16}", re.ASCII)
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
 # Made last: where it exists, everything else was flushed.
 _COMPLETE = ".complete"
@@ -38,6 +36,8 @@ _UNREADABLE = frozenset(getattr(errno, name) for name in ("EIO", "EUCLEAN", "EBA
 
 class FilesystemStore:
     """See `BlobStore`. `require_room` raises OSError when no new file shall be begun."""
+
+    is_remote = False
 
     def __init__(
         self, folder: Path, require_room: Callable[[], None] = lambda: None, direct_io: DirectIo | None = None
@@ -81,17 +81,20 @@ class FilesystemStore:
             return False
         return True
 
-    def delete(self, location: str) -> None:
-        _unlink(self._path(location))
+    def distrust(self, location: str) -> bool:
+        return False  # the page cache has what the disk gave
 
-    def locations(self) -> Iterator[str]:
+    def delete(self, *locations: str) -> None:
+        for location in locations:
+            _unlink(self._path(location))
+
+    def locations(self, process: str | None = None) -> Iterator[str]:
         for shard in _SHARDS:
             for name in os.listdir(os.path.join(self._folder, shard)):
-                if _LOCATION.fullmatch(name):
+                if LOCATION.fullmatch(name) and (process is None or name.rpartition("-")[0] == process):
                     yield name
 
     def identity(self) -> str | None:
-        """The name that was given to this folder with `identify`."""
         try:
             with open(os.path.join(self._folder, _IDENTITY), encoding="ascii") as file:
                 return file.read().strip()
@@ -99,7 +102,6 @@ class FilesystemStore:
             return None
 
     def identify(self, name: str) -> str:
-        """Name this folder, durably, unless it has a name; gives the name that it has then."""
         scratch = os.path.join(self._folder, f"{_IDENTITY}.{os.getpid()}.{name}")
         with open(os.open(scratch, _CREATE, 0o600), "w", encoding="ascii") as file:
             file.write(f"{name}\n")
@@ -114,8 +116,19 @@ class FilesystemStore:
         flush_folder(self._folder)
         return self.identity() or name
 
+    def answers(self) -> bool:
+        try:
+            with os.scandir(self._folder) as entries:
+                next(entries, None)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        pass
+
     def _path(self, location: str) -> str:
-        if _LOCATION.fullmatch(location) is None:
+        if LOCATION.fullmatch(location) is None:
             raise ValueError(f"not a location: {location!r}")
         return os.path.join(self._folder, location[-2:], location)
 

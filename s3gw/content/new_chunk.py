@@ -7,8 +7,8 @@ import threading
 from s3gw.content.chunk import ChunkHasher
 from s3gw.content.store import BlobSink, BlobStore
 from s3gw.content.stored_chunk import is_intact
-from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import NewChunk
+from s3gw.metadata.damaged_blobs import Found
 
 
 class ChunkFile:
@@ -22,6 +22,7 @@ class ChunkFile:
         self.location = location
         self.size = self.read_size = 0
         self._store, self._expected_size = store, expected_size
+        self.is_discarded = False
         self._lock = threading.Lock()
         self._sink: BlobSink | None = None
         self._hasher = ChunkHasher()
@@ -53,13 +54,15 @@ class ChunkFile:
     def discard(self) -> None:
         if self._sink is not None:
             self._sink.discard()
+        self.is_discarded = True
 
 
-def choose(store: BlobStore, stored: Blob | None, digest: bytes, ours: str, size: int) -> NewChunk:
+def choose(store: BlobStore, found: Found | None, digest: bytes, ours: str, size: int) -> NewChunk:
     """What a content is to count on: a stored chunk that proves intact, or ours, which then must be made durable."""
-    if stored is None:
+    if found is None:
         return NewChunk(digest, ours, size)
-    if stored.size != size or not is_intact(store, stored):
+    stored = found.blob
+    if stored.size != size or found.is_damaged or not is_intact(store, stored):
         return NewChunk(digest, ours, size, replaces=stored.location)
     # Where nothing counts on it the reaper may be quicker than our commit: ours is kept for that case.
     return NewChunk(digest, None if stored.refs > 0 else ours, size)

@@ -34,6 +34,7 @@ _EXTENTS = 32  # looked up at once
 _POINT_READ = 2  # children; more are read in a thread
 _CHILDREN = 16  # loaded at once; a child's layout has at most half a megabyte
 _OPENS_NEXT_AT = 2  # the piece of a chunk before which the next chunk is looked for; not the first, which shall go out
+_REMOTE = 32  # threads where they wait for a network
 _MAX_DEPTH = 4  # of part lists in part lists; see contents.copy_range
 
 T = TypeVar("T")
@@ -59,9 +60,13 @@ class _Step(NamedTuple):
 
 
 class DamagedChunk(CorruptContent):
-    """The bytes of a chunk aren't what was stored, or are gone; scrubbing finds whose they are."""
+    """The bytes of a chunk aren't what was stored, or are gone; scrubbing finds whose they are.
 
-    def __init__(self, blob: Blob, error: BlobNotFound | BlobCorrupt) -> None:
+    `is_remote`: they came by a network, and from one of several copies perhaps, so trying again may help.
+    """
+
+    def __init__(self, blob: Blob, error: BlobNotFound | BlobCorrupt, is_remote: bool) -> None:
+        self.is_remote = is_remote
         what = "there is no file" if isinstance(error, BlobNotFound) else str(error)
         super().__init__(f"the chunk {blob.digest.hex()} at {blob.location} is damaged: {what}")
 
@@ -74,7 +79,8 @@ class ContentReader:
         self._database = database
         self._store = store
         self._buffers = BufferPool(PIECE, _BUFFERS)
-        self._threads = ThreadPoolExecutor(max(8, 2 * (os.cpu_count() or 1)), "s3gw-read")
+        threads = _REMOTE if store.is_remote else max(8, 2 * (os.cpu_count() or 1))
+        self._threads = ThreadPoolExecutor(threads, "s3gw-read")
 
     def open(self, content: Content, pin: Pin, offset: int, length: int) -> OpenContent:
         """A range of a content, for an owner who closes it. The pin was opened before the content was found; it is
@@ -147,8 +153,7 @@ class ContentReader:
         if blob is None:
             return _Step(None, cast(bytes, data), 0, 0, True, 0)
         extent = cast(Extent, data)
-        expected = (extent.offset, extent.length) if extent.length > PIECE else None
-        chunk = StoredChunk(self._store, blob, expected)
+        chunk = StoredChunk(self._store, blob, (extent.offset, extent.length))
         return self._step(chunk, extent.offset, extent.offset + extent.length)
 
     def _step_after(self, step: _Step) -> _Step:
@@ -213,12 +218,12 @@ class ContentReader:
         except (BlobNotFound, BlobCorrupt) as error:
             blob = await self._database.read(blobs.find, chunk.blob.digest)
             if blob is None or blob.location == chunk.blob.location:
-                raise DamagedChunk(chunk.blob, error) from error
+                raise DamagedChunk(chunk.blob, error, self._store.is_remote) from error
             chunk.move(blob)
         try:
             return await in_thread(self._threads, chunk.read, data, step.offset, step.length)
         except (BlobNotFound, BlobCorrupt) as error:
-            raise DamagedChunk(chunk.blob, error) from error
+            raise DamagedChunk(chunk.blob, error, self._store.is_remote) from error
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

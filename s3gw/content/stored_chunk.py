@@ -36,21 +36,36 @@ class StoredChunk:
     def read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
         """The verified bytes as a part of `buffer`, which must have room for all of the blocks they touch.
 
-        Raises BlobNotFound, and BlobCorrupt when anything isn't what its digest says.
+        Raises BlobNotFound, and BlobCorrupt when anything isn't what its digest says, the second time too where the
+        store may give other bytes then.
         """
+        try:
+            return self._read(buffer, offset, length)
+        except BlobCorrupt:
+            if not self._store.distrust(self.blob.location):
+                raise
+        self.close()
+        return self._read(buffer, offset, length)
+
+    def _read(self, buffer: memoryview, offset: int, length: int) -> memoryview:
         source = self._source or self._open()
         start, whole = self._blocks_around(buffer, offset, length)
         source.read_into(whole, start)
         return self._verified(whole, start, offset, length)
 
     def read_cached(self, buffer: memoryview, offset: int, length: int) -> memoryview | None:
-        """As `read`, of an open file, on the event loop: None when the disk would have to be waited for."""
+        """As `read`, of an open file, on the event loop: None when it would have to be waited for, or isn't what was
+        stored, which `read` then finds, too."""
         assert self._source is not None, "the caller asks is_open"
         start, whole = self._blocks_around(buffer, offset, length)
         if not self._source.read_cached(whole, start):
             self.is_cached = False
             return None
-        return self._verified(whole, start, offset, length)
+        try:
+            return self._verified(whole, start, offset, length)
+        except BlobCorrupt:
+            self.is_cached = False
+            return None
 
     def _blocks_around(self, buffer: memoryview, offset: int, length: int) -> tuple[int, memoryview]:
         size = self.blob.size
@@ -91,10 +106,18 @@ class StoredChunk:
 
 
 def is_intact(store: BlobStore, blob: Blob) -> bool:
-    """Read and verify all of a stored chunk."""
-    chunk = StoredChunk(store, blob, (0, blob.size))
+    """Whether all of a stored chunk is what was stored.
+
+    On a disk all of it is read. A remote store is believed what it keeps: only the list of block digests is fetched and
+    held to the chunk's digest. So what lies there was written by us for this digest, as a whole, and isn't shorter than
+    it was; that its blocks are still the same is for the store's own checksums, for scrubbing, and for every read.
+    """
+    chunk = StoredChunk(store, blob, None if store.is_remote else (0, blob.size))
     buffer = memoryview(bytearray(min(_STEP, block_count(blob.size) * BLOCK)))
     try:
+        if store.is_remote:
+            chunk.open()
+            return True
         for offset in range(0, blob.size, _STEP):
             chunk.read(buffer, offset, min(_STEP, blob.size - offset))
     except (BlobNotFound, BlobCorrupt):

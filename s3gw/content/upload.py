@@ -28,7 +28,7 @@ from s3gw.content.serial_queue import SerialQueue, submit
 from s3gw.content.store import BlobStore
 from s3gw.content.upload_buffers import BodyMixedUp, UploadBuffer, UploadBuffers
 from s3gw.content.upload_window import UploadWindow
-from s3gw.metadata import blobs
+from s3gw.metadata import damaged_blobs
 from s3gw.metadata.contents import Extent, NewChunk, NewContent, manifest
 from s3gw.metadata.database import Database
 
@@ -81,7 +81,7 @@ class Upload:
     @property
     def locations(self) -> list[str]:
         """Everywhere that something of ours may lie."""
-        return [chunk.location for chunk in self._chunks]
+        return [chunk.location for chunk in self._chunks if not chunk.is_discarded]
 
     async def receive(self, body: Body, begun: list[bytes]) -> tuple[NewContent, str]:
         """The content, all of it durable, and the MD5 in hexadecimal digits. `begun` was read of the body already; it
@@ -146,7 +146,7 @@ class Upload:
             return extent, None
         self._own.add(digest)
         with self._services.pins.open() as pin:
-            stored = await self._services.database.read(blobs.find, digest)
+            stored = await self._services.database.read(damaged_blobs.find_stored, digest)
             pin.keep_blob(digest)
             new = await self._on_disk(partial(choose, self._services.store, stored, digest, chunk.location, chunk.size))
             if new.location is None:

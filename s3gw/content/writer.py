@@ -12,13 +12,15 @@ import hashlib
 import os
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from s3gw.content.read_pins import ReadPins
 from s3gw.content.receive import Body
-from s3gw.content.store import BlobStore
+from s3gw.content.store import BlobStore, StoreUnavailable
 from s3gw.content.upload import Hasher, Upload, UploadServices
 from s3gw.content.upload_buffers import UploadBuffers
 from s3gw.metadata import blobs
@@ -30,6 +32,7 @@ __all__ = ["Body", "BodyWriter", "Hasher", "StoredBody", "Storing"]
 INLINE_LIMIT = 16 * 1024
 CHUNK_SIZE = 8 * 1024 * 1024
 MEMORY = 256 * 1024 * 1024
+_REMOTE = 16  # threads where they wait for a network; each may have a chunk in memory
 
 
 class StoredBody(NamedTuple):
@@ -68,7 +71,7 @@ class BodyWriter:
             pins,
             self.buffers,
             ThreadPoolExecutor(max(2, cores), "s3gw-hash"),
-            ThreadPoolExecutor(max(8, 2 * cores), "s3gw-disk"),
+            ThreadPoolExecutor(_REMOTE if store.is_remote else max(8, 2 * cores), "s3gw-disk"),
             lambda: f"{process}-{next(numbers):08x}",
             chunk_size,
         )
@@ -108,11 +111,9 @@ class BodyWriter:
         except DatabaseUnavailable:
             return  # the sweep will
         if unnamed:
-            await asyncio.get_running_loop().run_in_executor(self._services.disk, self._delete, unnamed)
-
-    def _delete(self, locations: list[str]) -> None:
-        for location in locations:
-            self._services.store.delete(location)
+            delete = partial(self._services.store.delete, *unnamed)
+            with suppress(StoreUnavailable):  # the sweep will
+                await asyncio.get_running_loop().run_in_executor(self._services.disk, delete)
 
     async def _finish_even_if_cancelled(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for it; it goes on to its end even when the caller is cancelled."""

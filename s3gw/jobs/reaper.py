@@ -64,7 +64,7 @@ async def reap(services: Storage, payload: Any, progress: Callable[[Any], None])
 
 async def unlink(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     """Remove the files at the locations in `payload`, whose rows are gone: the end of what a reaper began."""
-    await asyncio.to_thread(_unlink, services, payload)
+    await asyncio.to_thread(services.store.delete, *payload)
 
 
 class _Released(NamedTuple):
@@ -99,7 +99,7 @@ class _Reaper:
         if not locations:
             return False
         # The commit succeeded, so no row names them, and none ever will: locations aren't used again.
-        await asyncio.to_thread(_unlink, self._services, locations)
+        await asyncio.to_thread(self._services.store.delete, *locations)
         await self._services.database.write(jobs.remove, job_id)
         self._report("files", len(locations))
         return True
@@ -150,8 +150,3 @@ def _delete(conn: Connection, batch: int) -> tuple[list[str], int | None, float]
     if locations:
         job_id = jobs.enqueue(conn, "unlink", locations, run_at=now(conn) + _GRACE)
     return locations, job_id, time.perf_counter() - started
-
-
-def _unlink(services: Storage, locations: list[str]) -> None:
-    for location in locations:
-        services.store.delete(location)

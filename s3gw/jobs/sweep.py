@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from s3gw.metadata import blobs, processes
 from s3gw.process_identity import mark_dead_processes, remove_lock
 
 if TYPE_CHECKING:
+    from s3gw.content.store import BlobStore
     from s3gw.storage import Storage
 
 _BATCH = 500
@@ -26,12 +27,10 @@ async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]
     dead = await mark_dead_processes(services.database, services.settings.data)
     removed = 0
     if dead:
-        names = {process.name for process in dead}
-        files = services.store.locations()
+        files = _left_by(services.store, {process.name for process in dead})
         while listed := await asyncio.to_thread(_next, files):
-            locations = [location for location in listed if blobs.process_of(location) in names]
-            unnamed = await services.database.scan(blobs.unnamed, locations)
-            await asyncio.to_thread(_unlink, services, unnamed)
+            unnamed = await services.database.scan(blobs.unnamed, listed)
+            await asyncio.to_thread(services.store.delete, *unnamed)
             removed += len(unnamed)
             progress({"files": removed})
     for process in dead:
@@ -39,10 +38,12 @@ async def sweep(services: Storage, payload: Any, progress: Callable[[Any], None]
         remove_lock(services.settings.data, process.name)
 
 
+def _left_by(store: BlobStore, dead: set[str]) -> Iterator[str]:
+    """A disk is looked through once for all of them; a store in the network, which lists by process, for each."""
+    if store.is_remote:
+        return chain.from_iterable(map(store.locations, dead))
+    return (location for location in store.locations() if blobs.process_of(location) in dead)
+
+
 def _next(files: Iterator[str]) -> list[str]:
     return list(islice(files, _BATCH))
-
-
-def _unlink(services: Storage, locations: list[str]) -> None:
-    for location in locations:
-        services.store.delete(location)

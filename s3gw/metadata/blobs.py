@@ -67,6 +67,13 @@ def locate(conn: Connection, digests: Iterable[bytes]) -> dict[bytes, Blob]:
     return {blob.digest: blob for blob in found if blob is not None}
 
 
+def page_after(conn: Connection, digest: bytes, limit: int) -> list[Blob]:
+    """Of all chunks, in the order of their digests."""
+    found = select(blobs.c.digest, blobs.c.location, blobs.c.size, blobs.c.refs).where(blobs.c.digest > digest)
+    rows = conn.execute(found.order_by(blobs.c.digest).limit(limit))
+    return [Blob(bytes(row.digest), row.location, row.size, row.refs) for row in rows]
+
+
 def count(conn: Connection, digest: bytes) -> bool:
     """Count on a stored chunk; False when its row is gone."""
     return _count.run(conn, blob_digest=digest) == 1

@@ -11,12 +11,15 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
 
 from s3gw.metadata import audit
+from s3gw.metadata import blobs as stored_blobs
 from s3gw.metadata.audit import Actor
+from s3gw.metadata.blobs import Blob
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import blobs, damaged_blobs, settings
 
 DAMAGED, HEALED, UNNEEDED = "damaged", "healed", "unneeded"
@@ -57,6 +60,21 @@ class Stored(NamedTuple):
 
     digest: bytes
     was_damaged: bool
+
+
+class Found(NamedTuple):
+    """A chunk that is stored already; `is_damaged`: as far as scrubbing knows."""
+
+    blob: Blob
+    is_damaged: bool
+
+
+_is_known = Prepared(select(_d.location).where(_d.location == bindparam("a_location"), _d.healed_at.is_(None)))
+
+
+def find_stored(conn: Connection, digest: bytes) -> Found | None:
+    blob = stored_blobs.find(conn, digest)
+    return None if blob is None else Found(blob, _is_known.one_or_none(conn, a_location=blob.location) is not None)
 
 
 def page_after(conn: Connection, digest: bytes, limit: int) -> list[Stored]:

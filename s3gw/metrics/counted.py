@@ -46,6 +46,11 @@ connections = Gauge("s3gw_connections", "Open connections, by listener.", ("list
 commits = Histogram(
     "s3gw_group_commit_writes", "Writes that one transaction of SQLite made durable together.", buckets=_SIZES
 )
+_cache_opens = Counter(
+    "s3gw_chunk_cache_opens_total",
+    "Chunks of the store in the network that were opened to be read: hit, where the cache had them, or miss.",
+    ("outcome",),
+)
 job_runs = Counter("s3gw_job_runs_total", "Attempts at jobs that have ended, by kind and outcome.", ("kind", "outcome"))
 job_seconds = Histogram(
     "s3gw_job_seconds", "Time of an attempt at a job.", ("kind",), buckets=(*_SECONDS, 60, 300, 3600)
@@ -55,6 +60,10 @@ celery_messages = Counter("s3gw_celery_messages_total", "Jobs that workers of Ce
 celery_broker_down = Gauge(
     "s3gw_celery_broker_down", "1 while Celery's broker is found to be down.", multiprocess_mode="livemax"
 )
+
+
+def cache_opened(is_hit: bool) -> None:
+    _cache_opens.labels("hit" if is_hit else "miss").inc()
 
 
 class _Counted:

@@ -46,7 +46,7 @@ class Exposition:
         await asyncio.sleep(1.5 * WRITTEN_AFTER)  # then what had ended when it was asked is written, by all workers
         storage = self._storage
         settings = storage.settings
-        health = await health_of(storage.database, blob_folder(settings), storage.room)
+        health = await health_of(storage.database, storage.store, blob_folder(settings), storage.room)
         families = [_family("s3gw_info", "The version that runs.", ("version",), {(s3gw.__version__,): 1})]
         told = {(name,): float(state == OK) for name, state in health._asdict().items()}
         families.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
 import secrets
 import socket
@@ -20,11 +21,13 @@ from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_acc
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.master_key import Keyring, MasterKeyError
 from s3gw.auth.passwords import hash_password
-from s3gw.content.filesystem import FilesystemStore, make_folder
+from s3gw.blob_store import open_blob_store, place_of_blobs
+from s3gw.content.filesystem import make_folder
+from s3gw.content.store import StoreUnavailable
 from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
-from s3gw.folders import blob_folder, reserve_folders
+from s3gw.folders import reserve_folders
 from s3gw.metadata import audit, buckets, identities, logins, master_keys, store_identity, user_names
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
@@ -37,21 +40,20 @@ from s3gw.names import valid_bucket_name
 from s3gw.problems import Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from s3gw.config import Settings
+    from s3gw.content.store import BlobStore
 
 _LOCK = "first-start"  # nodes of a cluster may start together
 _CHECK = "check --database-url (S3GW_DATABASE_URL) and --data (S3GW_DATA)"
 
 
-def make_folders(settings: Settings) -> FilesystemStore:
+def make_folders(settings: Settings) -> BlobStore:
     make_folder(settings.data.absolute())
-    return FilesystemStore(blob_folder(settings))
+    return open_blob_store(settings)
 
 
-async def check_identity(database: Database, store: FilesystemStore, folder: Path) -> None:
-    """Raises UnsuitableDatabase unless the database is the one that names the blobs of the folder.
+async def check_identity(database: Database, store: BlobStore, place: str) -> None:
+    """Raises UnsuitableDatabase unless the database is the one that names the blobs at that place.
 
     With another database no row would name these files, and the sweep would remove them all. A database without
     identity is new, or was made by a version that had none.
@@ -59,12 +61,12 @@ async def check_identity(database: Database, store: FilesystemStore, folder: Pat
     identity, known = store.identity(), await database.read(store_identity.known)
     if known is None:
         if any(True for _ in store.locations()) and not await database.read(identities.has_users):
-            raise UnsuitableDatabase(f"{folder} holds the objects of another database: this one is empty; {_CHECK}")
+            raise UnsuitableDatabase(f"{place} holds the objects of another database: this one is empty; {_CHECK}")
         identity = identity or store.identify(secrets.token_hex(16))
         known = await database.write(store_identity.adopt, identity, keys=(_LOCK,))
     if identity != known:
         raise UnsuitableDatabase(
-            f"{folder} belongs to another database: its identity is {identity or 'none'}, the database's is {known};"
+            f"{place} belongs to another database: its identity is {identity or 'none'}, the database's is {known};"
             f" {_CHECK}"
         )
 
@@ -109,7 +111,7 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         # A database elsewhere knows the folder from here on, and its other half must not be removed.
         is_here = database_folder(settings.database_url, settings.data) == settings.data.absolute()
         progress.is_untouched = is_here and not has_users
-        await check_identity(database, store, blob_folder(settings))
+        await check_identity(database, store, place_of_blobs(settings))
         if has_users:
             await check_master_key(database, open_keyring(settings))
             return {}
@@ -117,6 +119,7 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         progress.is_untouched = False
         return root.made_up if await database.write(root.create, keys=(_LOCK,)) else {}
     finally:
+        store.close()
         await database.close()
 
 
@@ -235,6 +238,8 @@ def _refusal(error: Exception, settings: Settings) -> str:
     line = " ".join(in_words(error).split())
     if isinstance(error, DatabaseUnavailable):
         return f"{line}; {_CHECK}"
+    if isinstance(error, StoreUnavailable):
+        return f"{settings.blobs} can't be used: {line}; check --blobs (S3GW_BLOBS), its endpoint and its credentials"
     if not is_disk_fault(error):
         return line
     database = database_folder(settings.database_url, settings.data)
@@ -247,6 +252,9 @@ def _refusal(error: Exception, settings: Settings) -> str:
 def main(settings: Settings, control: socket.socket) -> None:
     os.umask(0o077)  # for the database, whose files SQLite makes
     log.configure(settings.log_format, settings.access_log, settings.log)
+    logging.getLogger("s3gw.blobs").setLevel(
+        logging.CRITICAL
+    )  # a store that can't be asked is why the start is refused
     progress = Progress()
     answer: dict[str, Any]
     try:

@@ -18,6 +18,7 @@ import uvloop
 
 from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
+from s3gw.content import chunk_cache
 from s3gw.http.connection import Connection, Connections
 from s3gw.http.refusals import in_json, in_text
 from s3gw.metadata import sqlite_writer
@@ -167,6 +168,7 @@ def main(settings: Settings, control: socket.socket) -> None:
     telemetry.begin(settings)
     counted.begin()
     sqlite_writer.watch(counted.commits.observe)
+    chunk_cache.watch(counted.cache_opened)
     # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from s3gw.admin.app import build_admin_app
+from s3gw.content.filesystem import FilesystemStore
 from s3gw.disks.room import Room
 from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseUnavailable
@@ -54,13 +56,19 @@ class Unreachable:
         return DatabaseUnavailable("gone")
 
 
+def app_of(database: Database, folder: Path, floor: int = 0) -> Any:
+    (folder / ".complete").touch()  # without its 256 folders
+    room = Room(folder, None, floor)
+    return build_admin_app(database, FilesystemStore(folder), folder, room, nothing_is_counted, nothing_else)
+
+
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = app_of(database, tmp_path)
     assert await get(app, "/healthz") == (200, {"status": "ok"})
 
 
 async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = app_of(database, tmp_path)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
     assert await get(app, "/readyz/writing") == (200, {"writing": "ok"})
     assert (await get(app, "/readyz/"))[0] == 404
@@ -68,24 +76,26 @@ async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_p
 
 
 async def test_what_nobody_asks_is_not_found(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = app_of(database, tmp_path)
     assert await get(app, "/") == (404, {"detail": "Not Found"})
 
 
 async def test_it_is_not_ready_without_its_blobs(database: Database, tmp_path: Path) -> None:
-    gone = tmp_path / "unmounted"
-    app = build_admin_app(database, gone, Room(gone, None, 0), nothing_is_counted, nothing_else)
+    folder = tmp_path / "unmounted"
+    folder.mkdir()
+    app = app_of(database, folder)
+    shutil.rmtree(folder)
     assert await get(app, "/readyz") == (503, {"database": "ok", "reading": "failed", "writing": "failed"})
 
 
 async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
-    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)  # type: ignore[arg-type]
+    app = app_of(Unreachable(), tmp_path)  # type: ignore[arg-type]
     assert await get(app, "/readyz") == (503, {"database": "failed", "reading": "ok", "writing": "failed"})
 
 
 async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(database: Database, tmp_path: Path) -> None:
     """A load balancer that left it would keep everybody from the deletes that a full disk needs."""
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), nothing_is_counted, nothing_else)
+    app = app_of(database, tmp_path, 1 << 60)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "full"})
     assert await get(app, "/readyz/writing") == (503, {"writing": "full"})
 
@@ -93,7 +103,7 @@ async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(databas
 async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same(
     database: Database, tmp_path: Path
 ) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = app_of(database, tmp_path)
     await database.write(scans.remember, "failing", "it can't be reached")
     status, told = await get(app, "/readyz")
     assert (status, told["scanning"]) == (200, "failed")
@@ -104,7 +114,7 @@ async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same
 async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_path: Path) -> None:
     database = open_database(sqlite_url, tmp_path)
     try:
-        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+        app = app_of(database, tmp_path)
         with pytest.raises(DatabaseUnavailable):
             await database.write(_end_the_transaction)
         assert (await get(app, "/readyz"))[1]["writing"] == "failed"

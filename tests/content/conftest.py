@@ -12,6 +12,7 @@ import pytest
 from s3gw.content.filesystem import FilesystemStore
 from s3gw.content.read_pins import ReadPins
 from s3gw.content.reader import ContentReader
+from s3gw.content.store import BlobStore
 from s3gw.content.writer import BodyWriter
 from s3gw.metadata import contents, schema
 from s3gw.metadata.contents import Content, NewContent
@@ -27,7 +28,7 @@ class Room:
     """The parts of this room, put together as a process does."""
 
     database: Database
-    store: FilesystemStore
+    store: BlobStore
     folder: Path
     pins: ReadPins = field(default_factory=ReadPins)
 

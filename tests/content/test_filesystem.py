@@ -164,6 +164,22 @@ def test_an_unreadable_sector_is_corruption_and_other_errors_are_not(
         source.read_into(memoryview(bytearray(1)), 0)
 
 
+def test_an_open_file_goes_on_after_delete(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    write(store, HERE, b"x")
+    source, buffer = store.open(HERE), bytearray(1)
+    store.delete(HERE)
+    source.read_into(memoryview(buffer), 0)
+    assert buffer == b"x"
+
+
+def test_what_exists_is_found_when_a_file_is_begun(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    store.create(HERE)
+    with pytest.raises(FileExistsError):
+        store.create(HERE)
+
+
 def test_foreign_files_are_not_listed(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path)
     (tmp_path / "00" / "lost+found").touch()

@@ -234,7 +234,7 @@ async def test_files_of_a_reaper_that_died_are_unlinked_by_the_job(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(reaper, "_unlink", die)
+        patch.setattr(process.services.store, "delete", die)
         with pytest.raises(SystemExit):
             await reap(process.services, None, ignore)
     assert await process.leftovers() == (0, 0, 1)
