@@ -34,7 +34,7 @@ ORDER = (
     ("accounts", "telemetry", "tus"),
     ("log", "faults"),
     ("operations", "operation_services"),
-    ("services",),
+    ("services", "backup"),
     ("storage", "known_rules", "token_keys", "key_uses", "health", "master_key_rotation"),
     ("access", "process_identity"),
     ("events",),
