@@ -80,6 +80,7 @@ CONFINED = {
     "sqlalchemy": ("s3gw.metadata.",),
     "sqlite3": ("s3gw.metadata.",),
     "psycopg": ("s3gw.metadata.",),
+    "obstore": ("s3gw.backup.objects",),
     "alembic": ("s3gw.metadata.",),
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),

@@ -71,7 +71,7 @@ def without_type_checking(tree: ast.AST) -> list[ast.AST]:
 def test_what_the_package_imports_is_a_dependency() -> None:
     """Or of an extra, for what is imported only when somebody asks for it (telemetry, auth, events, previews)."""
     extras = PROJECT["optional-dependencies"]
-    optional = ("sentry", "otel", "oidc", "redis", "amqp", "celery", "previews", "parquet")
+    optional = ("sentry", "otel", "oidc", "redis", "amqp", "celery", "previews", "parquet", "remote")
     of_extras = [name for extra in optional for name in extras[extra]]
     declared = set(map(normalize, (*PROJECT["dependencies"], *of_extras)))
     distributions = packages_distributions()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 
@@ -27,6 +28,9 @@ class Place(Protocol):
 
     def locked(self, *, alone: bool) -> AbstractContextManager[None]:
         """Within: nobody changes the backup but us; `alone`: nobody uses it. Raises BackupError where others do."""
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A folder of this machine, within `locked`, for what isn't to stay."""
 
     def names(self, folder: str) -> Iterator[str]:
         """The files in a folder, in no order, without its own name. None where there is no folder."""

@@ -20,7 +20,7 @@ from s3gw.backup import snapshots
 from s3gw.backup.format import Damaged, Manifest, chunk_is_intact
 from s3gw.backup.place import BackupError, Place
 from s3gw.backup.snapshots import Chunk
-from s3gw.content.filesystem import FilesystemStore, flush, flush_folder, make_folder
+from s3gw.content.filesystem import FilesystemStore, flush, flush_folder
 from s3gw.content.stored_chunk import is_intact
 from s3gw.folders import blob_folder, restoring_file
 from s3gw.metadata import load, migrate, restored
@@ -48,43 +48,44 @@ class Done(NamedTuple):
 
 def restore(place: Place, manifest: Manifest, settings: Settings, say: Say) -> Done:
     """Nobody else uses the data folder. Raises BackupError, UnsuitableDatabase, DatabaseUnavailable, OSError."""
-    marker, blobs = restoring_file(settings), blob_folder(settings)
-    if not (marker.exists() and _has_appeared(settings)):
+    marker = restoring_file(settings)
+    if not marker.exists():
         load.require_empty(settings.database_url, settings.data)
-    begin(marker, manifest.id, blobs)
-    store = FilesystemStore(blobs)
+    store = FilesystemStore(blob_folder(settings))
+    has_appeared = marker.exists() and _has_appeared(settings, store)
+    if not has_appeared:
+        load.require_empty(settings.database_url, settings.data)
+    begin(marker, manifest.id, store)
     identity = store.identify(secrets.token_hex(16))
     count, size = 0, 0
     for chunk in _copied(place, store, manifest):
         count, size = count + 1, size + chunk.size
     say(f"the chunks were copied: {count}")
     put = _put_master_keys(manifest, settings)
-    if not _has_appeared(settings):
+    if not has_appeared:
         _build(place, manifest, settings, identity)
     marker.unlink()
     flush_folder(str(marker.absolute().parent))
     return Done(count, size, put)
 
 
-def _has_appeared(settings: Settings) -> bool:
+def _has_appeared(settings: Settings, store: FilesystemStore) -> bool:
     """Whether the database is that of an attempt which was killed at its very end: no server makes one meanwhile."""
-    folder = blob_folder(settings)
-    identity = FilesystemStore(folder).identity() if folder.exists() else None
+    identity = store.identity()
     return identity is not None and load.identity_in(settings.database_url, settings.data) == identity
 
 
-def begin(marker: Path, id_: str, blobs: Path) -> None:
+def begin(marker: Path, id_: str, store: FilesystemStore) -> None:
     """Note which snapshot is restored here. Raises BackupError where something else is here."""
     data = marker.absolute().parent
-    make_folder(data)
     if marker.exists():
         found = marker.read_text(encoding="ascii", errors="replace").strip()
         if found and found != id_:
             raise BackupError(
-                f"the restore of another snapshot was begun in {data}: end it ({found}), or empty the folder"
+                f"the restore of another snapshot was begun in {data}: end it (--snapshot {found}), or empty the folder"
             )
-    elif blobs.exists():
-        raise BackupError(f"{data} isn't empty: there is {blobs}")
+    elif any(True for _ in store.locations()):
+        raise BackupError(f"{data} isn't empty: there are chunks in it")
     with marker.open("w", encoding="ascii") as file:
         file.write(f"{id_}\n")
         file.flush()
@@ -105,19 +106,22 @@ def _copy(place: Place, store: FilesystemStore, chunk: Chunk) -> Chunk:
     if not chunk_is_intact(chunk.digest, chunk.size, data):
         raise Damaged(f"{chunk.name} isn't what was written; `s3gw backup verify` tells what else isn't")
     try:
-        sink = store.create(chunk.location, len(data))
+        _write(store, chunk.location, data)
     except FileExistsError:  # of an attempt that was killed
-        if is_intact(store, Blob(*chunk)):
-            return chunk
-        store.delete(chunk.location)
-        sink = store.create(chunk.location, len(data))
+        if not is_intact(store, Blob(*chunk)):
+            store.delete(chunk.location)
+            _write(store, chunk.location, data)
+    return chunk
+
+
+def _write(store: FilesystemStore, location: str, data: bytes) -> None:
+    sink = store.create(location, len(data))
     try:
         sink.write(0, data)
         sink.commit()
     except BaseException:
         sink.discard()
         raise
-    return chunk
 
 
 def _build(place: Place, manifest: Manifest, settings: Settings, identity: str) -> None:

@@ -17,15 +17,15 @@ from s3gw.backup import snapshots
 from s3gw.backup import verify as verifying
 from s3gw.backup.folder import FolderPlace
 from s3gw.backup.format import Manifest
-from s3gw.backup.place import BackupError
-from s3gw.cli.command import Data, DatabaseUrl, Json, Refused, group, refusals, session, settings_of, show, tell, when
+from s3gw.backup.place import BackupError, Place
+from s3gw.cli.command import Data, DatabaseUrl, Json, group, refusals, session, settings_of, show, tell, when
 from s3gw.metadata import store_identity
 from s3gw.processes.lock import lock_data_folder
 from s3gw.storage import open_storage
 
 app = group()
 
-Where = Annotated[str, typer.Argument(metavar="DIR", help="The folder of the backup, on another disk.")]
+Where = Annotated[str, typer.Argument(metavar="DIR|s3://…", help="Where the backup is: another disk, or a bucket.")]
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="ID", help="As `backup list` tells it.")]
 _COLUMNS = ("id", "database", "objects", "chunks", "bytes", "new_bytes", "fault")
 
@@ -52,7 +52,7 @@ def create(
         show(_told(manifest), as_json)
 
 
-async def _create(settings: Any, place: FolderPlace, scratch: Path, keys: str | None, as_json: bool) -> Manifest:
+async def _create(settings: Any, place: Place, scratch: Path, keys: str | None, as_json: bool) -> Manifest:
     async with open_storage(settings, "backup") as storage:
         return await making.create(storage, place, scratch, _saying(as_json), keys)
 
@@ -137,10 +137,12 @@ def prune(
             show(snapshots.prune(place, keep)._asdict(), as_json)
 
 
-def _place(where: str) -> FolderPlace:
-    if "://" in where:
-        raise Refused(f"{where}: backups are made into folders")
-    return FolderPlace(Path(where))
+def _place(where: str) -> Place:
+    if "://" not in where:
+        return FolderPlace(Path(where))
+    from s3gw.backup.remote import RemotePlace
+
+    return RemotePlace(where)
 
 
 def _saying(as_json: bool) -> Any:
@@ -163,7 +165,7 @@ def _told(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _told_or_fault(place: FolderPlace, id_: str) -> dict[str, Any]:
+def _told_or_fault(place: Place, id_: str) -> dict[str, Any]:
     try:
         return _told(snapshots.load(place, id_))
     except (BackupError, OSError) as error:

@@ -11,6 +11,7 @@ import pytest
 from tests.backup.load import SETTINGS, Load
 from tests.backup.restored import rows_in
 from tests.cli.commands import asking, command
+from tests.crash.storage import settle
 from tests.places import folder_on_disk
 from tests.postgresql import Server
 from tests.servers import running_server
@@ -49,13 +50,14 @@ def make_backup(postgresql: Server) -> Callable[[str, Path], Made]:
             server.command("user", "create", "ada")
             server.command("key", "create", "ada")
         ask = asking(command("--data", str(data), *(["--database-url", url] if url else [])))
+        assert settle(data, url) == []  # so that it stays as it is, whatever tests do with it
         quiet = ask("backup", "create", str(place))
         return Made(place, data, url, under_load, quiet, first, last, rows_in(url, data))
 
     return make
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def made(request: pytest.FixtureRequest, make_backup: Callable[[str, Path], Made]) -> Iterator[Made]:
     with folder_on_disk() as folder:
         yield make_backup(request.param, folder)
