@@ -19,6 +19,11 @@ def blob_folder(settings: Settings) -> Path:
     return settings.data if settings.blobs is not None else settings.data / "blobs"
 
 
+def restoring_file(settings: Settings) -> Path:
+    """It is there from when a restore begins in the data folder until it has ended, and names the snapshot."""
+    return settings.data / "restoring"
+
+
 def open_room(settings: Settings) -> Room:
     database = database_folder(settings.database_url, settings.data)
     reserves = [Reserve(folder) for folder in reserve_folders(settings)]

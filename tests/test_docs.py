@@ -17,7 +17,16 @@ from s3gw.jobs.places import OF_PRIORITY
 from s3gw.metadata.job_kinds import PRIORITIES
 from tests.generated_docs import DOCS, SECTIONS, renewed
 
-PAGES = ["API.md", "AUTHENTICATION.md", "DEPLOYMENT.md", "EXAMPLES.md", "JOBS.md", "SCANNING.md", "SCRUB.md"]
+PAGES = [
+    "API.md",
+    "AUTHENTICATION.md",
+    "DEPLOYMENT.md",
+    "EXAMPLES.md",
+    "JOBS.md",
+    "SCANNING.md",
+    "SCRUB.md",
+    "backup.md",
+]
 
 
 def read(name: str) -> str:

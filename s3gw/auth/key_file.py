@@ -100,7 +100,12 @@ def replace_keys(file: Path, keys: Sequence[bytes]) -> None:
 
 def _create(file: Path) -> None:
     """A crash leaves the whole key or none; of processes that start together, the first one's key stays."""
-    scratch = _write_scratch(file, [new_key()])
+    put_keys(file, [new_key()])
+
+
+def put_keys(file: Path, keys: Sequence[bytes]) -> None:
+    """Make the file, as a whole. Where there is one it stays."""
+    scratch = _write_scratch(file, keys)
     try:
         os.link(scratch, file)
     except FileExistsError:

@@ -42,6 +42,7 @@ _COMMANDS = {
     "report": "Who uses how much, as files in a bucket: create, list, show, update, delete, run.",
     "scrub": "Reading every stored chunk again, and those found damaged: status, run, list, show.",
     "blobs": "The store that has the bytes of objects: move.",
+    "backup": "Snapshots of everything in another place: create, list, verify, restore, prune.",
     "worker": "Run heavy jobs that Celery's broker tells of.",
     "job": "Background jobs: list, show, follow, cancel, retry.",
 }

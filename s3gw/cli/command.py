@@ -73,6 +73,7 @@ def settings_of(as_json: bool, tell: Tell = tell, **options: Any) -> Settings:
 def refusals(as_json: bool) -> Iterator[None]:
     """Turns what a command may run into into one line on standard error and exit status 1."""
     from s3gw.auth.master_key import MasterKeyError
+    from s3gw.backup.place import BackupError
     from s3gw.content.store import StoreUnavailable
     from s3gw.disks.faults import in_words
     from s3gw.errors import S3Error
@@ -81,10 +82,13 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.metadata.identity_policies import PolicyError
     from s3gw.metadata.jobs import NoSuchJob
     from s3gw.problems import Problem
+    from s3gw.processes.lock import DataFolderInUse
 
     known = (
+        BackupError,
         ConfigurationError,
         DatabaseUnavailable,
+        DataFolderInUse,
         MasterKeyError,
         NoSuchJob,
         PolicyError,

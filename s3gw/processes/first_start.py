@@ -27,7 +27,7 @@ from s3gw.content.store import StoreUnavailable
 from s3gw.disks.faults import in_words, is_disk_fault, is_full
 from s3gw.disks.reserve import Reserve
 from s3gw.errors import S3Error
-from s3gw.folders import reserve_folders
+from s3gw.folders import reserve_folders, restoring_file
 from s3gw.metadata import audit, buckets, identities, logins, master_keys, store_identity, user_names
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
@@ -99,6 +99,8 @@ async def prepare(settings: Settings, progress: Progress | None = None) -> dict[
 
 async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
     """Migrate; if there is no user yet, make the admin, its key and the buckets. Gives what was made up."""
+    if restoring_file(settings).exists():
+        raise UnsuitableDatabase(f"a restore hasn't ended in {settings.data}: run `s3gw backup restore` again")
     store = make_folders(settings)
     with unreachable_is_unavailable():
         migrate(settings.database_url, settings.data)

@@ -38,6 +38,9 @@ UNAUDITED = {
     ("report", "run"),  # begins a job, as all that is asked for: tests/jobs/test_report.py
     ("job", "cancel"),  # of what a user asked for by the JSON API: test_commands.py
     ("search", "rebuild"),
+    ("backup", "list"), ("backup", "verify"),
+    ("backup", "prune"),  # of a backup, which may be another server's
+    ("backup", "restore"),  # told in the log of what was restored: tests/backup/test_restored.py
     ("scan", "list"), ("scan", "status"), ("scan", "run"),
     ("scan", "release"),  # of what was found: tests/api/test_scans.py
     ("bucket", "restore"),  # of a bucket with trash, which commands don't make: test_commands.py
@@ -90,6 +93,7 @@ CHANGES: list[tuple[list[str], str, str]] = [
     (["group", "delete", "staff"], "group.delete", "staff"),
     (["invite", "create", "--email", "guest@example.com"], "invitation.create", "guest@example.com"),
     (["invite", "revoke", "INVITATION"], "invitation.revoke", "guest@example.com"),
+    (["backup", "create", "DIR"], "backup.create", "BACKUP"),
     (["session", "end", "SESSION"], "session.end", "SESSION"),
     (["user", "delete", "editor"], "user.delete", "editor"),
     (["user", "restore", "editor"], "user.restore", "editor"),
@@ -134,7 +138,7 @@ def test_every_change_is_told_and_no_secret(ask: Ask, tmp_path: Path, data: Path
     file = tmp_path / "policy.json"
     file.write_text(POLICY)
     newest = ask("audit", "list", "--limit", "1")[0]["id"]
-    words = {"POLICY": str(file), "SESSION": begin_session(data)}
+    words = {"POLICY": str(file), "SESSION": begin_session(data), "DIR": str(tmp_path / "backup")}
     for given, action, resource in CHANGES:
         made = ask(*(words.get(word, word) for word in given))
         if action.endswith(".create"):

@@ -1,0 +1,109 @@
+"""SIGKILL in the middle of a backup, a verification and a restore: nothing half made counts, and a repeat ends it.
+
+S3GW_CRASH_ROUNDS says how often each is killed (`make test` has a short form), S3GW_CRASH_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.backup.conftest import Made
+from tests.backup.restored import objects_of, put_master_key, rows_in
+from tests.cli.commands import asking, command
+from tests.crash.storage import settle
+from tests.postgresql import Server
+from tests.servers import environment
+
+ROOT = Path(__file__).parent.parent.parent
+ROUNDS = int(os.environ.get("S3GW_CRASH_ROUNDS", "1"))
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    seed = os.environ.get("S3GW_CRASH_SEED") or secrets.token_hex(4)
+    print(f"S3GW_CRASH_SEED={seed}")  # shown when the test fails
+    return random.Random(seed)
+
+
+def run(kill_at: int, *arguments: str) -> int:
+    """How many steps there were; of a command that was killed, none."""
+    program = [sys.executable, "-m", "tests.backup.killed", str(kill_at), "backup", *arguments]
+    variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    done = subprocess.run(program, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, -signal.SIGKILL if kill_at else 0), done.stderr
+    return int(done.stderr.splitlines()[-1]) if done.returncode == 0 else 0
+
+
+def where(data: Path, url: str | None) -> list[str]:
+    return ["--data", str(data), *(["--database-url", url] if url else [])]
+
+
+def test_a_backup_that_is_killed_leaves_no_snapshot_and_the_next_one_is_whole(
+    made: Made, tmp_path: Path, chance: random.Random
+) -> None:
+    place, ask = str(tmp_path / "backup"), asking(command())
+    steps = run(0, "create", str(tmp_path / "other"), *where(made.data, made.url))
+    for _ in range(ROUNDS):
+        run(chance.randint(1, steps), "create", place, *where(made.data, made.url))
+        if (tmp_path / "backup" / "s3gw-backup").exists():
+            assert ask("backup", "verify", place)["bad"] == []
+    run(0, "create", place, *where(made.data, made.url))
+    assert ask("backup", "verify", place)["bad"] == []
+    asking(command(*where(tmp_path / "data", None)))("backup", "restore", place)
+    rows = rows_in(None, tmp_path / "data")
+    assert {name: rows[name] for name in ("objects", "contents", "users")} == {
+        name: made.rows[name] for name in ("objects", "contents", "users")
+    }
+    put_master_key(made.data, tmp_path / "data")
+    assert settle(tmp_path / "data") == []
+    assert settle(made.data, made.url) == []  # nothing is held up by those that were killed
+
+
+def test_a_restore_that_is_killed_is_gone_on_with(
+    made: Made, tmp_path: Path, chance: random.Random, postgresql: Server
+) -> None:
+    target, name = None, None
+    if made.url:
+        name = postgresql.create_database("template0")
+        target = postgresql.url(name)
+    command_line, data = ("restore", str(made.place)), tmp_path / "data"
+    steps = run(0, *command_line, *where(tmp_path / "other", f"sqlite:///{tmp_path}/other.db"))
+    has_ended = False
+    for _ in range(ROUNDS):
+        has_ended = bool(run(chance.randint(1, steps), *command_line, *where(data, target)))
+        if has_ended or ((data / "blobs" / ".identity").exists() and not (data / "restoring").exists()):
+            has_ended = True  # it was killed behind its last step
+            break
+    if not has_ended:
+        run(0, *command_line, *where(data, target))
+    assert rows_in(target, data) == made.rows
+    put_master_key(made.data, data)
+    assert asyncio.run(objects_of(data, target))
+    assert settle(data, target) == []
+    if name:
+        postgresql.drop_database(name)
+
+
+def test_a_verification_that_is_killed_changes_nothing(made: Made, chance: random.Random) -> None:
+    def files() -> set[Path]:
+        return {path for path in made.place.rglob("*") if path.is_file()}
+
+    before = files()
+    program = [sys.executable, "-m", "s3gw", "backup", "verify", str(made.place)]
+    for _ in range(ROUNDS):
+        with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.DEVNULL) as running:
+            try:
+                running.wait(chance.uniform(0.3, 1.0))
+            except subprocess.TimeoutExpired:
+                running.kill()
+    assert files() == before
+    assert asking(command())("backup", "verify", str(made.place))["bad"] == []
