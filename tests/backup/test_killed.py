@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.backup.conftest import Made
-from tests.backup.restored import objects_of, put_master_key, rows_in
+from tests.backup.load import SETTINGS, Load
+from tests.backup.restored import objects_of, put_master_key, rows_in, steps_of
 from tests.cli.commands import asking, command
 from tests.crash.storage import settle
 from tests.postgresql import Server
-from tests.servers import environment
+from tests.servers import environment, running_server
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -71,6 +72,32 @@ def test_a_backup_that_is_killed_leaves_no_snapshot_and_the_next_one_is_whole(
     put_master_key(made.data, tmp_path / "data")
     assert settle(tmp_path / "data") == []
     assert settle(made.data, made.url) == []  # nothing is held up by those that were killed
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_backups_that_are_killed_beside_a_server_under_load_hold_up_nothing(
+    engine: str, disk_path: Path, chance: random.Random, postgresql: Server
+) -> None:
+    url = postgresql.url(postgresql.create_database()) if engine == "postgresql" else None
+    data, place, ask = disk_path / "data", str(disk_path / "backup"), asking(command())
+    settings = SETTINGS | ({"S3GW_DATABASE_URL": url} if url else {})
+    with running_server(data, "--workers", "1", **settings) as server:
+        load = Load(server.s3)
+        with load.running():
+            load.await_steps(8)
+            steps = run(0, "create", str(disk_path / "other"), *where(data, url))
+            for _ in range(int(os.environ.get("S3GW_CRASH_ROUNDS", "40"))):
+                run(chance.randint(1, steps), "create", place, *where(data, url))
+            first = list(load.done)
+            run(0, "create", place, *where(data, url))
+            last = list(load.done)
+    assert ask("backup", "verify", place)["bad"] == []
+    asking(command(*where(disk_path / "new", None)))("backup", "restore", place)
+    put_master_key(data, disk_path / "new")
+    assert None not in steps_of(asyncio.run(objects_of(disk_path / "new", None)), first, last)
+    assert settle(disk_path / "new") == []
+    assert settle(data, url) == []
 
 
 def test_a_restore_that_is_killed_is_gone_on_with(
