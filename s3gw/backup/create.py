@@ -62,8 +62,9 @@ async def create(storage: Storage, place: Place, scratch: Path, say: Say, master
             count, size = count + copied[0], size + copied[1]
         manifest = replace(manifest, chunks=count, bytes=size, new_bytes=written.bytes, master_keys=master_keys)
         await in_thread(None, _publish, place, manifest)
-    told = {"chunks": count, "bytes": size, "with_master_key": master_keys is not None}
-    await storage.database.write(audit.record, COMMAND_LINE, "backup.create", "backup", manifest.id, None, told)
+    if not storage.database.is_read_only:
+        told = {"chunks": count, "bytes": size, "with_master_key": master_keys is not None}
+        await storage.database.write(audit.record, COMMAND_LINE, "backup.create", "backup", manifest.id, None, told)
     return manifest
 
 
@@ -140,9 +141,10 @@ async def _copy(storage: Storage, place: Place, chunk: Chunk) -> int:
             # An upload has put good bytes in the place of bad ones since, or they were moved.
             row = await storage.database.read(blobs.find, chunk.digest)
             if row is None or row.location == location:
+                reason = "it is missing" if isinstance(error, BlobNotFound) else error
                 raise BackupError(
-                    f"the chunk {chunk.digest.hex()} can't be read: {str(error) or 'it is missing'}; `s3gw scrub` finds"
-                    " out whose it is, and without it there is no whole backup"
+                    f"the chunk {chunk.digest.hex()} can't be read: {reason}; without it there is no whole backup."
+                    " `s3gw scrub run` finds out whose it is, if --data is the server's folder"
                 ) from error
             location = row.location
 

@@ -64,7 +64,8 @@ class FolderPlace:
     def _take_over(self) -> None:
         """After a command that was killed: what it left goes, and what it has renamed may not be durable yet."""
         shutil.rmtree(self.folder / _SCRATCH, ignore_errors=True)
-        folders = {Path(found) for found, _, _ in os.walk(self.folder)}
+        below = (path for pattern in ("*", "*/??") for path in self.folder.glob(pattern))
+        folders = {self.folder, *(path for path in below if path.is_dir())}
         with self._lock:
             self._touched |= folders
 

@@ -1,6 +1,7 @@
 """SIGKILL in the middle of a backup, a verification and a restore: nothing half made counts, and a repeat ends it.
 
-S3GW_CRASH_ROUNDS says how often each is killed (`make test` has a short form), S3GW_CRASH_SEED repeats a run.
+S3GW_CRASH_ROUNDS says how often each is killed (once in `make test`, 40 times in `make soak`), S3GW_CRASH_SEED repeats
+a run.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ from pathlib import Path
 import pytest
 
 from tests.backup.conftest import Made
-from tests.backup.restored import objects_of, put_master_key, rows_in
+from tests.backup.load import SETTINGS, Load
+from tests.backup.restored import objects_of, put_master_key, rows_in, steps_of
 from tests.cli.commands import asking, command
 from tests.crash.storage import settle
 from tests.postgresql import Server
-from tests.servers import environment
+from tests.servers import environment, running_server
 
 ROOT = Path(__file__).parent.parent.parent
-ROUNDS = int(os.environ.get("S3GW_CRASH_ROUNDS", "1"))
+
+
+@pytest.fixture(params=[1, pytest.param(40, marks=pytest.mark.soak)])
+def rounds(request: pytest.FixtureRequest) -> int:
+    return int(os.environ.get("S3GW_CRASH_ROUNDS", request.param))
 
 
 @pytest.fixture
@@ -48,11 +54,11 @@ def where(data: Path, url: str | None) -> list[str]:
 
 
 def test_a_backup_that_is_killed_leaves_no_snapshot_and_the_next_one_is_whole(
-    made: Made, tmp_path: Path, chance: random.Random
+    made: Made, tmp_path: Path, chance: random.Random, rounds: int
 ) -> None:
     place, ask = str(tmp_path / "backup"), asking(command())
     steps = run(0, "create", str(tmp_path / "other"), *where(made.data, made.url))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run(chance.randint(1, steps), "create", place, *where(made.data, made.url))
         if (tmp_path / "backup" / "s3gw-backup").exists():
             assert ask("backup", "verify", place)["bad"] == []
@@ -68,8 +74,34 @@ def test_a_backup_that_is_killed_leaves_no_snapshot_and_the_next_one_is_whole(
     assert settle(made.data, made.url) == []  # nothing is held up by those that were killed
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_backups_that_are_killed_beside_a_server_under_load_hold_up_nothing(
+    engine: str, disk_path: Path, chance: random.Random, postgresql: Server
+) -> None:
+    url = postgresql.url(postgresql.create_database()) if engine == "postgresql" else None
+    data, place, ask = disk_path / "data", str(disk_path / "backup"), asking(command())
+    settings = SETTINGS | ({"S3GW_DATABASE_URL": url} if url else {})
+    with running_server(data, "--workers", "1", **settings) as server:
+        load = Load(server.s3)
+        with load.running():
+            load.await_steps(8)
+            steps = run(0, "create", str(disk_path / "other"), *where(data, url))
+            for _ in range(int(os.environ.get("S3GW_CRASH_ROUNDS", "40"))):
+                run(chance.randint(1, steps), "create", place, *where(data, url))
+            first = list(load.done)
+            run(0, "create", place, *where(data, url))
+            last = list(load.done)
+    assert ask("backup", "verify", place)["bad"] == []
+    asking(command(*where(disk_path / "new", None)))("backup", "restore", place)
+    put_master_key(data, disk_path / "new")
+    assert None not in steps_of(asyncio.run(objects_of(disk_path / "new", None)), first, last)
+    assert settle(disk_path / "new") == []
+    assert settle(data, url) == []
+
+
 def test_a_restore_that_is_killed_is_gone_on_with(
-    made: Made, tmp_path: Path, chance: random.Random, postgresql: Server
+    made: Made, tmp_path: Path, chance: random.Random, rounds: int, postgresql: Server
 ) -> None:
     target, name = None, None
     if made.url:
@@ -78,7 +110,7 @@ def test_a_restore_that_is_killed_is_gone_on_with(
     command_line, data = ("restore", str(made.place)), tmp_path / "data"
     steps = run(0, *command_line, *where(tmp_path / "other", f"sqlite:///{tmp_path}/other.db"))
     has_ended = False
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         has_ended = bool(run(chance.randint(1, steps), *command_line, *where(data, target)))
         if has_ended or ((data / "blobs" / ".identity").exists() and not (data / "restoring").exists()):
             has_ended = True  # it was killed behind its last step
@@ -93,13 +125,13 @@ def test_a_restore_that_is_killed_is_gone_on_with(
         postgresql.drop_database(name)
 
 
-def test_a_verification_that_is_killed_changes_nothing(made: Made, chance: random.Random) -> None:
+def test_a_verification_that_is_killed_changes_nothing(made: Made, chance: random.Random, rounds: int) -> None:
     def files() -> set[Path]:
         return {path for path in made.place.rglob("*") if path.is_file()}
 
     before = files()
     program = [sys.executable, "-m", "s3gw", "backup", "verify", str(made.place)]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.DEVNULL) as running:
             try:
                 running.wait(chance.uniform(0.3, 1.0))
