@@ -23,13 +23,17 @@ class HealthModel(BaseModel):
     reading: Literal["ok", "failed"] = Field(description="Whether the folder of the blobs can be read.")
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
     scanning: Literal["ok", "failed"] = Field(description="failed: there is a virus scanner, and it can't be asked.")
+    node: Literal["ok", "dead"] = Field(
+        description="dead: others have taken this process for dead, and it starts again under another name."
+    )
 
 
 @router.head("/health", include_in_schema=False)  # which monitors ask
 @router.get("/health", responses={503: {"model": HealthModel, "description": "It can't serve."}})
 async def health(services: TheServices, response: Response) -> HealthModel:
     """Database and disks. It needs no token, and is 503 where nothing can be read."""
-    found = await health_of(services.database, blob_folder(services.settings), services.room)
+    blobs, identity = blob_folder(services.settings), services.process_identity
+    found = await health_of(services.database, blobs, services.room, identity)
     status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
     response.status_code = 200 if found.serves else 503
     return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})

@@ -44,11 +44,11 @@ class Exposition:
     async def text(self) -> bytes:
         storage = self._storage
         settings = storage.settings
-        health = await health_of(storage.database, blob_folder(settings), storage.room)
+        health = await health_of(storage.database, blob_folder(settings), storage.room, storage.process_identity)
         families = [_family("s3gw_info", "The version that runs.", ("version",), {(s3gw.__version__,): 1})]
         told = {(name,): float(state == OK) for name, state in health._asdict().items()}
         families.append(
-            _family("s3gw_healthy", "1 where it is: database, reading, writing and scanning.", ("what",), told)
+            _family("s3gw_healthy", "1 where it is: database, reading, writing, scanning and node.", ("what",), told)
         )
         try:
             families += _of_measures(await self._measures())

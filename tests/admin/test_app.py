@@ -11,11 +11,14 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from s3gw import lease
 from s3gw.admin.app import build_admin_app
 from s3gw.disks.room import Room
+from s3gw.lease import Lease
 from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseUnavailable
 from s3gw.metadata.engines import open_database
+from s3gw.process_identity import ProcessIdentity
 
 pytestmark = pytest.mark.anyio
 
@@ -54,13 +57,16 @@ class Unreachable:
         return DatabaseUnavailable("gone")
 
 
+ALIVE = ProcessIdentity("alive")
+
+
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)
     assert await get(app, "/healthz") == (200, {"status": "ok"})
 
 
 async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "ok"})
     assert await get(app, "/readyz/writing") == (200, {"writing": "ok"})
     assert (await get(app, "/readyz/"))[0] == 404
@@ -68,24 +74,24 @@ async def test_it_is_ready_when_database_and_blobs_are(database: Database, tmp_p
 
 
 async def test_what_nobody_asks_is_not_found(database: Database, tmp_path: Path) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)
     assert await get(app, "/") == (404, {"detail": "Not Found"})
 
 
 async def test_it_is_not_ready_without_its_blobs(database: Database, tmp_path: Path) -> None:
     gone = tmp_path / "unmounted"
-    app = build_admin_app(database, gone, Room(gone, None, 0), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, gone, Room(gone, None, 0), ALIVE, nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (503, {"database": "ok", "reading": "failed", "writing": "failed"})
 
 
 async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
-    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)  # type: ignore[arg-type]
+    app = build_admin_app(Unreachable(), tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)  # type: ignore[arg-type]
     assert await get(app, "/readyz") == (503, {"database": "failed", "reading": "ok", "writing": "failed"})
 
 
 async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(database: Database, tmp_path: Path) -> None:
     """A load balancer that left it would keep everybody from the deletes that a full disk needs."""
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 1 << 60), ALIVE, nothing_is_counted, nothing_else)
     assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "full"})
     assert await get(app, "/readyz/writing") == (503, {"writing": "full"})
 
@@ -93,7 +99,7 @@ async def test_it_is_ready_for_readers_alone_when_nothing_can_be_written(databas
 async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same(
     database: Database, tmp_path: Path
 ) -> None:
-    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)
     await database.write(scans.remember, "failing", "it can't be reached")
     status, told = await get(app, "/readyz")
     assert (status, told["scanning"]) == (200, "failed")
@@ -104,7 +110,7 @@ async def test_it_tells_that_the_virus_scanner_is_down_and_is_ready_all_the_same
 async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_path: Path) -> None:
     database = open_database(sqlite_url, tmp_path)
     try:
-        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), nothing_is_counted, nothing_else)
+        app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), ALIVE, nothing_is_counted, nothing_else)
         with pytest.raises(DatabaseUnavailable):
             await database.write(_end_the_transaction)
         assert (await get(app, "/readyz"))[1]["writing"] == "failed"
@@ -116,3 +122,20 @@ async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_
 
 def _end_the_transaction(conn: Any) -> None:
     conn.driver.execute("ROLLBACK")
+
+
+async def test_who_was_declared_dead_is_not_ready(database: Database, tmp_path: Path) -> None:
+    dead = ProcessIdentity("dead")
+    dead.numbers.end()
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), dead, nothing_is_counted, nothing_else)
+    status, told = await get(app, "/readyz")
+    assert (status, told["node"], told["writing"]) == (503, "dead", "failed")
+
+
+async def test_who_was_not_heard_of_lately_is_ready_for_readers_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LENGTH", 0.0)
+    silent = ProcessIdentity("silent", Lease())
+    app = build_admin_app(database, tmp_path, Room(tmp_path, None, 0), silent, nothing_is_counted, nothing_else)
+    assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "failed"})
