@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 import s3gw
 from s3gw.api.caller import TheServices
 from s3gw.api.route import Route
+from s3gw.errors import RETRY_AFTER
 from s3gw.folders import blob_folder
 from s3gw.health import OK, health_of
 
@@ -35,5 +36,6 @@ async def health(services: TheServices, response: Response) -> HealthModel:
     blobs, identity = blob_folder(services.settings), services.process_identity
     found = await health_of(services.database, blobs, services.room, identity)
     status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
-    response.status_code = 200 if found.serves else 503
+    if not found.serves:
+        response.status_code, response.headers["Retry-After"] = 503, RETRY_AFTER
     return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})
