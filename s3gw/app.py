@@ -60,5 +60,6 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
     async with open_services(settings, "worker") as services, services.key_uses.written():
         api, share = (LazyApp(build, services) for build in (json_api, share_pages))
         metrics = Metrics(services).answer
-        admin = build_admin_app(services.database, services.store, blob_folder(settings), services.room, metrics, api)
+        asked = services.database, services.store, blob_folder(settings), services.room, services.process_identity
+        admin = build_admin_app(*asked, metrics, api)
         yield Application(Gateway(services), admin, share, services.tail.end)

@@ -14,36 +14,44 @@ from s3gw.errors import InsufficientStorage
 from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.readiness import ping
+from s3gw.process_identity import ProcessIdentity
 
 _PATIENCE = 5.0  # seconds that the database, or a store in the network, has to answer
-OK, FAILED, FULL, READ_ONLY = "ok", "failed", "full", "read-only"
+OK, FAILED, FULL, READ_ONLY, DEAD = "ok", "failed", "full", "read-only", "dead"
 
 
 class Health(NamedTuple):
     """Each ok or why not: database, reading and scanning are failed, writing may be full or read-only too. A virus
-    scanner that can't be asked keeps nothing from being served that needn't wait for it.
+    scanner that can't be asked keeps nothing from being served that needn't wait for it. The node is dead for others
+    while it is about to start again under another name.
     """
 
     database: str
     reading: str
     writing: str
     scanning: str = OK
+    node: str = OK
 
     @property
     def serves(self) -> bool:
         """Who can't write is still to be asked: a load balancer that left it would keep everybody from reading, and
         from the deletes that a full disk needs.
         """
-        return self.database == self.reading == OK
+        return self.database == self.reading == self.node == OK
 
 
-async def health_of(database: Database, store: BlobStore, blobs: Path, room: Room) -> Health:
+async def health_of(database: Database, store: BlobStore, blobs: Path, room: Room, identity: ProcessIdentity) -> Health:
     answers, scanning = await _database_answers(database)
-    return Health(answers, await _reading(store), await writing_of(database, blobs, room), scanning)
+    reading, writing = await _reading(store), await writing_of(database, blobs, room, identity)
+    return Health(answers, reading, writing, scanning, DEAD if identity.numbers.is_ended else OK)
 
 
-async def writing_of(database: Database, blobs: Path, room: Room) -> str:
-    return await asyncio.to_thread(_writing, database, blobs, room)
+async def writing_of(database: Database, blobs: Path, room: Room, identity: ProcessIdentity) -> str:
+    """Whether this process may write, the disks have room, a page can be written among the blobs, and the last
+    transaction was committed.
+    """
+    state = await asyncio.to_thread(_writing, database, blobs, room)
+    return state if state != OK or identity.numbers.lasts else FAILED
 
 
 async def _database_answers(database: Database) -> tuple[str, str]:
@@ -66,7 +74,6 @@ async def _reading(store: BlobStore) -> str:
 
 
 def _writing(database: Database, blobs: Path, room: Room) -> str:
-    """Whether the disks have room, a page can be written among the blobs, and the last transaction was committed."""
     if database.is_read_only:
         return READ_ONLY
     refusal = room.refusal()

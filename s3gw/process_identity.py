@@ -2,7 +2,8 @@
 
 Locations of blobs begin with the name. The lock tells on one machine whether the process lives, the heartbeat tells it
 in a cluster; each beat publishes the epoch of the oldest pin, and what the lasting ones need (content/read_pins.py). A
-process that was declared dead must stop: what it writes may be swept away.
+process that was declared dead must stop: what it writes may be swept away. In a cluster it stops by itself before that
+(lease.py).
 """
 
 from __future__ import annotations
@@ -14,31 +15,33 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 from s3gw.content.read_pins import Needs, ReadPins, needs_of
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import spending
+from s3gw.lease import Lease
+from s3gw.lease import now as lease_now
 from s3gw.metadata import pins, processes
 from s3gw.metadata.database import Database, DatabaseUnavailable
 from s3gw.metadata.processes import Process
 
 BEAT = 2.0  # seconds
 _REST = 15.0  # seconds after which a beat is written although nothing has changed
-_SILENCE = 60.0  # seconds after which a process of another machine is taken for dead
+_SILENCE = 60.0  # seconds after which a process of another machine is taken for dead; a lease is shorter
+_LAST_WORDS = 1.0  # seconds that a process has, once it is declared dead, to refuse what is at its end
 _logger = logging.getLogger("s3gw.process_identity")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """`numbers`: of the files that it makes. The next one is taken in one atomic step."""
+    """`numbers`: of the files that it makes, as long as its lease lasts."""
 
     name: str
-    numbers: Iterator[int] = field(default_factory=lambda: count(1), compare=False)
+    numbers: Lease = field(default_factory=lambda: Lease(lasts_for_ever=True), compare=False)
 
 
 def _new_name() -> str:
@@ -65,10 +68,12 @@ async def open_process_identity(
     lock_folder(data).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = _make_lock(data, name)
     try:
+        # The processes of one SQLite database are all on one machine, where a lock tells that they live.
+        lease = Lease(lasts_for_ever=database.dialect == "sqlite")
         read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
-        beating = asyncio.create_task(Heart(database, name, read_pins).beat_until_death(on_death))
+        beating = asyncio.create_task(Heart(database, name, read_pins, lease).beat_until_death(on_death))
         try:
-            yield ProcessIdentity(name)
+            yield ProcessIdentity(name, lease)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -97,8 +102,9 @@ class Heart:
     A commit costs a flush of the disk. An idle store therefore rests: the epoch stands still while nothing is released.
     """
 
-    def __init__(self, database: Database, name: str, read_pins: ReadPins) -> None:
+    def __init__(self, database: Database, name: str, read_pins: ReadPins, lease: Lease | None = None) -> None:
         self._database, self._name, self._pins = database, name, read_pins
+        self._lease = lease or Lease()
         self._published, self._published_at = read_pins.epoch, time.monotonic()
         # What the database holds of us for certain; and what it may hold, because the outcome of a write is unknown.
         self._stored = self._may_be_stored = Needs()
@@ -108,11 +114,22 @@ class Heart:
             await asyncio.sleep(BEAT)
             try:
                 if not await self.beat():
-                    _logger.error("this process was declared dead and stops")
+                    await self._die()
                     on_death()
                     return
             except DatabaseUnavailable as error:
                 _logger.warning("no heartbeat: %s", error)
+
+    async def _die(self) -> None:
+        """Begin no file any more, let commits that are at their end hear that they are refused, and have what was
+        written since the sweep removed by the next one: that this process is dead may have been forgotten.
+        """
+        self._lease.end()
+        _logger.error("this process was declared dead and stops")
+        await asyncio.sleep(_LAST_WORDS)
+        with suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(BEAT):
+                await self._database.write(processes.bury, self._name, socket.gethostname(), os.getpid())
 
     async def beat(self) -> bool:
         """False: this process was declared dead."""
@@ -122,8 +139,11 @@ class Heart:
         oldest, at = self._pins.oldest(), time.monotonic()
         if oldest != self._published or at - self._published_at >= _REST:
             # Taken before the write is queued: whatever begins meanwhile begins in no earlier epoch.
+            since = lease_now()
             lives = await self._database.write(processes.heartbeat, self._name, oldest)
             self._published, self._published_at = oldest, at
+            if lives:
+                self._lease.renew(since)
         await self._withdraw_needs()
         return lives
 

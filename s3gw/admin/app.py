@@ -16,14 +16,22 @@ from s3gw.content.store import BlobStore
 from s3gw.disks.room import Room
 from s3gw.health import OK, health_of, writing_of
 from s3gw.metadata.database import Database
+from s3gw.process_identity import ProcessIdentity
 
 _METHODS = ("GET", "HEAD")
+_IF_WRONG = ("scanning", "node")
 _logger = logging.getLogger("s3gw.admin")
 Question = Callable[[Request], Awaitable[Response]]
 
 
 def build_admin_app(
-    database: Database, store: BlobStore, blobs: Path, room: Room, metrics: Question, api: ASGIApp
+    database: Database,
+    store: BlobStore,
+    blobs: Path,
+    room: Room,
+    identity: ProcessIdentity,
+    metrics: Question,
+    api: ASGIApp,
 ) -> Starlette:
     """`metrics` answers /metrics, and `api` all other paths."""
 
@@ -32,14 +40,16 @@ def build_admin_app(
         return JSONResponse({"status": OK})
 
     async def readyz(request: Request) -> JSONResponse:
-        """It can serve: 503 when it can't even read. Of the virus scanner it tells only that it can't be asked."""
-        health = await health_of(database, store, blobs, room)
-        told = {name: state for name, state in health._asdict().items() if name != "scanning" or state != OK}
+        """It can serve: 503 when it can't even read. Of the virus scanner, and of what others think of this node, it
+        tells only what is wrong.
+        """
+        health = await health_of(database, store, blobs, room, identity)
+        told = {name: state for name, state in health._asdict().items() if name not in _IF_WRONG or state != OK}
         return JSONResponse(told, 200 if health.serves else 503)
 
     async def writing(request: Request) -> JSONResponse:
         """It takes new objects: 503 when it doesn't. For monitors, and for routes of writes alone."""
-        state = await writing_of(database, blobs, room)
+        state = await writing_of(database, blobs, room, identity)
         return JSONResponse({"writing": state}, 200 if state == OK else 503)
 
     questions: dict[str, Question] = {

@@ -258,6 +258,7 @@ OF_MODELS: dict[str, Any] = {
         "reading": "ok",
         "writing": "ok",
         "scanning": "ok",
+        "node": "ok",
     },
     "Scan": _SCAN,
     "ScannedFile": _SCANNED_FILE,

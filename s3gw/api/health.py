@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 import s3gw
 from s3gw.api.caller import TheServices
 from s3gw.api.route import Route
+from s3gw.errors import RETRY_AFTER
 from s3gw.folders import blob_folder
 from s3gw.health import OK, health_of
 
@@ -25,13 +26,18 @@ class HealthModel(BaseModel):
     )
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
     scanning: Literal["ok", "failed"] = Field(description="failed: there is a virus scanner, and it can't be asked.")
+    node: Literal["ok", "dead"] = Field(
+        description="dead: others have taken this process for dead, and it starts again under another name."
+    )
 
 
 @router.head("/health", include_in_schema=False)  # which monitors ask
 @router.get("/health", responses={503: {"model": HealthModel, "description": "It can't serve."}})
 async def health(services: TheServices, response: Response) -> HealthModel:
     """Database and disks. It needs no token, and is 503 where nothing can be read."""
-    found = await health_of(services.database, services.store, blob_folder(services.settings), services.room)
+    blobs, identity = blob_folder(services.settings), services.process_identity
+    found = await health_of(services.database, services.store, blobs, services.room, identity)
     status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
-    response.status_code = 200 if found.serves else 503
+    if not found.serves:
+        response.status_code, response.headers["Retry-After"] = 503, RETRY_AFTER
     return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})

@@ -123,7 +123,8 @@ _HEADERS: dict[str, tuple[str, Document]] = {
 }
 _ALWAYS = ("X-Request-Id",)
 _IF_LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")  # unless it is off
-_OF_STATUS = {201: ("Idempotent-Replayed",), 302: ("Location",), 401: ("WWW-Authenticate",), 429: ("Retry-After",)}
+_OF_STATUS = {201: ("Idempotent-Replayed",), 302: ("Location",), 401: ("WWW-Authenticate",)}
+_OF_STATUS |= dict.fromkeys((429, 503), ("Retry-After",))
 _REQUIRED = {*_ALWAYS, "Location", "WWW-Authenticate", "Retry-After"}
 # The models of what can be changed.
 _WITH_ETAG = (

@@ -121,6 +121,7 @@ def _postgresql(url: str) -> Iterator[Connection]:
         with engine.connect() as connection:
             # Held by the session until it ends, over the transactions of all revisions.
             connection.exec_driver_sql("SET lock_timeout = 0")
+            connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
             connection.commit()
             try:

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -42,15 +43,28 @@ MAX_ATTEMPTS = 8
 # transactions go on. So writes of more keys than this take turns, whatever their keys are.
 _MANY = 100
 _MANY_AT_ONCE = -(2**63)
-# A node that is stopped in the middle of a transaction must not hold its locks for ever.
+# Seconds until a client is told that the database doesn't answer, whatever the reason: a server that stands still says
+# nothing. What was begun ends later, by the limits below, and until then has its connection and thread.
+PATIENCE, PATIENCE_OF_SCANS = 45.0, 330.0
+# A node that is stopped in the middle of a transaction must not hold its locks for ever. A statement is the longest for
+# scans of whole tables (s3gw usage check).
 _SESSION = (
     "SET lock_timeout = '30s'",
+    "SET statement_timeout = '300s'",
     "SET idle_in_transaction_session_timeout = '60s'",
     "SET default_transaction_isolation = 'read committed'",
 )
 _RUN_AGAIN = frozenset(("40P01", "40001"))
 _READ_ONLY = "25006"  # after a failover the old primary refuses writes
 _DISK_FULL = "53100"
+# A connection on which nothing comes back is lost after some seconds, also where the other side has just vanished.
+_CONNECTION = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 15_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 _TAKE_TURNS = "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) AS k"
 
 
@@ -116,6 +130,16 @@ class KeyQueues:
                 del self._locks[key]
 
 
+@dataclass
+class _Attempt:
+    """At a write. Before its COMMIT is sent, a connection that is lost has undone all of it."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    keys: list[int]
+    may_be_committed: bool = False
+
+
 class PostgreSQLDatabase(Database):
     dialect = "postgresql"
     reads_ahead = True
@@ -138,11 +162,14 @@ class PostgreSQLDatabase(Database):
         self._lost: DatabaseUnavailable | None = None  # of the last write; each thread only replaces it
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: self._read(lambda conn: fn(conn, *args, **kwargs)))
+        return await self._read_within(PATIENCE, lambda conn: fn(conn, *args, **kwargs))
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.read(fn, *args, **kwargs)
+        return await self._read_within(PATIENCE_OF_SCANS, lambda conn: fn(conn, *args, **kwargs))
+
+    async def _read_within(self, seconds: float, fn: Callable[[Connection], T]) -> T:
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
+        return await _within(seconds, reading)
 
     def _read(self, fn: Callable[[Connection], T]) -> T:
         try:
@@ -163,7 +190,7 @@ class PostgreSQLDatabase(Database):
         task = asyncio.create_task(self._write_in_turn(fn, args, _turns_of(keys)))
         self._writes.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        return await _within(PATIENCE, asyncio.shield(task))
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._writes.discard(task)
@@ -176,34 +203,42 @@ class PostgreSQLDatabase(Database):
             return await loop.run_in_executor(self._writers, self._write, fn, args, keys)
 
     def _write(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
-        attempt = 0
+        attempts = 0
         while True:
-            attempt += 1
+            attempts += 1
+            attempt = _Attempt(fn, args, keys)
             try:
-                result = self._write_once(fn, args, keys)
+                result: T = self._write_once(attempt)
                 self._lost = None
                 return result
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
-                if attempt == MAX_ATTEMPTS or sqlstate(error) not in _RUN_AGAIN:
+                if attempts == 1 and _is_lost(error) and not attempt.may_be_committed:
+                    self._judged(error, self._write_engine)  # its connections were older than the server's restart
+                    continue
+                if attempts == MAX_ATTEMPTS or sqlstate(error) not in _RUN_AGAIN:
                     judged = self._judged(error, self._write_engine)
                     self._lost = judged if isinstance(judged, DatabaseUnavailable) else self._lost
                     raise judged from error
-            time.sleep(random.uniform(0, 0.005 * 2**attempt))  # jitter, so that the same two don't meet again
+            time.sleep(random.uniform(0, 0.005 * 2**attempts))  # jitter, so that the same two don't meet again
 
     def write_fault(self) -> DatabaseUnavailable | None:
         return self._lost
 
-    def _write_once(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+    def _write_once(self, attempt: _Attempt) -> Any:
         with self._write_engine.connect() as sqlalchemy, sqlalchemy.begin():
             conn = PostgreSQLConnection(sqlalchemy)
-            if keys:
-                conn.take_turns(keys)
-            return fn(conn, *args)
+            if attempt.keys:
+                conn.take_turns(attempt.keys)
+            result = attempt.fn(conn, *attempt.args)
+            attempt.may_be_committed = True
+            return result
 
     def _judged(self, error: Exception, engine: Engine) -> Exception:
-        """What to raise for an error. A lost connection is seldom alone: the pool starts anew."""
+        """What to raise for an error. A lost connection is seldom alone: the pool starts anew. So it does where the
+        server writes no more: after a failover, another one does.
+        """
         judged = translated(error)
-        if isinstance(judged, DatabaseUnavailable) and (sqlstate(error) or "08").startswith(("08", "57P")):
+        if isinstance(judged, DatabaseReadOnly) or _is_lost(error):
             engine.dispose()
         return judged
 
@@ -219,6 +254,17 @@ class PostgreSQLDatabase(Database):
         self._write_engine.dispose()
 
 
+async def _within(seconds: float, answer: asyncio.Future[T]) -> T:
+    """Raises DatabaseUnavailable. The future is cancelled then, unless it is shielded."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await answer
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DatabaseUnavailable(f"the database didn't answer within {seconds:g} s") from error
+
+
 def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
@@ -227,7 +273,7 @@ def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
         pool_timeout=30,
         isolation_level="READ COMMITTED",
         hide_parameters=True,
-        connect_args={"connect_timeout": 10},
+        connect_args=_CONNECTION,
     )
 
     @event.listens_for(engine, "connect")
@@ -240,7 +286,10 @@ def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.autocommit = True
         connection.execute("; ".join(_SESSION + (("SET default_transaction_read_only = on",) if read_only else ())))
+        standby = connection.execute("SELECT pg_is_in_recovery()").fetchone()
         connection.autocommit = False
+        if standby != (False,):
+            raise psycopg.OperationalError("this server is a standby, which may lag behind: the primary is needed")
 
     return engine
 
@@ -276,6 +325,12 @@ def hashed(key: str) -> int:
 def sqlstate(error: BaseException) -> str | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return getattr(cause, "sqlstate", None)
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection is, or the server ends."""
+    unavailable = isinstance(translated(error), DatabaseUnavailable)
+    return unavailable and (sqlstate(error) or "08").startswith(("08", "57P"))
 
 
 def translated(error: Exception) -> Exception:

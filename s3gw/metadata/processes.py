@@ -107,6 +107,13 @@ def mark_dead(conn: Connection, name: str, last_beat: int | None = None) -> bool
     return True
 
 
+def bury(conn: Connection, name: str, host: str, pid: int) -> None:
+    """Note that a process is dead, also when that was forgotten: it may have left files since."""
+    at = now(conn)
+    row = Process(name, "", host, pid, at, at, epoch(conn), 1)._asdict()
+    conn.execute(insert_on_conflict(processes).values(row).on_conflict_do_nothing())
+
+
 def forget(conn: Connection, name: str) -> None:
     """Remove a dead process of which nothing is left."""
     conn.execute(delete(processes).where(processes.c.name == name, processes.c.is_dead == 1))

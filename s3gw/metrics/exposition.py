@@ -46,11 +46,12 @@ class Exposition:
         await asyncio.sleep(1.5 * WRITTEN_AFTER)  # then what had ended when it was asked is written, by all workers
         storage = self._storage
         settings = storage.settings
-        health = await health_of(storage.database, storage.store, blob_folder(settings), storage.room)
+        asked = storage.store, blob_folder(settings), storage.room, storage.process_identity
+        health = await health_of(storage.database, *asked)
         families = [_family("s3gw_info", "The version that runs.", ("version",), {(s3gw.__version__,): 1})]
         told = {(name,): float(state == OK) for name, state in health._asdict().items()}
         families.append(
-            _family("s3gw_healthy", "1 where it is: database, reading, writing and scanning.", ("what",), told)
+            _family("s3gw_healthy", "1 where it is: database, reading, writing, scanning and node.", ("what",), told)
         )
         try:
             families += _of_measures(await self._measures())

@@ -12,12 +12,15 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from s3gw import lease
 from s3gw.admin.app import build_admin_app
 from s3gw.content.filesystem import FilesystemStore
 from s3gw.disks.room import Room
+from s3gw.lease import Lease
 from s3gw.metadata import scans
 from s3gw.metadata.database import Database, DatabaseUnavailable
 from s3gw.metadata.engines import open_database
+from s3gw.process_identity import ProcessIdentity
 
 pytestmark = pytest.mark.anyio
 
@@ -56,10 +59,14 @@ class Unreachable:
         return DatabaseUnavailable("gone")
 
 
-def app_of(database: Database, folder: Path, floor: int = 0) -> Any:
+ALIVE = ProcessIdentity("alive")
+
+
+def app_of(database: Database, folder: Path, floor: int = 0, identity: ProcessIdentity = ALIVE) -> Any:
     (folder / ".complete").touch()  # without its 256 folders
     room = Room(folder, None, floor)
-    return build_admin_app(database, FilesystemStore(folder), folder, room, nothing_is_counted, nothing_else)
+    store = FilesystemStore(folder)
+    return build_admin_app(database, store, folder, room, identity, nothing_is_counted, nothing_else)
 
 
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:
@@ -126,3 +133,20 @@ async def test_it_tells_that_the_last_transaction_was_lost(sqlite_url: str, tmp_
 
 def _end_the_transaction(conn: Any) -> None:
     conn.driver.execute("ROLLBACK")
+
+
+async def test_who_was_declared_dead_is_not_ready(database: Database, tmp_path: Path) -> None:
+    dead = ProcessIdentity("dead")
+    dead.numbers.end()
+    app = app_of(database, tmp_path, identity=dead)
+    status, told = await get(app, "/readyz")
+    assert (status, told["node"], told["writing"]) == (503, "dead", "failed")
+
+
+async def test_who_was_not_heard_of_lately_is_ready_for_readers_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LENGTH", 0.0)
+    silent = ProcessIdentity("silent", Lease())
+    app = app_of(database, tmp_path, identity=silent)
+    assert await get(app, "/readyz") == (200, {"database": "ok", "reading": "ok", "writing": "failed"})

@@ -54,7 +54,7 @@ async def test_what_is_raised_is_answered_by_its_kind_and_mistakes_say_nothing_o
     assert (str(error) in answer.text) == is_refusal
     assert (in_words(error) in caplog.text) == (not is_refusal)  # the log says why
     assert ("Traceback" in caplog.text) == (status == 500)
-    assert answer.headers.get("Retry-After") == ("1" if status == 429 else None)
+    assert answer.headers.get("Retry-After") == {429: "1", 503: "2"}.get(status)
 
 
 def test_every_error_of_s3_has_its_place_among_the_problems() -> None:
