@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from s3gw.content.object_store import ObjectStore
+from s3gw.content.remote import RemoteStore
 from s3gw.jobs import sweep as sweeping
 from s3gw.jobs.sweep import sweep
 from s3gw.metadata import contents, processes
@@ -13,6 +16,7 @@ from s3gw.metadata.contents import ContentLost, Extent, NewChunk, manifest
 from s3gw.process_identity import lock_folder
 from tests.content.conformance import write
 from tests.jobs.conftest import BODY, Process, ignore
+from tests.stores import Proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +53,22 @@ async def test_files_of_the_living_stay_when_those_of_the_dead_go(process: Proce
         write(process.services.store, location, b"x")
     await sweep(process.services, None, ignore)
     assert {path.name for path in process.files()} == kept
+
+
+async def test_of_a_store_in_the_network_only_what_the_dead_wrote_is_listed(
+    process: Process, dead: str, objects: ObjectStore, proxy: Proxy, tmp_path: Path
+) -> None:
+    store = RemoteStore(objects, tmp_path)
+    kept = {f"{process.services.process_identity.name}-000000ff", "fallen-00000005", "fallen-2-00000001"}
+    for location in {*kept, "fallen-00000004"}:
+        write(store, location, b"x")
+    new = manifest([Extent(b"d" * 32, 0, 1)], [NewChunk(b"d" * 32, "fallen-00000005", 1)])
+    await process.database.write(lambda conn: contents.insert(conn, new))
+    proxy.requests.clear()
+    await sweep(replace(process.services, store=store), None, ignore)
+    assert [path.partition("chunks%2F")[2] for _, path in proxy.requests if "list-type" in path] == ["fallen%2F"]
+    assert set(store.locations()) == kept
+    store.close()
 
 
 async def test_files_stay_as_long_as_nobody_is_dead(process: Process) -> None:
