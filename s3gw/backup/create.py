@@ -1,10 +1,11 @@
 """Making a snapshot while the server serves: rows first, then the chunks that they name, the manifest last.
 
 **Nothing that the rows name is deleted meanwhile.** This process registers as a server's processes do, and holds a pin
-from before the rows are read until the end. A chunk that something counts on in the snapshot can lose its last count
-only later, so the reaper marks it in the pin's epoch or a later one, and deletes nothing of these while the pin holds
-the floor (jobs/reaper.py). What has lost it before isn't copied. So deleted bytes take room until the backup has ended,
-or was killed: then the reaper finds this process's lock free, as of any process that died.
+from before the rows are read. A chunk that something counts on in the snapshot can lose its last count only later, so
+the reaper marks it in the pin's epoch or a later one, and deletes nothing of these while the pin holds the floor
+(jobs/reaper.py). What has lost it before isn't copied. Once it is known which chunks are to be copied these are
+published as pins, and the reaper goes on; where they are too many for rows, the floor is held until the end, and what
+is deleted takes its room until then. Of a command that was killed the reaper finds the lock free, as of any process.
 
 **Nothing partial counts.** Chunks and pieces have their digests as names and are written as a whole; the manifest is
 written when all of them are durable. What a killed attempt has copied is there for the next one, by digest.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -37,7 +39,7 @@ from s3gw.backup.place import BackupError, Place
 from s3gw.backup.snapshots import Chunk
 from s3gw.content.chunk import list_size
 from s3gw.content.store import BlobCorrupt, BlobNotFound, BlobStore
-from s3gw.metadata import audit, blobs
+from s3gw.metadata import audit, blobs, pins
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.dump import open_dump
 from s3gw.metadata.dumped import Dump, Dumped, tables
@@ -48,20 +50,25 @@ if TYPE_CHECKING:
     from s3gw.storage import Storage
 
 AT_ONCE = 4  # chunks that are copied at the same time
+MOST_PINNED = 100_000
 Say = Callable[[str], None]
 
 
 async def create(storage: Storage, place: Place, scratch: Path, say: Say, master_keys: str | None = None) -> Manifest:
     """`place` is ours alone; `scratch` is a folder with room for SQLite's database. Raises BackupError and others."""
-    with storage.pins.open():
-        written = _Written()
+    written = _Written()
+    with storage.pins.open() as pin:
         manifest = await in_thread(None, _write_rows, storage, place, scratch, written)
         say(f"the database was written: {sum(table.rows for table in manifest.tables)} rows")
-        count, size = 0, 0
-        async for copied in _copy_missing(storage, place, manifest.table("blobs"), written):
-            count, size = count + copied[0], size + copied[1]
-        manifest = replace(manifest, chunks=count, bytes=size, new_bytes=written.bytes, master_keys=master_keys)
-        await in_thread(None, _publish, place, manifest)
+        chunks, count, size = manifest.table("blobs"), 0, 0
+        missing = await in_thread(None, _few_missing, place, chunks)
+        async with _published(storage, missing or []):
+            if missing is not None:
+                pin.close()
+            async for copied in _copy_missing(storage, place, chunks, written):
+                count, size = count + copied[0], size + copied[1]
+    manifest = replace(manifest, chunks=count, bytes=size, new_bytes=written.bytes, master_keys=master_keys)
+    await in_thread(None, _publish, place, manifest)
     if not storage.database.is_read_only:
         told = {"chunks": count, "bytes": size, "with_master_key": master_keys is not None}
         await storage.database.write(audit.record, COMMAND_LINE, "backup.create", "backup", manifest.id, None, told)
@@ -107,6 +114,30 @@ def _write_table(dump: Dump, table: Dumped, place: Place, there: set[str], writt
         digests.append(piece.digest)
         count += piece.rows
     return Saved(table.name, table.columns, table.binary, count, tuple(digests))
+
+
+def _few_missing(place: Place, table: Saved) -> list[bytes] | None:
+    """The digests of what is to be copied; None where there are many."""
+    found: list[bytes] = []
+    for first, shard in groupby(snapshots.chunks(place, table), lambda chunk: chunk.digest[0]):
+        there = set(place.names(f"chunks/{first:02x}"))
+        found += [chunk.digest for chunk in shard if chunk.digest.hex() not in there]
+        if len(found) > MOST_PINNED:
+            return None
+    return found
+
+
+@asynccontextmanager
+async def _published(storage: Storage, digests: list[bytes]) -> AsyncIterator[None]:
+    """Chunks that aren't deleted meanwhile. On a read-only disk nobody deletes."""
+    database, name = storage.database, storage.process_identity.name
+    batches = [digests[start : start + pins.BATCH] for start in range(0, len(digests), pins.BATCH)]
+    for batch in [] if database.is_read_only else batches:
+        if not await database.write(pins.publish, name, (), batch):
+            raise BackupError("this process was declared dead; begin again")
+    yield
+    for batch in [] if database.is_read_only else batches:  # after an error they end with this process
+        await database.write(pins.withdraw, name, (), batch)
 
 
 async def _copy_missing(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from s3gw.backup import create as create_module
 from s3gw.backup import snapshots
 from s3gw.backup.create import create
 from s3gw.backup.folder import FolderPlace
@@ -31,14 +32,21 @@ def ignore(line: str) -> None:
 
 
 class PausedPlace(FolderPlace):
-    """Waits when the first chunk is looked for, by when the rows were written."""
+    """Waits when the first chunk is looked for, by when the rows were written; or, if asked to, is written."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.reached, self.go_on = threading.Event(), threading.Event()
+        self.waits_to_write = False
+
+    def write(self, name: str, data: bytes) -> None:
+        if name.startswith("chunks/"):
+            self.reached.set()
+            assert self.go_on.wait(30)
+        super().write(name, data)
 
     def names(self, folder: str) -> Iterator[str]:
-        if folder.startswith("chunks/"):
+        if folder.startswith("chunks/") and not self.waits_to_write:
             self.reached.set()
             assert self.go_on.wait(30)
         return super().names(folder)
@@ -78,6 +86,27 @@ async def test_what_a_snapshot_needs_is_not_reaped_before_it_was_copied(
     assert verify(place, [manifest.id]).bad == []
     await backed_up.reap(4)
     assert backed_up.files() == []
+
+
+@pytest.mark.parametrize("most", [create_module.MOST_PINNED, 0])
+async def test_what_is_in_the_backup_already_is_reaped_while_a_few_others_are_copied(
+    backed_up: Process, place: PausedPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(create_module, "MOST_PINNED", most)
+    place.go_on.set()
+    old = await backed_up.put(BODY)
+    await (await begun(backed_up, place, tmp_path))
+    new = await backed_up.put(random_bytes(40_000, 1))
+    place.go_on.clear()
+    place.reached.clear()
+    place.waits_to_write = True
+    making = await begun(backed_up, place, tmp_path)
+    for content in (old, new):
+        await backed_up.database.write(contents.release, content.id)
+    await backed_up.reap(5)
+    assert len(backed_up.files()) == (1 if most else 2)
+    place.go_on.set()
+    assert verify(place, [(await making).id]).bad == []
 
 
 async def test_what_was_written_after_the_rows_were_read_is_not_in_the_snapshot(
