@@ -26,7 +26,7 @@ def as_s3_error(error: Exception) -> S3Error:
         if isinstance(cause, DatabaseFull) or is_full(cause):
             return InsufficientStorage()
         if isinstance(cause, StoreUnavailable) or (isinstance(cause, DamagedChunk) and cause.is_remote):
-            return SlowDown(_STORE_AWAY, headers={"retry-after": _AFTER})
+            return SlowDown(_STORE_AWAY, headers={"Retry-After": _AFTER})
         if isinstance(cause, DatabaseUnavailable | ContentLost) or is_disk_fault(cause):
             return ServiceUnavailable()
     return InternalError()

@@ -177,7 +177,7 @@ class PreviewPending(SlowDown):
     default_message = "The preview is being made. Please try again."
 
     def __init__(self, after: int) -> None:
-        super().__init__(headers={"retry-after": str(after)})
+        super().__init__(headers={"Retry-After": str(after)})
         self.after = after
 
 
@@ -223,7 +223,7 @@ def problem_of(error: S3Error) -> Problem | None:
     kind = error.problem if isinstance(error, Withheld) else _OF_CODES.get(error.code) or _OF_STATUS.get(error.status)
     if kind is None:
         return None
-    after = error.headers.get("retry-after")
+    after = error.headers.get("Retry-After")
     return kind(error.message, retry_after=None if after is None else float(after))
 
 

@@ -80,7 +80,7 @@ CONFINED = {
     "sqlalchemy": ("s3gw.metadata.",),
     "sqlite3": ("s3gw.metadata.",),
     "psycopg": ("s3gw.metadata.",),
-    "obstore": ("s3gw.content.object_store", "s3gw.backup.objects"),
+    "obstore": ("s3gw.content.object_store",),
     "alembic": ("s3gw.metadata.",),
     "fastapi": ("s3gw.api.",),
     "jwt": ("s3gw.auth.",),

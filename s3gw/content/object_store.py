@@ -120,7 +120,7 @@ class ObjectStore:
                 raise FileExistsError(name) from None
             except FileNotFoundError as error:
                 if any(sign in str(error) for sign in _NO_BUCKET):
-                    raise StoreUnavailable(_reason(error), again=False) from error
+                    raise StoreUnavailable("there is no such bucket", again=False) from error
                 raise BlobNotFound(name) from None
             except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
                 raise StoreUnavailable(_reason(error), again=False) from error
