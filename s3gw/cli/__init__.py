@@ -41,6 +41,7 @@ _COMMANDS = {
     "schedule": "When jobs are begun by a cron line: list, set, run.",
     "report": "Who uses how much, as files in a bucket: create, list, show, update, delete, run.",
     "scrub": "Reading every stored chunk again, and those found damaged: status, run, list, show.",
+    "nodes": "Which processes are there, on which machines, and what the reaper has before it.",
     "worker": "Run heavy jobs that Celery's broker tells of.",
     "job": "Background jobs: list, show, follow, cancel, retry.",
 }
