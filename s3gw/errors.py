@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-RETRY_AFTER = "2"  # seconds that who is answered 503 should wait: what fails seldom comes back at once
-
 
 class Refusal(Exception):
     """What is refused, on whatever door: S3's errors here, and those about people in problems.py."""
@@ -24,13 +22,14 @@ class S3Error(Refusal):
 
     code: ClassVar[str] = ""
     status: ClassVar[int] = 500
+    retry_after: ClassVar[str] = "2"  # seconds that who is answered 503 should wait: little comes back at once
     default_message: ClassVar[str] = ""
 
     def __init__(
         self, message: str | None = None, *, headers: Mapping[str, str] | None = None, **details: str | int | None
     ) -> None:
         self.message = self.default_message if message is None else message
-        self.headers = ({"Retry-After": RETRY_AFTER} if self.status == 503 else {}) | dict(headers or {})
+        self.headers = ({"Retry-After": self.retry_after} if self.status == 503 else {}) | dict(headers or {})
         self.details = {name: str(value) for name, value in details.items() if value is not None}
         super().__init__(self.message)
 

@@ -14,7 +14,6 @@ from s3gw.metadata.contents import ContentLost
 from s3gw.metadata.database import DatabaseFull, DatabaseUnavailable
 
 _STORE_AWAY = "The store that keeps the data can't give it just now."
-_AFTER = "2"  # seconds
 
 
 def as_s3_error(error: Exception) -> S3Error:
@@ -26,7 +25,7 @@ def as_s3_error(error: Exception) -> S3Error:
         if isinstance(cause, DatabaseFull) or is_full(cause):
             return InsufficientStorage()
         if isinstance(cause, StoreUnavailable) or (isinstance(cause, DamagedChunk) and cause.is_remote):
-            return SlowDown(_STORE_AWAY, headers={"Retry-After": _AFTER})
+            return SlowDown(_STORE_AWAY)
         if isinstance(cause, DatabaseUnavailable | ContentLost) or is_disk_fault(cause):
             return ServiceUnavailable()
     return InternalError()

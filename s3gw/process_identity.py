@@ -32,6 +32,7 @@ from s3gw.metadata.processes import Process
 BEAT = 2.0  # seconds
 _REST = 15.0  # seconds after which a beat is written although nothing has changed
 _SILENCE = 60.0  # seconds after which a process of another machine is taken for dead; a lease is shorter
+_BURIAL = 5.0  # seconds that a process tries to note that it is dead before it ends
 _LAST_WORDS = 1.0  # seconds that a process has, once it is declared dead, to refuse what is at its end
 _logger = logging.getLogger("s3gw.process_identity")
 
@@ -128,7 +129,7 @@ class Heart:
         _logger.error("this process was declared dead and stops")
         await asyncio.sleep(_LAST_WORDS)
         with suppress(DatabaseUnavailable, TimeoutError):
-            async with asyncio.timeout(BEAT):
+            async with asyncio.timeout(_BURIAL):
                 await self._database.write(processes.bury, self._name, socket.gethostname(), os.getpid())
 
     async def beat(self) -> bool:

@@ -18,7 +18,7 @@ from starlette.routing import Match
 
 from s3gw.auth.payload import ClientDisconnected
 from s3gw.disks.faults import in_words
-from s3gw.errors import RETRY_AFTER, InternalError, S3Error
+from s3gw.errors import InternalError, S3Error
 from s3gw.faults import as_s3_error
 from s3gw.moments import iso_of
 from s3gw.problems import OTHER_CODES, Fault, Invalid, NotFound, Problem, problem_of, told_of
@@ -136,5 +136,5 @@ def _answer(
     state["error_code"] = error_code  # for the log
     if faults:
         content["errors"] = [fault._asdict() for fault in faults]
-    passing = {"Retry-After": RETRY_AFTER} if status == 503 else {}
+    passing = {"Retry-After": S3Error.retry_after} if status == 503 else {}
     return JSONResponse(jsonable_encoder(content), status, passing | dict(headers or {}))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 import s3gw
 from s3gw.api.caller import TheServices
 from s3gw.api.route import Route
-from s3gw.errors import RETRY_AFTER
+from s3gw.errors import S3Error
 from s3gw.folders import blob_folder
 from s3gw.health import OK, health_of
 
@@ -39,5 +39,5 @@ async def health(services: TheServices, response: Response) -> HealthModel:
     found = await health_of(services.database, services.store, blobs, services.room, identity)
     status = ("ok" if found.writing == OK else "degraded") if found.serves else "failed"
     if not found.serves:
-        response.status_code, response.headers["Retry-After"] = 503, RETRY_AFTER
+        response.status_code, response.headers["Retry-After"] = 503, S3Error.retry_after
     return HealthModel.model_validate({"status": status, "version": s3gw.__version__, **found._asdict()})

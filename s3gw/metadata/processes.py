@@ -7,7 +7,7 @@ not register blobs any more (metadata/contents.py asks), so the sweep can remove
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLite has the same
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_on_conflict  # SQLit
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import blob_pins, content_pins, processes, settings
+from s3gw.moments import iso_of
 
 
 class Process(NamedTuple):
@@ -87,6 +88,25 @@ def floor(conn: Connection) -> int:
 
 def list_processes(conn: Connection) -> list[Process]:
     return [Process._make(row) for row in conn.execute(select(*processes.c).order_by(processes.c.started_at)).all()]
+
+
+def seen(conn: Connection) -> list[dict[str, Any]]:
+    """The living, the oldest first, with how many seconds ago each was heard of by the database's clock, and how many
+    epochs its oldest open read holds the reaper up.
+    """
+    at, present = now(conn), epoch(conn)
+    return [
+        {
+            "host": process.host,
+            "role": process.role,
+            "pid": process.pid,
+            "started_at": iso_of(process.started_at),
+            "heard_seconds_ago": max(0, at - process.heartbeat_at) // 1_000_000,
+            "holds_epochs": max(0, present - process.oldest_open),
+        }
+        for process in list_processes(conn)
+        if not process.is_dead
+    ]
 
 
 def hosts_but(conn: Connection, host: str, silence: int) -> list[str]:
