@@ -141,6 +141,7 @@ def as_started(front: Front) -> dict[str, str]:
 
 
 def test_another_database_for_a_store_is_refused(front: Front, tmp_path: Path) -> None:
+    front.s3.put_object(Bucket="bucket", Key="chunk", Body=os.urandom(100_000))
     answer = serve(tmp_path / "data", **as_started(front))
     assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
     assert "holds the objects of another database" in answer.stderr
