@@ -52,7 +52,7 @@ httpx._transports.default.create_ssl_context = _context_for
 
 
 # Of these, the SQL has tests of its own, in tests/metadata, each on both databases; here it is called.
-_BY_TURNS = frozenset(("accounts", "api", "operations", "s3"))
+_BY_TURNS = frozenset(("accounts", "api", "backup", "operations", "s3"))
 
 
 @pytest.hookimpl(tryfirst=True)

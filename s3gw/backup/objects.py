@@ -25,7 +25,7 @@ class Objects:
         try:
             place = parse_store_url(check_store_url(url))
         except ValueError as error:
-            raise BackupError(f"{url}: a backup in an object store {error}") from None
+            raise BackupError(f"{url}: a backup is in a folder, or at a URL that {error}") from None
         from s3gw.content.object_store import ObjectStore  # with a library that is an extra
 
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") if place.kind == "s3" else None

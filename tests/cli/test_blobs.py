@@ -72,6 +72,7 @@ def test_a_server_goes_on_with_the_store_that_its_chunks_were_moved_to(
     s3.delete_object(Bucket="bucket", Key="later")
 
 
+@pytest.mark.soak  # two more servers
 def test_a_server_that_has_both_stores_reads_and_deletes_in_both(
     folder_server: RunningServer, bodies: dict[str, bytes], proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -293,7 +293,7 @@ async def test_who_asks_waits_and_is_told_to_ask_again(process: Process, monkeyp
     monkeypatch.setattr(operation, "WAITS", 0.0)
     with pytest.raises(PreviewPending) as pending:
         await asked.look()
-    assert (pending.value.status, pending.value.headers["retry-after"]) == (503, "2")
+    assert (pending.value.status, pending.value.headers["Retry-After"]) == (503, "2")
     monkeypatch.setattr(operation, "WAITS", 5.0)
     output, _ = await asyncio.gather(asked.look(), previewed.make(content))
     assert output["ContentType"] == "image/webp"
