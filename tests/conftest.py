@@ -51,8 +51,22 @@ def _context_for(verify: Any = True, cert: Any = None, trust_env: bool = True) -
 httpx._transports.default.create_ssl_context = _context_for
 
 
-# Of these, the SQL has tests of its own, in tests/metadata, each on both databases; here it is called.
-_BY_TURNS = frozenset(("accounts", "api", "backup", "operations", "s3"))
+# Of what these call, the SQL has tests of its own, in tests/metadata, each on both databases.
+_BY_TURNS = frozenset(
+    (
+        "accounts",
+        "api",
+        "backup",
+        "content",
+        "events",
+        "jobs",
+        "operations",
+        "s3",
+        "test_master_key_rotation.py",
+        "test_moto_oracle.py",
+        "test_state_machine.py",
+    )
+)
 
 
 @pytest.hookimpl(tryfirst=True)

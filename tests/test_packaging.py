@@ -201,6 +201,7 @@ def run_with_our_commands(source: str, *command: str, cwd: Path, **variables: st
     return done.stdout
 
 
+@pytest.mark.soak  # twenty seconds
 def test_the_examples_run_as_they_stand(server: RunningServer, tmp_path: Path) -> None:
     name = "docs/EXAMPLES.md"
     shell = "\n".join(blocks_of(name, "sh", server))

@@ -294,7 +294,7 @@ def _check(database: str, seconds: float, count: int, request: pytest.FixtureReq
         assert "Traceback" not in log and " error " not in log, log[-4000:]
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 def test_every_byte_is_right_while_uploads_are_broken_off(
     database: str, request: pytest.FixtureRequest, disk_path: Path
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_body_that_is_being_sent_ends_at_the_floor(served: Served) -> None:
     assert disk.free() > 1 * MIB
 
 
+@pytest.mark.soak  # twenty seconds
 def test_a_full_disk_can_be_left_by_deleting(disk: SmallDisk) -> None:
     """To its last byte: what deletes need is the reserve."""
     with running_server(disk.folder, *ONE_WORKER, **DEFAULTS) as server:
