@@ -47,7 +47,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                size = int(self.headers["Content-Length"])
+                body = self.rfile.read(size)
+                if len(body) < size:  # who told it was killed
+                    self.close_connection = True
+                    return
                 status = receiver.take(Told({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(status)
                 self.send_header("Content-Length", str(receiver.answer_size))
