@@ -15,7 +15,7 @@ from itertools import islice
 from threading import local
 
 from s3gw.content.damage import Inspector
-from s3gw.content.store import BlobStore
+from s3gw.content.store import BlobStore, write_whole
 from s3gw.content.stored_chunk import is_intact
 from s3gw.metadata import blobs, processes, store_identity
 from s3gw.metadata.blobs import Blob
@@ -84,20 +84,11 @@ class BlobMove:
         if inspector.fault_of(blob) is not None:
             return _DAMAGED
         try:
-            self._write(blob, inspector.file_of(blob))
+            write_whole(self._target, blob.location, inspector.file_of(blob))
         except FileExistsError:  # and isn't intact
             self._target.delete(blob.location)
-            self._write(blob, inspector.file_of(blob))
+            write_whole(self._target, blob.location, inspector.file_of(blob))
         return _COPIED
-
-    def _write(self, blob: Blob, data: memoryview) -> None:
-        sink = self._target.create(blob.location, len(data))
-        try:
-            sink.write(0, data)
-            sink.commit()
-        except BaseException:
-            sink.discard()
-            raise
 
     async def _remove_unneeded(self) -> None:
         """Chunks that were copied before and deleted since. Those of live processes may be about to be named."""

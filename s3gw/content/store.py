@@ -124,3 +124,14 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Nothing is read or written any more. May be called again."""
+
+
+def write_whole(store: BlobStore, location: str, data: bytes | memoryview) -> None:
+    """Raises FileExistsError, and what writing raises; then nothing of it stays."""
+    sink = store.create(location, len(data))
+    try:
+        sink.write(0, data)
+        sink.commit()
+    except BaseException:
+        sink.discard()
+        raise

@@ -123,7 +123,7 @@ def count(answer: Answered) -> None:
 
 
 def write() -> None:
-    """What has been gathered: at times, before a monitor is told, and before a process ends."""
+    """What has been gathered: ten times a second, and before a process ends."""
     for counted in _gathered:
         counted.write()
     _gathered.clear()
