@@ -26,6 +26,7 @@ from tests.api import test_share_pages as share_pages
 from tests.api import test_zip_entries as zip_entries
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
+from tests.cli import test_commands as commands
 from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
@@ -126,6 +127,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.search._MOST_WORDS": search.test_long_and_many_words_are_cut,
     "metadata.share_links.MOST_OF_USER": share_links.test_a_user_has_1000_links_at_most,
     "metadata.sqlite._MOST_SLOW": sqlite.test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread,
+    "metadata.sqlite_connection.MAX_COMMAND_SCAN_SECONDS": commands.test_a_command_may_look_longer_than_a_server,
     "metadata.sqlite_connection.MAX_SCAN_SECONDS": sqlite.test_a_scan_longer_than_its_limit_is_ended,
     "metadata.sqlite_writer.MAX_GROUP": sqlite.test_a_group_is_bounded,
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,

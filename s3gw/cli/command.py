@@ -174,7 +174,7 @@ class Session:
         from s3gw.metadata.engines import open_database
 
         async def run() -> T:
-            database = open_database(self.settings.database_url, self.settings.data)
+            database = open_database(self.settings.database_url, self.settings.data, for_command=True)
             try:
                 return await work(database)
             finally:

@@ -27,6 +27,7 @@ from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import Reserve, spending
 from s3gw.metadata.database import Connection, Database, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.sqlite_connection import (
+    MAX_SCAN_SECONDS,
     ScanConnection,
     SQLiteConnection,
     TriedScanConnection,
@@ -49,7 +50,7 @@ _LEAST_PAUSE, _MOST_PAUSE = 0.01, 1.0
 class SQLiteDatabase(Database):
     dialect = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scan_seconds: float = MAX_SCAN_SECONDS) -> None:
         if not path.exists():
             raise FileNotFoundError(f"There is no database at {path}; it has to be migrated first.")
         refuse_network_file_system(path)
@@ -64,6 +65,7 @@ class SQLiteDatabase(Database):
         self._trying = asyncio.Lock()
         self._slow_in_a_row = 0
         self._try_from = 0.0  # of the monotonic clock
+        self._scan_seconds = scan_seconds
         self._scanners = ThreadPoolExecutor(SCAN_THREADS, "s3gw-scan")
         self._local = threading.local()  # a connection for each thread; the list of them is only appended to by threads
         self._scan_connections: list[ScanConnection] = []
@@ -119,7 +121,7 @@ class SQLiteDatabase(Database):
     def _scan_connection(self) -> ScanConnection:
         conn: ScanConnection | None = getattr(self._local, "connection", None)
         if conn is None:
-            conn = self._local.connection = ScanConnection(self._readers)
+            conn = self._local.connection = ScanConnection(self._readers, self._scan_seconds)
             self._scan_connections.append(conn)
         return conn
 

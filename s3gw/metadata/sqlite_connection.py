@@ -18,7 +18,8 @@ from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, D
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.sqlite_files import connect
 
-MAX_SCAN_SECONDS = 1.0
+# Of a server, which others write beside; and of a command, whose lists may be long and whose machine may be busy.
+MAX_SCAN_SECONDS, MAX_COMMAND_SCAN_SECONDS = 1.0, 60.0
 # SQLite's instructions between two looks at the clock, each of which needs the interpreter's lock: about a millisecond;
 # for a tried scan 50 µs, in which it waits for a cold disk some 25 times at most.
 _INSTRUCTIONS, _FEW_INSTRUCTIONS = 100_000, 5_000
@@ -126,13 +127,13 @@ def found_full(error: BaseException | None, folder: Path) -> bool:
 
 
 class ScanConnection(SQLiteConnection):
-    """Ends a scan that takes longer than a second: it would keep the WAL from being reset."""
+    """Ends a scan that takes longer than `seconds`: it would keep the WAL from being reset."""
 
     _instructions = _INSTRUCTIONS
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, seconds: float) -> None:
         super().__init__(engine)
-        self._deadline = 0.0
+        self._seconds, self._deadline = seconds, 0.0
         self._is_ending = False
         self.driver.set_progress_handler(lambda: not self._is_ending and self._is_late(), self._instructions)
 
@@ -141,7 +142,7 @@ class ScanConnection(SQLiteConnection):
         statement over all times that it is run, so one of few is asked too now and then, and the connection would stay
         in the transaction.
         """
-        self._deadline, self._is_ending = time.monotonic() + MAX_SCAN_SECONDS, False
+        self._deadline, self._is_ending = time.monotonic() + self._seconds, False
         self.begin()
         try:
             return run(self)
@@ -160,6 +161,9 @@ class TriedScanConnection(ScanConnection):
     """
 
     _instructions = _FEW_INSTRUCTIONS
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, _MOST_TRIED_SECONDS)
 
     def scan(self, run: Callable[[Connection], T]) -> T:
         self._began, self._reads = time.monotonic(), _disk_reads()

@@ -13,15 +13,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from typer.testing import CliRunner
 
 from s3gw.auth.credentials import Credentials
 from s3gw.auth.key_file import open_keyring
 from s3gw.auth.passwords import verify_password
 from s3gw.cli import app
+from s3gw.cli.command import Session
 from s3gw.config import load_settings
-from s3gw.metadata import buckets, identities, jobs, logins, resolve, schema, uploads
+from s3gw.metadata import buckets, identities, jobs, logins, resolve, schema, sqlite_connection, uploads
+from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.uploads import Upload
 from s3gw.wire.model import operations
@@ -54,6 +56,21 @@ def test_a_user_is_changed_disabled_enabled_and_deleted(ask: Ask, run: Command) 
 
 def test_with_json_a_refusal_is_json(run: Command) -> None:
     assert json.loads(refusal(run("user", "show", "bob", "--json"))) == {"error": "there is no user bob"}
+
+
+def test_a_command_may_look_longer_than_a_server(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def count_to(conn: Connection, end: int) -> None:
+        numbers = (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :end) SELECT count(*) FROM n"
+        )
+        conn.execute(text(numbers), {"end": end})
+
+    monkeypatch.setattr(sqlite_connection, "MAX_SCAN_SECONDS", 0.0)
+    monkeypatch.setattr(sqlite_connection, "_MOST_TRIED_SECONDS", 0.0)
+    Session(load_settings(data=data)).read(count_to, 500_000)
+    monkeypatch.setattr(sqlite_connection, "MAX_COMMAND_SCAN_SECONDS", 0.0)
+    with pytest.raises(DatabaseUnavailable, match="interrupted"):
+        Session(load_settings(data=data)).read(count_to, 500_000)
 
 
 def test_the_last_admin_can_not_be_disabled(run: Command) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,21 +22,32 @@ Tail = Callable[..., Result]
 
 @pytest.fixture
 def tail(server: RunningServer, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Tail:
-    """Something happens when it has begun, and then somebody presses Ctrl+C."""
+    """Something happens when it has begun, and when it was told somebody presses Ctrl+C.
+
+    On PostgreSQL what is committed is told when no older transaction is open, and others may write beside this one.
+    """
     run = command("--data", server.facts["data"], "--database-url", server.settings["S3GW_DATABASE_URL"])
 
     def happen() -> Iterator[None]:
         s3.put_object(Bucket=bucket, Key="a\x1bb", Body=b"hello")
         s3.delete_object(Bucket=bucket, Key="a\x1bb")
-        yield
-        yield  # on PostgreSQL what is committed isn't always settled at once
+        give_up = time.monotonic() + 10
+        while told < 2 and time.monotonic() < give_up:
+            yield
         raise KeyboardInterrupt
 
-    happening = happen()
+    told, happening, printed = 0, happen(), events._print
+
+    def count(rows: Sequence[ChangeRow], *shown: Any) -> None:
+        nonlocal told
+        told += sum(row.key == "a\x1bb" for row in rows)
+        printed(rows, *shown)
 
     async def sleep(seconds: float) -> None:
         next(happening)
+        await asyncio.sleep(0.01)
 
+    monkeypatch.setattr(events, "_print", count)
     s3.put_object(Bucket=bucket, Key="before", Body=b"x")
     monkeypatch.setattr(events, "asyncio", SimpleNamespace(sleep=sleep))
     return lambda *options: run("events", "tail", *options)

@@ -469,7 +469,7 @@ async def test_a_scan_that_waits_for_the_disk_is_ended_sooner(
 async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s3gw.metadata.sqlite_connection.MAX_SCAN_SECONDS", 60.0)  # whatever else runs here
+    database._scan_seconds = 60.0  # whatever else runs here
     monkeypatch.setattr("s3gw.metadata.sqlite._LEAST_PAUSE", 60.0)
     monkeypatch.setattr("s3gw.metadata.sqlite._MOST_PAUSE", 60.0)
     threads: list[bool] = []
@@ -483,8 +483,8 @@ async def test_a_scan_that_is_slow_on_the_event_loop_is_begun_again_in_a_thread(
     assert not threads[-1]
 
 
-async def test_a_scan_longer_than_its_limit_is_ended(database: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3gw.metadata.sqlite_connection.MAX_SCAN_SECONDS", 0.05)
+async def test_a_scan_longer_than_its_limit_is_ended(database: SQLiteDatabase) -> None:
+    database._scan_seconds = 0.05
     endless = Prepared(
         select(select(settings.c.name).cte("n", recursive=True).union_all(select(settings.c.name)).c.name).limit(1)
     )
