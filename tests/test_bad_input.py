@@ -325,6 +325,7 @@ def test_a_client_that_leaves_a_part_leaves_the_upload_without_it(server: Runnin
     s3.abort_multipart_upload(**upload)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "server", ["sqlite"], indirect=True
 )  # the reaper takes its time; reads are counted apart of SQL

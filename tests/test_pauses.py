@@ -192,7 +192,7 @@ def scenario(
     return begun
 
 
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_nothing_is_mixed_up_when_a_thread_pauses_at_any_line(scenario: AnyScenario, part: int) -> None:
     """The threads beside the event loop, and itself where that is quick; the soak has all, and lines reached again."""
     reached = lines_of(scenario, scenario.modules)

@@ -144,7 +144,7 @@ def told_of(span: Any) -> dict[str, Any]:
     return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
 
 
-@pytest.mark.parametrize("is_traced", [True, False])
+@pytest.mark.parametrize("is_traced", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_job_is_a_span_that_names_the_request_by_which_it_was_asked_for(
     receiver: Receiver, person: Person, is_traced: bool
 ) -> None:
@@ -240,6 +240,7 @@ def test_what_strangers_send_makes_no_span_long() -> None:
     assert max(len(str(value)) for value in told.values()) == telemetry._LONGEST
 
 
+@pytest.mark.soak
 def test_nothing_of_them_is_loaded_unless_asked_for() -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-c", _OFF], env=environment(), capture_output=True, check=True, timeout=60

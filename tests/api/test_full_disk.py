@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, refusal
@@ -13,6 +14,7 @@ from tests.disks.small_disks import small_disk
 from tests.servers import running_server
 
 
+@pytest.mark.soak
 def test_below_the_floor_creates_are_refused_and_everything_else_goes_on(tmp_path: Path) -> None:
     settings = {"S3GW_MIN_FREE_SPACE": "", "S3GW_ROOT_PASSWORD": PASSWORD}
     with (

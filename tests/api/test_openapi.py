@@ -37,6 +37,7 @@ def test_the_committed_document_is_that_of_the_code() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == as_text(DOCUMENT), "make openapi"
 
 
+@pytest.mark.soak
 def test_it_is_made_alike_in_every_process() -> None:
     """Whatever the seed of hashes, by which sets are ordered."""
     command = [sys.executable, "-m", "s3gw.api"]

@@ -53,6 +53,7 @@ def where(data: Path, url: str | None) -> list[str]:
     return ["--data", str(data), *(["--database-url", url] if url else [])]
 
 
+@pytest.mark.soak
 def test_a_backup_that_is_killed_leaves_no_snapshot_and_the_next_one_is_whole(
     made: Made, tmp_path: Path, chance: random.Random, rounds: int
 ) -> None:

@@ -114,6 +114,7 @@ def _without(place: FolderPlace, table: Saved, column: str) -> Saved:
     return table._replace(columns=names, pieces=tuple(piece.digest for piece in pieces))
 
 
+@pytest.mark.soak
 def test_the_bytes_are_restored_into_another_object_store(
     made: Made, tmp_path: Path, proxy: Proxy, credentials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,9 @@ def facts_of(words: tuple[str, ...], cwd: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("command", ["user", "key", "bucket", "job"])
+@pytest.mark.parametrize(
+    "command", ["user", *(pytest.param(one, marks=pytest.mark.soak) for one in ("key", "bucket", "job"))]
+)
 def test_a_command_about_metadata_loads_nothing_that_only_the_server_needs(command: str, data: Path) -> None:
     modules = facts_of((command, "list", "--data", str(data)), data.parent)["modules"]
     assert isinstance(modules, list)

@@ -233,7 +233,7 @@ def test_a_changed_byte_of_a_chunk_file_is_never_served(folder: Folder) -> None:
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("form", [INLINE, MANIFEST, PARTS])
+@pytest.mark.parametrize("form", [INLINE, *(pytest.param(form, marks=pytest.mark.soak) for form in (MANIFEST, PARTS))])
 def test_a_changed_byte_of_a_layout_is_never_served(form: int, folder: Folder) -> None:
     async def check() -> None:
         async with open_gateway(folder.data, min_part=0) as gateway:

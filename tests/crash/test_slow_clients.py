@@ -61,6 +61,7 @@ def _is_let_go(slow: SlowClients, client: RawClient) -> bytes:
     return client.read_until_closed()
 
 
+@pytest.mark.soak
 def test_a_client_that_says_nothing_is_let_go(slow: SlowClients) -> None:
     assert _is_let_go(slow, slow.silent) == b""
 

@@ -53,6 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield server
 
 
+@pytest.mark.soak
 def test_clients_that_stall_in_the_middle_of_an_upload_do_not_delay_the_next_one(server: RunningServer) -> None:
     whole, body = random_body(_LOAD.stalled_at + _MIB), random_body(3 * _MIB)
     with ExitStack() as stack:

@@ -27,7 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.mark.parametrize("length", [{"Content-Length": str(GIB)}, {"Transfer-Encoding": "chunked"}])
-@pytest.mark.parametrize("path", [PATH, "/a", "/no-such-bucket?analytics&id=x"])
+@pytest.mark.parametrize(
+    "path", [PATH, *(pytest.param(path, marks=pytest.mark.soak) for path in ("/a", "/no-such-bucket?analytics&id=x"))]
+)
 def test_a_gibibyte_that_is_refused_is_not_read(server: RunningServer, path: str, length: dict[str, str]) -> None:
     piece = bytes(MIB)
     sent = 0
@@ -47,7 +49,9 @@ def test_a_gibibyte_that_is_refused_is_not_read(server: RunningServer, path: str
     assert answer.headers["Connection"] == "close"
 
 
-@pytest.mark.parametrize("size", [1000, MOST_DISCARDED, MOST_DISCARDED + 1, 3 * MIB, 20 * MIB])
+@pytest.mark.parametrize(
+    "size", [1000, MOST_DISCARDED, MOST_DISCARDED + 1, 3 * MIB, pytest.param(20 * MIB, marks=pytest.mark.soak)]
+)
 def test_a_client_that_sends_without_looking_sees_the_refusal(server: RunningServer, size: int) -> None:
     path, headers = signed(server, "PUT", PATH, **UNSIGNED_BODY)
     with urllib3.PoolManager(retries=False) as pool:
@@ -58,7 +62,7 @@ def test_a_client_that_sends_without_looking_sees_the_refusal(server: RunningSer
 
 
 @pytest.mark.parametrize("expects", [True, False])
-@pytest.mark.parametrize("size", [3 * MIB, 20 * MIB])
+@pytest.mark.parametrize("size", [3 * MIB, pytest.param(20 * MIB, marks=pytest.mark.soak)])
 def test_boto3_sees_the_refusal(server: RunningServer, expects: bool, size: int) -> None:
     s3: Any = client_of(server)
     expected = []

@@ -130,6 +130,7 @@ def work_with_one_killed(
     return taken_over
 
 
+@pytest.mark.soak
 def test_workers_share_what_a_killed_one_was_at_and_whatever_a_stranger_sends(
     postgresql: Server, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_newest_revision_that_the_program_knows_is_the_one_it_ships() -> Non
     assert ScriptDirectory.from_config(configuration()).get_current_head() == NEWEST
 
 
+@pytest.mark.soak
 def test_alembic_is_loaded_only_where_there_is_something_to_migrate(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

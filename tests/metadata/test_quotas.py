@@ -220,7 +220,9 @@ async def test_a_quota_of_a_bucket_that_is_gone_is_none(files: Database) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("most", "first", "size", "writers"), [(140, 0, 7, 40), (2000, 1780, 1, 260)])
+@pytest.mark.parametrize(
+    ("most", "first", "size", "writers"), [(140, 0, 7, 40), pytest.param(2000, 1780, 1, 260, marks=pytest.mark.soak)]
+)
 async def test_of_many_writers_at_once_as_many_get_in_as_fit(
     files: Database, kind: str, most: int, first: int, size: int, writers: int
 ) -> None:

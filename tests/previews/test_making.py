@@ -136,6 +136,7 @@ async def test_what_is_no_picture_has_no_decoder() -> None:
     assert kind_of(heic) is None and kind_of(heic.replace(b"heic", b"avif")) is not None
 
 
+@pytest.mark.soak
 def test_only_the_child_loads_a_decoder() -> None:
     """So all else goes on where none is installed."""
     decoders = tuple(f"s3gw.previews.{name}" for name in ("pictures", "documents", "videos"))

@@ -42,6 +42,7 @@ def no_more_files(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit of another process is Linux's")
 def test_what_needs_a_file_is_unavailable_while_there_are_none(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1") as server:

@@ -26,7 +26,8 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield mounted
 
 
-@pytest.mark.parametrize("is_killed", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["stopped", "killed"])
+@pytest.mark.soak
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
 def test_objects_of_a_read_only_disk_are_read_and_listed(disk: SmallDisk, is_killed: bool) -> None:
     with running_server(disk.folder, *ONE_WORKER) as server:
         s3 = client_of(server)

@@ -139,6 +139,7 @@ def test_a_refused_start_is_one_line_that_names_the_setting_and_leaves_nothing_b
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "text"]
 
 
+@pytest.mark.soak
 def test_what_was_in_a_folder_stays_after_a_refused_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -140,6 +140,7 @@ def as_started(front: Front) -> dict[str, str]:
     return {name: value for name, value in front.server.settings.items() if name != "S3GW_BUCKETS"}
 
 
+@pytest.mark.soak
 def test_another_database_for_a_store_is_refused(front: Front, tmp_path: Path) -> None:
     front.s3.put_object(Bucket="bucket", Key="chunk", Body=os.urandom(100_000))
     answer = serve(tmp_path / "data", **as_started(front))
@@ -147,6 +148,7 @@ def test_another_database_for_a_store_is_refused(front: Front, tmp_path: Path) -
     assert "holds the objects of another database" in answer.stderr
 
 
+@pytest.mark.soak
 def test_another_store_for_a_database_is_refused(front: Front, tmp_path: Path) -> None:
     shutil.copytree(front.server.data, tmp_path / "data", ignore=shutil.ignore_patterns("*.lock", "processes"))
     for blobs in (new_url(), ""):  # another prefix; a folder

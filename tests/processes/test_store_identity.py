@@ -73,6 +73,7 @@ def test_a_second_folder_for_a_database_is_refused(data: Path, tmp_path: Path) -
         assert is_refused(tmp_path / "second", "none", **settings)
 
 
+@pytest.mark.soak
 def test_a_start_that_ended_before_the_database_knew_the_name_is_taken_up(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path / "data" / "blobs")
     assert store.identify("a" * 32) == "a" * 32
@@ -82,6 +83,7 @@ def test_a_start_that_ended_before_the_database_knew_the_name_is_taken_up(tmp_pa
             assert store.identity() == "a" * 32
 
 
+@pytest.mark.soak
 def test_nodes_that_share_folder_and_database_agree(tmp_path: Path, postgresql: Server) -> None:
     settings = {"S3GW_DATABASE_URL": postgresql.url(postgresql.create_database())}
     with running_server(tmp_path / "one", *ONE_WORKER, **settings):

@@ -150,6 +150,7 @@ def test_a_person_is_shown_on_one_screen_what_runs_what_is_secret_and_what_comes
     assert f"s3gw key create admin --data {tmp_path / 'data'}" in printed
 
 
+@pytest.mark.soak
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1", S3GW_BUCKETS="pictures") as server:
         address = urlsplit(server.s3)
@@ -166,6 +167,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert "stopping at once" in server.log.read_text()
 
 
+@pytest.mark.soak
 def test_a_log_in_json_has_no_other_lines(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1", S3GW_LOG_FORMAT="json", S3GW_WORKER="1") as server:
         server.get(server.s3)
@@ -177,6 +179,7 @@ def test_a_log_in_json_has_no_other_lines(tmp_path: Path) -> None:
     assert all({"time", "level", "logger"} <= line.keys() for line in lines)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path, options: tuple[str, ...]) -> None:
     with started(tmp_path, *options) as process:
@@ -189,6 +192,7 @@ def test_a_start_that_is_ended_still_tells_what_it_made_up(tmp_path: Path, optio
         assert printed.count(name) == 1
 
 
+@pytest.mark.soak
 def test_a_worker_that_becomes_ready_after_the_end_was_asked_for_changes_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "s3gw", "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
     with subprocess.Popen(
@@ -218,6 +222,7 @@ def test_the_database_is_its_owners_alone(server: RunningServer) -> None:
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
 
+@pytest.mark.soak
 def test_after_running_out_of_descriptors_all_is_as_before(tmp_path: Path) -> None:
     few = ("sh", "-c", 'ulimit -n 60; exec "$@"', "sh")
     with running_server(tmp_path / "data", "--workers", "1", under=few) as server:
@@ -298,6 +303,7 @@ def test_the_job_process_is_replaced_too(server: RunningServer) -> None:
     assert eventually(lambda: job_processes() != [dying] and len(job_processes()) == 1)
 
 
+@pytest.mark.soak
 def test_what_a_dying_worker_has_not_taken_is_served_by_another(tmp_path: Path) -> None:
     with running_server(tmp_path / "data") as server:
         stuck = server.facts["worker_pids"][0]
