@@ -12,6 +12,7 @@ import pytest
 
 from s3gw.config import load_settings
 from s3gw.metadata.postgresql import PostgreSQLConnection
+from s3gw.metadata.postgresql_reads import LoopConnection
 from s3gw.processes.first_start import prepare
 from tests.crash.client import BUCKET, InProcess, open_gateway
 from tests.servers import ROOT_KEY
@@ -32,15 +33,20 @@ async def gateway_on(url: str, data: Path, **settings: Any) -> AsyncIterator[InP
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that were run. Appended to by the threads that run them."""
+    """The statements that were run. Appended to by the threads that run them, and by the event loop."""
     statements: list[str] = []
-    run = PostgreSQLConnection._run
+    run, rows_of = PostgreSQLConnection._run, LoopConnection.rows_of
 
     def told(conn: PostgreSQLConnection, prepared: Any, parameters: Any) -> Any:
         statements.append(prepared.form("postgresql").sql)
         return run(conn, prepared, parameters)
 
+    def told_on_loop(conn: LoopConnection, prepared: Any, parameters: Any) -> Any:
+        statements.append(prepared.form("postgresql").sql)
+        return rows_of(conn, prepared, parameters)
+
     monkeypatch.setattr(PostgreSQLConnection, "_run", told)
+    monkeypatch.setattr(LoopConnection, "rows_of", told_on_loop)
     return statements
 
 

@@ -1,4 +1,5 @@
-"""PostgreSQL: everything in worker threads, each write its own READ COMMITTED transaction, one writer per key.
+"""PostgreSQL: point reads on the event loop (postgresql_reads.py), all else in worker threads; each write is its own
+READ COMMITTED transaction, one writer per key.
 
 The first statement of a write takes advisory locks on its keys, in sorted order; the statements after it see what the
 writers before it committed. Deadlocks and serialization failures are run again.
@@ -10,10 +11,11 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -31,6 +33,7 @@ from s3gw.metadata.database import (
     DatabaseUnavailable,
     UnsuitableDatabase,
 )
+from s3gw.metadata.postgresql_reads import Driver, LoopReads, NotOnLoop
 from s3gw.metadata.prepared import Prepared
 
 P = ParamSpec("P")
@@ -75,7 +78,7 @@ class PostgreSQLConnection(Connection):
         super().__init__(sqlalchemy)
         driver = sqlalchemy.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
-        self.driver: psycopg.Connection[tuple[Any, ...]] = driver
+        self.driver: Driver = driver
 
     def rows_of(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         return self._run(prepared, parameters).fetchall()
@@ -86,15 +89,15 @@ class PostgreSQLConnection(Connection):
     def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None:
         form = prepared.form("postgresql")
         try:
-            self.driver.cursor(binary=True).executemany(form.sql, [form.arguments(row) for row in rows])
+            psycopg.RawCursor(self.driver).executemany(form.sql, [form.arguments(row) for row in rows])
         except psycopg.IntegrityError as error:
             raise IntegrityError(form.sql, None, error, hide_parameters=True) from error
 
     def _run(self, prepared: Prepared, parameters: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         form = prepared.form("postgresql")
-        cursor = self.driver.cursor(binary=True)
+        cursor = psycopg.RawCursor(self.driver)
         try:
-            return cursor.execute(form.sql, form.arguments(parameters), prepare=True)
+            return cursor.execute(form.sql, form.arguments(parameters), prepare=True, binary=True)
         except psycopg.IntegrityError as error:
             raise IntegrityError(form.sql, None, error, hide_parameters=True) from error
 
@@ -156,13 +159,33 @@ class PostgreSQLDatabase(Database):
         finally:
             self._write_engine.dispose()
         self._readers = ThreadPoolExecutor(READERS, "s3gw-read")
+        self._reads = LoopReads(lambda: connect(read_engine, read_only=True), READERS, self._readers)
+        self._only_in_threads: set[CodeType | type] = set()  # functions that do more than to run prepared statements
         self._writers = ThreadPoolExecutor(WRITERS, "s3gw-write")
         self._queues = KeyQueues()
         self._writes: set[asyncio.Task[Any]] = set()
         self._lost: DatabaseUnavailable | None = None  # of the last write; each thread only replaces it
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        code = getattr(fn, "__code__", type(fn))
+        if code not in self._only_in_threads:
+            try:
+                return await _within(PATIENCE, self._read_on_loop(fn, *args, **kwargs))
+            except NotOnLoop:
+                self._only_in_threads.add(code)
         return await self._read_within(PATIENCE, lambda conn: fn(conn, *args, **kwargs))
+
+    async def _read_on_loop(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        try:
+            return await self._reads.read(fn, *args, **kwargs)
+        except (psycopg.Error, DBAPIError) as error:
+            if not isinstance(translated(error), DatabaseUnavailable):
+                raise
+            self._reads.forget()  # connections may be older than the server's restart
+        try:
+            return await self._reads.read(fn, *args, **kwargs)
+        except (psycopg.Error, DBAPIError) as error:
+            raise translated(error) from error
 
     async def scan(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._read_within(PATIENCE_OF_SCANS, lambda conn: fn(conn, *args, **kwargs))
@@ -245,6 +268,7 @@ class PostgreSQLDatabase(Database):
     async def close(self) -> None:
         while self._writes:
             await asyncio.wait(set(self._writes))
+        await self._reads.close()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -254,7 +278,7 @@ class PostgreSQLDatabase(Database):
         self._write_engine.dispose()
 
 
-async def _within(seconds: float, answer: asyncio.Future[T]) -> T:
+async def _within(seconds: float, answer: Awaitable[T]) -> T:
     """Raises DatabaseUnavailable. The future is cancelled then, unless it is shielded."""
     try:
         async with asyncio.timeout(seconds) as limit:
@@ -278,20 +302,35 @@ def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(driver: Any, _record: object) -> None:
-        connection: psycopg.Connection[Any] = driver
-        connection.prepare_threshold = 1 << 30  # only statements that ask for it are prepared
-        connection.prepared_max = 1000
-        # By default a number has the smallest type that holds it, and each combination of types is prepared by itself.
-        connection.adapters.register_dumper(int, Int8Dumper)
-        connection.adapters.register_dumper(int, Int8BinaryDumper)
-        connection.autocommit = True
-        connection.execute("; ".join(_SESSION + (("SET default_transaction_read_only = on",) if read_only else ())))
-        standby = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-        connection.autocommit = False
-        if standby != (False,):
-            raise psycopg.OperationalError("this server is a standby, which may lag behind: the primary is needed")
+        _set_up(driver, read_only=read_only)
 
     return engine
+
+
+def connect(engine: Engine, *, read_only: bool) -> Driver:
+    """A connection beside the engine's pool, and like those in it."""
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    driver: Driver = psycopg.connect(*arguments, **{**options, **_CONNECTION})
+    try:
+        _set_up(driver, read_only=read_only)
+    except BaseException:
+        driver.close()
+        raise
+    return driver
+
+
+def _set_up(driver: Driver, *, read_only: bool) -> None:
+    driver.prepare_threshold = 1 << 30  # only statements that ask for it are prepared
+    driver.prepared_max = 1000
+    # By default a number has the smallest type that holds it, and each combination of types is prepared by itself.
+    driver.adapters.register_dumper(int, Int8Dumper)
+    driver.adapters.register_dumper(int, Int8BinaryDumper)
+    driver.autocommit = True
+    driver.execute("; ".join(_SESSION + (("SET default_transaction_read_only = on",) if read_only else ())))
+    standby = driver.execute("SELECT pg_is_in_recovery()").fetchone()
+    driver.autocommit = False
+    if standby != (False,):
+        raise psycopg.OperationalError("this server is a standby, which may lag behind: the primary is needed")
 
 
 def refuse_unsafe(engine: Engine) -> None:

@@ -19,7 +19,7 @@ DialectName = Literal["sqlite", "postgresql"]
 # Positional parameters: the drivers bind a tuple faster than names.
 _DIALECTS: dict[str, Callable[[], Dialect]] = {
     "sqlite": lambda: SQLiteDialect_pysqlite(paramstyle="qmark"),
-    "postgresql": lambda: PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+    "postgresql": lambda: PGDialect_psycopg(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
 }
 
 

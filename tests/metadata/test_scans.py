@@ -35,7 +35,7 @@ async def test_of_a_content_that_many_objects_have_those_to_be_told_are_found_wi
                 found = plan_of(conn, sql.replace("?", "1"))
             else:
                 digest = "'\\x" + DIGEST.hex() + "'"
-                found = plan_of(conn, sql.replace("%s", digest, 1).replace("%s", "25"))
+                found = plan_of(conn, sql.replace("$1", digest).replace("$2", "25"))
             assert "ix_scanned_objects_told" in found, found
 
     await database.write(steps)

@@ -1,0 +1,175 @@
+"""Point reads of PostgreSQL on the event loop: each its own answer, whatever becomes of callers and connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import BigInteger, LargeBinary, bindparam, func, literal, select, text
+
+from s3gw.metadata import postgresql as postgresql_module
+from s3gw.metadata.database import Connection, DatabaseUnavailable
+from s3gw.metadata.postgresql import READERS, PostgreSQLDatabase
+from s3gw.metadata.postgresql_reads import LoopConnection
+from s3gw.metadata.prepared import Prepared
+from tests.postgresql import Server
+
+pytestmark = pytest.mark.anyio
+
+_echo = Prepared(select(bindparam("body", type_=LargeBinary), func.pg_sleep(bindparam("seconds"))))
+_length = Prepared(select(func.length(bindparam("body", type_=LargeBinary))))
+_inverse = Prepared(select(literal(1) / bindparam("number", type_=BigInteger)))
+
+
+@pytest.fixture
+async def database(postgresql_url: str) -> AsyncIterator[PostgreSQLDatabase]:
+    opened = PostgreSQLDatabase(postgresql_url)
+    yield opened
+    await opened.close()
+
+
+def echo(conn: Connection, body: bytes, seconds: float = 0) -> bytes:
+    row = _echo.one_or_none(conn, body=body, seconds=seconds)
+    assert row is not None and isinstance(conn, LoopConnection)
+    return bytes(row[0])
+
+
+async def _backends(database: PostgreSQLDatabase) -> list[int]:
+    """The server's processes for what reads on the event loop."""
+
+    def list_all(conn: Connection) -> list[int]:
+        here = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'"
+        return list(conn.execute(text(f"SELECT pid FROM pg_stat_activity WHERE {here}")).scalars())
+
+    return await database.scan(list_all)
+
+
+async def _until(what: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not what():  # noqa: ASYNC110 -- nothing tells it
+            await asyncio.sleep(0)
+
+
+async def test_many_at_once_each_have_their_own_answer_and_few_connections(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    bodies = [os.urandom(40) for _ in range(300)]
+    assert await asyncio.gather(*(database.read(echo, body) for body in bodies)) == bodies
+    assert 1 <= len(await _backends(database)) <= READERS
+
+
+async def test_who_is_cancelled_leaves_a_connection_that_answers_others_rightly(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    chance = random.Random(7)
+
+    async def read(body: bytes) -> bool:
+        """Whether it was cancelled."""
+        reading = asyncio.create_task(database.read(echo, body, chance.choice((0, 0.002))))
+        if chance.random() < 0.5:
+            await asyncio.sleep(chance.uniform(0, 0.01))
+            reading.cancel()
+        try:
+            assert await reading == body
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    cancelled = await asyncio.gather(*(read(os.urandom(16)) for _ in range(400)))
+    assert 50 < sum(cancelled) < 350
+    body = os.urandom(16)
+    assert await asyncio.gather(*(database.read(echo, body) for _ in range(READERS))) == READERS * [body]
+    assert len(await _backends(database)) <= READERS
+    assert len(database._reads._idle) == len(database._reads._lines) <= READERS
+
+
+async def test_who_is_cancelled_while_something_is_prepared_leaves_a_connection_that_prepares_others(
+    database: PostgreSQLDatabase,
+) -> None:
+    for _ in range(3):
+        reading = asyncio.create_task(database.read(_length.value, body=b"abc"))
+        await _until(lambda: any(line.is_busy for line in database._reads._lines))
+        reading.cancel()
+        await asyncio.wait([reading])
+    assert await database.read(echo, b"x") == b"x"
+    assert await database.read(_length.value, body=b"abc") == 3
+    assert len(database._reads._lines) == 1
+
+
+async def test_what_the_socket_does_not_take_at_once_goes_when_it_takes_more(database: PostgreSQLDatabase) -> None:
+    for size in (1, 20_000_000):
+        assert await database.read(_length.value, body=bytes(size)) == size
+
+
+async def test_a_connection_that_is_lost_under_a_read_is_opened_anew_and_the_read_done_again(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    reading = asyncio.create_task(database.read(echo, b"first", 0.5))
+    await _until(lambda: any(line.is_busy for line in database._reads._lines))
+    (line,) = database._reads._lines
+    postgresql.execute(f"SELECT pg_terminate_backend({line._pgconn.backend_pid})")
+    assert await reading == b"first"
+    assert len(database._reads._lines) == 1
+
+
+async def test_connections_that_are_lost_while_nobody_reads_are_let_go(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    await asyncio.gather(*(database.read(echo, b"x", 0.02) for _ in range(READERS)))
+    assert len(database._reads._idle) == READERS
+    for line in database._reads._lines:
+        postgresql.execute(f"SELECT pg_terminate_backend({line._pgconn.backend_pid})")
+    await _until(lambda: not database._reads._idle)
+    assert not database._reads._lines
+    assert await database.read(echo, b"x") == b"x"
+
+
+async def test_a_mistake_in_a_statement_is_the_drivers_error_and_the_connection_goes_on(
+    database: PostgreSQLDatabase,
+) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await database.read(_inverse.value, number=0)
+    assert await database.read(_inverse.value, number=1) == 1
+    assert len(database._reads._lines) == 1
+
+
+async def test_a_server_that_says_nothing_is_unavailable_and_its_connections_are_few(
+    database: PostgreSQLDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_module, "PATIENCE", 0.2)
+    said = await asyncio.gather(*(database.read(echo, b"x", 1) for _ in range(3 * READERS)), return_exceptions=True)
+    assert [type(each) for each in said] == 3 * READERS * [DatabaseUnavailable]
+    assert len(database._reads._lines) <= READERS
+    monkeypatch.setattr(postgresql_module, "PATIENCE", 10)
+    assert await database.read(echo, b"x") == b"x"
+
+
+async def test_what_is_more_than_prepared_statements_is_read_in_a_thread(database: PostgreSQLDatabase) -> None:
+    def both(conn: Connection) -> tuple[Any, bool]:
+        return conn.execute(text("SELECT 7")).scalar_one(), isinstance(conn, LoopConnection)
+
+    for _ in range(2):
+        assert await database.read(both) == (7, False)
+
+
+def test_a_database_goes_on_in_the_next_event_loop(postgresql_url: str) -> None:
+    database = PostgreSQLDatabase(postgresql_url)
+    for body in (b"one", b"two"):
+        assert asyncio.run(database.read(echo, body)) == body
+    asyncio.run(database.close())
+
+
+async def test_a_server_that_can_not_be_reached_is_unavailable_to_each_who_waits(
+    database: PostgreSQLDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Any:
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(database._reads, "_connect", fail)
+    said = await asyncio.gather(*(database.read(echo, b"x") for _ in range(20)), return_exceptions=True)
+    assert [type(each) for each in said] == 20 * [DatabaseUnavailable]
