@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, select, text, update
 
 from s3gw.metadata import event_targets
 from s3gw.metadata.database import Connection, now
@@ -56,29 +56,23 @@ class Outcome(NamedTuple):
     again_in: int = 0
 
 
-_is_first = text("state = 'first'")  # as the index on those that are due says it
+_is_first, _waits = text("state = 'first'"), text("state <> 'dead'")  # as the indexes say it
 _of_key = (
     table.c.target_id == bindparam("of_target"),
     table.c.bucket_id == bindparam("of_bucket"),
     table.c.key == bindparam("of_key"),
 )
-_any_waiting = Prepared(select(table.c.id).where(*_of_key, table.c.state != DEAD).limit(1))
+# Of those of a key, of which there may be very many: without a look at the others.
+_oldest_waiting = select(table.c.id).where(*_of_key, _waits).order_by(table.c.id).limit(1)
+_any_waiting = Prepared(_oldest_waiting)
 _insert = Prepared(
     insert(table).values(
         {name: bindparam(name) for name in (*NewDelivery._fields, "state", "due_at", "created_at")} | {"attempts": 0}
     )
 )
-_next_of_key = select(func.min(table.c.id)).where(*_of_key, table.c.state == BEHIND).scalar_subquery()
-_first_of_key = table.alias("first_of_key")
-_has_first = exists().where(
-    _first_of_key.c.target_id == bindparam("of_target"),
-    _first_of_key.c.bucket_id == bindparam("of_bucket"),
-    _first_of_key.c.key == bindparam("of_key"),
-    _first_of_key.c.state == FIRST,
-)
-_promote = Prepared(
-    update(table).where(table.c.id == _next_of_key, ~_has_first).values(state=FIRST, due_at=bindparam("at"))
-)
+_oldest = (table.c.id == _oldest_waiting.scalar_subquery(),)
+_promote = Prepared(update(table).where(*_oldest, table.c.state == BEHIND).values(state=FIRST, due_at=bindparam("at")))
+_step_back = Prepared(update(table).where(*_oldest).values(state=BEHIND))
 _remove = Prepared(delete(table).where(table.c.id == bindparam("delivery_id")))
 _put_off = Prepared(
     update(table)
@@ -203,11 +197,10 @@ def send_again(conn: Connection, target_id: str, limit: int) -> int:
     for delivery in list_dead(conn, target_id, limit=limit):
         keys[(delivery.bucket_id, delivery.key)].append(delivery.id)
     for (bucket_id, key), ids in keys.items():
-        this_key = (table.c.target_id == target_id, table.c.bucket_id == bucket_id, table.c.key == key)
-        waiting = (*this_key, table.c.state != DEAD)
-        conn.execute(update(table).where(*waiting).values(state=BEHIND))
+        this_key = {"of_target": target_id, "of_bucket": bucket_id, "of_key": key}
+        _step_back.run(conn, **this_key)
         conn.execute(update(table).where(table.c.id.in_(ids)).values(again))
-        _promote.run(conn, of_target=target_id, of_bucket=bucket_id, of_key=key, at=at)
+        _promote.run(conn, **this_key, at=at)
     return sum(map(len, keys.values()))
 
 

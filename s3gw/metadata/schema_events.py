@@ -43,10 +43,17 @@ event_deliveries = Table(
     Column("due_at", BigInteger, nullable=False),
     Column("error", Text),
     Column("created_at", BigInteger, nullable=False, index=True),
-    Index("ix_event_deliveries_key", "target_id", "bucket_id", "key", "id"),
     sqlite_autoincrement=True,
 )
 partial_index(
     "ix_event_deliveries_due", event_deliveries.c.target_id, event_deliveries.c.due_at, where="state = 'first'"
+)
+partial_index(
+    "ix_event_deliveries_waiting",
+    event_deliveries.c.target_id,
+    event_deliveries.c.bucket_id,
+    event_deliveries.c.key,
+    event_deliveries.c.id,
+    where="state <> 'dead'",
 )
 partial_index("ix_event_deliveries_dead", event_deliveries.c.target_id, event_deliveries.c.id, where="state = 'dead'")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from itertools import count
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, text, update
 
 from s3gw.metadata import event_deliveries, event_targets, identities
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.event_deliveries import Delivery, NewDelivery, Outcome
 from s3gw.metadata.schema import event_deliveries as table
+from s3gw.metadata.sqlite_connection import SQLiteConnection
 from s3gw.problems import Conflict, NotFound
+from tests.metadata.test_jobs import plan_of
 
 pytestmark = pytest.mark.anyio
 TARGET = "target"
@@ -71,6 +75,41 @@ async def test_what_failed_stays_before_what_came_after_it(queue: Database) -> N
     assert (again.message, again.attempts, again.error) == ("a0", 2, "it answered 500")
     await settle(queue, Outcome(again))
     assert messages(await take(queue)) == ["a1"]
+
+
+async def test_however_much_waits_of_a_key_or_was_given_up_the_next_is_found_at_once(queue: Database) -> None:
+    row = {"target_id": TARGET, "bucket_id": 1, "event": "event", "message": "m", "attempts": 0, "due_at": 0}
+
+    def fill(conn: Connection, key: str, number: int) -> None:
+        for state, rows in (("dead", number), ("first", 1), ("behind", number)):
+            conn.execute(insert(table), rows * [{**row, "key": key, "state": state, "created_at": 1}])
+
+    def cost(conn: Connection, first: Delivery) -> int:
+        """In tens of SQLite's instructions."""
+        assert isinstance(conn, SQLiteConnection)
+        steps = count()
+        conn.driver.set_progress_handler(lambda: next(steps) < 0, 10)
+        try:
+            event_deliveries.settle(conn, TARGET, [Outcome(first)])
+            event_deliveries.enqueue(conn, [NewDelivery(TARGET, 1, first.key, "event", "m")])
+        finally:
+            conn.driver.set_progress_handler(None, 0)
+        return next(steps)
+
+    def plans(conn: Connection) -> None:
+        conn.execute(text("ANALYZE event_deliveries"))
+        for prepared in (event_deliveries._promote, event_deliveries._any_waiting):
+            sql = re.sub(r"\$[0-9]+", "'1'", prepared.form("postgresql").sql)
+            assert "ix_event_deliveries_waiting" in plan_of(conn, sql)
+
+    await queue.write(fill, "few", 1)
+    await queue.write(fill, "many", 3000)
+    few, many = await take(queue)
+    if queue.dialect == "postgresql":
+        await queue.write(plans)
+    else:
+        assert await queue.write(cost, many) < 1.5 * await queue.write(cost, few)
+    assert (few.key, many.key) == ("few", "many")
 
 
 async def test_a_pause_is_an_hour_at_most(queue: Database) -> None:
