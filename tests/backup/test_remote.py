@@ -105,6 +105,7 @@ def test_one_command_at_a_time_changes_a_backup(url: str) -> None:
 
 
 def test_the_lock_of_a_command_that_was_killed_is_taken_over_and_its_holder_stops(url: str) -> None:
+    threads = threading.active_count()
     killed, other = RemotePlace(url, beat=3600), RemotePlace(url, beat=0.02, silence=0.1)
     with killed.locked(alone=True), other.locked(alone=True):
         other.write("chunks/ab/one", b"x")
@@ -116,4 +117,4 @@ def test_the_lock_of_a_command_that_was_killed_is_taken_over_and_its_holder_stop
         with pytest.raises(BackupError, match="taken the backup"):
             killed.remove("chunks/ab/one")
     assert other._objects.read("lock") == b"another one's"
-    assert threading.active_count() < 20
+    assert threading.active_count() <= threads
