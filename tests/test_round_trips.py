@@ -12,7 +12,7 @@ import pytest
 
 from s3gw.config import load_settings
 from s3gw.metadata.postgresql import PostgreSQLConnection
-from s3gw.metadata.postgresql_reads import LoopConnection
+from s3gw.metadata.postgresql_lines import Line, Statement
 from s3gw.processes.first_start import prepare
 from tests.crash.client import BUCKET, InProcess, open_gateway
 from tests.servers import ROOT_KEY
@@ -33,20 +33,20 @@ async def gateway_on(url: str, data: Path, **settings: Any) -> AsyncIterator[InP
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that were run. Appended to by the threads that run them, and by the event loop."""
+    """The statements that were run, each with those that went with it. Threads and the event loop append to it."""
     statements: list[str] = []
-    run, rows_of = PostgreSQLConnection._run, LoopConnection.rows_of
+    run, exchange = PostgreSQLConnection._run, Line.run
 
     def told(conn: PostgreSQLConnection, prepared: Any, parameters: Any) -> Any:
         statements.append(prepared.form("postgresql").sql)
         return run(conn, prepared, parameters)
 
-    def told_on_loop(conn: LoopConnection, prepared: Any, parameters: Any) -> Any:
-        statements.append(prepared.form("postgresql").sql)
-        return rows_of(conn, prepared, parameters)
+    async def told_on_loop(line: Line, *together: Statement) -> Any:
+        statements.append("; ".join(statement.sql for statement in together))
+        return await exchange(line, *together)
 
     monkeypatch.setattr(PostgreSQLConnection, "_run", told)
-    monkeypatch.setattr(LoopConnection, "rows_of", told_on_loop)
+    monkeypatch.setattr(Line, "run", told_on_loop)
     return statements
 
 
@@ -84,3 +84,14 @@ async def test_who_may_not_read_is_told_nothing_of_what_came_with_the_key(postgr
             answer = await gateway.request(method, path)
             assert answer.status == 403 and b"hello" not in answer.body
         assert len(gateway.services.pins) == 0
+
+
+async def test_to_store_a_small_object_takes_three(postgresql_url: str, tmp_path: Path, asked: list[str]) -> None:
+    """The key and bucket; what the write decides by, under its locks; what it writes, with its COMMIT."""
+    async with gateway_on(postgresql_url, tmp_path / "data") as gateway:
+        for key, body in (("key", b"another"), ("new", b"one")):
+            asked.clear()
+            assert (await gateway.request("PUT", f"{BUCKET}/{key}", body)).status == 200
+            assert len(asked) == 3, asked
+            assert asked[1].startswith("BEGIN; ") and asked[2].endswith("; COMMIT")
+            assert (await gateway.request("GET", f"{BUCKET}/{key}")).body == body

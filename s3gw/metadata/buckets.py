@@ -106,7 +106,7 @@ _state = (
     .join_from(buckets, users, users.c.id == buckets.c.owner_id)
     .where(buckets.c.id == bindparam("bucket_id"), _is_there)
 )
-_lock_shared = Prepared(_state.with_for_update(read=True, of=buckets))
+LOCK_SHARED = Prepared(_state.with_for_update(read=True, of=buckets))
 _find_state = Prepared(_state)
 _lock_exclusive = Prepared(
     select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id"), _is_there).with_for_update()
@@ -155,7 +155,7 @@ def told(conn: Connection, name: str) -> dict[str, Any]:
 
 def lock_shared(conn: Connection, bucket_id: int) -> State:
     """Keep the bucket from being deleted or configured until the end of the transaction; give its state."""
-    row = _lock_shared.one_or_none(conn, bucket_id=bucket_id)
+    row = LOCK_SHARED.one_or_none(conn, bucket_id=bucket_id)
     if row is None:
         raise NoSuchBucket()
     return State._make(row)

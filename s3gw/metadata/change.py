@@ -6,7 +6,7 @@ asked or recorded at every change of an object belongs here, so that no way to c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import State
 from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.outbox import ChangedObject, Noted
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.quotas import NearLimit
 from s3gw.metadata.usage import NOTHING, Usage
 
@@ -204,6 +205,11 @@ class Change:
         if self._state is None:
             self._state = buckets.lock_shared(self.conn, self.bucket_id)
         return self._state
+
+    @property
+    def asks(self) -> Sequence[tuple[Prepared, dict[str, Any]]]:
+        """What `state` will ask."""
+        return ((buckets.LOCK_SHARED, {"bucket_id": self.bucket_id}),) if self._state is None else ()
 
     def lock_bucket_exclusively(self) -> None:
         """Before it is configured or deleted: nobody writes into it until the end."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from blake3 import blake3
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy import insert as insert_into
 
 from s3gw.errors import InvalidRequest
@@ -97,6 +97,10 @@ _insert = Prepared(
     .values({name: bindparam(name) for name in ("refs", "form", "size", "digest", "layout")})
     .returning(contents.c.id)
 )
+_insert_as = Prepared(
+    insert_into(contents).values({name: bindparam(name) for name in ("id", "refs", "form", "size", "digest", "layout")})
+)
+NEXT_ID = Prepared(text("SELECT nextval(pg_get_serial_sequence('contents', 'id'))"))  # PostgreSQL alone asks it
 _retain = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs + 1))
 _delete_inline = Prepared(delete(contents).where(_this_content, contents.c.refs == 1, contents.c.form == INLINE))
 _release = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs - 1))
@@ -163,7 +167,13 @@ def insert(conn: Connection, new: NewContent, *, takes_over: bool = False) -> in
     if new.form == PARTS and not takes_over:
         for part in layout.parts_of(new.layout):
             retain(conn, part.content_id)
-    return int(_insert.value(conn, refs=1, form=new.form, size=new.size, digest=new.digest, layout=new.layout))
+    row = {"refs": 1, "form": new.form, "size": new.size, "digest": new.digest, "layout": new.layout}
+    known = conn.known(NEXT_ID, {})
+    if known is None:
+        return int(_insert.value(conn, **row))
+    ((content_id,),) = known
+    _insert_as.run_later(conn, id=content_id, **row)
+    return int(content_id)
 
 
 def _count_chunks(conn: Connection, chunks: tuple[NewChunk, ...]) -> None:
@@ -189,8 +199,8 @@ def retain(conn: Connection, content_id: int) -> None:
 
 def release(conn: Connection, content_id: int) -> None:
     """Count once less; at zero an inline row is deleted and another one left to the reaper."""
-    if _delete_inline.run(conn, content_id=content_id) == 0:
-        _release.run(conn, content_id=content_id)
+    if not _delete_inline.run_later(conn, content_id=content_id):
+        _release.run_later(conn, content_id=content_id)
 
 
 def from_row(row: Sequence[Any], size: int | None = None) -> Content:

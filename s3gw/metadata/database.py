@@ -68,6 +68,18 @@ class Connection(ABC):
     @abstractmethod
     def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None: ...
 
+    def run_later(self, prepared: Prepared, parameters: dict[str, Any]) -> int | None:
+        """At the latest before the next statement whose outcome is asked for; None: its own isn't known yet."""
+        return self.rowcount_of(prepared, parameters)
+
+    def ask_together(self, *questions: tuple[Prepared, dict[str, Any]]) -> bool:
+        """What is to be asked next, each once, where it saves time to ask it together; whether it does."""
+        return False
+
+    def known(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]] | None:
+        """The rows of what was asked together with others, and not taken yet."""
+        return None
+
 
 class Database(ABC):
     """One process's access to the metadata. Every method may raise DatabaseUnavailable."""
@@ -105,11 +117,11 @@ class Database(ABC):
         """End what was begun, then let go of the database."""
 
 
-_POSTGRESQL_NOW = Prepared(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))
+POSTGRESQL_CLOCK = Prepared(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))
 
 
 def now(conn: Connection) -> int:
     """Microseconds since the epoch by the database's clock, which all nodes share."""
     if conn.dialect == "sqlite":
         return time.time_ns() // 1000
-    return int(_POSTGRESQL_NOW.value(conn))
+    return int(POSTGRESQL_CLOCK.value(conn))

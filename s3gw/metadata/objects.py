@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from s3gw.errors import InvalidArgument
 from s3gw.metadata import contents, trash, uploads
 from s3gw.metadata.change import Change
-from s3gw.metadata.database import Connection, now
+from s3gw.metadata.database import POSTGRESQL_CLOCK, Connection, now
 from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects
@@ -151,8 +151,10 @@ def put(
 ) -> Stored:
     """Put a new version on top of a key. `place_content` counts the content for it and gives its id."""
     change.require_key(new.key)
-    conn, bucket_id, versioning = change.conn, change.bucket_id, change.lock_bucket()
-    top = latest(conn, bucket_id, new.key)
+    conn, bucket_id = change.conn, change.bucket_id
+    this_key = {"bucket_id": bucket_id, "key": new.key}
+    conn.ask_together(*change.asks, (_latest, this_key), (contents.NEXT_ID, {}), (POSTGRESQL_CLOCK, {}))
+    versioning, top = change.lock_bucket(), latest(conn, bucket_id, new.key)
     _check_top(change, top)
     if precondition is not None:
         precondition(top)
@@ -175,7 +177,7 @@ def _insert_version(conn: Connection, new: NewObject, content_id: int | None, **
     """`place` is the rest of the row. A delete marker has no content, and is never current."""
     has_content = int(content_id is not None)
     flags = {"is_current": has_content, "is_delete_marker": 1 - has_content}
-    _insert.run(conn, **new._asdict(), **flags, **place, content_id=content_id)
+    _insert.run_later(conn, **new._asdict(), **flags, **place, content_id=content_id)
 
 
 def delete_latest(
@@ -336,7 +338,7 @@ def _remove_to_trash(change: Change, version: ObjectVersion, *, is_overwritten: 
 
 
 def _take_out(change: Change, version: ObjectVersion) -> None:
-    _delete.run(change.conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
+    _delete.run_later(change.conn, bucket_id=version.bucket_id, key=version.key, sequence=version.sequence)
     if version.is_delete_marker:
         change.count(markers=-1)
     else:

@@ -97,7 +97,7 @@ def write(
     for changed, more in noted:
         if is_sqlite and changed.kind == "counted":
             continue
-        _insert.run(
+        _insert.run_later(
             conn,
             at=at,
             bucket_id=bucket_id,

@@ -1,5 +1,5 @@
-"""PostgreSQL: point reads on the event loop (postgresql_reads.py), all else in worker threads; each write is its own
-READ COMMITTED transaction, one writer per key.
+"""PostgreSQL: what is made of prepared statements on the event loop (postgresql_loop.py), all else in worker threads;
+each write is its own READ COMMITTED transaction, one writer per key.
 
 The first statement of a write takes advisory locks on its keys, in sorted order; the statements after it see what the
 writers before it committed. Deadlocks and serialization failures are run again.
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +24,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from s3gw.metadata import postgresql_loop
 from s3gw.metadata.database import (
     Connection,
     Database,
@@ -33,7 +33,8 @@ from s3gw.metadata.database import (
     DatabaseUnavailable,
     UnsuitableDatabase,
 )
-from s3gw.metadata.postgresql_reads import Driver, LoopReads, NotOnLoop
+from s3gw.metadata.postgresql_lines import Driver, Lines
+from s3gw.metadata.postgresql_loop import NotOnLoop
 from s3gw.metadata.prepared import Prepared
 
 P = ParamSpec("P")
@@ -45,6 +46,7 @@ MAX_ATTEMPTS = 8
 # Locks of all connections have room in memory for some ten thousand (max_locks_per_transaction), without which nobody's
 # transactions go on. So writes of more keys than this take turns, whatever their keys are.
 _MANY = 100
+_CALLS_IN_THREADS = 32
 _MANY_AT_ONCE = -(2**63)
 # Seconds until a client is told that the database doesn't answer, whatever the reason: a server that stands still says
 # nothing. What was begun ends later, by the limits below, and until then has its connection and thread.
@@ -142,6 +144,31 @@ class _Attempt:
     keys: list[int]
     may_be_committed: bool = False
 
+    def ends(self) -> None:
+        self.may_be_committed = True
+
+
+class _InThreads:
+    """Functions that lately did more than to run prepared statements: they begin in a thread for the next calls."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[CodeType | type, ...], int] = {}
+
+    def has(self, *functions: Callable[..., Any]) -> bool:
+        code = _code_of(functions)
+        left = self._calls.get(code, 0)
+        if left:
+            self._calls[code] = left - 1
+        return bool(left)
+
+    def add(self, *functions: Callable[..., Any]) -> None:
+        self._calls[_code_of(functions)] = _CALLS_IN_THREADS
+
+
+def _code_of(functions: Sequence[Callable[..., Any]]) -> tuple[CodeType | type, ...]:
+    """Of functions that are made anew at each call it is the same."""
+    return tuple(getattr(function, "__code__", type(function)) for function in functions)
+
 
 class PostgreSQLDatabase(Database):
     dialect = "postgresql"
@@ -159,31 +186,31 @@ class PostgreSQLDatabase(Database):
         finally:
             self._write_engine.dispose()
         self._readers = ThreadPoolExecutor(READERS, "s3gw-read")
-        self._reads = LoopReads(lambda: connect(read_engine, read_only=True), READERS, self._readers)
-        self._only_in_threads: set[CodeType | type] = set()  # functions that do more than to run prepared statements
+        self._reads = Lines(lambda: connect(read_engine, read_only=True), READERS, self._readers)
+        self._in_threads = _InThreads()
         self._writers = ThreadPoolExecutor(WRITERS, "s3gw-write")
+        self._line_writes = Lines(lambda: connect(self._write_engine), WRITERS, self._writers)
         self._queues = KeyQueues()
         self._writes: set[asyncio.Task[Any]] = set()
         self._lost: DatabaseUnavailable | None = None  # of the last write; each thread only replaces it
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        code = getattr(fn, "__code__", type(fn))
-        if code not in self._only_in_threads:
+        if not self._in_threads.has(fn):
             try:
                 return await _within(PATIENCE, self._read_on_loop(fn, *args, **kwargs))
             except NotOnLoop:
-                self._only_in_threads.add(code)
+                self._in_threads.add(fn)
         return await self._read_within(PATIENCE, lambda conn: fn(conn, *args, **kwargs))
 
     async def _read_on_loop(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         try:
-            return await self._reads.read(fn, *args, **kwargs)
+            return await postgresql_loop.read(self._reads, fn, *args, **kwargs)
         except (psycopg.Error, DBAPIError) as error:
             if not isinstance(translated(error), DatabaseUnavailable):
                 raise
             self._reads.forget()  # connections may be older than the server's restart
         try:
-            return await self._reads.read(fn, *args, **kwargs)
+            return await postgresql_loop.read(self._reads, fn, *args, **kwargs)
         except (psycopg.Error, DBAPIError) as error:
             raise translated(error) from error
 
@@ -222,16 +249,15 @@ class PostgreSQLDatabase(Database):
 
     async def _write_in_turn(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
         async with self._queues.turn(keys):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._writers, self._write, fn, args, keys)
+            return await self._write(fn, args, keys)
 
-    def _write(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+    async def _write(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
         attempts = 0
         while True:
             attempts += 1
             attempt = _Attempt(fn, args, keys)
             try:
-                result: T = self._write_once(attempt)
+                result: T = await self._write_once(attempt)
                 self._lost = None
                 return result
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
@@ -242,18 +268,30 @@ class PostgreSQLDatabase(Database):
                     judged = self._judged(error, self._write_engine)
                     self._lost = judged if isinstance(judged, DatabaseUnavailable) else self._lost
                     raise judged from error
-            time.sleep(random.uniform(0, 0.005 * 2**attempts))  # jitter, so that the same two don't meet again
+            await asyncio.sleep(random.uniform(0, 0.005 * 2**attempts))  # jitter, so that the same two don't meet again
 
     def write_fault(self) -> DatabaseUnavailable | None:
         return self._lost
 
-    def _write_once(self, attempt: _Attempt) -> Any:
+    async def _write_once(self, attempt: _Attempt) -> Any:
+        functions = (attempt.fn, *filter(callable, attempt.args))
+        if not self._in_threads.has(*functions):
+            try:
+                return await postgresql_loop.write(
+                    self._line_writes, attempt.fn, attempt.args, attempt.keys, attempt.ends
+                )
+            except NotOnLoop:
+                self._in_threads.add(*functions)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writers, self._write_in_thread, attempt)
+
+    def _write_in_thread(self, attempt: _Attempt) -> Any:
         with self._write_engine.connect() as sqlalchemy, sqlalchemy.begin():
             conn = PostgreSQLConnection(sqlalchemy)
             if attempt.keys:
                 conn.take_turns(attempt.keys)
             result = attempt.fn(conn, *attempt.args)
-            attempt.may_be_committed = True
+            attempt.ends()
             return result
 
     def _judged(self, error: Exception, engine: Engine) -> Exception:
@@ -263,12 +301,15 @@ class PostgreSQLDatabase(Database):
         judged = translated(error)
         if isinstance(judged, DatabaseReadOnly) or _is_lost(error):
             engine.dispose()
+            if engine is self._write_engine:
+                self._line_writes.forget()
         return judged
 
     async def close(self) -> None:
         while self._writes:
             await asyncio.wait(set(self._writes))
         await self._reads.close()
+        await self._line_writes.close()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -307,7 +348,7 @@ def make_engine(url: str, size: int, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def connect(engine: Engine, *, read_only: bool) -> Driver:
+def connect(engine: Engine, *, read_only: bool = False) -> Driver:
     """A connection beside the engine's pool, and like those in it."""
     arguments, options = engine.dialect.create_connect_args(engine.url)
     driver: Driver = psycopg.connect(*arguments, **{**options, **_CONNECTION})

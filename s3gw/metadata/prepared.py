@@ -35,6 +35,8 @@ class Driver(Protocol):
 
     def run_for_each(self, prepared: Prepared, rows: Sequence[dict[str, Any]]) -> None: ...
 
+    def run_later(self, prepared: Prepared, parameters: dict[str, Any]) -> int | None: ...
+
 
 class Prepared:
     """A statement with `bindparam`s, built at import, compiled once per database, run straight through the driver.
@@ -96,6 +98,12 @@ class Prepared:
     def run(self, conn: Driver, /, **parameters: Any) -> int:
         """Run an INSERT, UPDATE or DELETE; the number of rows it concerned."""
         return conn.rowcount_of(self, parameters)
+
+    def run_later(self, conn: Driver, /, **parameters: Any) -> int | None:
+        """As `run`, where what it raises concerns nobody before the end: sent with what comes next, where that is the
+        quicker. The number is None where it isn't known yet.
+        """
+        return conn.run_later(self, parameters)
 
     def run_for_each(self, conn: Driver, rows: Sequence[dict[str, Any]], /) -> None:
         """Run it once for each, in their order."""

@@ -21,6 +21,7 @@ from s3gw.metadata.audit_seals import Tampered, prune, rekey, seal
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.schema import audit_checkpoints, audit_log, settings
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -192,6 +193,7 @@ async def test_a_transaction_that_is_open_holds_up_neither_the_sealer_nor_other_
 ) -> None:
     """On PostgreSQL, where others write meanwhile; its line has the lower id and the later place."""
     database, written, go_on = open_database(postgresql_url, tmp_path), threading.Event(), threading.Event()
+    keep_in_threads(database)
 
     def stay_open(conn: Connection) -> None:
         write(conn, "first")

@@ -20,6 +20,7 @@ from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.process_identity import Heart, mark_dead_processes
 from tests.content.bodies import body_of, random_bytes
 from tests.jobs.conftest import BODY, Process, ignore
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -143,6 +144,7 @@ async def test_the_pins_of_a_process_go_with_it(process: Process) -> None:
 async def test_a_read_that_begins_between_a_release_and_its_commit_keeps_what_it_finds(process: Process) -> None:
     """A stamp taken in the transaction of the release would be older than such a read."""
     content = await process.put()
+    keep_in_threads(process.database)
     released, may_commit = threading.Event(), threading.Event()
 
     def release_slowly(conn: Connection) -> None:

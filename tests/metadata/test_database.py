@@ -17,6 +17,7 @@ from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import audit_log, blobs, objects, settings
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +82,7 @@ async def test_concurrent_writes_are_each_all_or_nothing(database: Database) -> 
 
 
 async def test_a_caller_that_is_cancelled_changes_nothing_for_its_write_or_the_others(database: Database) -> None:
+    keep_in_threads(database)
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(conn: Connection) -> None:

@@ -19,6 +19,7 @@ from s3gw.metadata.outbox import ChangedObject, ChangeRow, Noted
 from s3gw.metadata.usage import Usage
 from tests.metadata.changes import ACTOR, of_bucket
 from tests.metadata.test_listing import fill
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 READERS = ("usage", "other")
@@ -140,6 +141,7 @@ async def test_of_a_transaction_that_is_at_work_nothing_behind_it_is_read(files:
     """Whoever read on would never see it: on PostgreSQL it has an earlier place than what was committed meanwhile."""
     if files.dialect == "sqlite":
         pytest.skip("there no two transactions write at the same time")
+    keep_in_threads(files)
     begun, go = threading.Event(), threading.Event()
 
     def slowly(change: Change) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from s3gw.metadata import pins, processes, schema
 from s3gw.metadata.database import Connection, Database
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -137,6 +138,7 @@ async def test_only_the_dead_are_forgotten(database: Database) -> None:
 async def test_nobody_is_declared_dead_between_the_question_and_the_commit(database: Database) -> None:
     """What a commit stands on holds until it is over: on PostgreSQL by the lock on the row."""
     await database.write(register, "one")
+    keep_in_threads(database)
     asked, go_on = threading.Event(), threading.Event()
     order: list[str] = []
 

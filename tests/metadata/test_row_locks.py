@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from s3gw.errors import NoSuchUpload
 from s3gw.metadata import buckets, configurations, contents, deleted_users, grants, identities, jobs, listing, uploads
@@ -16,11 +16,12 @@ from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.contents import inline
 from s3gw.metadata.database import Connection
 from s3gw.metadata.deleted_users import DataAfter
-from s3gw.metadata.postgresql import PostgreSQLConnection, PostgreSQLDatabase
+from s3gw.metadata.postgresql import PostgreSQLDatabase
 from s3gw.metadata.schema import objects
 from s3gw.metadata.uploads import NO_VERSION, Upload, UploadedPart
 from s3gw.problems import NotFound
 from tests.metadata.changes import of_bucket, of_key, of_part
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +37,7 @@ class Made(NamedTuple):
 @pytest.fixture
 def database(postgresql_url: str) -> Iterator[PostgreSQLDatabase]:
     opened = PostgreSQLDatabase(postgresql_url)
+    keep_in_threads(opened)
     yield opened
     asyncio.run(opened.close())
 
@@ -185,9 +187,8 @@ async def test_lists_are_in_order_however_the_database_reads_them(database: Post
             uploads.begin(of_key(conn, made.bucket_id, key), upload._replace(key=key, upload_id=f"id-of-{key}"))
 
     def lists(conn: Connection, made: Made) -> list[list[str]]:
-        assert isinstance(conn, PostgreSQLConnection)
         for way in ("indexscan", "indexonlyscan", "bitmapscan"):
-            conn.driver.execute(f"SET LOCAL enable_{way} = off".encode())
+            conn.execute(text(f"SET LOCAL enable_{way} = off"))
         page: dict[str, Any] = {"prefix": "", "delimiter": "", "limit": 10}
         versions = listing.list_versions(conn, made.bucket_id, start=("", listing.BEFORE_VERSIONS), **page)
         in_progress = listing.list_uploads(conn, made.bucket_id, start=("", listing.BEFORE_UPLOADS), **page)

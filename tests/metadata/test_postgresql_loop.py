@@ -1,4 +1,4 @@
-"""Point reads of PostgreSQL on the event loop: each its own answer, whatever becomes of callers and connections."""
+"""Reads and writes of PostgreSQL on the event loop: each its own outcome, whatever becomes of callers and lines."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import BigInteger, LargeBinary, bindparam, func, literal, select, text
+from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, literal, select, text
+from sqlalchemy.exc import IntegrityError
 
 from s3gw.metadata import postgresql as postgresql_module
 from s3gw.metadata.database import Connection, DatabaseUnavailable
-from s3gw.metadata.postgresql import READERS, PostgreSQLDatabase
-from s3gw.metadata.postgresql_reads import LoopConnection
+from s3gw.metadata.postgresql import READERS, WRITERS, PostgreSQLDatabase, _Attempt
+from s3gw.metadata.postgresql_loop import LoopConnection, WritingConnection
 from s3gw.metadata.prepared import Prepared
+from s3gw.metadata.schema import settings
 from tests.postgresql import Server
 
 pytestmark = pytest.mark.anyio
 
 _echo = Prepared(select(bindparam("body", type_=LargeBinary), func.pg_sleep(bindparam("seconds"))))
 _length = Prepared(select(func.length(bindparam("body", type_=LargeBinary))))
+_set = Prepared(insert(settings).values(name=bindparam("name"), value=bindparam("value")))
+_names = Prepared(select(settings.c.name).where(settings.c.name != "store"))
+_backend = Prepared(select(func.pg_backend_pid()))
 _inverse = Prepared(select(literal(1) / bindparam("number", type_=BigInteger)))
 
 
@@ -120,7 +126,7 @@ async def test_a_connection_that_is_lost_under_a_read_is_opened_anew_and_the_rea
 async def test_connections_that_are_lost_while_nobody_reads_are_let_go(
     database: PostgreSQLDatabase, postgresql: Server
 ) -> None:
-    await asyncio.gather(*(database.read(echo, b"x", 0.02) for _ in range(READERS)))
+    await asyncio.gather(*(database.read(echo, b"x", 0.3) for _ in range(READERS)))
     assert len(database._reads._idle) == READERS
     for line in database._reads._lines:
         postgresql.execute(f"SELECT pg_terminate_backend({line._pgconn.backend_pid})")
@@ -173,3 +179,113 @@ async def test_a_server_that_can_not_be_reached_is_unavailable_to_each_who_waits
     monkeypatch.setattr(database._reads, "_connect", fail)
     said = await asyncio.gather(*(database.read(echo, b"x") for _ in range(20)), return_exceptions=True)
     assert [type(each) for each in said] == 20 * [DatabaseUnavailable]
+
+
+def put(conn: Connection, name: str, value: str = "v") -> None:
+    assert isinstance(conn, WritingConnection)
+    _set.run_later(conn, name=name, value=value)
+
+
+async def stored(database: PostgreSQLDatabase) -> list[str]:
+    return sorted(await database.read(_names.values))
+
+
+async def test_what_was_left_to_be_run_later_fails_at_the_end_and_undoes_all(database: PostgreSQLDatabase) -> None:
+    def twice(conn: Connection) -> None:
+        put(conn, "new")
+        put(conn, "old")
+
+    await database.write(put, "old")
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            await database.write(twice)
+    assert await stored(database) == ["old"]
+    assert len(database._line_writes._lines) == 1
+
+
+async def test_a_write_that_raises_is_undone_and_its_connection_goes_on(database: PostgreSQLDatabase) -> None:
+    def fail(conn: Connection, name: str) -> None:
+        put(conn, name)
+        assert _names.values(conn) == [name]
+        raise KeyError(name)
+
+    for name in ("one", "two"):
+        with pytest.raises(KeyError, match=name):
+            await database.write(fail, name, keys=["k"])
+    await database.write(put, "three", keys=["k"])
+    assert await stored(database) == ["three"]
+    assert len(database._line_writes._lines) == 1
+
+
+async def test_a_function_that_goes_on_after_a_statement_that_failed_has_written_nothing(
+    database: PostgreSQLDatabase,
+) -> None:
+    def go_on(conn: Connection) -> None:
+        put(conn, "before")
+        with suppress(psycopg.Error):
+            _inverse.value(conn, number=0)
+
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        await database.write(go_on)
+    assert await stored(database) == []
+
+
+async def test_a_connection_that_is_lost_before_the_commit_is_sent_undoes_the_write_which_is_done_again(
+    database: PostgreSQLDatabase, postgresql: Server
+) -> None:
+    runs = []
+
+    def lose(conn: Connection) -> None:
+        runs.append(1)
+        put(conn, "a")
+        pid = _backend.value(conn)
+        if len(runs) == 1:
+            postgresql.execute(f"SELECT pg_terminate_backend({pid})")
+        _names.values(conn)
+
+    await database.write(lose)
+    assert await stored(database) == ["a"] and len(runs) == 2
+
+
+async def test_of_a_connection_that_is_lost_at_the_commit_it_is_unknown_and_nothing_is_done_again(
+    database: PostgreSQLDatabase, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    at_end = _Attempt.ends
+
+    def ends(attempt: _Attempt) -> None:
+        postgresql.execute(f"SELECT pg_terminate_backend({runs[-1]})")
+        at_end(attempt)
+
+    def work(conn: Connection) -> None:
+        runs.append(_backend.value(conn))
+        put(conn, "a")
+
+    monkeypatch.setattr(_Attempt, "ends", ends)
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(work)
+    assert len(runs) == 1
+
+
+async def test_of_many_writes_at_once_those_that_succeed_are_there_and_no_other(database: PostgreSQLDatabase) -> None:
+    chance = random.Random(3)
+
+    def work(conn: Connection, name: str, way: str) -> str:
+        if way == "in a thread":
+            conn.execute(text("SELECT 1"))
+        _set.run_later(conn, name=name, value="v")
+        if chance.random() < 0.5:
+            assert name in _names.values(conn)
+        if way == "fails":
+            raise KeyError(name)
+        return name
+
+    ways = [chance.choice(("as usual", "as usual", "fails", "in a thread")) for _ in range(200)]
+    writes = [
+        database.write(work, f"{number:03}", way, keys=[f"k{number % 5}"] if number % 2 else [])
+        for number, way in enumerate(ways)
+    ]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [isinstance(outcome, KeyError) for outcome in outcomes] == [way == "fails" for way in ways]
+    assert await stored(database) == [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert len(database._line_writes._lines) <= WRITERS
