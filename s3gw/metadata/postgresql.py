@@ -40,8 +40,9 @@ from s3gw.metadata.prepared import Prepared
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READERS = 8
-WRITERS = 8
+# Connections of a process, each opened when it is needed: on the event loop, and of its threads of either kind.
+READERS = WRITERS = 8
+_THREADS = 4
 MAX_ATTEMPTS = 8
 # Locks of all connections have room in memory for some ten thousand (max_locks_per_transaction), without which nobody's
 # transactions go on. So writes of more keys than this take turns, whatever their keys are.
@@ -175,8 +176,8 @@ class PostgreSQLDatabase(Database):
     reads_ahead = True
 
     def __init__(self, url: str) -> None:
-        self._write_engine = make_engine(url, WRITERS)
-        read_engine = make_engine(url, READERS, read_only=True)
+        self._write_engine = make_engine(url, _THREADS)
+        read_engine = make_engine(url, _THREADS, read_only=True)
         # Autocommit saves BEGIN and COMMIT; at READ COMMITTED each statement has its own snapshot anyway.
         self._read_engine = read_engine.execution_options(isolation_level="AUTOCOMMIT")
         try:
@@ -185,10 +186,10 @@ class PostgreSQLDatabase(Database):
             raise translated(error) from error
         finally:
             self._write_engine.dispose()
-        self._readers = ThreadPoolExecutor(READERS, "s3gw-read")
+        self._readers = ThreadPoolExecutor(_THREADS, "s3gw-read")
         self._reads = Lines(lambda: connect(read_engine, read_only=True), READERS, self._readers)
         self._in_threads = _InThreads()
-        self._writers = ThreadPoolExecutor(WRITERS, "s3gw-write")
+        self._writers = ThreadPoolExecutor(_THREADS, "s3gw-write")
         self._line_writes = Lines(lambda: connect(self._write_engine), WRITERS, self._writers)
         self._queues = KeyQueues()
         self._writes: set[asyncio.Task[Any]] = set()

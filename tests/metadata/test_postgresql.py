@@ -74,13 +74,14 @@ async def test_writes_of_many_keys_take_turns_so_that_postgresql_has_room_for_al
 async def test_writers_that_deadlock_are_run_again(database: PostgreSQLDatabase) -> None:
     await database.write(_put, "a")
     await database.write(_put, "b")
-    runs = []
+    runs, held = [], set[str]()
 
     def cross(conn: Connection, first: str, second: str) -> None:
         runs.append(first)
         _lock.run(conn, name=first, new=f"{first}{second}")
-        if len(runs) <= 2:
-            _pause.all(conn, seconds=0.2)
+        while len(held) < 2:
+            held.add(first)
+            _pause.all(conn, seconds=0.02)
         _lock.run(conn, name=second, new=f"{first}{second}")
 
     await asyncio.gather(database.write(cross, "a", "b"), database.write(cross, "b", "a"))

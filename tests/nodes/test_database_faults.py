@@ -17,12 +17,13 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import bindparam, func, insert, select, text
 
 from s3gw.metadata import postgresql as implementation
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.postgresql import PostgreSQLDatabase
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from tests.crash.sockets import eventually
 from tests.nodes.conftest import Nodes
@@ -93,12 +94,16 @@ def test_a_database_that_takes_no_writes_is_read_and_each_write_is_503(
     assert send(nodes.other, "GET", f"/{bucket}/kept").body == b"after"
 
 
+_insert = Prepared(insert(settings).values(name=bindparam("name"), value="v"))
+_pause = Prepared(select(func.pg_sleep(bindparam("seconds"))))
+
+
 def _add(conn: Connection, name: str) -> None:
-    conn.execute(insert(settings).values(name=name, value="v"))
+    _insert.run(conn, name=name)
 
 
 def _sleep(conn: Connection, seconds: float) -> None:
-    conn.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+    _pause.all(conn, seconds=seconds)
 
 
 @pytest.mark.anyio
@@ -111,7 +116,8 @@ async def test_who_asks_a_silent_database_hears_so_in_time_and_what_was_begun_is
 
     def late(conn: Connection) -> None:
         runs.append(1)
-        assert go_on.wait(20)
+        while not go_on.is_set():
+            _sleep(conn, 0.02)
         _add(conn, "late")
 
     try:
