@@ -210,7 +210,7 @@ class Lines:
 
     async def take(self) -> Line:
         """Whoever takes one gives it back by `leave`. Errors are the driver's, of the connection that can't be had."""
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is not asyncio.get_running_loop():
             self._begin()
         return self._idle.pop() if self._idle else await self._wait()
 
@@ -245,7 +245,7 @@ class Lines:
         self._drop()
 
     def _begin(self) -> None:
-        """On this loop. What belonged to one that was closed is of no use any more."""
+        """On this loop. What belonged to another is of no use any more."""
         self._drop()
         self._waiting.clear()
         self._opening.clear()
