@@ -18,8 +18,8 @@ from s3gw.metadata.database import Connection, DatabaseFull, DatabaseReadOnly, D
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.sqlite_files import connect
 
-# Of a server, which others write beside; and of a command, whose lists may be long and whose machine may be busy.
-MAX_SCAN_SECONDS, MAX_COMMAND_SCAN_SECONDS = 1.0, 60.0
+MAX_SCAN_SECONDS = 1.0
+MAX_COMMAND_SCAN_SECONDS = 60.0  # whose lists may be long, and whose machine may be busy
 # SQLite's instructions between two looks at the clock, each of which needs the interpreter's lock: about a millisecond;
 # for a tried scan 50 µs, in which it waits for a cold disk some 25 times at most.
 _INSTRUCTIONS, _FEW_INSTRUCTIONS = 100_000, 5_000
