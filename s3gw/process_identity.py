@@ -97,6 +97,8 @@ async def open_process_identity(
         lease = Lease(lasts_for_ever=database.dialect == "sqlite")
         read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
         heart = Heart(database, name, read_pins, lease)
+        if database.dialect == "postgresql":  # another machine's clock, perhaps
+            await heart.compare_clocks(await database.read(processes.clock_ahead))
         beating = asyncio.create_task(heart.beat_until_death(on_death))
         try:
             yield ProcessIdentity(name, lease, heart.clock)
@@ -176,11 +178,11 @@ class Heart:
             if ahead is None:
                 return False
             self._lease.renew(since)
-            await self._compare_clocks(ahead)
+            await self.compare_clocks(ahead)
         await self._withdraw_needs()
         return True
 
-    async def _compare_clocks(self, ahead: int) -> None:
+    async def compare_clocks(self, ahead: int) -> None:
         differed, self.clock.ahead = self.clock.differs, ahead
         if self.clock.differs:
             host = socket.gethostname()

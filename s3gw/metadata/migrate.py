@@ -57,6 +57,8 @@ def upgrade(url: str | None, data: Path, revision: str = "head", *, by_force: bo
         if present is not None and present > revisions.NEWEST:
             _require_readable(connection, present)
         elif present != revisions.NEWEST:
+            if connection.dialect.name == "postgresql":
+                _refuse_lacking(connection)
             return _migrate(connection, present, revision, by_force)
     return None
 
@@ -70,6 +72,12 @@ def _present(connection: Connection) -> str | None:
     finally:
         connection.rollback()  # Alembic begins its transactions itself
     return str(rows[0][0]) if len(rows) == 1 else None
+
+
+def _refuse_lacking(connection: Connection) -> None:
+    from s3gw.metadata.postgresql_server import refuse_lacking
+
+    refuse_lacking(connection)
 
 
 def _require_readable(connection: Connection, present: str) -> None:
@@ -214,7 +222,8 @@ def _sqlite(path: Path) -> Iterator[Connection]:
 
 @contextmanager
 def _postgresql(url: str) -> Iterator[Connection]:
-    from s3gw.metadata.postgresql import make_engine, refuse_unsafe
+    from s3gw.metadata.postgresql import make_engine
+    from s3gw.metadata.postgresql_server import refuse_unsafe
 
     engine = make_engine(url, 2)
 

@@ -113,6 +113,10 @@ def heartbeat(conn: Connection, name: str, oldest_open: int, load: Load = _IDLE)
     return ahead if lives else None
 
 
+def clock_ahead(conn: Connection) -> int:
+    return _clock() - now(conn)
+
+
 def _clock() -> int:
     return time.time_ns() // 1000
 
