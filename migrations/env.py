@@ -12,6 +12,7 @@ context.configure(
     render_as_batch=True,
     compare_type=True,
     transaction_per_migration=True,
+    on_version_apply=context.config.attributes.get("on_version_apply"),
     transactional_ddl=True,  # SQLite's DDL is, though Alembic assumes otherwise
 )
 with context.begin_transaction():

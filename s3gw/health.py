@@ -17,13 +17,15 @@ from s3gw.metadata.readiness import ping
 from s3gw.process_identity import ProcessIdentity
 
 _PATIENCE = 5.0  # seconds that the database, or a store in the network, has to answer
-OK, FAILED, FULL, READ_ONLY, DEAD = "ok", "failed", "full", "read-only", "dead"
+OK, FAILED, FULL, READ_ONLY, DEAD, TOO_OLD = "ok", "failed", "full", "read-only", "dead", "too old"
+DIFFERS, WRONG = "differs", "wrong"
 
 
 class Health(NamedTuple):
     """Each ok or why not: database, reading and scanning are failed, writing may be full or read-only too. A virus
     scanner that can't be asked keeps nothing from being served that needn't wait for it. The node is dead for others
-    while it is about to start again under another name.
+    while it is about to start again under another name, or too old for the database's schema. Its clock differs from
+    the database's, or is wrong where another machine's doesn't: then it would refuse every signature.
     """
 
     database: str
@@ -31,19 +33,32 @@ class Health(NamedTuple):
     writing: str
     scanning: str = OK
     node: str = OK
+    clock: str = OK
 
     @property
     def serves(self) -> bool:
         """Who can't write is still to be asked: a load balancer that left it would keep everybody from reading, and
         from the deletes that a full disk needs.
         """
-        return self.database == self.reading == self.node == OK
+        return self.database == self.reading == self.node == OK and self.clock != WRONG
 
 
 async def health_of(database: Database, store: BlobStore, blobs: Path, room: Room, identity: ProcessIdentity) -> Health:
     answers, scanning = await _database_answers(database)
     reading, writing = await _reading(store), await writing_of(database, blobs, room, identity)
-    return Health(answers, reading, writing, scanning, DEAD if identity.numbers.is_ended else OK)
+    return Health(answers, reading, writing, scanning, _node(identity), _clock(identity))
+
+
+def _node(identity: ProcessIdentity) -> str:
+    if not identity.numbers.is_ended:
+        return OK
+    return TOO_OLD if identity.numbers.is_too_old else DEAD
+
+
+def _clock(identity: ProcessIdentity) -> str:
+    if identity.clock.is_wrong:
+        return WRONG
+    return DIFFERS if identity.clock.differs else OK
 
 
 async def writing_of(database: Database, blobs: Path, room: Room, identity: ProcessIdentity) -> str:

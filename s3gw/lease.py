@@ -30,14 +30,16 @@ class Lease:
         self._numbers = count(1)
         self._length = math.inf if lasts_for_ever else LENGTH
         self._ends_at = now() + self._length
+        self.is_too_old = False
 
     def renew(self, since: float) -> None:
         """`since`: when the heartbeat that was written began, by `now`. An ended lease stays ended."""
         if not self.is_ended:
             self._ends_at = since + self._length
 
-    def end(self) -> None:
-        """For good: this process was declared dead."""
+    def end(self, is_too_old: bool = False) -> None:
+        """For good: this process was declared dead, or its program `is_too_old` for the schema."""
+        self.is_too_old = is_too_old
         self._ends_at = -math.inf
 
     @property

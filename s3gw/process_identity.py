@@ -20,21 +20,44 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from s3gw.busy import requests
 from s3gw.content.read_pins import Needs, ReadPins, needs_of
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import spending
 from s3gw.lease import Lease
 from s3gw.lease import now as lease_now
-from s3gw.metadata import pins, processes
-from s3gw.metadata.database import Database, DatabaseUnavailable
-from s3gw.metadata.processes import Process
+from s3gw.metadata import pins, processes, revision
+from s3gw.metadata.database import Connection, Database, DatabaseUnavailable
+from s3gw.metadata.processes import Load, Process
 
 BEAT = 2.0  # seconds
 _REST = 15.0  # seconds after which a beat is written although nothing has changed
 _SILENCE = 60.0  # seconds after which a process of another machine is taken for dead; a lease is shorter
 _BURIAL = 5.0  # seconds that a process tries to note that it is dead before it ends
 _LAST_WORDS = 1.0  # seconds that a process has, once it is declared dead, to refuse what is at its end
+# Microseconds by which this machine's clock may differ from the database's: what signatures allow, less some for the
+# client's clock.
+CLOCK_LIMIT = 600_000_000
 _logger = logging.getLogger("s3gw.process_identity")
+
+
+@dataclass(slots=True)
+class Clock:
+    """This machine's, beside the database's: by how many microseconds it is `ahead`, and whether another machine's is
+    right by the database's, if this one isn't. On the event loop only.
+    """
+
+    ahead: int = 0
+    others_agree: bool = False
+
+    @property
+    def is_wrong(self) -> bool:
+        """Where no other machine says so it may be the database's that is wrong."""
+        return self.differs and self.others_agree
+
+    @property
+    def differs(self) -> bool:
+        return abs(self.ahead) >= CLOCK_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,7 @@ class ProcessIdentity:
 
     name: str
     numbers: Lease = field(default_factory=lambda: Lease(lasts_for_ever=True), compare=False)
+    clock: Clock = field(default_factory=Clock, compare=False)
 
 
 def _new_name() -> str:
@@ -72,9 +96,12 @@ async def open_process_identity(
         # The processes of one SQLite database are all on one machine, where a lock tells that they live.
         lease = Lease(lasts_for_ever=database.dialect == "sqlite")
         read_pins.epoch = await database.write(processes.register, name, role, socket.gethostname(), os.getpid())
-        beating = asyncio.create_task(Heart(database, name, read_pins, lease).beat_until_death(on_death))
+        heart = Heart(database, name, read_pins, lease)
+        if database.dialect == "postgresql":  # another machine's clock, perhaps
+            await heart.compare_clocks(await database.read(processes.clock_ahead))
+        beating = asyncio.create_task(heart.beat_until_death(on_death))
         try:
-            yield ProcessIdentity(name, lease)
+            yield ProcessIdentity(name, lease, heart.clock)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -106,9 +133,12 @@ class Heart:
     def __init__(self, database: Database, name: str, read_pins: ReadPins, lease: Lease | None = None) -> None:
         self._database, self._name, self._pins = database, name, read_pins
         self._lease = lease or Lease()
+        self.clock = Clock()
         self._published, self._published_at = read_pins.epoch, time.monotonic()
+        self._counted, self._counted_at = requests.ended, time.monotonic()
         # What the database holds of us for certain; and what it may hold, because the outcome of a write is unknown.
         self._stored = self._may_be_stored = Needs()
+        self._too_old: str | None = None
 
     async def beat_until_death(self, on_death: Callable[[], None]) -> None:
         while True:
@@ -125,28 +155,45 @@ class Heart:
         """Begin no file any more, let commits that are at their end hear that they are refused, and have what was
         written since the sweep removed by the next one: that this process is dead may have been forgotten.
         """
-        self._lease.end()
-        _logger.error("this process was declared dead and stops")
+        self._lease.end(self._too_old is not None)
+        _logger.error(self._too_old or "this process was declared dead and stops")
         await asyncio.sleep(_LAST_WORDS)
         with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(_BURIAL):
                 await self._database.write(processes.bury, self._name, socket.gethostname(), os.getpid())
 
     async def beat(self) -> bool:
-        """False: this process was declared dead."""
-        self._pins.epoch, lives = await self._database.read(processes.look, self._name)
-        if not lives or not await self._publish_needs():
+        """False: this process was declared dead, or is too old for what became of the schema."""
+        self._pins.epoch, lives, self._too_old = await self._database.read(_look, self._name)
+        if self._too_old is not None or not lives or not await self._publish_needs():
             return False
         oldest, at = self._pins.oldest(), time.monotonic()
         if oldest != self._published or at - self._published_at >= _REST:
             # Taken before the write is queued: whatever begins meanwhile begins in no earlier epoch.
             since = lease_now()
-            lives = await self._database.write(processes.heartbeat, self._name, oldest)
+            load = Load(requests.open, requests.ended - self._counted, int((at - self._counted_at) * 1_000_000))
+            ahead = await self._database.write(processes.heartbeat, self._name, oldest, load)
             self._published, self._published_at = oldest, at
-            if lives:
-                self._lease.renew(since)
+            self._counted, self._counted_at = self._counted + load.ended, at
+            if ahead is None:
+                return False
+            self._lease.renew(since)
+            await self.compare_clocks(ahead)
         await self._withdraw_needs()
-        return lives
+        return True
+
+    async def compare_clocks(self, ahead: int) -> None:
+        differed, self.clock.ahead = self.clock.differs, ahead
+        if self.clock.differs:
+            host = socket.gethostname()
+            self.clock.others_agree = await self._database.read(processes.others_agree, host, CLOCK_LIMIT)
+        if self.clock.differs != differed:
+            _logger.log(
+                logging.ERROR if self.clock.differs else logging.INFO,
+                "this machine's clock is %.0f s ahead of the database's: %s",
+                ahead / 1_000_000,
+                "signed requests are refused where it is wrong" if self.clock.differs else "it is right again",
+            )
 
     async def _publish_needs(self) -> bool:
         """Publish what the lasting pins need; only then do their epochs no longer count. False: declared dead."""
@@ -165,6 +212,11 @@ class Heart:
             self._stored = self._stored.without(batch)
             await self._database.write(pins.withdraw, self._name, batch.contents, batch.blobs)
             self._may_be_stored = self._may_be_stored.without(batch)
+
+
+def _look(conn: Connection, name: str) -> tuple[int, bool, str | None]:
+    """The epoch, whether the process counts as alive, and why its program may not go on."""
+    return *processes.look(conn, name), revision.refusal(conn)
 
 
 class _Silences:

@@ -46,7 +46,7 @@ ORDER = (
     ("auth",),
     ("metadata", "wire"),
     ("disks",),
-    ("addresses", "checksums", "cron", "moments", "names", "pages", "running_hashes"),
+    ("addresses", "busy", "checksums", "cron", "moments", "names", "pages", "running_hashes"),
     ("problems",),
     ("errors", "threads", "garbage"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from s3gw.metadata.database import Database
 from s3gw.process_identity import ProcessIdentity
 
 _METHODS = ("GET", "HEAD")
-_IF_WRONG = ("scanning", "node")
+_IF_WRONG = ("scanning", "node", "clock")
 _logger = logging.getLogger("s3gw.admin")
 Question = Callable[[Request], Awaitable[Response]]
 
@@ -40,11 +41,15 @@ def build_admin_app(
         return JSONResponse({"status": OK})
 
     async def readyz(request: Request) -> JSONResponse:
-        """It can serve: 503 when it can't even read. Of the virus scanner, and of what others think of this node, it
-        tells only what is wrong.
+        """It can serve: 503 when it can't even read. Of the virus scanner, of what others think of this node, and of
+        its clock it tells only what is wrong.
         """
         health = await health_of(database, store, blobs, room, identity)
-        told = {name: state for name, state in health._asdict().items() if name not in _IF_WRONG or state != OK}
+        told: dict[str, Any] = {
+            name: state for name, state in health._asdict().items() if name not in _IF_WRONG or state != OK
+        }
+        if health.clock != OK:
+            told["clock_ahead_seconds"] = round(identity.clock.ahead / 1_000_000, 1)
         return JSONResponse(told, 200 if health.serves else 503)
 
     async def writing(request: Request) -> JSONResponse:

@@ -26,8 +26,12 @@ class HealthModel(BaseModel):
     )
     writing: Literal["ok", "failed", "full", "read-only"] = Field(description="Whether the disks take new objects.")
     scanning: Literal["ok", "failed"] = Field(description="failed: there is a virus scanner, and it can't be asked.")
-    node: Literal["ok", "dead"] = Field(
-        description="dead: others have taken this process for dead, and it starts again under another name."
+    node: Literal["ok", "dead", "too old"] = Field(
+        description="dead: others have taken this process for dead, and it starts again under another name. too old:"
+        " its program can't serve on the database's schema any more."
+    )
+    clock: Literal["ok", "differs", "wrong"] = Field(
+        description="differs: by ten minutes or more from the database's. wrong: and another machine's doesn't."
     )
 
 

@@ -48,6 +48,7 @@ TAGS = {
     "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",
     "virus scanning": "What the virus scanner found, and what is done with it.",
     "scrub": "Reading every stored chunk again, and those that were found damaged.",
+    "nodes": "Which processes serve, on which machines.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",

@@ -43,7 +43,7 @@ from s3gw.metadata import audit, blobs, pins
 from s3gw.metadata.audit import COMMAND_LINE
 from s3gw.metadata.dump import open_dump
 from s3gw.metadata.dumped import Dump, Dumped, tables
-from s3gw.metadata.migrate import NEWEST
+from s3gw.metadata.revision import NEWEST
 from s3gw.threads import in_thread
 
 if TYPE_CHECKING:

@@ -43,6 +43,7 @@ _COMMANDS = {
     "scrub": "Reading every stored chunk again, and those found damaged: status, run, list, show.",
     "blobs": "The store that has the bytes of objects: move.",
     "backup": "Snapshots of everything in another place: create, list, verify, restore, prune.",
+    "migrate": "Bring the database's schema up to date, as a start does.",
     "nodes": "Which processes are there, on which machines, and what the reaper has before it.",
     "worker": "Run heavy jobs that Celery's broker tells of.",
     "job": "Background jobs: list, show, follow, cancel, retry.",

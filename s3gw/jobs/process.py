@@ -74,5 +74,6 @@ def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log, settings.log)
     telemetry.begin(settings)
     child.wait_for_go(control)
-    asyncio.run(run(settings, control))
+    with child.unsuitable_ends():
+        asyncio.run(run(settings, control))
     telemetry.end()

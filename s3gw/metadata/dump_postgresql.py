@@ -21,10 +21,9 @@ def open_postgresql_dump(url: str) -> Iterator[Dump]:
         with engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
-            # Between two tables the place is written to, which may take longer than a session may be idle.
-            driver.execute("SET idle_in_transaction_session_timeout = 0")
-            driver.commit()
             driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            # Between two tables the place is written to, which may take longer than a session may be idle.
+            driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             dump = _PostgreSQLDump(driver)
             found = driver.execute("SELECT version_num FROM alembic_version").fetchone()
             require_newest(None if found is None else str(found[0]))

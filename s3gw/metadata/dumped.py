@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Double, LargeBinary, Table, Text
 
 from s3gw.metadata.database import UnsuitableDatabase
-from s3gw.metadata.migrate import NEWEST
+from s3gw.metadata.revision import NEWEST
 from s3gw.metadata.schema import blob_pins, content_pins, metadata, processes
 
 IDENTITY = "SELECT value FROM settings WHERE name = 'store'"

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from s3gw.metadata.database import UnsuitableDatabase
 from s3gw.metadata.dumped import IDENTITY, Loaded, quoted
 from s3gw.metadata.postgresql import make_engine, translated
+from s3gw.metadata.postgresql_server import is_pooled
 
 _BESIDE = "s3gw_restoring"
 _RELATIONS = """SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -30,8 +31,11 @@ def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
         with engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
-            driver.execute("SET idle_in_transaction_session_timeout = 0")
-            driver.commit()
+            if is_pooled(driver):  # it would be given another search_path than it asked for
+                raise UnsuitableDatabase(
+                    "a restore needs a connection to PostgreSQL itself, past the pooler (PgBouncer)"
+                )
+            driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield driver
             driver.commit()
             connection.invalidate()

@@ -31,10 +31,10 @@ from s3gw.metadata.database import (
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
-    UnsuitableDatabase,
 )
 from s3gw.metadata.postgresql_lines import Driver, Lines
 from s3gw.metadata.postgresql_loop import NotOnLoop
+from s3gw.metadata.postgresql_server import LIMITS, is_pooled, refuse_unsafe, require_limits, sqlstate
 from s3gw.metadata.prepared import Prepared
 
 P = ParamSpec("P")
@@ -52,14 +52,6 @@ _MANY_AT_ONCE = -(2**63)
 # Seconds until a client is told that the database doesn't answer, whatever the reason: a server that stands still says
 # nothing. What was begun ends later, by the limits below, and until then has its connection and thread.
 PATIENCE, PATIENCE_OF_SCANS = 45.0, 330.0
-# A node that is stopped in the middle of a transaction must not hold its locks for ever. A statement is the longest for
-# scans of whole tables (s3gw usage check).
-_SESSION = (
-    "SET lock_timeout = '30s'",
-    "SET statement_timeout = '300s'",
-    "SET idle_in_transaction_session_timeout = '60s'",
-    "SET default_transaction_isolation = 'read committed'",
-)
 _RUN_AGAIN = frozenset(("40P01", "40001"))
 _READ_ONLY = "25006"  # after a failover the old primary refuses writes
 _DISK_FULL = "53100"
@@ -362,32 +354,22 @@ def connect(engine: Engine, *, read_only: bool = False) -> Driver:
 
 
 def _set_up(driver: Driver, *, read_only: bool) -> None:
-    driver.prepare_threshold = 1 << 30  # only statements that ask for it are prepared
     driver.prepared_max = 1000
     # By default a number has the smallest type that holds it, and each combination of types is prepared by itself.
     driver.adapters.register_dumper(int, Int8Dumper)
     driver.adapters.register_dumper(int, Int8BinaryDumper)
     driver.autocommit = True
-    driver.execute("; ".join(_SESSION + (("SET default_transaction_read_only = on",) if read_only else ())))
+    if is_pooled(driver):
+        driver.prepare_threshold = None  # nothing is prepared: another connection would be asked for it
+        require_limits(driver)
+    else:
+        driver.prepare_threshold = 1 << 30  # only statements that ask for it are prepared
+        limits = LIMITS | ({"default_transaction_read_only": "on"} if read_only else {})
+        driver.execute("; ".join(f"SET {name} = '{value}'" for name, value in limits.items()))
     standby = driver.execute("SELECT pg_is_in_recovery()").fetchone()
     driver.autocommit = False
     if standby != (False,):
         raise psycopg.OperationalError("this server is a standby, which may lag behind: the primary is needed")
-
-
-def refuse_unsafe(engine: Engine) -> None:
-    """Refuse a server that forgets what it acknowledged, or whose advisory locks don't exclude (some proxies)."""
-    with engine.connect() as one, engine.connect() as other:
-        for setting in ("fsync", "synchronous_commit"):
-            if one.exec_driver_sql(f"SHOW {setting}").scalar_one() == "off":
-                raise UnsuitableDatabase(f"PostgreSQL runs with {setting} = off: what it acknowledged can be lost.")
-        key = random.getrandbits(62)
-        take = f"SELECT pg_try_advisory_xact_lock({key})"
-        if not one.exec_driver_sql(take).scalar_one() or other.exec_driver_sql(take).scalar_one():
-            raise UnsuitableDatabase("PostgreSQL's advisory locks don't exclude one connection by another.")
-        one.rollback()
-        if not other.exec_driver_sql(take).scalar_one():
-            raise UnsuitableDatabase("PostgreSQL's advisory locks outlive their transaction.")
 
 
 def _turns_of(keys: Sequence[str]) -> list[int]:
@@ -401,11 +383,6 @@ def hashed(key: str) -> int:
     return int.from_bytes(
         hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True
     )
-
-
-def sqlstate(error: BaseException) -> str | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlstate", None)
 
 
 def _is_lost(error: Exception) -> bool:

@@ -38,9 +38,9 @@ class Result(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """A command of an exchange: to prepare a statement under a name, or to run what is prepared."""
+    """A command of an exchange: to prepare a statement under a name, or to run what is prepared, or has no name."""
 
-    name: bytes
+    name: bytes | None
     form: tuple[str, tuple[int, ...]]  # SQL, and the types of its parameters
     is_prepare: bool
     values: Sequence[Any] = ()
@@ -57,6 +57,8 @@ class Line:
         self._pgconn.nonblocking = 1
         self._transformer = Transformer(driver)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}  # of what is prepared
+        # Behind a pooler nothing is prepared: another connection would be asked for it.
+        self._prepares = driver.prepare_threshold is not None
         self._named = 0  # with what failed, and what nobody waited for
         self._answer: asyncio.Future[list[PGresult]] | None = None
         self._results: list[PGresult] = []
@@ -83,7 +85,7 @@ class Line:
         for command, result in zip(sent, results, strict=True):
             if result.status in _FAILED:
                 raise psycopg.errors.error_from_result(result)
-            if command.is_prepare:
+            if command.is_prepare and command.name is not None:
                 self._names[command.form] = command.name
             else:
                 found.append(self._result(result))
@@ -96,7 +98,7 @@ class Line:
             values = self._transformer.dump_sequence(arguments, [PyFormat.AUTO] * len(arguments))
             form, formats = (sql, self._transformer.types or ()), self._transformer.formats
             name = self._names.get(form) or new.get(form)
-            if name is None:
+            if name is None and self._prepares:
                 self._named += 1
                 name = new[form] = b"s3gw-%d" % self._named
                 commands.append(_Sent(name, form, is_prepare=True))
@@ -118,7 +120,9 @@ class Line:
             if self._is_pipeline:
                 self._pgconn.enter_pipeline_mode()
             for name, (sql, types), is_prepare, values, formats in commands:
-                if is_prepare:
+                if name is None:
+                    self._pgconn.send_query_params(sql.encode(), values, types, formats, Format.BINARY)
+                elif is_prepare:
                     self._pgconn.send_prepare(name, sql.encode(), types)
                 else:
                     self._pgconn.send_query_prepared(name, values, formats, Format.BINARY)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from s3gw.metadata import revision
 from s3gw.metadata.database import Connection, DatabaseUnavailable, UnsuitableDatabase
 from s3gw.metadata.schema import users
 from s3gw.metadata.sqlite_connection import found_full
@@ -38,8 +39,11 @@ def unreachable_is_unavailable() -> Iterator[None]:
 
 
 def require_schema(conn: Connection) -> None:
-    """Raises UnsuitableDatabase where no server has been started yet."""
+    """Raises UnsuitableDatabase where no server has been started yet, or where this program is too old."""
     try:
         conn.execute(select(users.c.is_enabled).limit(1))
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise UnsuitableDatabase("the database isn't ready: start the server once, which prepares it") from error
+    too_old = revision.refusal(conn)
+    if too_old is not None:
+        raise UnsuitableDatabase(too_old)

@@ -357,6 +357,13 @@ processes = Table(
     Column("heartbeat_at", BigInteger, nullable=False),
     Column("oldest_open", BigInteger, nullable=False),
     Column("is_dead", SmallInteger, nullable=False),
+    # Told with the heartbeat; unknown of a program that is older than these columns.
+    Column("version", Text),
+    Column("schema_revision", Text),
+    Column("requests_open", BigInteger),
+    Column("requests_ended", BigInteger),  # within the microseconds of measured_over
+    Column("measured_over", BigInteger),
+    Column("clock_ahead", BigInteger),  # microseconds that its clock is ahead of the database's
 )
 
 # What lasting reads and uploads of a process need: the reaper passes over it (metadata/pins.py).

@@ -7,14 +7,18 @@ socket. run_child.py begins with it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from s3gw import log
 from s3gw.processes import messages
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 _PATHS = ("data", "master_key_file", "tls_cert", "tls_key")
 _PR_SET_PDEATHSIG = 1
+_logger = logging.getLogger("s3gw.server")
 
 
 def enter(descriptor: int) -> tuple[Settings, socket.socket]:
@@ -54,6 +59,19 @@ def wait_for_go(control: socket.socket) -> None:
     control.setblocking(True)
     if control.recv(1) != messages.GO:  # the supervisor gave up or is gone
         os._exit(1)
+
+
+@contextmanager
+def unsuitable_ends() -> Iterator[None]:
+    """A database that isn't for this program, as of a newer release, ends the whole tree."""
+    from s3gw.metadata.database import UnsuitableDatabase  # after garbage collection was turned off
+
+    try:
+        yield
+    except UnsuitableDatabase as error:
+        _logger.error("%s", error)
+        log.flush()
+        os._exit(messages.UNSUITABLE)
 
 
 def _die_with_parent() -> None:

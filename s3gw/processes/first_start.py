@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from s3gw.config import Settings
     from s3gw.content.store import BlobStore
 
+_logger = logging.getLogger("s3gw.server")
 _LOCK = "first-start"  # nodes of a cluster may start together
 _CHECK = "check --database-url (S3GW_DATABASE_URL) and --data (S3GW_DATA)"
 
@@ -103,7 +104,9 @@ async def _prepare(settings: Settings, progress: Progress) -> dict[str, str]:
         raise UnsuitableDatabase(f"a restore hasn't ended in {settings.data}: run `s3gw backup restore` again")
     store = make_folders(settings)
     with unreachable_is_unavailable():
-        migrate(settings.database_url, settings.data)
+        waiting = migrate(settings.database_url, settings.data)
+    if waiting is not None:
+        _logger.warning("%s; a later start makes it, or `s3gw migrate`", waiting)
     database = open_database(settings.database_url, settings.data)
     try:
         has_users = await database.read(identities.has_users)

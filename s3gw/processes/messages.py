@@ -19,3 +19,6 @@ DRAIN: Final = b"q"  # finish what is in flight and end
 READY: Final = b"R"
 TAKEN: Final = b"+"  # the oldest connection not yet taken is now the worker's
 CLOSED: Final = {S3: b"S", ADMIN: b"A", SHARE: b"L"}  # a connection of that listener has ended
+
+# Status with which a child ends where the database isn't for this program any more: starting another wouldn't help.
+UNSUITABLE: Final = 78

@@ -211,6 +211,8 @@ class Supervisor:
     def _mark_dead(self, slot: Slot, process: Process, now: float) -> None:
         if not self._is_ready:
             raise StartFailed
+        if process.poll() == messages.UNSUITABLE:
+            raise StartFailed("this program can't serve on the database any more, as was told above")
         self._dispatcher.take_back(process.link)
         with contextlib.suppress(KeyError):
             self._selector.unregister(process.control)

@@ -18,6 +18,7 @@ import uvloop
 
 from s3gw import garbage, log, telemetry
 from s3gw.app import Application, open_application
+from s3gw.busy import requests
 from s3gw.content import chunk_cache
 from s3gw.http.connection import Connection, Connections
 from s3gw.http.refusals import in_json, in_text
@@ -73,6 +74,7 @@ class Worker:
         for name, listener in self._listeners.items():
             listener.tick(now)
             self._counts[name](len(listener.connections))
+        requests.open = sum(len(listener.tasks) for listener in self._listeners.values())
         if self._certificate is not None:
             self._certificate.refresh()
 
@@ -167,9 +169,11 @@ def main(settings: Settings, control: socket.socket) -> None:
     log.configure(settings.log_format, settings.access_log, settings.log)
     telemetry.begin(settings)
     counted.begin()
+    log.watch(requests.end_one)
     sqlite_writer.watch(counted.commits.observe)
     chunk_cache.watch(counted.cache_opened)
     # So that threads that compute don't hold up the event loop: docs/architecture.md, "Reads on the event loop".
     sys.setswitchinterval(0.0005)
     child.wait_for_go(control)
-    uvloop.run(run(settings, control))
+    with child.unsuitable_ends():
+        uvloop.run(run(settings, control))

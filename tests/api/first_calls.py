@@ -437,6 +437,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_report": _of_report,
     "run_report": _of_report,
     "get_scrub_status": _as_admin,
+    "list_nodes": _as_admin,
     "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,

@@ -150,6 +150,7 @@ _OF_JOBS = {  # test_jobs.py
     ("GET", "/scrub"),  # test_scrub.py
     ("GET", "/scrub/damaged"),
     ("GET", "/scrub/damaged/{location}"),
+    ("GET", "/nodes"),  # test_nodes.py
 }
 _OF_GROUPS = {  # test_groups.py
     ("POST", "/groups"),

@@ -21,7 +21,7 @@ from tests.cli.commands import Ask, Command, refusal
 POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::*"}}'
 # What changes nothing that is audited: what only reads, the server itself, what is always refused, and background work.
 UNAUDITED = {
-    ("serve",), ("worker",), ("blobs", "move"), ("config",), ("operations",), ("nodes",), ("explain",),
+    ("serve",), ("worker",), ("blobs", "move"), ("config",), ("operations",), ("nodes",), ("migrate",), ("explain",),
     ("user", "list"), ("user", "show"), ("user", "totp", "show"), ("group", "list"), ("key", "list"), ("key", "show"),
     ("policy", "get"), ("policy", "list"), ("policy", "lint"), ("account", "public-access-block", "get"),
     ("grant", "list"), ("bucket", "list"), ("bucket", "show"), ("bucket", "disable"), ("bucket", "enable"),

@@ -23,8 +23,9 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from s3gw.metadata.database import UnsuitableDatabase
-from s3gw.metadata.migrate import NEWEST, configuration, scripts, upgrade
+from s3gw.metadata.migrate import configuration, scripts, upgrade
 from s3gw.metadata.migrate import upgrade as migrate
+from s3gw.metadata.revision import NEWEST
 from s3gw.metadata.schema import metadata
 from tests.disks.small_disks import small_disk
 from tests.postgresql import Server
@@ -259,6 +260,7 @@ def test_a_database_newer_than_the_program_is_refused(
     database_url: str, tmp_path: Path, connection: Connection
 ) -> None:
     connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    connection.execute(text("UPDATE settings SET value = '9998' WHERE name = 'oldest_reader'"))
     connection.commit()
     with pytest.raises(UnsuitableDatabase, match="newer"):
         migrate(database_url, tmp_path)

@@ -78,9 +78,9 @@ async def test_the_floor_is_the_oldest_epoch_that_the_living_published(database:
             processes.end_epoch(conn)
         assert processes.register(conn, "two", "worker", "here", 2) == 3
         assert processes.floor(conn) == 0
-        assert processes.heartbeat(conn, "one", 2)
+        assert processes.heartbeat(conn, "one", 2) is not None
         assert processes.floor(conn) == 2
-        assert processes.heartbeat(conn, "one", 4)
+        assert processes.heartbeat(conn, "one", 4) is not None
         assert processes.floor(conn) == 3
         assert processes.mark_dead(conn, "two")
         assert processes.floor(conn) == 4
@@ -97,7 +97,7 @@ async def test_the_dead_have_no_heartbeat(database: Database) -> None:
         assert not processes.mark_dead(conn, "one")
         assert processes.look(conn, "one") == (0, False)
         assert processes.is_dead(conn, "one")
-        assert not processes.heartbeat(conn, "one", 0)
+        assert processes.heartbeat(conn, "one", 0) is None
 
     await database.write(steps)
 
@@ -106,7 +106,7 @@ async def test_who_never_registered_counts_as_dead(database: Database) -> None:
     def steps(conn: Connection) -> None:
         assert processes.is_dead(conn, "nobody")
         assert processes.look(conn, "nobody") == (0, False)
-        assert not processes.heartbeat(conn, "nobody", 0)
+        assert processes.heartbeat(conn, "nobody", 0) is None
 
     await database.write(steps)
 
