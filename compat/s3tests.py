@@ -76,8 +76,9 @@ def configure(gateway: Gateway) -> RawConfigParser:
     settings["DEFAULT"] = {"host": str(address.hostname), "port": str(address.port), "is_secure": "False"}
     settings["DEFAULT"]["ssl_verify"] = "False"
     settings["fixtures"] = {"bucket prefix": "s3t-{random}-", "iam name prefix": "s3t-", "iam path prefix": "/s3t/"}
+    run = secrets.token_hex(3)  # a gateway that runs already may know those of another run
     for section in SECTIONS:
-        name = section.replace(" ", "-")
+        name = f"{section.replace(' ', '-')}-{run}"
         email = f"{name}@example.com"
         key, secret = "S3T" + secrets.token_hex(8).upper(), secrets.token_hex(20)
         gateway.s3gw("user", "create", name, "--email", email, "--display-name", name)

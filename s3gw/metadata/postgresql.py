@@ -46,17 +46,19 @@ _MANY_AT_ONCE = -(2**63)
 # Seconds until a client is told that the database doesn't answer, whatever the reason: a server that stands still says
 # nothing. What was begun ends later, by the limits below, and until then has its connection and thread.
 PATIENCE, PATIENCE_OF_SCANS = 45.0, 330.0
-# A node that is stopped in the middle of a transaction must not hold its locks for ever. A statement is the longest for
-# scans of whole tables (s3gw usage check).
+# A node that is stopped or cut off in the middle of a transaction must not hold its locks for long: others wait for
+# them. Between two statements there is nothing to be done, so seconds are enough; what was ended so is begun again. A
+# statement is the longest for scans of whole tables (s3gw usage check).
 _SESSION = (
     "SET lock_timeout = '30s'",
     "SET statement_timeout = '300s'",
-    "SET idle_in_transaction_session_timeout = '60s'",
+    "SET idle_in_transaction_session_timeout = '5s'",
     "SET default_transaction_isolation = 'read committed'",
 )
 _RUN_AGAIN = frozenset(("40P01", "40001"))
 _READ_ONLY = "25006"  # after a failover the old primary refuses writes
 _DISK_FULL = "53100"
+_ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout: the connection is gone, and with it the transaction
 # A connection on which nothing comes back is lost after some seconds, also where the other side has just vanished.
 _CONNECTION = {
     "connect_timeout": 10,
@@ -330,13 +332,13 @@ def sqlstate(error: BaseException) -> str | None:
 def _is_lost(error: Exception) -> bool:
     """Whether the connection is, or the server ends."""
     unavailable = isinstance(translated(error), DatabaseUnavailable)
-    return unavailable and (sqlstate(error) or "08").startswith(("08", "57P"))
+    return unavailable and (sqlstate(error) or "08").startswith(("08", "57P", _ENDED_IDLE))
 
 
 def translated(error: Exception) -> Exception:
     """DatabaseUnavailable for what may pass (connections, locks, resources); others are mistakes in a statement."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    kinds = {_READ_ONLY: DatabaseReadOnly, _DISK_FULL: DatabaseFull}
+    kinds = {_READ_ONLY: DatabaseReadOnly, _DISK_FULL: DatabaseFull, _ENDED_IDLE: DatabaseUnavailable}
     kind = kinds.get(sqlstate(error) or "")
     if kind is None and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout):
         return error

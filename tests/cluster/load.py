@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from tests.crash.client import BUCKET, Answer, Client
@@ -30,6 +31,7 @@ class Patient(Writer):
         self.answered: list[float] = []
         self.broken_off = self.reads = 0
         self._live = sorted(self.possible)
+        self.history: dict[str, list[str]] = {}
 
     def work_until(self, url: str, end: threading.Event) -> None:
         while not end.is_set() and not self.failures:
@@ -56,14 +58,31 @@ class Patient(Writer):
     def _keys(self) -> list[str]:
         return self._live
 
-    def _write(self, client: Client, key: str, *arguments: Any, **named: Any) -> None:
+    def _write(self, client: Client, key: str, value: bytes | None, *arguments: Any, **named: Any) -> None:
+        source = (named.get("headers") or {}).get("x-amz-copy-source", "").removeprefix(f"{BUCKET}/")
+        told = f"{'nothing' if value is None else len(value)} {arguments[0]} {source}"
         try:
-            super()._write(client, key, *arguments, **named)
+            super()._write(client, key, value, *arguments, **named)
         finally:
-            if len(self.possible[key]) > 1 and key in self._live:
-                another = f"{self.name}/{len(self.possible)}"
-                self.possible[another] = [None]
-                self._live[self._live.index(key)] = another
+            if len(self.possible[key]) > 1:
+                told += " unknown"
+                self._leave(key)
+                self._leave(source)  # of a copy that may be made later: of what is there then
+            self.history.setdefault(key, []).append(told)
+
+    def _leave(self, key: str) -> None:
+        if key in self._live:
+            another = f"{self.name}/{len(self.possible)}"
+            self.possible[another] = [None]
+            self._live[self._live.index(key)] = another
+
+    def verify(self, url: str) -> None:
+        try:
+            super().verify(url)
+        except AssertionError as error:
+            lines = [f"{key}: {', '.join(told)}" for key, told in self.history.items()]
+            error.add_note("\n".join(["what was written:", *lines]))
+            raise
 
     def _send(self, *arguments: Any, **named: Any) -> Answer | None:
         upload, self._upload = self._upload, None
@@ -87,7 +106,7 @@ class Patient(Writer):
 
 
 class Load:
-    """`pauses_after` says how long each of the clients then had nothing acknowledged."""
+    """Some of them, each in a thread."""
 
     def __init__(self, url: str, clients: int, seed: str) -> None:
         chance = random.Random(seed)
@@ -117,6 +136,12 @@ class Load:
         """Of the clients that had an answer since."""
         first = [_first_after(each.answered, then) for each in self.clients]
         return [at - then for at in first if at is not None]
+
+    def longest_pause(self, since: float) -> float:
+        """Of any client, between two answers."""
+        self.await_answers(time.monotonic())
+        of_each = ([since, *(at for at in list(each.answered) if at > since)] for each in self.clients)
+        return max(later - earlier for times in of_each for earlier, later in pairwise(times))
 
     def await_answers(self, then: float, within: float = 60) -> list[float]:
         """Until each client had one since."""

@@ -59,10 +59,11 @@ def test_nodes_that_are_killed_in_mid_load_lose_nothing_and_the_others_go_on(clu
             time.sleep(chance.uniform(0.1, 1))
             began = time.monotonic()
             node.kill()
-            pauses.append(max(load.await_answers(began)))
+            time.sleep(chance.uniform(0, 1))
             node.start()
+            pauses.append(load.longest_pause(began))
     median = sorted(pauses)[len(pauses) // 2]
-    print(f"{len(pauses)} kills; all clients went on within {max(pauses):.2f} s, half of the times {median:.2f}")
+    print(f"{len(pauses)} kills; no client waited longer than {max(pauses):.2f} s, half of the times {median:.2f}")
     assert max(pauses) < _PATIENCE
 
 
