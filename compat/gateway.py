@@ -32,6 +32,11 @@ class Gateway:
         return json.loads(subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, check=True).stdout)
 
 
+def known_gateway(file: Path) -> Gateway:
+    """One that runs already, as a file of JSON tells: our fields by their names (`python -m tests.cluster FILE`)."""
+    return Gateway(**json.loads(file.read_text()))
+
+
 def program() -> str:
     beside = Path(sys.executable).with_name("s3gw")
     found = str(beside) if beside.exists() else shutil.which("s3gw")

@@ -1,6 +1,7 @@
 """Run real S3 clients against a gateway, one script per client, and print what passed: `make compat`.
 
-    python compat/run.py [--only NAME ...] [--endpoint URL --access-key ID --secret-key SECRET] [--list]
+    python compat/run.py [--only NAME ...] [--list]
+        [--endpoint URL --access-key ID --secret-key SECRET | --gateway FILE]
 
 Without an endpoint a gateway of its own is started on a free port of loopback, from `s3gw` beside this Python or on the
 PATH. A client that can't be installed counts as failed. What each client does is in its script; how it's had, in
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import Gateway, running_gateway
+from gateway import Gateway, known_gateway, running_gateway
 from install import BIN, NotHad, Recipe, go_program, java, node, python, ruby
 
 
@@ -128,6 +129,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, help="only these clients")
     parser.add_argument("--list", action="store_true", help="print the clients' names")
     parser.add_argument("--endpoint", default=os.environ.get("COMPAT_ENDPOINT"), help="a gateway that runs already")
+    parser.add_argument("--gateway", type=Path, help="one that runs already, as this file tells (README.md)")
     parser.add_argument("--access-key", default=os.environ.get("AWS_ACCESS_KEY_ID"))
     parser.add_argument("--secret-key", default=os.environ.get("AWS_SECRET_ACCESS_KEY"))
     arguments = parser.parse_args()
@@ -138,6 +140,9 @@ def parse_arguments() -> argparse.Namespace:
 
 @contextmanager
 def gateway_for(arguments: argparse.Namespace) -> Iterator[Gateway]:
+    if arguments.gateway:
+        yield known_gateway(arguments.gateway)
+        return
     if arguments.endpoint:
         yield Gateway(arguments.endpoint.rstrip("/"), arguments.access_key, arguments.secret_key)
         return

@@ -16,10 +16,11 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from configparser import RawConfigParser
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway import Gateway, running_gateway
+from gateway import Gateway, known_gateway, running_gateway
 
 FILES = ("test_s3.py", "test_headers.py")
 EXCLUDED = Path(__file__).with_name("s3tests-excluded.txt")
@@ -31,7 +32,8 @@ SECTIONS = ("s3 main", "s3 alt", "s3 tenant", "iam", "iam root", "iam alt root")
 def main() -> int:
     arguments = parse_arguments()
     excluded = read_excluded()
-    with running_gateway(S3GW_BUCKET_DEFAULTS="classic") as gateway, tempfile.TemporaryDirectory() as folder:
+    given = nullcontext(known_gateway(arguments.gateway)) if arguments.gateway else None
+    with given or running_gateway(S3GW_BUCKET_DEFAULTS="classic") as gateway, tempfile.TemporaryDirectory() as folder:
         configuration, report = Path(folder) / "s3tests.conf", Path(folder) / "report.xml"
         with configuration.open("w") as file:
             configure(gateway).write(file)
@@ -43,6 +45,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="ceph/s3-tests against a gateway of its own.")
     parser.add_argument("--suite", type=Path, default=os.environ.get("S3TESTS_DIR"), help="the checkout ($S3TESTS_DIR)")
+    parser.add_argument("--gateway", type=Path, help="a gateway that runs already, as this file tells (README.md)")
     parser.add_argument("--python", default=os.environ.get("S3TESTS_PYTHON", sys.executable), help="$S3TESTS_PYTHON")
     parser.add_argument("--without-excluded", action="store_true", help="don't run what is excluded")
     parser.add_argument("-k", dest="expression", help="as pytest's")
@@ -73,8 +76,9 @@ def configure(gateway: Gateway) -> RawConfigParser:
     settings["DEFAULT"] = {"host": str(address.hostname), "port": str(address.port), "is_secure": "False"}
     settings["DEFAULT"]["ssl_verify"] = "False"
     settings["fixtures"] = {"bucket prefix": "s3t-{random}-", "iam name prefix": "s3t-", "iam path prefix": "/s3t/"}
+    run = secrets.token_hex(3)  # a gateway that runs already may know those of another run
     for section in SECTIONS:
-        name = section.replace(" ", "-")
+        name = f"{section.replace(' ', '-')}-{run}"
         email = f"{name}@example.com"
         key, secret = "S3T" + secrets.token_hex(8).upper(), secrets.token_hex(20)
         gateway.s3gw("user", "create", name, "--email", email, "--display-name", name)

@@ -91,9 +91,10 @@ def start_server(folder: Path, port: int, *options: str) -> subprocess.Popen[byt
         pytest.fail(f"initdb failed: {made.stderr.decode()}", pytrace=False)
     settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "shared_buffers": "32MB"}
     settings |= {"max_wal_size": "128MB", "min_wal_size": "32MB"}
-    command = [find_binary("postgres"), "-D", str(data), *options]
+    command = [find_binary("postgres"), "-D", str(data)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
+    command += options  # the last that is said counts
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(command, **user, cwd=folder, stdout=log, stderr=log)
 

@@ -204,30 +204,49 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
 
 
+class SeaweedFS:
+    """Its S3 endpoint, with our key and bucket; it may be killed, and started again with what it has. It
+    listens at `address`.
+    """
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        weed = program("weed")
+        assert weed is not None, "scripts/install-stores.sh installs it"
+        key = {"accessKey": ROOT_KEY[0], "secretKey": ROOT_KEY[1]}
+        identity = {"name": "root", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        (folder / "data").mkdir()
+        options = [
+            f"-dir={folder / 'data'}",
+            "-ip=127.0.0.1",
+            f"-ip.bind={address}",
+            "-volume.max=20",
+            "-master.volumeSizeLimitMB=64",
+            "-filer",
+            "-s3",
+            "-s3.port.iceberg=0",  # they would be at ports that everybody has
+            "-s3.port.lance=0",
+        ]
+        options += [f"-s3.config={folder / 's3.json'}"]
+        ports = free_ports(8)
+        for name, port, grpc in zip(("master", "volume", "filer", "s3"), ports[:4], ports[4:], strict=True):
+            options += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
+        self._folder, self._command = folder, [weed, "server", *options]
+        self.port, self.url = ports[3], f"http://127.0.0.1:{ports[3]}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with _started(self._command, self._folder) as self.process:
+            _until(lambda: _make_bucket(self.url), self.process)
+            yield
+
+
 @contextmanager
 def seaweedfs(folder: Path) -> Iterator[str]:
-    """Its S3 endpoint, with our key and bucket."""
-    weed = program("weed")
-    assert weed is not None, "scripts/install-stores.sh installs it"
-    key = {"accessKey": ROOT_KEY[0], "secretKey": ROOT_KEY[1]}
-    identity = {"name": "root", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    (folder / "data").mkdir()
-    options = [
-        f"-dir={folder / 'data'}",
-        "-ip=127.0.0.1",
-        "-volume.max=20",
-        "-master.volumeSizeLimitMB=64",
-        "-filer",
-        "-s3",
-    ]
-    options += [f"-s3.config={folder / 's3.json'}"]
-    ports = free_ports(8)
-    for name, port, grpc in zip(("master", "volume", "filer", "s3"), ports[:4], ports[4:], strict=True):
-        options += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
-    with _started([weed, "server", *options], folder) as process:
-        _until(lambda: _make_bucket(f"http://127.0.0.1:{ports[3]}"), process)
-        yield f"http://127.0.0.1:{ports[3]}"
+    store = SeaweedFS(folder)
+    with store.running():
+        yield store.url
 
 
 def free_ports(count: int) -> list[int]:
@@ -249,7 +268,9 @@ def _make_bucket(endpoint: str) -> bool:
     )  # fmt: skip
     try:
         s3.create_bucket(Bucket=BUCKET)
-    except (BotoCoreError, ClientError):
+    except ClientError as error:
+        return str(error.response["Error"]["Code"]).startswith("BucketAlready")
+    except BotoCoreError:
         return False
     return True
 

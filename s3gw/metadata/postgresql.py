@@ -55,6 +55,7 @@ PATIENCE, PATIENCE_OF_SCANS = 45.0, 330.0
 _RUN_AGAIN = frozenset(("40P01", "40001"))
 _READ_ONLY = "25006"  # after a failover the old primary refuses writes
 _DISK_FULL = "53100"
+_ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout: the connection is gone, and with it the transaction
 # A connection on which nothing comes back is lost after some seconds, also where the other side has just vanished.
 _CONNECTION = {
     "connect_timeout": 10,
@@ -388,13 +389,13 @@ def hashed(key: str) -> int:
 def _is_lost(error: Exception) -> bool:
     """Whether the connection is, or the server ends."""
     unavailable = isinstance(translated(error), DatabaseUnavailable)
-    return unavailable and (sqlstate(error) or "08").startswith(("08", "57P"))
+    return unavailable and (sqlstate(error) or "08").startswith(("08", "57P", _ENDED_IDLE))
 
 
 def translated(error: Exception) -> Exception:
     """DatabaseUnavailable for what may pass (connections, locks, resources); others are mistakes in a statement."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    kinds = {_READ_ONLY: DatabaseReadOnly, _DISK_FULL: DatabaseFull}
+    kinds = {_READ_ONLY: DatabaseReadOnly, _DISK_FULL: DatabaseFull, _ENDED_IDLE: DatabaseUnavailable}
     kind = kinds.get(sqlstate(error) or "")
     if kind is None and not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout):
         return error

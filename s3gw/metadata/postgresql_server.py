@@ -61,12 +61,13 @@ _NEEDED: dict[str, tuple[str, object]] = {
     'the order of bytes (COLLATE "C")': ("""SELECT 'B' COLLATE "C" < 'a' COLLATE "C" """, True),
 }
 # What each connection is given where it is ours, and what has to be set for all of the role's where it isn't. A node
-# that is stopped in the middle of a transaction must not hold its locks for ever. A statement is the longest for scans
-# of whole tables (s3gw usage check).
+# that is stopped or cut off in the middle of a transaction must not hold its locks for long: others wait for them.
+# Between two statements there is nothing to be done, so seconds are enough; what was ended so is begun again. A
+# statement is the longest for scans of whole tables (s3gw usage check).
 LIMITS = {
     "lock_timeout": "30s",
     "statement_timeout": "300s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "read committed",
 }
 _LEFT_OUT = (

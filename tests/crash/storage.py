@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,14 +118,14 @@ def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> li
     ]
 
 
-async def _settle(data: Path, database_url: str | None) -> list[str]:
-    settings = load_settings(data=data, database_url=database_url)
+async def _settle(data: Path, database_url: str | None, blobs: Mapping[str, str]) -> list[str]:
+    settings = load_settings(data=data, database_url=database_url, **blobs)
     with quick_heartbeat():
         async with open_services(settings, "jobs") as services:
             await clean_up(services)
             return await find_disorder(services)
 
 
-def settle(data: Path, database_url: str | None = None) -> list[str]:
-    """Sweep and reap a folder that no server uses; what is wrong then."""
-    return asyncio.run(_settle(data, database_url))
+def settle(data: Path, database_url: str | None = None, **blobs: str) -> list[str]:
+    """Sweep and reap a folder that no server uses; what is wrong then. `blobs`: the settings of a store elsewhere."""
+    return asyncio.run(_settle(data, database_url, blobs))

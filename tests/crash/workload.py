@@ -30,7 +30,11 @@ class Upload:
 
 
 class Writer:
-    """One client over all rounds. `shared` are bodies that all clients write, so chunks are counted by several."""
+    """One client over all rounds. `shared` are bodies that all clients write, so chunks are counted by several.
+    `unknown` are the answers that promise nothing.
+    """
+
+    unknown = frozenset((503,))
 
     def __init__(self, name: str, seed: str, shared: Sequence[bytes]) -> None:
         self.name = name
@@ -75,7 +79,7 @@ class Writer:
         self._write(client, self._key(), None, "DELETE")
 
     def _copy(self, client: Client) -> None:
-        source, target = self._random.sample(sorted(self.possible), 2)
+        source, target = self._random.sample(self._keys(), 2)
         values = self.possible[source]
         if len(values) == 1 and values[0] is not None:
             self._write(client, target, values[0], "PUT", headers={"x-amz-copy-source": f"{BUCKET}/{source}"})
@@ -121,17 +125,21 @@ class Writer:
     def _send(
         self, client: Client, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer | None:
-        """None: 503, which promises nothing."""
+        """None: nothing is promised."""
         answer = client.request(method, f"{BUCKET}/{path}", body, headers)
         if answer.is_success:
             self.acknowledged += 1
             return answer
-        if answer.status != 503:
+        if answer.status not in self.unknown:
             raise Refused(f"{method} {path}: {answer}")
         return None
 
     def _key(self) -> str:
-        return self._random.choice(sorted(self.possible))
+        return self._random.choice(self._keys())
+
+    def _keys(self) -> list[str]:
+        """Those that may be written."""
+        return sorted(self.possible)
 
     def _body(self) -> bytes:
         kind = self._random.random()

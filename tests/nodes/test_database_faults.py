@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -144,13 +145,44 @@ async def test_statements_and_waits_for_locks_are_bounded_by_the_server_too(post
             for setting, value in (
                 ("statement_timeout", "5min"),
                 ("lock_timeout", "30s"),
-                ("idle_in_transaction_session_timeout", "1min"),
+                ("idle_in_transaction_session_timeout", "5s"),
             ):
                 assert await run(_show, setting) == value
         with pytest.raises(DatabaseUnavailable, match="statement timeout"):
             await database.write(_exceed_the_time)
     finally:
         await database.close()
+
+
+@pytest.mark.anyio
+async def test_a_node_that_falls_silent_in_a_transaction_keeps_its_locks_from_others_for_a_moment_only(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = tuple(setting.replace("'5s'", "'200ms'") for setting in implementation._SESSION)
+    monkeypatch.setattr(implementation, "_SESSION", session)
+    node, other = PostgreSQLDatabase(postgresql_url), PostgreSQLDatabase(postgresql_url)
+    is_silent, go_on, runs = threading.Event(), threading.Event(), []
+
+    def fall_silent(conn: Connection) -> None:
+        runs.append(1)
+        _sleep(conn, 0)
+        is_silent.set()
+        assert go_on.wait(20)
+        _add(conn, "silent")
+
+    try:
+        writing = asyncio.create_task(node.write(fall_silent, keys=["k"]))
+        assert await asyncio.to_thread(is_silent.wait, 20)
+        async with asyncio.timeout(10):
+            await other.write(_add, "other", keys=["k"])
+        assert runs == [1] and not writing.done()
+        go_on.set()
+        await writing
+    finally:
+        go_on.set()
+        await node.close()
+        await other.close()
+    assert runs == [1, 1], "what was ended is begun again"
 
 
 def _show(conn: Connection, setting: str) -> str:
