@@ -10,13 +10,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
-from s3gw.console import appearance, assets, buckets, connect, login, refusals
+from s3gw.console import appearance, assets, buckets, connect, files, login, refusals, transfer
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
 from s3gw.services import Services
 
-_POST = ["POST"]
+_POST, _OF_UPLOAD = ["POST"], ["HEAD", "PATCH", "DELETE"]
+_BUCKET = "/console/buckets/{bucket_id}"
 
 
 def build_console(services: Services, api: ASGIApp) -> ASGIApp:
@@ -30,6 +31,12 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route("/console/theme", appearance.choose, name="console_theme", methods=_POST),
         Route("/console/buckets", buckets.page, name="console_buckets"),
         Route("/console/buckets", buckets.create, name="console_create_bucket", methods=_POST),
+        Route(_BUCKET, files.page, name="console_files"),
+        Route(_BUCKET, files.change, name="console_change_files", methods=_POST),
+        Route(f"{_BUCKET}/files/{{file_id}}", transfer.Download(), name="console_download", methods=["GET", "HEAD"]),
+        Route(f"{_BUCKET}/archive", transfer.Archive(), name="console_archive", methods=["GET"]),
+        Route(f"{_BUCKET}/uploads", transfer.Uploads(), name="console_begin_upload", methods=_POST),
+        Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
