@@ -239,7 +239,8 @@ def test_an_upload_that_the_network_breaks_off_goes_on_by_itself(
     """Its connection is cut at the second request, which is the one with the bytes or its try again."""
     body = bytes(range(256)) * 20_000
     (tmp_path / "long.bin").write_bytes(body)
-    page, cut = open_page(), []
+    page = open_page()
+    cut: list[str] = []
 
     def cut_once(route: Any) -> None:
         if route.request.method == "PATCH" and not cut:
