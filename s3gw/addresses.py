@@ -55,6 +55,16 @@ def origin_of(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
+def s3_address(base_url: str, s3_url: str | None, listen: str) -> str | None:
+    """Where whoever reached us by `base_url` reaches S3: as the setting says, else at the same host, by the port of S3.
+    None where nobody knows the port.
+    """
+    host, port = urlsplit(base_url), parse_address(listen)[1]
+    if s3_url is not None or not port or not host.hostname:
+        return s3_url
+    return f"{host.scheme}://{f'[{host.hostname}]' if ':' in host.hostname else host.hostname}:{port}"
+
+
 def was_forwarded(headers: Iterable[str]) -> bool:
     """Whether a proxy has passed the request on, by the names of its headers in lower case."""
     return any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)

@@ -1,10 +1,11 @@
-"""Puts a process together: services from settings, and the three ASGI applications on top of them."""
+"""Puts a process together: services from settings, and the ASGI applications of its three listeners on top of them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3gw.admin.app import build_admin_app
@@ -15,7 +16,7 @@ from s3gw.auth.passwords import Passwords
 from s3gw.auth.request_digests import RequestDigests
 from s3gw.folders import blob_folder
 from s3gw.key_uses import KeyUses
-from s3gw.lazy_app import LazyApp, json_api, share_pages
+from s3gw.lazy_app import LazyApp, console, json_api, share_pages
 from s3gw.operation_services import open_operation_services
 from s3gw.s3.gateway import Gateway
 from s3gw.s3.xml_bodies import memory_of
@@ -61,5 +62,6 @@ async def open_application(settings: Settings) -> AsyncIterator[Application]:
         api, share = (LazyApp(build, services) for build in (json_api, share_pages))
         metrics = Metrics(services).answer
         asked = services.database, services.store, blob_folder(settings), services.room, services.process_identity
-        admin = build_admin_app(*asked, metrics, api)
+        pages = LazyApp(partial(console, api), services)
+        admin = build_admin_app(*asked, metrics, api, pages)
         yield Application(Gateway(services), admin, share, services.tail.end)

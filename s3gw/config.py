@@ -177,6 +177,8 @@ class Settings(BaseSettings):
         description="Where clients reach S3, https://s3.example.com: what presigned URLs of the JSON API begin with; by"
         " default the request's host with the port of S3.",
     )
+    console_idle: Seconds = Field(43_200, description="Time without a request after which the console's login ends.")
+    console_lifetime: Seconds = Field(604_800, description="Time after which it ends in any case.")
     clock_skew: Seconds = Field(900, description="Furthest that a signed request's time may be from ours.")
     trusted_proxies: List = Field(
         [], description="Networks (CIDR,…) whose X-Forwarded-For, -Proto and -Host headers count."

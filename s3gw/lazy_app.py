@@ -37,3 +37,9 @@ def share_pages(services: Services) -> ASGIApp:
     from s3gw.share.app import build_share_app
 
     return build_share_app(services)
+
+
+def console(api: ASGIApp, services: Services) -> ASGIApp:
+    from s3gw.console.app import build_console
+
+    return build_console(services, api)

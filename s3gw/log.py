@@ -44,7 +44,7 @@ class Answered(Protocol):
     """A request that has been answered, at whatever door. `request` is None where it couldn't even be read."""
 
     scope: Mapping[str, Any]
-    door: str  # s3 | api | share
+    door: str  # s3 | api | share | console
     started_at: float
     turned_at: float
     operation: str

@@ -57,6 +57,7 @@ _BY_TURNS = frozenset(
         "accounts",
         "api",
         "backup",
+        "console",
         "content",
         "crash/test_crash.py",
         "events",

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.content.store import BlobStore
 from s3gw.disks.room import Room
@@ -33,8 +33,9 @@ def build_admin_app(
     identity: ProcessIdentity,
     metrics: Question,
     api: ASGIApp,
+    console: ASGIApp,
 ) -> Starlette:
-    """`metrics` answers /metrics, and `api` all other paths."""
+    """`metrics` answers /metrics, `console` what people's browsers ask for, and `api` all other paths."""
 
     async def healthz(request: Request) -> JSONResponse:
         """The process answers."""
@@ -66,8 +67,17 @@ def build_admin_app(
     routes = [Route(path, answer, methods=_METHODS) for path, answer in questions.items()]
     app = Starlette(routes=routes, exception_handlers={Exception: _unexpected})
     app.router.redirect_slashes = False
-    app.router.default = api  # a mount would leave out paths with a line break in them
+    app.router.default = _Others(api, console)  # a mount would leave out paths with a line break in them
     return app
+
+
+class _Others:
+    def __init__(self, api: ASGIApp, console: ASGIApp) -> None:
+        self._api, self._console = api, console
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_console = scope["path"] in ("/", "/console") or scope["path"].startswith("/console/")
+        await (self._console if is_console else self._api)(scope, receive, send)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from s3gw.accounts.presigned import LONGEST, Narrowed, signer_for
-from s3gw.addresses import parse_address
+from s3gw.addresses import s3_address
 from s3gw.api.caller import TheCaller
 from s3gw.api.file_calls import Asker, TheAsker
 from s3gw.api.models import Body, Id, time_of
@@ -131,14 +130,10 @@ async def _ask(asker: Asker, bucket: Bucket, body: Presign) -> str | None:
 def _endpoint(asker: Asker, body: Presign) -> str:
     """Raises Invalid where nobody says it."""
     settings = asker.services.settings
-    known = body.endpoint or settings.s3_url
-    if known is not None:
-        return known
-    host, port = urlsplit(asker.base_url), parse_address(settings.listen)[1]
-    if not port or not host.hostname:
+    known = body.endpoint or s3_address(asker.base_url, settings.s3_url, settings.listen)
+    if known is None:
         raise Invalid("where S3 is reached isn't known", faults=(Fault("endpoint", "Field required"),))
-    name = f"[{host.hostname}]" if ":" in host.hostname else host.hostname
-    return f"{host.scheme}://{name}:{port}"
+    return known
 
 
 class _Signed:

@@ -32,6 +32,7 @@ from s3gw.metadata.schema_changes import (
     storage_reports,
     usage,
 )
+from s3gw.metadata.schema_console import console_sessions
 from s3gw.metadata.schema_damage import damaged_blobs
 from s3gw.metadata.schema_events import event_deliveries, event_targets
 from s3gw.metadata.schema_people import (
@@ -69,6 +70,7 @@ __all__ = [
     "change_readers",
     "changes",
     "client_tokens",
+    "console_sessions",
     "content_pins",
     "contents",
     "damaged_blobs",

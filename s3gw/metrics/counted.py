@@ -24,7 +24,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 _requests = Counter(
     "s3gw_requests_total",
-    "Requests that were answered, by door (s3, api, share), operation, HTTP status and the class of who asked.",
+    "Requests that were answered, by door (s3, api, share, console), operation, HTTP status and class of who asked.",
     ("door", "operation", "status", "user_class"),
 )
 _seconds = Histogram(

@@ -102,6 +102,7 @@ def _banner(facts: dict[str, Any], settings: dict[str, Any], key_command: str, h
             f"s3gw {__version__} is ready. Ctrl+C stops it.",
             "",
             f"    S3        {facts['s3']}",
+            f"    Console   {facts['admin']}/",
             f"    JSON API  {facts['admin']}/docs",
             f"    Links     {facts['share']}",
             f"    Health    {facts['admin']}/readyz",

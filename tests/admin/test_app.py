@@ -66,7 +66,7 @@ def app_of(database: Database, folder: Path, floor: int = 0, identity: ProcessId
     (folder / ".complete").touch()  # without its 256 folders
     room = Room(folder, None, floor)
     store = FilesystemStore(folder)
-    return build_admin_app(database, store, folder, room, identity, nothing_is_counted, nothing_else)
+    return build_admin_app(database, store, folder, room, identity, nothing_is_counted, nothing_else, nothing_else)
 
 
 async def test_a_process_that_answers_is_healthy(database: Database, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ LEFT = {
     "recovery_codes": "those of a user are replaced",
     "oidc_identities": "with their user",
     "token_keys": "few, and rotated by command",
+    "console_sessions": "with their session",
     "refresh_tokens": "with their session, and when it goes on",
     "refused_logins": "the sealer makes lines of them",
     "audit_checkpoints": "two rows",

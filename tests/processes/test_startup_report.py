@@ -38,7 +38,8 @@ def test_keys_that_were_not_shown_are_not_said_to_be_above(
 
 def test_the_start_says_where_the_json_api_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     StartupReport(SETTINGS, False, "", "open").tell_ready(FACTS, {})
-    assert "    JSON API  http://127.0.0.1:9001/docs" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "    Console   http://127.0.0.1:9001/\n" in out and "    JSON API  http://127.0.0.1:9001/docs" in out
 
 
 MODES = [

@@ -1,0 +1,51 @@
+"""The buckets and how full they are: GET and POST /buckets, GET /buckets/{id}/storage."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.forms import first, sent_by
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+_PER_PAGE = 20  # each of them is asked how full it is
+_AT_ONCE = 4
+
+
+async def page(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    name, cursor = request.query_params.get("name", ""), request.query_params.get("cursor", "")
+    query = {"per_page": str(_PER_PAGE), "name": name} | ({"cursor": cursor} if cursor else {})
+    found = (await ask(request, visitor, "GET", path_of("buckets"), query=query)).json()
+    turns = asyncio.Semaphore(_AT_ONCE)
+    used = await asyncio.gather(*(_used(request, visitor, bucket["id"], turns) for bucket in found["items"]))
+    rows = [{**bucket, "used": each} for bucket, each in zip(found["items"], used, strict=True)]
+    template = "bucket_rows.html" if "hx-request" in request.headers else "buckets.html"
+    return shown(request, template, visitor=visitor, rows=rows, name=name, cursor=found["next_cursor"])
+
+
+async def _used(request: Request, visitor: Visitor, bucket_id: str, turns: asyncio.Semaphore) -> dict[str, Any] | None:
+    """None where the caller may not know, or the bucket has gone meanwhile."""
+    async with turns:
+        try:
+            answer = await ask(request, visitor, "GET", path_of("buckets", bucket_id, "storage"))
+        except ApiRefusal as error:
+            if error.status in (403, 404):
+                return None
+            raise
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def create(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    fields = await sent_by(request, visitor)
+    body = {"name": first(fields, "name").strip()}
+    made = (await ask(request, visitor, "POST", path_of("buckets"), body=body)).json()
+    return RedirectResponse(f"/console/buckets?name={made['name']}", 303)

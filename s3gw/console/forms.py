@@ -1,0 +1,39 @@
+"""What a form of the console's has sent: bounded, and only from a page of its own."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from s3gw.console.session import Visitor, require_csrf
+from s3gw.problems import Invalid, TooLarge
+
+_LARGEST = 1 << 20  # bytes
+_MOST_FIELDS = 2000
+CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
+Fields = dict[str, list[str]]
+
+
+async def fields_of(request: Request) -> Fields:
+    """Of a form that needs no login. Raises TooLarge and Invalid."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST:
+            raise TooLarge("the form is too large")
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:  # more fields than that, or no text
+        raise Invalid("the form isn't one") from None
+
+
+async def sent_by(request: Request, visitor: Visitor) -> Fields:
+    """Raises PermissionDenied too, where the session's own text isn't with it."""
+    fields = await fields_of(request)
+    require_csrf(visitor, request.headers.get(CSRF_HEADER) or first(fields, CSRF_FIELD))
+    return fields
+
+
+def first(fields: Fields, name: str) -> str:
+    return fields.get(name, [""])[0]

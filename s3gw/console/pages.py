@@ -1,0 +1,68 @@
+"""The HTML of the pages, from templates that escape whatever is put into them, and the headers that it goes out with.
+
+No page has a script or a style within it, so none that somebody has put into a name can run.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console import assets
+from s3gw.console.language import InWords, language_of, translations
+from s3gw.console.session import Visitor
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+# With no-referrer browsers would send `Origin: null` with forms, which couldn't be told from another page's then.
+_HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex, nofollow"}
+THEME_COOKIE, THEMES = "s3gw_theme", ("auto", "light", "dark")
+
+
+@cache
+def environment(language: str) -> Environment:
+    made = Environment(
+        autoescape=True,
+        loader=PackageLoader("s3gw.console"),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found = translations(language)
+    made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    words = InWords(language)
+    made.filters |= {"size": words.size, "number": words.number, "moment": words.moment}
+    made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES}
+    return made
+
+
+def language_for(request: Request) -> str:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+def in_words(request: Request, message: str) -> str:
+    """A message of the source, marked there by `_`, in the language that is asked for."""
+    return translations(language_for(request)).gettext(message)
+
+
+def theme_of(request: Request) -> str:
+    given = request.cookies.get(THEME_COOKIE, "")
+    return given if given in THEMES else "auto"
+
+
+def shown(
+    request: Request, template: str, status: int = 200, *, visitor: Visitor | None = None, **values: Any
+) -> Response:
+    found = environment(language_for(request)).get_template(template)
+    state = request.state
+    known = {"visitor": visitor, "csrf": "" if visitor is None else visitor.csrf, "theme": theme_of(request)}
+    content = found.render(**known, here=request.url.path, request_id=state.request_id, **values)
+    return Response(content.encode("utf-8", "replace"), status, {**_HEADERS, "Vary": "Accept-Language"}, "text/html")

@@ -1,0 +1,67 @@
+"""What is answered instead of a page: in words, with the request's id for whoever asks an admin about it."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+
+from s3gw.auth.payload import ClientDisconnected
+from s3gw.console import login
+from s3gw.console.api_call import ApiRefusal
+from s3gw.console.pages import shown
+from s3gw.console.words import words_of
+from s3gw.disks.faults import in_words as fault_in_words
+from s3gw.errors import InternalError
+from s3gw.faults import as_s3_error
+from s3gw.problems import NotFound, Problem, told_of
+
+_logger = logging.getLogger("s3gw.console")
+_OF_STATUS = {404: NotFound.error_code, 405: "METHOD_NOT_ALLOWED"}
+
+
+async def of_api(request: Request, error: Exception) -> Response:
+    """As the API has refused; that the session has ended meanwhile is a login."""
+    assert isinstance(error, ApiRefusal)
+    if error.status == 401:
+        return await login.first(request, error)
+    faults = [f"{one['field']}: {one['message']}" for one in error.told.get("errors", ())]
+    detail = "; ".join(faults) or str(error.told.get("detail", ""))
+    answer = refusal(request, error.status, error.error_code, detail)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = error.retry_after
+    return answer
+
+
+async def of_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return refusal(request, error.status, error.error_code, error.detail)
+
+
+async def of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code < 400:
+        return RedirectResponse("/console/", error.status_code)
+    return refusal(request, error.status_code, _OF_STATUS.get(error.status_code, ""))
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """A database or a disk that fails, or a mistake of ours, which the log tells. Who has gone gets no answer."""
+    if isinstance(error, ClientDisconnected | ClientDisconnect):
+        raise error
+    known = as_s3_error(error)
+    if isinstance(known, InternalError):
+        _logger.error("failed %s", request.state.request_id, exc_info=error)
+    else:
+        _logger.warning("%s %s: %s", known.code, request.state.request_id, fault_in_words(error))
+    return refusal(request, *told_of(known))
+
+
+def refusal(request: Request, status: int, error_code: str, detail: str = "") -> Response:
+    """To htmx, which puts it where the page tells of what went wrong, the words alone."""
+    request.state.error_code = error_code or "-"
+    template = "refused.html" if "hx-request" in request.headers else "error.html"
+    words = words_of(request, error_code)
+    return shown(request, template, status, words=words, detail=detail, error_code=error_code)

@@ -1,0 +1,81 @@
+"""Bytes of files, passed on between the browser and the API as they come: downloads, zips of folders, and uploads that
+resume (TUS). These are ASGI applications, since nothing of an answer is kept.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from s3gw.console.api_call import Answer, ApiRefusal, path_of
+from s3gw.console.forms import CSRF_HEADER
+from s3gw.console.session import SAFE_METHODS, require_csrf, visitor_of
+from s3gw.console.visit import api_of
+
+
+class Download:
+    """Always saved and never shown: nothing that somebody has stored is a page of this origin."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = scope["path_params"]
+        path = path_of("buckets", given["bucket_id"], "files", given["file_id"], "download")
+        await _saved(scope, receive, send, path, "attachment=true")
+
+
+class Archive:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = urlencode({"prefix": Request(scope).query_params.get("prefix", "")})
+        await _saved(scope, receive, send, path_of("buckets", scope["path_params"]["bucket_id"], "archive"), query)
+
+
+async def _saved(scope: Scope, receive: Receive, send: Send, path: str, query: str) -> None:
+    """Raises ApiRefusal, which is told in words, where there is nothing to be saved."""
+    request = Request(scope, receive)
+    visitor = await visitor_of(request)
+    refused: list[Message] = []
+    content = bytearray()
+
+    async def send_or_keep(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            refused.append(message)
+        elif refused:
+            content.extend(message.get("body", b""))
+        else:
+            await send(message)
+
+    await api_of(request).pass_on(scope, receive, send_or_keep, visitor.claims, path, query)
+    if refused and not content:  # 416, and what else has no document
+        await send(refused[0])
+        await send({"type": "http.response.body", "body": b""})
+    elif refused:
+        raise ApiRefusal(Answer(refused[0]["status"], {}, bytes(content)))
+
+
+class Uploads:
+    """The API's, under addresses of the console's: where one is begun, its address is told as one of these."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        visitor, given = await visitor_of(request), scope["path_params"]
+        if scope["method"] not in SAFE_METHODS:
+            require_csrf(visitor, request.headers.get(CSRF_HEADER, ""))
+        parts = ["buckets", given["bucket_id"], "uploads"]
+        if "upload_id" in given:
+            parts.append(given["upload_id"])
+        await api_of(request).pass_on(scope, receive, _from_here(send), visitor.claims, path_of(*parts), "")
+
+
+def _from_here(send: Send) -> Send:
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, _here(value) if name == b"location" else value) for name, value in message["headers"]]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_on
+
+
+def _here(location: bytes) -> bytes:
+    return b"/console/" + location.partition(b"/api/v1/")[2]
