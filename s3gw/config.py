@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 # What our tests and measurements read, and what Kubernetes tells in a pod of a service called s3gw.
-_OF_TESTS = ("BENCH_", "CRASH_", "FULL_LOAD", "SOAK_", "STATE_MACHINE_")
+_OF_TESTS = ("BENCH_", "CLUSTER_", "CRASH_", "FULL_LOAD", "SOAK_", "STATE_MACHINE_")
 _OF_KUBERNETES = ("PORT", "SERVICE_")
 
 # Written a,b,c in the environment.

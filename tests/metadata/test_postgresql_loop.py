@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 _echo = Prepared(select(bindparam("body", type_=LargeBinary), func.pg_sleep(bindparam("seconds"))))
 _length = Prepared(select(func.length(bindparam("body", type_=LargeBinary))))
 _set = Prepared(insert(settings).values(name=bindparam("name"), value=bindparam("value")))
-_names = Prepared(select(settings.c.name).where(settings.c.name != "store"))
+_names = Prepared(select(settings.c.name).where(settings.c.name != "store", settings.c.name != "oldest_reader"))
 _backend = Prepared(select(func.pg_backend_pid()))
 _inverse = Prepared(select(literal(1) / bindparam("number", type_=BigInteger)))
 

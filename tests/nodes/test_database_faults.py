@@ -24,12 +24,21 @@ from s3gw.metadata import postgresql as implementation
 from s3gw.metadata.database import Connection, DatabaseUnavailable
 from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.postgresql import PostgreSQLDatabase
+from s3gw.metadata.postgresql_server import LIMITS
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from tests.crash.sockets import eventually
 from tests.nodes.conftest import Nodes
 from tests.places import memory_folder
-from tests.postgresql import Server, await_server, find_binary, free_port, start_server, unprivileged_user
+from tests.postgresql import (
+    Server,
+    await_server,
+    find_binary,
+    free_port,
+    keep_in_threads,
+    start_server,
+    unprivileged_user,
+)
 from tests.raw_requests import send
 
 
@@ -158,9 +167,10 @@ async def test_statements_and_waits_for_locks_are_bounded_by_the_server_too(post
 async def test_a_node_that_falls_silent_in_a_transaction_keeps_its_locks_from_others_for_a_moment_only(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = tuple(setting.replace("'5s'", "'200ms'") for setting in implementation._SESSION)
-    monkeypatch.setattr(implementation, "_SESSION", session)
+    assert LIMITS["idle_in_transaction_session_timeout"] == "5s"
+    monkeypatch.setitem(LIMITS, "idle_in_transaction_session_timeout", "200ms")
     node, other = PostgreSQLDatabase(postgresql_url), PostgreSQLDatabase(postgresql_url)
+    keep_in_threads(node)
     is_silent, go_on, runs = threading.Event(), threading.Event(), []
 
     def fall_silent(conn: Connection) -> None:
