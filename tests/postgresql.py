@@ -12,10 +12,12 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from glob import glob
 from itertools import count
@@ -141,12 +143,18 @@ def run_server(*options: str) -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
+# What the newest schema is first given: tests of databases write there what they like, and count it.
+_NO_SETTINGS = "DELETE FROM settings"
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
     """A server of this test process, with a migrated template."""
     for server in run_server():
         template = server.create_database()
         migrate(server.url(template), Path())
+        with psycopg.connect(server.url(template), autocommit=True) as connection:
+            connection.execute(_NO_SETTINGS)
         server.template = template
         yield server
 
@@ -163,6 +171,8 @@ def postgresql_url(postgresql: Server) -> Iterator[str]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sqlite")
     migrate(None, folder)
+    with closing(sqlite3.connect(folder / "s3gw.db")) as connection, connection:
+        connection.execute(_NO_SETTINGS)
     return folder / "s3gw.db"
 
 

@@ -200,6 +200,28 @@ class Line:
         self._driver.close()
 
 
+class _Opening:
+    """Of a connection, in a thread. Who has it or abandons it first doesn't matter: each sees what the other has done,
+    since both write before they look.
+    """
+
+    def __init__(self, connect: Callable[[], Driver]) -> None:
+        self._connect = connect
+        self._driver: Driver | None = None
+        self._is_abandoned = False
+
+    def run(self) -> Driver:
+        self._driver = driver = self._connect()
+        if self._is_abandoned:
+            driver.close()
+        return driver
+
+    def abandon(self) -> None:
+        self._is_abandoned = True
+        if self._driver is not None:
+            self._driver.close()
+
+
 class Lines:
     """At most `most` connections, each opened when the others are in use."""
 
@@ -287,8 +309,12 @@ class Lines:
 
     async def _open(self) -> None:
         assert self._loop is not None, "it has begun"
+        opening = _Opening(self._connect)
         try:
-            driver = await self._loop.run_in_executor(self._threads, self._connect)
+            driver = await self._loop.run_in_executor(self._threads, opening.run)
+        except asyncio.CancelledError:
+            opening.abandon()
+            raise
         except Exception as error:
             while waiting := self._next_waiting():  # none of them would have more luck
                 waiting.set_exception(error)

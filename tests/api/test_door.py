@@ -212,7 +212,9 @@ def test_health_tells_of_database_and_disk_and_nothing_else(server: RunningServe
     answer = api.get("/health")
     told = answer.json()
     assert told.pop("version")
-    assert told == {"status": "ok"} | dict.fromkeys(("database", "reading", "writing", "scanning", "node"), "ok")
+    assert told == {"status": "ok"} | dict.fromkeys(
+        ("database", "reading", "writing", "scanning", "node", "clock"), "ok"
+    )
     blobs = Path(server.facts["data"]) / "blobs"
     away = blobs.with_name("away")
     blobs.rename(away)

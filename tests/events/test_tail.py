@@ -15,6 +15,7 @@ from s3gw.metadata.database import Connection, Database
 from s3gw.metadata.outbox import BEGINNING, ChangedObject, Following, Noted, Place
 from s3gw.problems import RateLimited
 from tests.metadata.test_listing import fill
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 READERS = ("one", "other")
@@ -154,6 +155,7 @@ async def test_who_was_behind_what_is_kept_hears_that_something_is_missing(files
 async def test_of_a_transaction_that_is_at_work_nothing_behind_it_is_told(files: Database) -> None:
     if files.dialect == "sqlite":
         pytest.skip("there no two transactions write at the same time")
+    keep_in_threads(files)
     begun, go = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -17,7 +17,7 @@ from s3gw.metadata.database import Database
 from s3gw.metadata.engines import open_database
 from s3gw.metadata.migrate import OlderNodes, upgrade
 from s3gw.metadata.readiness import require_schema
-from s3gw.metadata.revision import NEWEST, TooOld
+from s3gw.metadata.revision import FIRST, NEWEST, TooOld
 from s3gw.metadata.schema import processes as table
 from tests.crash.sockets import eventually
 from tests.releases import CONTRACT, EXPAND, add_revisions, number
@@ -148,6 +148,7 @@ def test_an_older_process_that_registers_meanwhile_is_seen(
     columns = "(incarnation, role, host, pid, started_at, heartbeat_at, oldest_open, is_dead)"
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     with ThreadPoolExecutor(1) as thread, psycopg.connect(postgresql_url, autocommit=True) as observer:
+        observer.execute("INSERT INTO settings (name, value) VALUES ('oldest_reader', %s)", (FIRST,))
         with psycopg.connect(postgresql_url) as other:
             other.execute("SELECT value FROM settings WHERE name = 'oldest_reader' FOR SHARE")
             other.execute(f"INSERT INTO processes {columns} VALUES {values}".encode())
