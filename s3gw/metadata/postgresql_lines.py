@@ -229,7 +229,8 @@ class Lines:
         """`connect` is run in `threads`."""
         self._connect, self._most, self._threads = connect, most, threads
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._lines: set[Line] = set()
+        self._lines: dict[Line, int] = {}  # each with the generation in which it was begun to be opened
+        self._generation = 0
         self._idle: list[Line] = []
         self._waiting: deque[asyncio.Future[Line]] = deque()
         self._opening: set[asyncio.Task[None]] = set()
@@ -244,10 +245,10 @@ class Lines:
         """Nobody uses it any more. While an exchange is under way that nobody waits for, it isn't given to others."""
         if line.is_busy:
             return
-        if line.is_in_transaction and not line.is_lost:
+        if (line.is_in_transaction or self._lines.get(line) != self._generation) and not line.is_lost:
             line.close()
         if line.is_lost:
-            self._lines.discard(line)
+            self._lines.pop(line, None)
             if line in self._idle:
                 self._idle.remove(line)
             self._open_more()
@@ -259,10 +260,11 @@ class Lines:
             waiting.set_result(line)
 
     def forget(self) -> None:
-        """A lost connection is seldom alone: those that nobody uses are opened anew."""
+        """A lost connection is seldom alone: all are opened anew, those that are in use when they are left."""
+        self._generation += 1
         idle, self._idle = self._idle, []
         for line in idle:
-            self._lines.discard(line)
+            del self._lines[line]
             line.close()
 
     async def close(self) -> None:
@@ -309,7 +311,7 @@ class Lines:
 
     async def _open(self) -> None:
         assert self._loop is not None, "it has begun"
-        opening = _Opening(self._connect)
+        opening, generation = _Opening(self._connect), self._generation
         try:
             driver = await self._loop.run_in_executor(self._threads, opening.run)
         except asyncio.CancelledError:
@@ -320,7 +322,7 @@ class Lines:
                 waiting.set_exception(error)
             return
         line = Line(driver, self._loop, self.leave)
-        self._lines.add(line)
+        self._lines[line] = generation
         self.leave(line)
 
     def _next_waiting(self) -> asyncio.Future[Line] | None:

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, literal
 from sqlalchemy.exc import IntegrityError
 
 from s3gw.metadata import postgresql as postgresql_module
-from s3gw.metadata.database import Connection, DatabaseUnavailable
+from s3gw.metadata.database import Connection, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.postgresql import READERS, WRITERS, PostgreSQLDatabase, _Attempt
 from s3gw.metadata.postgresql_loop import LoopConnection, WritingConnection
 from s3gw.metadata.prepared import Prepared
@@ -289,3 +289,19 @@ async def test_of_many_writes_at_once_those_that_succeed_are_there_and_no_other(
     assert [isinstance(outcome, KeyError) for outcome in outcomes] == [way == "fails" for way in ways]
     assert await stored(database) == [outcome for outcome in outcomes if isinstance(outcome, str)]
     assert len(database._line_writes._lines) <= WRITERS
+
+
+async def test_what_is_in_use_when_connections_are_given_up_is_given_up_when_it_is_left(
+    database: PostgreSQLDatabase, postgresql: Server, postgresql_url: str
+) -> None:
+    """As when the server takes no writes for a while, and another transaction is under way meanwhile."""
+    name = postgresql_url.rpartition("/")[2]
+    postgresql.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    slow = asyncio.create_task(database.write(echo, b"x", 0.3))
+    await _until(lambda: any(line.is_busy for line in database._line_writes._lines))
+    with pytest.raises(DatabaseReadOnly):
+        await database.write(put, "refused")
+    postgresql.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert await slow == b"x"
+    await database.write(put, "taken")
+    assert await stored(database) == ["taken"]
