@@ -94,6 +94,7 @@ def test_a_server_that_has_both_stores_reads_and_deletes_in_both(
         assert is_all_there(client_of(server), bodies | {"new": new})
 
 
+@pytest.mark.soak
 def test_a_store_that_has_only_a_part_is_not_started_with(
     folder_server: RunningServer, bodies: dict[str, bytes], proxy: Proxy, tmp_path: Path
 ) -> None:

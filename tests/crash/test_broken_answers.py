@@ -78,6 +78,7 @@ def test_a_download_of_a_bad_inline_row_is_an_error(server: RunningServer) -> No
         assert (answer.status, answer.tag("Code")) == (500, "InternalError")
 
 
+@pytest.mark.soak
 def test_sigterm_lets_an_upload_and_a_download_in_flight_come_to_their_end(tmp_path: Path) -> None:
     download, upload = random_body(24 << 20), random_body(3 << 20)
     data = tmp_path / "data"

@@ -49,7 +49,9 @@ def stored(front: Front, backing_server: RunningServer) -> list[str]:
     return [found["Key"] for found in listed.get("Contents", [])]
 
 
-@pytest.mark.parametrize("size", [0, 1000, 16_385, 300_000, 9_000_000])
+@pytest.mark.parametrize(
+    "size", [0, 16_385, *(pytest.param(size, marks=pytest.mark.soak) for size in (1000, 300_000, 9_000_000))]
+)
 def test_objects_of_any_size_come_back(front: Front, size: int) -> None:
     body = os.urandom(size)
     front.s3.put_object(Bucket="bucket", Key="key", Body=body)
@@ -90,7 +92,9 @@ def is_slow_down(answer: dict[str, Any]) -> bool:
     return told["HTTPStatusCode"] == 503 and code and int(told["HTTPHeaders"]["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("kind", ["refuse", "throttle", "hang", "flip"])
+@pytest.mark.parametrize(
+    "kind", ["refuse", "flip", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("throttle", "hang"))]
+)
 def test_a_read_that_the_store_does_not_serve_is_slow_down(front: Front, kind: str) -> None:
     front.s3.put_object(Bucket="bucket", Key="big", Body=os.urandom(300_000))
     front.s3.put_object(Bucket="bucket", Key="small", Body=b"small")
@@ -113,7 +117,9 @@ def eventually_read(front: Front, key: str) -> int:
     raise AssertionError(f"the store isn't asked again: {answers[-1]}")
 
 
-@pytest.mark.parametrize("kind", ["refuse", "throttle", "hang"])
+@pytest.mark.parametrize(
+    "kind", ["throttle", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("refuse", "hang"))]
+)
 def test_a_write_that_the_store_does_not_take_is_slow_down_and_changes_nothing(
     front: Front, backing_server: RunningServer, kind: str
 ) -> None:
