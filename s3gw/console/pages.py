@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from s3gw.console import assets
 from s3gw.console.language import InWords, language_of, translations
+from s3gw.console.navigation import screens_of
 from s3gw.console.session import Visitor
 
 _POLICY = (
@@ -40,7 +41,7 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
     words = InWords(language)
     made.filters |= {"size": words.size, "number": words.number, "moment": words.moment}
-    made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES}
+    made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
     return made
 
 

@@ -32,10 +32,13 @@ class NotLoggedIn(Exception):
 
 
 class Visitor(NamedTuple):
-    """Who is logged in. `csrf` is what a request that changes something has to bring."""
+    """Who is logged in. `csrf` is what a request that changes something has to bring. By `role` (user, auditor, admin)
+    the console chooses what to show; what is allowed the API says.
+    """
 
     claims: Claims
     csrf: str
+    role: str
 
 
 def services_of(request: Request) -> Services:
@@ -51,7 +54,7 @@ async def visitor_of(request: Request) -> Visitor:
         raise NotLoggedIn
     if found.seen_at - found.last_used_at > _WRITTEN_EACH:
         await services.database.write(console_sessions.go_on, digest_of(token), _limits_of(services))
-    return Visitor(Claims(found.user_id, found.session_id), _csrf_of(token))
+    return Visitor(Claims(found.user_id, found.session_id), _csrf_of(token), found.role)
 
 
 def require_csrf(visitor: Visitor, given: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from s3gw.metadata import sessions as all_sessions
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import console_sessions, refresh_tokens, sessions
+from s3gw.metadata.schema import console_sessions, refresh_tokens, sessions, users
 
 _SECOND = 1_000_000
 
@@ -29,12 +29,14 @@ class ConsoleSession(NamedTuple):
     session_id: str
     user_id: str
     last_used_at: int
+    role: str
     seen_at: int
 
 
 _find = Prepared(
-    select(sessions.c.id, sessions.c.user_id, sessions.c.last_used_at)
+    select(sessions.c.id, sessions.c.user_id, sessions.c.last_used_at, users.c.role)
     .join_from(console_sessions, sessions, console_sessions.c.session_id == sessions.c.id)
+    .join(users, users.c.id == sessions.c.user_id)
     .where(
         console_sessions.c.digest == bindparam("digest"),
         sessions.c.ended_at.is_(None),
