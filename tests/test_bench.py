@@ -224,6 +224,7 @@ class TestPeers:
         assert remarks[0].startswith("garage not measured: garage is neither on the PATH nor")
 
 
+@pytest.mark.soak
 def test_what_large_bodies_are_held_against_is_measured() -> None:
     digests, disk = yardsticks.digests(), yardsticks.disk()
     assert digests.md5_rate > 10

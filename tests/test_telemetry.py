@@ -144,6 +144,7 @@ def told_of(span: Any) -> dict[str, Any]:
     return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("is_traced", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_job_is_a_span_that_names_the_request_by_which_it_was_asked_for(
     receiver: Receiver, person: Person, is_traced: bool

@@ -191,6 +191,7 @@ _CHOOSE = """
 """
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium")
 def test_a_browser_sends_several_files_with_progress(filed: Filed, server: RunningServer, tmp_path: Path) -> None:
     if "sqlite" not in server.settings["S3GW_DATABASE_URL"]:

@@ -42,6 +42,7 @@ def link(alone: RunningServer) -> dict[str, Any]:
         return made
 
 
+@pytest.mark.soak
 def test_behind_a_proxy_links_have_its_address_and_cookies_its_path(alone: RunningServer, link: dict[str, Any]) -> None:
     assert link["url"].startswith("https://share.example.com/s/")
     token = link["url"].rpartition("/")[2]

@@ -101,6 +101,7 @@ def test_backups_that_are_killed_beside_a_server_under_load_hold_up_nothing(
     assert settle(data, url) == []
 
 
+@pytest.mark.soak
 def test_a_restore_that_is_killed_is_gone_on_with(
     made: Made, tmp_path: Path, chance: random.Random, rounds: int, postgresql: Server
 ) -> None:

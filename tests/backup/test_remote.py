@@ -56,6 +56,7 @@ def data(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+@pytest.mark.soak
 def test_what_was_backed_up_is_restored(url: str, data: Path, tmp_path: Path) -> None:
     ask = asking(command("--data", str(data)))
     first = ask("backup", "create", url)

@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.postgresql import Server, await_server, find_binary, free_port, start_server, unprivileged_user
 
 _OPTIONS = ("-c", "wal_level=replica", "-c", "max_wal_senders=4", "-c", "hot_standby=on", "-c", "max_connections=300")
+_IN_ITS_FOLDER = ("-c", "dynamic_shared_memory_type=mmap")  # so nothing of it is left of a server that is killed
 _STANDBY = "standby"
 
 
@@ -24,7 +25,7 @@ class Pair:
     def __init__(self, folder: Path, networks: Sequence[str] = (), addresses: Sequence[str] = ("127.0.0.1",)) -> None:
         folder.chmod(0o755)  # its parts are the server's
         self._folder, self._networks, self._generation = folder, networks, 0
-        self._options = (*_OPTIONS, "-c", f"listen_addresses={','.join(addresses)}")
+        self._options = (*_OPTIONS, *_IN_ITS_FOLDER, "-c", f"listen_addresses={','.join(addresses)}")
         self._ports = [free_port(), free_port()]  # the primary's first
         self._running: list[subprocess.Popen[bytes]] = []
         self._places: list[Path] = []
@@ -84,8 +85,11 @@ class Pair:
 
     def kill_primary(self) -> None:
         """As when its machine loses power: the standby has what was acknowledged, and nobody says good-bye."""
-        _end(self._running.pop(0), signal.SIGQUIT)
-        shutil.rmtree(self._places.pop(0))
+        place = self._places.pop(0)
+        segment = (place / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        _kill_at_once(self._running.pop(0))
+        subprocess.run(["ipcrm", "-m", segment], check=True)
+        shutil.rmtree(place)
         self._ports.reverse()
 
     def promote(self) -> None:
@@ -105,3 +109,14 @@ def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     if process.poll() is None:
         process.send_signal(how)
         process.wait(30)
+
+
+def _kill_at_once(server: subprocess.Popen[bytes]) -> None:
+    """With each process of a connection, of which none has a word for who waits at its other end."""
+    server.send_signal(signal.SIGSTOP)  # it starts no more
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
+    server.kill()
+    server.wait(30)

@@ -75,7 +75,8 @@ def test_a_standby_that_takes_over_has_all_that_was_acknowledged(cluster: Cluste
             cluster.database.kill_primary()
             cluster.database.promote()
             promoted = time.monotonic()
-            pauses.append(max(load.await_answers(promoted)))
+            load.await_answers(promoted)
+            pauses.append(load.longest_pause(promoted))
             cluster.database.add_standby()
             load.await_answers(time.monotonic())
     print(f"{len(pauses)} failovers; all clients went on within {max(pauses):.2f} s of the promotion")
@@ -91,6 +92,7 @@ def test_an_object_store_that_goes_away_and_comes_back_has_all_that_was_acknowle
         for _ in range(times("OUTAGES", 3)):
             if how == "killed":
                 cluster.kill_store()
+                time.sleep(random.uniform(0, 4))
                 cluster.start_store()
             else:
                 assert cluster.store.process is not None
@@ -98,7 +100,7 @@ def test_an_object_store_that_goes_away_and_comes_back_has_all_that_was_acknowle
                 time.sleep(random.uniform(1, 8))
                 cluster.store.process.send_signal(signal.SIGCONT)
             back = time.monotonic()
-            pauses.append(max(load.await_answers(back)))
             time.sleep(random.uniform(0.1, 1))
+            pauses.append(load.longest_pause(back))
     print(f"{len(pauses)} times {how}; all clients went on within {max(pauses):.2f} s")
     assert max(pauses) < 4 * _PATIENCE

@@ -75,6 +75,7 @@ def test_clients_that_stall_in_the_middle_of_an_upload_do_not_delay_the_next_one
         assert reader.request("GET", f"{BUCKET}/stalled2").body == whole
 
 
+@pytest.mark.soak
 def test_many_uploads_at_once_stay_within_the_memory_that_is_promised(server: RunningServer) -> None:
     largest = before = resident_memory(server.process.pid)
     body, piece = random_body(_LOAD.upload_size), 128 * _KIB

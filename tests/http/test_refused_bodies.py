@@ -26,7 +26,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
-@pytest.mark.parametrize("length", [{"Content-Length": str(GIB)}, {"Transfer-Encoding": "chunked"}])
+@pytest.mark.parametrize(
+    "length",
+    [{"Content-Length": str(GIB)}, pytest.param({"Transfer-Encoding": "chunked"}, marks=pytest.mark.soak)],
+)
 @pytest.mark.parametrize(
     "path", [PATH, *(pytest.param(path, marks=pytest.mark.soak) for path in ("/a", "/no-such-bucket?analytics&id=x"))]
 )

@@ -269,6 +269,7 @@ async def test_pieces_are_forgotten_when_their_job_has_ended(asking: Asking) -> 
     assert await asking.database.read(lambda conn: set(conn.execute(left).scalars().all())) == {waiting.id, dead.id}
 
 
+@pytest.mark.soak
 async def test_a_report_is_written_as_parquet(asking: Asking) -> None:
     import pyarrow.parquet as pq
 

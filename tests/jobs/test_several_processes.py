@@ -92,6 +92,7 @@ def work_with_one_killed(server: Server, data: Path, count: int, lease: float) -
         return float(value(connection, _TAKEN_OVER)) - killed_at
 
 
+@pytest.mark.soak
 def test_what_a_killed_process_was_at_is_done_by_another_and_all_else_once(postgresql: Server, tmp_path: Path) -> None:
     assert work_with_one_killed(postgresql, tmp_path, 500, lease=1) < 10
 

@@ -55,6 +55,7 @@ async def test_files_of_the_living_stay_when_those_of_the_dead_go(process: Proce
     assert {path.name for path in process.files()} == kept
 
 
+@pytest.mark.soak
 async def test_of_a_store_in_the_network_only_what_the_dead_wrote_is_listed(
     process: Process, dead: str, objects: ObjectStore, proxy: Proxy, tmp_path: Path
 ) -> None:

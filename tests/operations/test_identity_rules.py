@@ -155,6 +155,7 @@ def test_the_block_of_an_account_holds_from_the_next_request_on(
     editor.clients += own
 
 
+@pytest.mark.soak
 def test_a_server_with_debug_lines_logs_the_rule_and_answers_without_it(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1", S3GW_LOG="debug", S3GW_LOG_FORMAT="json") as server:
         admin = client_of(server)

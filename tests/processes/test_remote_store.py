@@ -163,6 +163,7 @@ def test_another_store_for_a_database_is_refused(front: Front, tmp_path: Path) -
         assert "belongs to another database" in answer.stderr
 
 
+@pytest.mark.soak
 def test_a_store_that_can_not_be_asked_is_one_line(front: Front, tmp_path: Path) -> None:
     for settings in ({"S3GW_BLOBS_ENDPOINT": "http://127.0.0.1:1"}, {"AWS_SECRET_ACCESS_KEY": "another"}):
         answer = serve(tmp_path / "data", **as_started(front) | settings)

@@ -66,6 +66,7 @@ def test_the_database_of_another_folder_is_refused(data: Path, tmp_path: Path) -
     assert is_refused(data, "identity", S3GW_DATABASE_URL=f"sqlite:///{other}/s3gw.db")
 
 
+@pytest.mark.soak
 def test_a_second_folder_for_a_database_is_refused(data: Path, tmp_path: Path) -> None:
     shutil.copy(data / "master.key", tmp_path / "master.key")
     settings = {"S3GW_DATABASE_URL": f"sqlite:///{data}/s3gw.db", "S3GW_MASTER_KEY_FILE": str(tmp_path / "master.key")}
