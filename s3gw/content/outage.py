@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from s3gw.content.store import StoreUnavailable
 
 _REST = 1.0  # seconds between two calls that find out
-_LATELY = 5.0  # seconds
+_LATELY, _SILENT = 5.0, 0.3  # seconds: since an answer, and without one while calls wait
 _logger = logging.getLogger("s3gw.blobs")
 
 
@@ -29,6 +29,8 @@ class Outage:
         self._is_tried = False
         self._try_at = 0.0
         self._answered_at = -_LATELY
+        self._waiting = 0  # calls
+        self._silent_since = 0.0  # while some wait: when the first of them was made, or the last answer came
 
     @property
     def reason(self) -> StoreUnavailable | None:
@@ -37,8 +39,13 @@ class Outage:
             return self._reason
 
     def has_answered_lately(self) -> bool:
+        """Not when calls have waited for a while without any being answered: who is cut off must not say he is well
+        until their time limit is over.
+        """
         with self._lock:
-            return self._reason is None and time.monotonic() - self._answered_at < _LATELY
+            now = time.monotonic()
+            is_silent = self._waiting > 0 and now - self._silent_since > _SILENT
+            return self._reason is None and not is_silent and now - self._answered_at < _LATELY
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -56,11 +63,13 @@ class Outage:
 
     def _begin(self) -> None:
         with self._lock:
-            if self._reason is None or not self._reason.again:
-                return  # who refuses us does so at once
-            if self._is_tried or time.monotonic() < self._try_at:
-                raise StoreUnavailable(str(self._reason))
-            self._is_tried = True
+            if self._reason is not None and self._reason.again:  # who refuses us does so at once
+                if self._is_tried or time.monotonic() < self._try_at:
+                    raise StoreUnavailable(str(self._reason))
+                self._is_tried = True
+            if self._waiting == 0:
+                self._silent_since = time.monotonic()
+            self._waiting += 1
 
     def _failed(self, error: StoreUnavailable) -> None:
         with self._lock:
@@ -68,10 +77,12 @@ class Outage:
                 _logger.error("the store of blobs %s: %s", "can't be asked" if error.again else "refuses us", error)
             self._reason, self._is_tried = error, False
             self._try_at = time.monotonic() + self._rest
+            self._waiting -= 1
 
     def _answered(self) -> None:
         with self._lock:
             if self._reason is not None:
                 _logger.warning("the store of blobs answers again")
             self._reason, self._is_tried = None, False
-            self._answered_at = time.monotonic()
+            self._answered_at = self._silent_since = time.monotonic()
+            self._waiting -= 1

@@ -62,12 +62,12 @@ _NEEDED: dict[str, tuple[str, object]] = {
 }
 # What each connection is given where it is ours, and what has to be set for all of the role's where it isn't. A node
 # that is stopped or cut off in the middle of a transaction must not hold its locks for long: others wait for them.
-# Between two statements there is nothing to be done, so seconds are enough; what was ended so is begun again. A
+# Between two statements there is nothing to be done, so this is enough; what was ended so is begun again. A
 # statement is the longest for scans of whole tables (s3gw usage check).
 LIMITS = {
     "lock_timeout": "30s",
     "statement_timeout": "300s",
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "1500ms",
     "default_transaction_isolation": "read committed",
 }
 _LEFT_OUT = (

@@ -289,6 +289,21 @@ def test_a_store_that_is_away_is_told_within_the_time_limit(
     assert time.monotonic() - began < 3
 
 
+def test_a_store_that_falls_silent_is_not_taken_for_well_until_the_time_limit(
+    impatient_store: RemoteStore, proxy: Proxy
+) -> None:
+    outage = impatient_store.objects.outage
+    write(impatient_store, HERE, b"x")
+    assert outage.has_answered_lately()
+    with failing(proxy, "hang"), ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(read, impatient_store, HERE, 0, 1)
+        while outage.has_answered_lately():
+            assert not asked.done()
+            time.sleep(0.01)
+        assert outage.reason is None, "no call has failed yet"
+        assert isinstance(asked.exception(), StoreUnavailable)
+
+
 def test_while_a_store_is_away_one_asks_and_the_others_do_not_wait(impatient_store: RemoteStore, proxy: Proxy) -> None:
     store = impatient_store
     write(store, HERE, b"x")

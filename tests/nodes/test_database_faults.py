@@ -154,7 +154,7 @@ async def test_statements_and_waits_for_locks_are_bounded_by_the_server_too(post
             for setting, value in (
                 ("statement_timeout", "5min"),
                 ("lock_timeout", "30s"),
-                ("idle_in_transaction_session_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "1500ms"),
             ):
                 assert await run(_show, setting) == value
         with pytest.raises(DatabaseUnavailable, match="statement timeout"):
@@ -167,7 +167,7 @@ async def test_statements_and_waits_for_locks_are_bounded_by_the_server_too(post
 async def test_a_node_that_falls_silent_in_a_transaction_keeps_its_locks_from_others_for_a_moment_only(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert LIMITS["idle_in_transaction_session_timeout"] == "5s"
+    assert LIMITS["idle_in_transaction_session_timeout"] == "1500ms"
     monkeypatch.setitem(LIMITS, "idle_in_transaction_session_timeout", "200ms")
     node, other = PostgreSQLDatabase(postgresql_url), PostgreSQLDatabase(postgresql_url)
     keep_in_threads(node)
