@@ -17,9 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from s3gw.auth.payload import ClientDisconnected
-from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, S3Error
-from s3gw.faults import as_s3_error
+from s3gw.faults import logged
 from s3gw.moments import iso_of
 from s3gw.problems import OTHER_CODES, Fault, Invalid, NotFound, Problem, problem_of, told_of
 
@@ -111,11 +110,9 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     """
     if isinstance(error, ClientDisconnected | ClientDisconnect):
         raise error
-    known = as_s3_error(error)
+    known = logged(error, _logger, request.state.request_id)
     if not isinstance(known, InternalError):
-        _logger.warning("%s %s: %s", known.code, request.state.request_id, in_words(error))
         return _refused(request, known)
-    _logger.error("failed %s", request.state.request_id, exc_info=error)
     return _answer(request.scope["state"], *_INTERNAL, "the request could not be done; the log says why")
 
 

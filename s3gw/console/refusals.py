@@ -13,9 +13,7 @@ from s3gw.console import login
 from s3gw.console.api_call import ApiRefusal
 from s3gw.console.pages import shown
 from s3gw.console.words import words_of
-from s3gw.disks.faults import in_words as fault_in_words
-from s3gw.errors import InternalError
-from s3gw.faults import as_s3_error
+from s3gw.faults import logged
 from s3gw.problems import NotFound, Problem, told_of
 
 _logger = logging.getLogger("s3gw.console")
@@ -51,12 +49,7 @@ async def unexpected(request: Request, error: Exception) -> Response:
     """A database or a disk that fails, or a mistake of ours, which the log tells. Who has gone gets no answer."""
     if isinstance(error, ClientDisconnected | ClientDisconnect):
         raise error
-    known = as_s3_error(error)
-    if isinstance(known, InternalError):
-        _logger.error("failed %s", request.state.request_id, exc_info=error)
-    else:
-        _logger.warning("%s %s: %s", known.code, request.state.request_id, fault_in_words(error))
-    return refusal(request, *told_of(known))
+    return refusal(request, *told_of(logged(error, _logger, request.state.request_id)))
 
 
 def refusal(request: Request, status: int, error_code: str, detail: str = "") -> Response:

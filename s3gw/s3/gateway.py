@@ -19,7 +19,7 @@ from s3gw.auth.payload import RECEIVE_INTO, ClientDisconnected, VerifyingBody
 from s3gw.content.open_content import OpenContent
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
-from s3gw.faults import as_s3_error
+from s3gw.faults import as_s3_error, logged
 from s3gw.metadata import resolve
 from s3gw.metadata.resolve import Found
 from s3gw.operations.call import Call, Input, ReadAhead
@@ -218,12 +218,7 @@ def _name_target(error: S3Error, request: Request | None) -> None:
 
 def _refusal(error: Exception, answer: Answer) -> S3Error:
     """As the client is told it, after a line in the log: with a traceback where the mistake is ours."""
-    refusal = as_s3_error(error)
-    if refusal is error:
-        _name_target(refusal, answer.request)
-        return refusal
-    if isinstance(refusal, InternalError):
-        _logger.error("failed %s %s", answer.request_id, answer.operation, exc_info=error)
-    else:
-        _logger.warning("%s %s %s: %s", refusal.code, answer.request_id, answer.operation, in_words(error))
-    return refusal
+    if isinstance(error, S3Error):
+        _name_target(error, answer.request)
+        return error
+    return logged(error, _logger, f"{answer.request_id} {answer.operation}")

@@ -13,9 +13,8 @@ from starlette.types import ASGIApp
 
 from s3gw.api.door import Door
 from s3gw.auth.payload import ClientDisconnected
-from s3gw.disks.faults import in_words
-from s3gw.errors import InternalError, S3Error
-from s3gw.faults import as_s3_error
+from s3gw.errors import S3Error
+from s3gw.faults import logged
 from s3gw.problems import Problem, told_of
 from s3gw.services import Services
 from s3gw.share import archive, download, drop, drop_uploads, folder, pages, unlock
@@ -89,9 +88,4 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     """A database or a disk that fails, or a mistake of ours, which the log tells. Who has gone gets no answer."""
     if isinstance(error, ClientDisconnected | ClientDisconnect):
         raise error
-    known = as_s3_error(error)
-    if isinstance(known, InternalError):
-        _logger.error("failed %s", request.state.request_id, exc_info=error)
-    else:
-        _logger.warning("%s %s: %s", known.code, request.state.request_id, in_words(error))
-    return pages.refusal(request, *told_of(known))
+    return pages.refusal(request, *told_of(logged(error, _logger, request.state.request_id)))
