@@ -49,6 +49,9 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/users/{user_id}/totp"): (401, 403, 403, 403, 204),
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
+    ("GET", "/audit/verification"): (401, 403, 403, 200, 200),
+    ("GET", "/dashboard"): (401, 403, 403, 200, 200),
+    ("GET", "/settings"): (401, 403, 403, 403, 200),
 }
 
 
