@@ -46,6 +46,7 @@ from s3gw.api import (
     trash,
     unpack,
     upload,
+    user_quotas,
     users,
     versions,
     zip_entries,
@@ -60,6 +61,7 @@ from s3gw.tus import protocol
 # In the order in which /docs and docs/API.md tell them. Of two with the same path the first answers: /buckets/by-name/…
 ROUTERS: tuple[APIRouter, ...] = (
     users.router,
+    user_quotas.router,
     links.router,
     totp.router,
     oidc.router,

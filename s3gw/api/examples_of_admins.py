@@ -15,6 +15,7 @@ _ANSWERED: dict[str, Any] = {
     "first_byte": {"p50": 0.0021, "p95": 0.0188, "p99": 0.0743},
 }
 _BYTES = {"logical_bytes": 410_000_000_000, "physical_bytes": 290_000_000_000, "exclusive_bytes": 210_000_000_000}
+_QUOTA = {"storage_quota": 100_000_000_000, "object_quota": None}
 OF_ADMINS: dict[str, Any] = {
     "Dashboard": {
         "range": "hour",
@@ -53,5 +54,7 @@ OF_ADMINS: dict[str, Any] = {
             }
         ]
     },
+    "UserQuota": _QUOTA | {"bytes": 41_500_000_000, "objects": 120_400},
+    "PutUserQuota": _QUOTA,
     "Verification": {"lines": 48_211, "head": f"48211:{'0a' * 32}", "faults": []},
 }

@@ -142,6 +142,7 @@ _WITH_ETAG = (
     "Notifications",
     "ServiceAccount",
     "User",
+    "UserQuota",
 )
 _SCHEMES: Document = {
     "oauth2": {

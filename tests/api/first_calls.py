@@ -372,6 +372,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_user": _of_user,
     "update_user": _of_user,
     "delete_user": _of_user,
+    "get_user_quota": _of_oneself,
+    "put_user_quota": lambda world: Call(world.admin.bearer, {_USER: world.user.id}),
     "restore_user": lambda world: Call(world.admin.bearer, {_USER: world.deleted().id}),
     "list_sessions": _of_oneself,
     "end_session": _of_session,
