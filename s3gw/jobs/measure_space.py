@@ -28,7 +28,7 @@ async def measure_space(services: Storage, payload: Any, progress: Callable[[Any
         place: Any = first
         while place is not None:
             step = await paced(database.scan(walk, place, _STEP))
-            place, rows = step.place, rows + _STEP
+            place, rows = step.place, rows + step.rows
             physical, once = physical + step.bytes, once + step.once
             if len(shared) <= _MOST_SHARED:
                 shared |= step.shared

@@ -19,6 +19,7 @@ class Step(NamedTuple):
     """`place` is where the next one goes on, None at the end. `once` are bytes that only one content names."""
 
     place: bytes | int | None
+    rows: int
     bytes: int
     once: int
     shared: frozenset[Unit] = frozenset()  # of `once`, what one content names that several versions have
@@ -29,7 +30,7 @@ def chunks(conn: Connection, after: bytes, limit: int) -> Step:
     wanted = select(b.digest, b.size, b.refs).where(b.digest > after).order_by(b.digest).limit(limit)
     rows = conn.execute(wanted).all()
     place = bytes(rows[-1].digest) if len(rows) == limit else None
-    return Step(place, sum(row.size for row in rows), sum(row.size for row in rows if row.refs == 1))
+    return Step(place, len(rows), sum(row.size for row in rows), sum(row.size for row in rows if row.refs == 1))
 
 
 def in_rows(conn: Connection, after: int, limit: int) -> Step:
@@ -42,6 +43,7 @@ def in_rows(conn: Connection, after: int, limit: int) -> Step:
     units: set[Unit] = set().union(*stored_contents.units_of(conn, several).values())
     return Step(
         rows[-1].id if len(rows) == limit else None,
+        len(rows),
         sum(row.size for row in inline),
         sum(row.size for row in inline if row.refs == 1),
         _named_once(conn, units),
