@@ -38,7 +38,7 @@ ORDER = (
     ("storage", "blob_move", "known_rules", "token_keys", "key_uses", "health", "master_key_rotation"),
     ("access", "blob_store", "process_identity"),
     ("events",),
-    ("folders", "kept_head", "lease", "registration_mode"),
+    ("described_settings", "folders", "kept_head", "lease", "registration_mode"),
     ("config",),
     ("manifests", "secret_files"),
     ("archives", "previews", "reports", "scanning"),

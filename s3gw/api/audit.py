@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,15 +12,18 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from s3gw import kept_head
 from s3gw.accounts import audit
 from s3gw.api.caller import TheServices, TheViewer
 from s3gw.api.models import WRITTEN, Page, Text, time_of
 from s3gw.api.pages import ThePlace, not_a_cursor
 from s3gw.api.route import Route
+from s3gw.auth.key_file import open_keyring
 from s3gw.metadata import audit_lines
-from s3gw.metadata.audit_chain import Line
+from s3gw.metadata.audit_chain import Line, Place, parse_place
 from s3gw.metadata.audit_lines import Wanted
 from s3gw.metadata.database import Connection, Database
+from s3gw.problems import Fault, Invalid
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
 Time = Annotated[datetime, WRITTEN]
@@ -45,6 +49,15 @@ class AuditLine(BaseModel):
     count: int = Field(description="How many alike ones the line stands for.")
     position: int | None = Field(description="In the chain; null until the line is sealed, which takes two seconds.")
     mac: str | None
+
+
+class Verification(BaseModel):
+    lines: int = Field(description="That were checked.")
+    head: str = Field(description="Up to where the log is sealed: a value to keep elsewhere, and to give next time.")
+    faults: list[str] = Field(description="What was changed or removed since it was sealed; empty: nothing.")
+
+
+_verifying = asyncio.Semaphore(1)  # of one process
 
 
 def wanted_of(
@@ -78,6 +91,32 @@ async def list_audit_log(_: TheViewer, services: TheServices, place: ThePlace, w
 async def export_audit_log(_: TheViewer, services: TheServices, wanted: TheWanted) -> StreamingResponse:
     """The oldest first, a JSON document a line. It is read in steps: a client that is slow holds nothing open."""
     return StreamingResponse(_json_lines(services.database, wanted), media_type="application/x-ndjson")
+
+
+@router.get("/verification")
+async def verify_audit_log(
+    _: TheViewer,
+    services: TheServices,
+    head: Annotated[
+        str | None, Query(max_length=128, description="What was told as `head` before, and kept elsewhere.")
+    ] = None,
+) -> Verification:
+    """Whether lines were changed or removed since they were sealed: `s3gw audit verify`. It reads all of it; one
+    such request at a time. Who can write to the database can put back an older state of all of it, unless a head that
+    was kept elsewhere is given; the one that this machine keeps in its data folder always is compared.
+    """
+    kept = None if head is None else _place(head)
+    settings = services.settings
+    async with _verifying:
+        found = await audit.verify_now(services.database, open_keyring(settings), kept, kept_head.file_of(settings))
+    return Verification(lines=found.lines, head=str(found.head), faults=found.faults)
+
+
+def _place(head: str) -> Place:
+    try:
+        return parse_place(head)
+    except ValueError as error:
+        raise Invalid("the head isn't one", faults=(Fault("head", str(error)),)) from None
 
 
 async def _json_lines(database: Database, wanted: Wanted) -> AsyncIterator[bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from s3gw.api.examples_of_admins import OF_ADMINS
+
 _BUCKET = "7d0c3f3e-9d52-4a53-8f0a-2f1a4b8f6c11"
 _USER = "3f2b8c1e-6a4d-4b7e-9c58-0d9e7a1f5b20"
 _OTHER = "b6a1d0f4-2c3e-4f5a-8b7c-9d8e7f6a5b4c"
@@ -468,6 +470,7 @@ OF_MODELS |= {
     | {"id": _REPORT, "owner_id": _USER, "bucket_id": None, "everyone": False, "prefix": "", "by": ["bucket", "type"]}
     | {"is_enabled": True, "last_run": None, "next_run": _UNTIL, "created_at": _MADE, "updated_at": _CHANGED},
 }
+OF_MODELS |= OF_ADMINS
 OF_PARAMETERS: dict[str, str] = {
     "access_key_id": _KEY_ID,
     "action": "s3:GetObject",

@@ -48,7 +48,7 @@ TAGS = {
     "jobs": "Work that takes longer than a request: how far it has come, and what came of it.",
     "virus scanning": "What the virus scanner found, and what is done with it.",
     "scrub": "Reading every stored chunk again, and those that were found damaged.",
-    "nodes": "Which processes serve, on which machines.",
+    "nodes": "How busy and how full the server is, which processes serve, on which machines, and what they were told.",
     "keys": "Access keys, with which S3 requests are signed.",
     "audit": "Who changed what, when and from where.",
     "health": "How the server is.",
@@ -69,6 +69,8 @@ SUMMARIES = {
     "list_scans": "List what was scanned",
     "release_scan": "Let a content through",
     "delete_infected": "Delete the files that have an infected content",
+    "verify_audit_log": "Verify the audit log",
+    "get_dashboard": "Show the dashboard",
     "list_dead_events": "List what a target couldn't be told",
     "retry_dead_events": "Tell a target again what it couldn't be told",
     "get_notifications": "Show what a bucket tells whom",
@@ -140,6 +142,7 @@ _WITH_ETAG = (
     "Notifications",
     "ServiceAccount",
     "User",
+    "UserQuota",
 )
 _SCHEMES: Document = {
     "oauth2": {

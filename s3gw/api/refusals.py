@@ -72,6 +72,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "update_user": (*_NOT_ALL_MAY, "CONFLICT"),
     "delete_user": (*_NOT_ALL_MAY, "CONFLICT"),
     "restore_user": ("CONFLICT",),
+    "put_user_quota": ("CONFLICT",),
     "end_session": _NOT_ALL_MAY,
     "change_password": ("CONFLICT",),
     "create_bucket": _NOT_ALL_MAY,

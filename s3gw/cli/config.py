@@ -11,7 +11,8 @@ import typer
 
 from s3gw.cli.command import Blobs, Data, DatabaseUrl, Json, group, refuse, settings_of, show
 from s3gw.config import ConfigurationError, Settings
-from s3gw.secret_files import PREFIX, is_secret
+from s3gw.described_settings import default_values, describe
+from s3gw.secret_files import PREFIX
 
 app = group()
 
@@ -51,54 +52,25 @@ def config(
     elif form == "markdown":
         print(as_markdown(), end="")
     elif form == "table":
-        show(describe(settings), as_json)
+        show(describe(settings.model_dump(mode="json")), as_json)
     else:
         refuse(f"there is no form {form}: table, env or markdown", as_json)
 
 
-def describe(settings: Settings) -> list[dict[str, Any]]:
-    values, defaults = _plain(settings), _defaults()
-    return [
-        {
-            "variable": f"{PREFIX}{name.upper()}",
-            "value": "(set)" if is_secret(field) and values[name] is not None else values[name],
-            "default": defaults[name],
-            "meaning": field.description,
-        }
-        for name, field in Settings.model_fields.items()
-    ]
-
-
 def as_env() -> str:
     lines = [_ENV_HEAD]
-    for name, default in _defaults().items():
+    for name, default in default_values().items():
         lines.append(f"# {Settings.model_fields[name].description}\n# {PREFIX}{name.upper()}={_text(default)}\n")
     return "\n".join(lines)
 
 
 def as_markdown() -> str:
     rows = []
-    for name, default in _defaults().items():
+    for name, default in default_values().items():
         shown = f"`{_text(default)}`" if _text(default) else ""
         meaning = str(Settings.model_fields[name].description).replace("|", "\\|")
         rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {meaning} |\n")
     return _MARKDOWN_HEAD + "".join(rows)
-
-
-def _defaults() -> dict[str, Any]:
-    """What depends on the machine (the number of cores) is None: the meaning says what it is."""
-    defaults = _plain(Settings.model_construct())
-    return {
-        name: None if field.default_factory is not None else defaults[name]
-        for name, field in Settings.model_fields.items()
-    }
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    values = settings.model_dump(mode="json")
-    return {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in values.items()
-    }
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ import typer
 from s3gw import telemetry
 from s3gw.cli.command import Blobs, Data, DatabaseUrl, group, refuse, settings_of, tell
 from s3gw.config import ConfigurationError, Settings, wants_json_log
+from s3gw.described_settings import sources_of
 from s3gw.disks.faults import in_words
 from s3gw.jobs import broker
 from s3gw.processes.certificate import Certificate
@@ -45,26 +46,25 @@ def serve(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
 ) -> None:
     """Serve S3 until SIGTERM or SIGINT (Ctrl+C)."""
+    options = {
+        "data": data,
+        "listen": listen,
+        "admin_listen": admin_listen,
+        "share_listen": share_listen,
+        "workers": workers,
+        "database_url": database_url,
+        "blobs": blobs,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
     try:
-        settings = settings_of(
-            as_json,
-            _tell,
-            data=data,
-            listen=listen,
-            admin_listen=admin_listen,
-            share_listen=share_listen,
-            workers=workers,
-            database_url=database_url,
-            blobs=blobs,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-        )
+        settings = settings_of(as_json, _tell, **options)
         _check_certificate(settings)
         if problem := telemetry.refusal(settings) or broker.refusal(settings):
             raise ConfigurationError(problem)
     except ConfigurationError as error:
         refuse(str(error), as_json, _tell)
-    values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute())}
+    values = settings.model_dump(mode="json") | {"data": str(settings.data.absolute()), "sources": sources_of(options)}
     document = {
         "settings": values,
         "json": as_json,

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
 from s3gw.console import appearance, assets, buckets, connect, files, login, refusals, transfer
+from s3gw.console.admin_routes import ADMIN_ROUTES
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
@@ -39,6 +40,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
+        *ADMIN_ROUTES,
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
     ]
     handlers = {

@@ -23,11 +23,16 @@ async def page(request: Request) -> Response:
     name, cursor = request.query_params.get("name", ""), request.query_params.get("cursor", "")
     query = {"per_page": str(_PER_PAGE), "name": name} | ({"cursor": cursor} if cursor else {})
     found = (await ask(request, visitor, "GET", path_of("buckets"), query=query)).json()
-    turns = asyncio.Semaphore(_AT_ONCE)
-    used = await asyncio.gather(*(_used(request, visitor, bucket["id"], turns) for bucket in found["items"]))
-    rows = [{**bucket, "used": each} for bucket, each in zip(found["items"], used, strict=True)]
+    rows = await with_usage(request, visitor, found["items"])
     template = "bucket_rows.html" if "hx-request" in request.headers else "buckets.html"
     return shown(request, template, visitor=visitor, rows=rows, name=name, cursor=found["next_cursor"])
+
+
+async def with_usage(request: Request, visitor: Visitor, buckets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each with how full it is, as `used`."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+    used = await asyncio.gather(*(_used(request, visitor, bucket["id"], turns) for bucket in buckets))
+    return [{**bucket, "used": each} for bucket, each in zip(buckets, used, strict=True)]
 
 
 async def _used(request: Request, visitor: Visitor, bucket_id: str, turns: asyncio.Semaphore) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ asked for.
 from __future__ import annotations
 
 import gettext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -50,6 +50,13 @@ class InWords:
     def size(self, size: int) -> str:
         power = min((size.bit_length() - 1) // 10, len(_UNITS) - 1) if size > 0 else 0
         return f"{numbers.format_decimal(size / (1 << 10 * power), '0.#', locale=self._locale)} {_UNITS[power]}"
+
+    def milliseconds(self, seconds: float) -> str:
+        return f"{numbers.format_decimal(seconds * 1000, '0.#', locale=self._locale)} ms"
+
+    def seconds(self, seconds: float) -> str:
+        """About how long that is: 3 minutes."""
+        return dates.format_timedelta(timedelta(seconds=seconds), locale=self._locale)
 
     def moment(self, told: str) -> str:
         """Of one as the API tells it, in UTC."""

@@ -5,6 +5,7 @@ No page has a script or a style within it, so none that somebody has put into a 
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from s3gw.console import assets
 from s3gw.console.language import InWords, language_of, translations
-from s3gw.console.navigation import screens_of
+from s3gw.console.navigation import admin_screens_of, screens_of
 from s3gw.console.session import Visitor
 
 _POLICY = (
@@ -41,8 +42,15 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
     words = InWords(language)
     made.filters |= {"size": words.size, "number": words.number, "moment": words.moment}
+    made.filters |= {"milliseconds": words.milliseconds, "seconds": words.seconds, "pretty": _pretty}
+    made.globals |= {"admin_screens_of": admin_screens_of}
     made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
     return made
+
+
+def _pretty(value: Any) -> str:
+    """A document of the API's as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def language_for(request: Request) -> str:

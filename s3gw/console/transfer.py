@@ -21,17 +21,19 @@ class Download:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = scope["path_params"]
         path = path_of("buckets", given["bucket_id"], "files", given["file_id"], "download")
-        await _saved(scope, receive, send, path, "attachment=true")
+        await saved(scope, receive, send, path, "attachment=true")
 
 
 class Archive:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = urlencode({"prefix": Request(scope).query_params.get("prefix", "")})
-        await _saved(scope, receive, send, path_of("buckets", scope["path_params"]["bucket_id"], "archive"), query)
+        await saved(scope, receive, send, path_of("buckets", scope["path_params"]["bucket_id"], "archive"), query)
 
 
-async def _saved(scope: Scope, receive: Receive, send: Send, path: str, query: str) -> None:
-    """Raises ApiRefusal, which is told in words, where there is nothing to be saved."""
+async def saved(scope: Scope, receive: Receive, send: Send, path: str, query: str, name: str | None = None) -> None:
+    """Under that name, where the API says none. Raises ApiRefusal, which is told in words, where there is nothing to be
+    saved.
+    """
     request = Request(scope, receive)
     visitor = await visitor_of(request)
     refused: list[Message] = []
@@ -43,7 +45,7 @@ async def _saved(scope: Scope, receive: Receive, send: Send, path: str, query: s
         elif refused:
             content.extend(message.get("body", b""))
         else:
-            await send(message)
+            await send(message if name is None else _named(message, name))
 
     await api_of(request).pass_on(scope, receive, send_or_keep, visitor.claims, path, query)
     if refused and not content:  # 416, and what else has no document
@@ -51,6 +53,13 @@ async def _saved(scope: Scope, receive: Receive, send: Send, path: str, query: s
         await send({"type": "http.response.body", "body": b""})
     elif refused:
         raise ApiRefusal(Answer(refused[0]["status"], {}, bytes(content)))
+
+
+def _named(message: Message, name: str) -> Message:
+    if message["type"] != "http.response.start":
+        return message
+    told = (b"content-disposition", f'attachment; filename="{name}"'.encode())
+    return {**message, "headers": [*message["headers"], told]}
 
 
 class Uploads:

@@ -17,6 +17,7 @@ from s3gw.jobs.carry import keep_carrying
 from s3gw.jobs.deliver_events import keep_delivering
 from s3gw.jobs.follow_changes import keep_following
 from s3gw.jobs.keep_reserve import keep_reserve
+from s3gw.jobs.keep_samples import keep_samples
 from s3gw.jobs.runner import run_jobs
 from s3gw.jobs.seal_audit_log import keep_sealed
 from s3gw.processes import child, messages
@@ -50,6 +51,7 @@ async def run(settings: Settings, control: socket.socket) -> None:
             asyncio.create_task(keep_following(services)),
             asyncio.create_task(keep_delivering(services)),
             asyncio.create_task(keep_carrying(services)),
+            asyncio.create_task(keep_samples(services)),
         )
         for task in keeping:
             task.add_done_callback(partial(_stop_if_it_failed, stop))

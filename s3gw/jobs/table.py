@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s3gw.jobs.empty_trash import empty_trash
 from s3gw.jobs.expire_uploads import expire_uploads
 from s3gw.jobs.forget_ended import forget_ended, retired
+from s3gw.jobs.measure_space import measure_space
 from s3gw.jobs.note_contents import note_contents
 from s3gw.jobs.purge_users import hand_over, purge_users
 from s3gw.jobs.reaper import reap, unlink
@@ -95,6 +96,7 @@ KINDS: dict[str, Kind] = {
     "purge_users": Kind(purge_users, Priority.UPKEEP, every=900),
     "forget_ended": Kind(forget_ended, Priority.UPKEEP, every=900),
     "warn_of_quotas": Kind(warn_of_quotas, Priority.UPKEEP, every=300),
+    "measure_space": Kind(measure_space, Priority.UPKEEP, every=3600),
     "note_contents": Kind(note_contents, Priority.UPKEEP, attempts=20),
     "scan": Kind(scan, Priority.HEAVY, attempts=20, in_celery=True),
     "rescan": Kind(rescan, Priority.HEAVY, attempts=20, in_celery=True),

@@ -27,6 +27,7 @@ PRIORITIES: dict[str, Priority] = {
     "purge_users": Priority.UPKEEP,
     "forget_ended": Priority.UPKEEP,
     "warn_of_quotas": Priority.UPKEEP,
+    "measure_space": Priority.UPKEEP,
     "note_contents": Priority.UPKEEP,
     "scan": Priority.HEAVY,
     "rescan": Priority.HEAVY,
@@ -52,6 +53,7 @@ PERIODIC = (
     "purge_users",
     "forget_ended",
     "warn_of_quotas",
+    "measure_space",
     "watch_scanner",
     "release_previews",
 )

@@ -56,6 +56,7 @@ from s3gw.metadata.schema_people import (
 )
 from s3gw.metadata.schema_previews import preview_sources, previews
 from s3gw.metadata.schema_reports import job_pieces, reports
+from s3gw.metadata.schema_samples import samples
 from s3gw.metadata.schema_scans import scanned_objects, scans
 from s3gw.metadata.schema_schedules import schedules
 
@@ -102,6 +103,7 @@ __all__ = [
     "refused_logins",
     "reports",
     "resumable_uploads",
+    "samples",
     "scanned_objects",
     "scans",
     "schedules",

@@ -18,7 +18,7 @@ from s3gw import log
 if TYPE_CHECKING:
     from s3gw.log import Answered
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 WRITTEN_AFTER = 0.1  # seconds
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -31,13 +31,13 @@ _seconds = Histogram(
     "s3gw_request_seconds",
     "Time from a request's head to the end of its answer.",
     ("door", "operation"),
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 _first_byte = Histogram(
     "s3gw_first_byte_seconds",
     "Time from a request's head to the beginning of its answer.",
     ("door", "operation"),
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 _received = Counter("s3gw_received_bytes_total", "Bytes of requests' bodies.", ("door",))
 _sent = Counter("s3gw_sent_bytes_total", "Bytes of answers' bodies.", ("door",))
@@ -53,7 +53,7 @@ _cache_opens = Counter(
 )
 job_runs = Counter("s3gw_job_runs_total", "Attempts at jobs that have ended, by kind and outcome.", ("kind", "outcome"))
 job_seconds = Histogram(
-    "s3gw_job_seconds", "Time of an attempt at a job.", ("kind",), buckets=(*_SECONDS, 60, 300, 3600)
+    "s3gw_job_seconds", "Time of an attempt at a job.", ("kind",), buckets=(*SECONDS, 60, 300, 3600)
 )
 
 celery_messages = Counter("s3gw_celery_messages_total", "Jobs that workers of Celery were told of, by kind.", ("kind",))

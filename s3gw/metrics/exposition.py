@@ -21,9 +21,10 @@ import s3gw
 from s3gw.folders import blob_folder
 from s3gw.health import OK, health_of
 from s3gw.metadata.database import DatabaseUnavailable
-from s3gw.metadata.database_url import database_folder, sqlite_path
+from s3gw.metadata.database_url import sqlite_path
 from s3gw.metadata.measures import Measures, measure
 from s3gw.metrics.counted import WRITTEN_AFTER
+from s3gw.metrics.disks import disks_of
 from s3gw.metrics.folder import VARIABLE
 
 if TYPE_CHECKING:
@@ -69,15 +70,9 @@ class Exposition:
 
     def _of_disks(self) -> list[GaugeMetricFamily]:
         settings = self._storage.settings
-        folders = {"blobs": blob_folder(settings), "database": database_folder(settings.database_url, settings.data)}
-        free, size = {}, {}
-        for name, folder in folders.items():
-            try:
-                disk = os.statvfs(folder) if folder is not None else None
-            except OSError:
-                disk = None
-            if disk is not None:
-                free[(name,)], size[(name,)] = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        disks = disks_of(settings)
+        free = {(disk.name,): float(disk.free) for disk in disks}
+        size = {(disk.name,): float(disk.size) for disk in disks}
         found = [
             _family("s3gw_disk_free_bytes", "Free bytes of the disk of blobs or of the database.", ("disk",), free),
             _family("s3gw_disk_size_bytes", "Size of that disk.", ("disk",), size),

@@ -372,6 +372,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_user": _of_user,
     "update_user": _of_user,
     "delete_user": _of_user,
+    "get_user_quota": _of_oneself,
+    "put_user_quota": lambda world: Call(world.admin.bearer, {_USER: world.user.id}),
     "restore_user": lambda world: Call(world.admin.bearer, {_USER: world.deleted().id}),
     "list_sessions": _of_oneself,
     "end_session": _of_session,
@@ -438,6 +440,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "run_report": _of_report,
     "get_scrub_status": _as_admin,
     "list_nodes": _as_admin,
+    "get_dashboard": _as_admin,
+    "list_settings": _as_admin,
     "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,
     "delete_file": _of_other_file,
@@ -482,6 +486,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_key": _of_key,
     "list_audit_log": _as_admin,
     "export_audit_log": _as_admin,
+    "verify_audit_log": _as_admin,
     "health": lambda world: Call(),
 }
 

@@ -31,6 +31,7 @@ RECORDED: dict[tuple[str, str], str | None] = {
     ("POST", "/users/logout"): "session.end",
     ("POST", "/users"): "user.create",
     ("PUT", "/users/{user_id}"): "user.update",
+    ("PUT", "/users/{user_id}/quota"): "user.quota.put",
     ("DELETE", "/users/{user_id}"): "user.delete",
     ("POST", "/users/{user_id}/restore"): "user.restore",
     ("DELETE", "/users/{user_id}/sessions/{session_id}"): "session.end",

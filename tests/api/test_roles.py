@@ -33,6 +33,8 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/users"): (401, 403, 403, 403, 201),
     ("GET", "/users/{user_id}"): (401, 404, 200, 200, 200),
     ("PUT", "/users/{user_id}"): (401, 404, 200, 403, 200),
+    ("GET", "/users/{user_id}/quota"): (401, 404, 200, 200, 200),
+    ("PUT", "/users/{user_id}/quota"): (401, 403, 403, 403, 200),
     ("POST", "/users/{user_id}/change-password"): (401, 404, 204, 404, 404),
     ("GET", "/users/{user_id}/sessions"): (401, 404, 200, 200, 200),
     ("DELETE", "/users/{user_id}/sessions/{session_id}"): (401, 404, 404, 403, 404),  # of a session of nobody's
@@ -49,6 +51,9 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/users/{user_id}/totp"): (401, 403, 403, 403, 204),
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
+    ("GET", "/audit/verification"): (401, 403, 403, 200, 200),
+    ("GET", "/dashboard"): (401, 403, 403, 200, 200),
+    ("GET", "/settings"): (401, 403, 403, 403, 200),
 }
 
 
@@ -194,6 +199,7 @@ def body_for(method: str, path: str, person: Person) -> Any:
         ("POST", "/users/me/totp/recovery-codes"): {"password": PASSWORD, "totp": "000000"},
         ("DELETE", "/users/me/totp"): {"password": PASSWORD, "totp": "000000"},
         ("PUT", "/users/{user_id}"): {"email": f"{name}@example.com"},
+        ("PUT", "/users/{user_id}/quota"): {"storage_quota": 1 << 40, "object_quota": None},
         ("POST", "/users/{user_id}/change-password"): {"current_password": PASSWORD, "new_password": PASSWORD},
         ("DELETE", "/users/{user_id}"): {"password": PASSWORD},
     }.get((method, path))

@@ -1,0 +1,52 @@
+"""The admin's first screen: GET /dashboard, /health and /nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.language import marked as _
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+# With what one point of each range is about.
+_RANGES = {
+    "hour": (_("Last hour"), _("minute")),
+    "day": (_("Last 24 hours"), _("20 minutes")),
+    "month": (_("Last 30 days"), _("12 hours")),
+    "year": (_("Last year"), _("week")),
+}
+_MOST_NODES = "100"
+_CHECKS = ("database", "reading", "writing", "scanning", "clock")
+
+
+async def page(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    wanted = request.query_params.get("range", "hour")
+    told = (await ask(request, visitor, "GET", path_of("dashboard"), query={"range": wanted})).json()
+    nodes = (await ask(request, visitor, "GET", path_of("nodes"), query={"per_page": _MOST_NODES})).json()
+    return shown(
+        request,
+        "dashboard_live.html" if "hx-request" in request.headers else "dashboard.html",
+        visitor=visitor,
+        told=told,
+        nodes=nodes,
+        health=await _health(request, visitor),
+        checks=_CHECKS,
+        ranges=_RANGES,
+    )
+
+
+async def _health(request: Request, visitor: Visitor) -> dict[str, Any]:
+    """Where the server can't serve, the API's answer says so by its status too."""
+    try:
+        found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("health"))).json()
+    except ApiRefusal as error:
+        if "database" not in error.told:
+            raise
+        found = error.told
+    return found

@@ -1,0 +1,80 @@
+"""Targets of events: GET and POST /event-targets; of one GET, PUT, DELETE, what it couldn't be told, and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console.acting import acted
+from s3gw.console.api_call import path_of
+from s3gw.console.forms import Fields, first
+from s3gw.console.lists import listed, template_for
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+_HERE = "/console/admin/targets"
+
+
+async def page(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    found = await listed(request, visitor, path_of("event-targets"))
+    return shown(request, template_for(request, "targets"), visitor=visitor, found=found)
+
+
+async def change_list(request: Request) -> Response:
+    return await acted(request, {"create": _create})
+
+
+async def _create(request: Request, visitor: Visitor, fields: Fields) -> Response:
+    """Its secret is in this answer and in no other."""
+    body = {name: first(fields, name).strip() for name in ("name", "url")}
+    shared = {"is_shared": first(fields, "is_shared") == "on"}
+    made = await ask(request, visitor, "POST", path_of("event-targets"), body=body | shared)
+    return await _details(request, visitor, made.json())
+
+
+async def details(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    target = (await ask(request, visitor, "GET", path_of("event-targets", request.path_params["target_id"]))).json()
+    return await _details(request, visitor, target)
+
+
+async def _details(request: Request, visitor: Visitor, target: dict[str, Any]) -> Response:
+    dead = await listed(request, visitor, path_of("event-targets", target["id"], "dead"))
+    place = f"{_HERE}/{target['id']}"
+    return shown(request, template_for(request, "target"), visitor=visitor, target=target, found=dead, place=place)
+
+
+async def change(request: Request) -> Response:
+    return await acted(request, {"update": _update, "secret": _new_secret, "retry": _retry, "delete": _delete})
+
+
+async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
+    """Its URL stays where none was entered: it may have a secret in it, which isn't shown again."""
+    body: dict[str, Any] = {name: first(fields, name) == "on" for name in ("is_enabled", "is_shared")}
+    url = first(fields, "url").strip()
+    body |= {"url": url} if url else {}
+    target_id = request.path_params["target_id"]
+    await ask(request, visitor, "PUT", path_of("event-targets", target_id), body=body)
+    return f"{_HERE}/{target_id}"
+
+
+async def _new_secret(request: Request, visitor: Visitor, fields: Fields) -> Response:
+    path = path_of("event-targets", request.path_params["target_id"])
+    return await _details(
+        request, visitor, (await ask(request, visitor, "PUT", path, body={"new_secret": True})).json()
+    )
+
+
+async def _retry(request: Request, visitor: Visitor, fields: Fields) -> str:
+    target_id = request.path_params["target_id"]
+    await ask(request, visitor, "POST", path_of("event-targets", target_id, "retry"))
+    return f"{_HERE}/{target_id}"
+
+
+async def _delete(request: Request, visitor: Visitor, fields: Fields) -> str:
+    await ask(request, visitor, "DELETE", path_of("event-targets", request.path_params["target_id"]))
+    return _HERE

@@ -1,0 +1,40 @@
+"""Invitations: GET and POST /invitations, DELETE /invitations/{id}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console.acting import acted, text_of
+from s3gw.console.api_call import path_of
+from s3gw.console.forms import Fields, first
+from s3gw.console.lists import listed
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+
+async def page(request: Request) -> Response:
+    return await _page(request, await visitor_of(request), None)
+
+
+async def _page(request: Request, visitor: Visitor, made: dict[str, Any] | None) -> Response:
+    found = await listed(request, visitor, path_of("invitations"), per_page=200)
+    return shown(request, "invitations.html", visitor=visitor, found=found, made=made)
+
+
+async def change(request: Request) -> Response:
+    return await acted(request, {"invite": _invite, "revoke": _revoke})
+
+
+async def _invite(request: Request, visitor: Visitor, fields: Fields) -> Response:
+    """What lets somebody register is in this answer and in no other."""
+    made = await ask(request, visitor, "POST", path_of("invitations"), body={"email": text_of(fields, "email")})
+    return await _page(request, visitor, made.json())
+
+
+async def _revoke(request: Request, visitor: Visitor, fields: Fields) -> str:
+    await ask(request, visitor, "DELETE", path_of("invitations", first(fields, "id")))
+    return "/console/admin/invitations"

@@ -1,0 +1,34 @@
+"""Quotas of buckets: GET /buckets, PUT /buckets/{id}. A user's is on the user's page."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console.acting import acted, amount_of
+from s3gw.console.api_call import path_of
+from s3gw.console.buckets import with_usage
+from s3gw.console.forms import Fields, first
+from s3gw.console.lists import listed, template_for
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+_PER_PAGE = 20  # each of them is asked how full it is
+
+
+async def page(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    found = await listed(request, visitor, path_of("buckets"), ("name",), per_page=_PER_PAGE)
+    rows = await with_usage(request, visitor, found.items)
+    return shown(request, template_for(request, "quotas"), visitor=visitor, found=found, rows=rows)
+
+
+async def change(request: Request) -> Response:
+    return await acted(request, {"set": _set})
+
+
+async def _set(request: Request, visitor: Visitor, fields: Fields) -> str:
+    body = {name: amount_of(fields, name) for name in ("storage_quota", "object_quota")}
+    changed = await ask(request, visitor, "PUT", path_of("buckets", first(fields, "bucket")), body=body)
+    return f"/console/admin/quotas?name={changed.json()['name']}"

@@ -1,0 +1,121 @@
+"""Users: GET and POST /users; and of one GET, PUT and DELETE /users/{id}, its sessions, second factor and quota."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console.acting import acted, amount_of, text_of
+from s3gw.console.api_call import path_of
+from s3gw.console.forms import Fields, first
+from s3gw.console.lists import listed, template_for
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+_HERE = "/console/admin/users"
+_FILTERS = ("search", "role", "is_active", "deleted")
+_ROLES = ("user", "auditor", "admin")
+_MOST_SESSIONS = "50"
+
+
+async def page(request: Request) -> Response:
+    visitor = await visitor_of(request)
+    found = await listed(request, visitor, path_of("users"), _FILTERS)
+    return shown(request, template_for(request, "users"), visitor=visitor, found=found, roles=_ROLES)
+
+
+async def change_list(request: Request) -> Response:
+    return await acted(request, {"create": _create, "restore": _restore})
+
+
+async def _create(request: Request, visitor: Visitor, fields: Fields) -> str:
+    body = {name: first(fields, name).strip() for name in ("username", "email", "role")}
+    made = await ask(request, visitor, "POST", path_of("users"), body=body | {"password": text_of(fields, "password")})
+    return f"{_HERE}/{made.json()['id']}"
+
+
+async def _restore(request: Request, visitor: Visitor, fields: Fields) -> str:
+    user_id = first(fields, "user")
+    await ask(request, visitor, "POST", f"{path_of('users', user_id)}/restore")
+    return f"{_HERE}/{user_id}"
+
+
+async def details(request: Request) -> Response:
+    visitor, path = await visitor_of(request), path_of("users", request.path_params["user_id"])
+    user, quota, sessions = await asyncio.gather(
+        ask(request, visitor, "GET", path),
+        ask(request, visitor, "GET", f"{path}/quota"),
+        ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
+    )
+    values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"]}
+    return shown(request, "user.html", visitor=visitor, roles=_ROLES, **values)
+
+
+async def change(request: Request) -> Response:
+    actions = {
+        "update": _update,
+        "disable": _disable,
+        "enable": _enable,
+        "quota": _quota,
+        "totp": _reset_second_factor,
+        "session": _end_session,
+        "delete": _delete,
+    }
+    return await acted(request, actions)
+
+
+def _of(request: Request) -> tuple[str, str]:
+    """The API's path of the user, and the page's."""
+    user_id = request.path_params["user_id"]
+    return path_of("users", user_id), f"{_HERE}/{user_id}"
+
+
+async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, here = _of(request)
+    body = {name: text_of(fields, name) for name in ("username", "email", "role")}
+    await ask(request, visitor, "PUT", path, body={name: value for name, value in body.items() if value is not None})
+    return here
+
+
+async def _disable(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, here = _of(request)
+    await ask(request, visitor, "PUT", path, body={"is_active": False})
+    return here
+
+
+async def _enable(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, here = _of(request)
+    await ask(request, visitor, "PUT", path, body={"is_active": True})
+    return here
+
+
+async def _quota(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, here = _of(request)
+    body = {name: amount_of(fields, name) for name in ("storage_quota", "object_quota")}
+    await ask(request, visitor, "PUT", f"{path}/quota", body=body)
+    return here
+
+
+async def _reset_second_factor(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, here = _of(request)
+    await ask(request, visitor, "DELETE", f"{path}/totp")
+    return here
+
+
+async def _end_session(request: Request, visitor: Visitor, fields: Fields) -> str:
+    _path, here = _of(request)
+    await ask(
+        request, visitor, "DELETE", path_of("users", request.path_params["user_id"], "sessions", first(fields, "id"))
+    )
+    return here
+
+
+async def _delete(request: Request, visitor: Visitor, fields: Fields) -> str:
+    path, _here = _of(request)
+    await ask(
+        request, visitor, "DELETE", path, query={"data": "delete" if first(fields, "data") == "delete" else "keep"}
+    )
+    return f"{_HERE}?deleted=true"
