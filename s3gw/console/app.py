@@ -10,7 +10,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
-from s3gw.console import appearance, assets, buckets, connect, files, login, refusals, transfer
+from s3gw.console import (
+    account,
+    appearance,
+    assets,
+    buckets,
+    connect,
+    files,
+    keys,
+    login,
+    refusals,
+    second_factor,
+    transfer,
+)
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
@@ -39,6 +51,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
+        *_of_access(),
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
     ]
     handlers = {
@@ -53,6 +66,20 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
     app.state.services, app.state.api = services, Api(api, services)
     app.add_middleware(OwnOrigin)
     return Door(app, services.settings, "console")
+
+
+def _of_access() -> list[Route]:
+    """Who one is, and who may do what."""
+    return [
+        Route(account.PLACE, account.page, name="console_account"),
+        Route(account.PLACE, account.change, name="console_change_account", methods=_POST),
+        Route(second_factor.PLACE, second_factor.page, name="console_second_factor"),
+        Route(second_factor.PLACE, second_factor.change, name="console_change_second_factor", methods=_POST),
+        Route(keys.PLACE, keys.page, name="console_keys"),
+        Route(keys.PLACE, keys.make, name="console_make_keys", methods=_POST),
+        Route(f"{keys.PLACE}/{{key_id}}", keys.page_of_one, name="console_key"),
+        Route(f"{keys.PLACE}/{{key_id}}", keys.change, name="console_change_key", methods=_POST),
+    ]
 
 
 class OwnOrigin:

@@ -18,6 +18,8 @@ class Screen(NamedTuple):
 _SCREENS = (
     Screen("/console/buckets", _("Buckets")),
     Screen("/console/connect", _("Connect")),
+    Screen("/console/keys", _("Keys")),
+    Screen("/console/account", _("Account")),
 )
 
 
