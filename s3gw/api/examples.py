@@ -365,6 +365,7 @@ OF_MODELS: dict[str, Any] = {
         },
     },
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "WaysIn": {"registration": "invite", "oidc": True},
     "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},
     "UpdateFile": {"filename": "1-small.jpg", "tags": {"project": "holidays"}, "metadata": {"camera": "x100"}},
     "UpdateLink": {"password": None, "max_downloads": 20},

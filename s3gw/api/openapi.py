@@ -61,6 +61,7 @@ SUMMARIES = {
     "send_verification": "Ask for another link that confirms it",
     "forgot_password": "Ask for a link that sets a password",
     "reset_password": "Set a forgotten password",
+    "ways_in": "Show how one gets in",
     "begin_oidc_login": "Log in at an OpenID Connect issuer",
     "finish_oidc_login": "Come back from the issuer",
     "invite": "Invite somebody",

@@ -17,11 +17,15 @@ from s3gw.console import (
     buckets,
     connect,
     files,
+    forgotten,
     keys,
     login,
+    oidc,
     refusals,
+    register,
     second_factor,
     transfer,
+    verification,
 )
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
@@ -51,6 +55,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
+        *_before_login(),
         *_of_access(),
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
     ]
@@ -66,6 +71,22 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
     app.state.services, app.state.api = services, Api(api, services)
     app.add_middleware(OwnOrigin)
     return Door(app, services.settings, "console")
+
+
+def _before_login() -> list[Route]:
+    """Ways in beside a password, and what links of messages lead to."""
+    return [
+        Route(oidc.PLACE, oidc.begin, name="console_begin_oidc"),
+        Route(f"{oidc.PLACE}/callback", oidc.finish, name="console_finish_oidc"),
+        Route("/console/forgotten", forgotten.page, name="console_forgotten"),
+        Route("/console/forgotten", forgotten.ask_for_link, name="console_ask_for_reset", methods=_POST),
+        Route("/console/reset", forgotten.page_of_link, name="console_reset_form"),
+        Route("/console/reset", forgotten.reset, name="console_reset", methods=_POST),
+        Route("/console/verify", verification.page, name="console_verify_form"),
+        Route("/console/verify", verification.verify, name="console_verify", methods=_POST),
+        Route("/console/register", register.page, name="console_register_form"),
+        Route("/console/register", register.register, name="console_register", methods=_POST),
+    ]
 
 
 def _of_access() -> list[Route]:

@@ -19,6 +19,7 @@ WHO = ("nobody", "stranger", "self", "auditor", "admin")
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/users/register"): (201, 201, 201, 201, 201),
     ("POST", "/users/login"): (200, 200, 200, 200, 200),
+    ("GET", "/users/login"): (200, 200, 200, 200, 200),
     ("POST", "/users/refresh"): (401, 401, 401, 401, 401),  # with a token of nobody's
     ("POST", "/users/logout"): (401, 401, 401, 401, 401),
     ("POST", "/users/verify-email"): (422, 422, 422, 422, 422),
