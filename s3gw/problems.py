@@ -84,6 +84,12 @@ class WithheldInfected(Withheld):
     default_message = "A virus was found in it."
 
 
+class BlockedAsPublic(AccessDenied):
+    """What would be public, where that is blocked; S3 has no code of its own."""
+
+    code = AccessDenied.code
+
+
 class NotFound(Problem):
     status, error_code = 404, "NOT_FOUND"
 

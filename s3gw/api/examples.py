@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from s3gw.api.example_settings import OF_SETTINGS, STATEMENT
+
 _BUCKET = "7d0c3f3e-9d52-4a53-8f0a-2f1a4b8f6c11"
 _USER = "3f2b8c1e-6a4d-4b7e-9c58-0d9e7a1f5b20"
 _OTHER = "b6a1d0f4-2c3e-4f5a-8b7c-9d8e7f6a5b4c"
@@ -41,7 +43,7 @@ _KEY = {
     "expires_at": _UNTIL,
     "created_at": _MADE,
     "last_used_at": _CHANGED,
-    "policies": [{"name": "scope", "document": _POLICY}],
+    "policies": [{"name": "scope", "document": _POLICY, "statements": [STATEMENT]}],
 }
 _CORS = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET", "PUT"], "allowed_headers": ["*"]}
 _OF_BUCKET = {
@@ -126,12 +128,14 @@ _SCAN = {
 }
 
 OF_MODELS: dict[str, Any] = {
+    **OF_SETTINGS,
     "Access": {
         "id": _GRANT,
         "resource_type": "prefix",
         "resource_id": "2026/",
         "user_id": _OTHER,
         "group_id": None,
+        "grantee": "bob",
         "permission": "read",
         "expires_at": _UNTIL,
         "created_at": _MADE,
@@ -323,7 +327,7 @@ OF_MODELS: dict[str, Any] = {
         "username": "backup",
         "owner_id": _USER,
         "is_active": True,
-        "policies": [{"name": "service", "document": _POLICY}],
+        "policies": [{"name": "service", "document": _POLICY, "statements": [STATEMENT]}],
         "created_at": _MADE,
         "updated_at": _CHANGED,
     },
