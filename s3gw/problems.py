@@ -104,6 +104,12 @@ class BucketNotEmpty(Conflict):
     error_code = "BUCKET_NOT_EMPTY"
 
 
+class PublicAccessBlocked(Conflict):
+    """Of what would be public, where the bucket or its account blocks that."""
+
+    error_code = "PUBLIC_ACCESS_BLOCKED"
+
+
 class FileAlreadyExists(Conflict):
     """Of an upload or rename that wasn't said to overwrite."""
 

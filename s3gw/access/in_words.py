@@ -95,7 +95,6 @@ MAY, MAY_NOT, ALL_BUT, WHEN, OR, AND = "may", "may not", "all but", "when", "or"
 NEVER = "(never applies: it asks for what can't be known here)"
 IF_EXISTS = "(or isn't told)"
 TABLES = (WHO, DOES, ON, OPERATORS, KEYS)
-WORDS = (MAY, MAY_NOT, ALL_BUT, WHEN, OR, AND, NEVER, IF_EXISTS)
 _WILD = re.compile(r"[*?]|\$\{")
 
 

@@ -24,7 +24,7 @@ from s3gw.metadata.change import Change
 from s3gw.operations.bucket_access import OWNERSHIPS
 from s3gw.operations.call import Call, Output
 from s3gw.operations.table import OPERATIONS
-from s3gw.problems import BlockedAsPublic, Conflict, Fault, Invalid
+from s3gw.problems import BlockedAsPublic, Fault, Invalid, PublicAccessBlocked
 
 router = APIRouter(prefix="/buckets/{bucket_id}", tags=["access"], route_class=Route)
 Ownership = Literal["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]
@@ -72,7 +72,7 @@ async def read(
 async def put(
     asker: Asker, bucket_id: str, setting: Setting, if_match: str | None, operation: str | None = None, **input: Any
 ) -> Stored:
-    """By `operation`, else the one that puts it. Raises Conflict too, where what would be public is blocked."""
+    """By `operation`, else the one that puts it. Raises PublicAccessBlocked where what would be public is blocked."""
     bucket = await asker.bucket(bucket_id)
     call = asker.call(operation or setting.put, bucket, **input)
     after: list[Any] = []
@@ -88,7 +88,7 @@ async def put(
     try:
         await asker.perform(call)
     except BlockedAsPublic:
-        raise Conflict("that would be public, which the bucket or its account blocks (public access block)") from None
+        raise PublicAccessBlocked("that would be public, which the bucket or its account blocks") from None
     return Stored(call, after[-1])
 
 

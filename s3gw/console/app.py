@@ -14,6 +14,9 @@ from s3gw.console import (
     account,
     appearance,
     assets,
+    bucket_grants,
+    bucket_policy,
+    bucket_settings,
     buckets,
     connect,
     files,
@@ -100,6 +103,14 @@ def _of_access() -> list[Route]:
         Route(keys.PLACE, keys.make, name="console_make_keys", methods=_POST),
         Route(f"{keys.PLACE}/{{key_id}}", keys.page_of_one, name="console_key"),
         Route(f"{keys.PLACE}/{{key_id}}", keys.change, name="console_change_key", methods=_POST),
+        Route(f"{_BUCKET}/access", bucket_grants.page, name="console_grants"),
+        Route(f"{_BUCKET}/access", bucket_grants.change, name="console_change_grants", methods=_POST),
+        Route(f"{_BUCKET}/access/people", bucket_grants.people, name="console_people"),
+        Route(f"{_BUCKET}/access/policy", bucket_policy.page, name="console_policy"),
+        Route(f"{_BUCKET}/access/policy", bucket_policy.change, name="console_change_policy", methods=_POST),
+        Route(f"{_BUCKET}/access/policy/check", bucket_policy.check, name="console_check_policy", methods=_POST),
+        Route(f"{_BUCKET}/access/settings", bucket_settings.page, name="console_settings"),
+        Route(f"{_BUCKET}/access/settings", bucket_settings.change, name="console_change_settings", methods=_POST),
     ]
 
 

@@ -15,6 +15,7 @@ from s3gw.console.forms import Fields, first, until
 from s3gw.console.key_scope import scope_of
 from s3gw.console.language import marked as _
 from s3gw.console.pages import shown
+from s3gw.console.policy_words import said
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
 from s3gw.console.words import Fault
@@ -83,6 +84,7 @@ async def _page_of_one(request: Request, visitor: Visitor, status: int, fault: F
         key=key,
         etag=answer.headers["etag"],
         policy=first(sent, "policy") or "\n".join(_text(one["document"]) for one in key["policies"]),
+        statements=[one for policy in key["policies"] for one in said(request, policy["statements"])],
         fault=fault,
         done=done_of(request, DONE),
         sent=sent_again(sent if fault else NOTHING_SENT),

@@ -23,6 +23,7 @@ WORDS = {
     "PERMISSION_DENIED": _("You may not do this."),
     "ISSUER_UNAVAILABLE": _("The other login can't be reached just now. Try again."),
     "PRECONDITION_FAILED": _("That was changed meanwhile by somebody else. Look at it again, and then change it."),
+    "PUBLIC_ACCESS_BLOCKED": _("That would be public, which the settings of the bucket or of its account refuse."),
     "QUOTA_EXCEEDED": _("The quota is used up."),
     "RATE_LIMITED": _("Too many attempts. Wait a moment, and try again."),
     "REGISTRATION_CLOSED": _("Nobody can register here without an invitation that is still good."),
@@ -45,6 +46,9 @@ _OF_FIELDS = {
 }
 
 
+_SAYS_NO_MORE = ("you may not do this", "Access Denied")
+
+
 def words_of(request: Request, error_code: str) -> str:
     return in_words(request, WORDS.get(error_code, _OTHER))
 
@@ -62,4 +66,6 @@ def fault_of(request: Request, error: ApiRefusal) -> Fault:
     if told and all(one in _OF_FIELDS for one in told):
         return Fault(" ".join(in_words(request, _OF_FIELDS[one]) for one in told), "", error.error_code)
     detail = "; ".join(": ".join(one) for one in told) or str(error.told.get("detail", ""))
+    if detail in _SAYS_NO_MORE:
+        detail = ""
     return Fault(words_of(request, error.error_code), detail, error.error_code)

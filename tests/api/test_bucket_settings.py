@@ -122,7 +122,7 @@ def test_what_would_be_public_is_told_before_it_is_put_and_refused_where_that_is
     checked = place.person.http.post(place.path("policy/check"), json=policy).json()
     assert (checked["is_valid"], checked["is_public"], checked["statements"][0]["is_public"]) == (True, True, True)
     assert "warning" in {one["severity"] for one in checked["findings"]}
-    assert refusal(place.put("policy", policy)) == (409, "CONFLICT")
+    assert refusal(place.put("policy", policy)) == (409, "PUBLIC_ACCESS_BLOCKED")
     blocked = place.get("public-access-block")
     assert blocked["block_public_policy"] is True and blocked["of_account"] == ALL_OPEN
     assert place.put("public-access-block", ALL_OPEN).json() == {**ALL_OPEN, "of_account": ALL_OPEN}
@@ -141,7 +141,7 @@ def test_an_acl_is_told_with_names_and_given_to_names(api: httpx.Client, place: 
     ]
     assert refusal(place.put("acl", {"grants": grants[:2]})) == (422, "VALIDATION_ERROR")  # ACLs are disabled
     assert place.put("ownership", {"object_ownership": "BucketOwnerPreferred"}).status_code == 200
-    assert refusal(place.put("acl", {"grants": grants})) == (409, "CONFLICT")  # public ones are blocked
+    assert refusal(place.put("acl", {"grants": grants})) == (409, "PUBLIC_ACCESS_BLOCKED")  # public ones are blocked
     place.put("public-access-block", ALL_OPEN)
     put = place.put("acl", {"grants": grants}).json()
     assert [(grant["name"], grant["group"], grant["is_public"]) for grant in put["grants"]] == [
