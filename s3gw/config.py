@@ -244,6 +244,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where people reach the admin listener, https://files.example.com: what links begin with."
     )
+    links_url: str | None = Field(
+        None, description="What links in messages begin with where pages of yours take them; default: the console's."
+    )
 
     # What S3 clients see
     region: str = Field("us-east-1", description="The region that requests are signed for.")
@@ -407,7 +410,7 @@ class Settings(BaseSettings):
         for (one, address), (other, same) in combinations(listeners.items(), 2):
             if address == same and parse_address(address)[1]:
                 raise ValueError(f"{_option(one)} and {_option(other)} are one address")
-        for name in ("api_url", "public_url"):
+        for name in ("api_url", "public_url", "links_url"):
             if self.share_url is not None and origin_of(getattr(self, name) or "") == origin_of(self.share_url):
                 raise ValueError(f"S3GW_SHARE_URL and S3GW_{name.upper()} have one origin: pages must not share it")
         if (self.tls_cert is None) != (self.tls_key is None):

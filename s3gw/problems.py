@@ -84,6 +84,12 @@ class WithheldInfected(Withheld):
     default_message = "A virus was found in it."
 
 
+class BlockedAsPublic(AccessDenied):
+    """What would be public, where that is blocked; S3 has no code of its own."""
+
+    code = AccessDenied.code
+
+
 class NotFound(Problem):
     status, error_code = 404, "NOT_FOUND"
 
@@ -96,6 +102,12 @@ class BucketNotEmpty(Conflict):
     """Something is in it: a version, or a delete marker."""
 
     error_code = "BUCKET_NOT_EMPTY"
+
+
+class PublicAccessBlocked(Conflict):
+    """Of what would be public, where the bucket or its account blocks that."""
+
+    error_code = "PUBLIC_ACCESS_BLOCKED"
 
 
 class FileAlreadyExists(Conflict):

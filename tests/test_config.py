@@ -230,7 +230,7 @@ def test_what_is_no_rate_and_no_origin_is_refused_by_name(
         load_settings()
 
 
-@pytest.mark.parametrize("other", ["api_url", "public_url"])
+@pytest.mark.parametrize("other", ["api_url", "public_url", "links_url"])
 def test_share_links_have_an_origin_of_their_own(other: str) -> None:
     with pytest.raises(ConfigurationError, match=f"S3GW_SHARE_URL and S3GW_{other.upper()} have one origin"):
         load_settings(share_url="https://files.example.com/share", **{other: "https://files.example.com:443"})

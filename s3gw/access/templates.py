@@ -20,6 +20,11 @@ Facts = Callable[[str], Sequence[str]]
 _VARIABLE = re.compile(r"\$\{(?:(?P<char>[*?$])|\s*+(?P<name>[^}{,'*?$]++)(?:,\s*+'(?P<default>[^']*+)'\s*+)?+)\}")
 
 
+def plain(text: str) -> str:
+    """As a policy writes a text that has neither wildcards nor variables."""
+    return re.sub(r"[*?$]", lambda found: f"${{{found[0]}}}", text)
+
+
 class Variable(NamedTuple):
     """`key` is None for a name that is no condition key: it never has a value."""
 

@@ -121,7 +121,12 @@ async def _link(services: Services, purpose: Purpose, user: User) -> str:
         one_time_tokens.create(conn, digest_of(token), purpose, lifetime=lifetime, user_id=user.id, email=user.email)
 
     await services.database.write(write)
-    return f"{services.settings.public_url or ''}/{purpose}?token={token}"
+    return f"{_pages(services.settings)}/{purpose}?token={token}"
+
+
+def _pages(settings: Settings) -> str:
+    """What the addresses of the pages begin with that take links: the console's, unless a setting says otherwise."""
+    return (settings.links_url or f"{(settings.public_url or '').rstrip('/')}/console").rstrip("/")
 
 
 async def invite(database: Database, settings: Settings, actor: Actor, email: str | None) -> Invitation:
@@ -137,7 +142,7 @@ async def invite(database: Database, settings: Settings, actor: Actor, email: st
 
     expires_at = await database.write(write)
     if address is not None:
-        link = f"{settings.public_url or ''}/register?invitation={token}"
+        link = f"{_pages(settings)}/register?invitation={token}"
         who = f"{actor.name} invites you" if actor.id else "You are invited"
         text = f"Hello,\n\n{who}. This link makes your account, once, within a week:\n\n{link}\n"
         await mail.send(settings, address, "You are invited", text)

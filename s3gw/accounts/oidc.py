@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from s3gw.accounts.login import Tokens, attempts_of, begin_session, digest_of, note_refusal
 from s3gw.accounts.origin import Origin
@@ -39,8 +39,9 @@ from s3gw.registration_mode import mode_of
 from s3gw.services import Services
 
 LIFETIME = 600  # seconds that a login may take at the issuer
-CALLBACK = "/api/v1/users/oidc/callback"
-_SEALED_AS = "oidc-login"
+BackTo = Literal["api", "console"]
+CALLBACKS: dict[BackTo, str] = {"api": "/api/v1/users/oidc/callback", "console": "/console/login/oidc/callback"}
+_SEALED_AS = "oidc-way-back"  # another than that of cookies that had less in them
 _LONGEST_NAME = 50
 
 
@@ -66,6 +67,7 @@ class _Kept(NamedTuple):
 
     pending: Pending
     invitation: str | None
+    back_to: BackTo
 
 
 class _Arrival(NamedTuple):
@@ -78,14 +80,14 @@ class _Arrival(NamedTuple):
     origin: Origin
 
 
-async def begin(services: Services, invitation: str | None) -> Beginning:
+async def begin(services: Services, invitation: str | None, back_to: BackTo = "api") -> Beginning:
     """Raises NotFound where no issuer is set, and LoginUnavailable."""
-    issuer = _issuer_of(services)
+    issuer = _issuer_of(services, back_to)
     try:
         url, pending = await issuer.begin()
     except IssuerUnavailable as error:
         raise LoginUnavailable(str(error)) from None
-    kept = json.dumps([*pending, invitation, int(time.time()) + LIFETIME])
+    kept = json.dumps([*pending, invitation, back_to, int(time.time()) + LIFETIME])
     under = await services.database.read(master_keys.current)
     sealed = services.credentials.seal(_SEALED_AS, kept, under)
     return Beginning(url, base64.urlsafe_b64encode(sealed).decode())
@@ -95,13 +97,14 @@ async def finish(services: Services, returned: Returned, origin: Origin, *, was_
     """Raises NotAuthenticated, RateLimited, RegistrationClosed, Conflict, LoginUnavailable, and NotFound where no
     issuer is set. What is refused counts as a failed attempt of the address, and the audit log tells of it.
     """
-    issuer, attempts = _issuer_of(services), attempts_of(services)
+    _issuer_of(services, "api")
+    attempts = attempts_of(services)
     limits = attempts.limits_of_nobody(origin.address)
     try:
         await attempts.require(limits)
         try:
             kept = _kept(services, returned)
-            identity = await issuer.finish(kept.pending, returned.code or "")
+            identity = await _issuer_of(services, kept.back_to).finish(kept.pending, returned.code or "")
             mode = mode_of(services.settings, was_forwarded=was_forwarded)
             arrival = _Arrival(identity, kept, mode, services.settings.default_user_quota, origin)
             turns = f"oidc/{identity.issuer}/{identity.subject}", user_names.turn(_wanted_name(identity))
@@ -121,10 +124,10 @@ def _kept(services: Services, returned: Returned) -> _Kept:
     """Raises NotAuthenticated unless the browser that comes back is the one that was sent, within ten minutes."""
     try:
         sealed = base64.b64decode(returned.cookie or "", b"-_", validate=True)
-        *pending, invitation, expires_at = json.loads(services.credentials.open(_SEALED_AS, sealed).secret)
+        *pending, invitation, back_to, expires_at = json.loads(services.credentials.open(_SEALED_AS, sealed).secret)
     except (binascii.Error, MasterKeyError, ValueError):
         raise NotAuthenticated("this browser hasn't begun a login, or it was too long ago: begin again") from None
-    kept = _Kept(Pending(*pending), invitation)
+    kept = _Kept(Pending(*pending), invitation, back_to)
     if time.time() > expires_at:
         raise NotAuthenticated("the login has taken too long: begin again")
     if not secrets.compare_digest(kept.pending.state.encode(), (returned.state or "").encode()):
@@ -196,11 +199,12 @@ def _free_name(conn: Connection, wanted: str) -> str:
     return wanted
 
 
-def _issuer_of(services: Services) -> Issuer:
+def _issuer_of(services: Services, back_to: BackTo) -> Issuer:
+    """Raises NotFound. It is told again, when somebody has come back, where it was asked to send him."""
     settings = services.settings
     if settings.oidc_issuer is None or settings.oidc_client_id is None:
         raise NotFound("no OpenID Connect issuer is set")
-    redirect_uri = f"{(settings.public_url or '').rstrip('/')}{CALLBACK}"
+    redirect_uri = f"{(settings.public_url or '').rstrip('/')}{CALLBACKS[back_to]}"
     scopes = tuple(dict.fromkeys(["openid", *settings.oidc_scopes]))
     return _issuer(
         Client(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, scopes, redirect_uri)

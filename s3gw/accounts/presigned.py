@@ -7,11 +7,11 @@ the session.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from s3gw.access.templates import plain
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import Credentials, new_access_key_id, new_secret_access_key
 from s3gw.auth.presign import Signer
@@ -32,7 +32,7 @@ class Narrowed(NamedTuple):
 
     def policy(self) -> str:
         """What looks like a wildcard or variable in a name is itself."""
-        name = re.sub(r"[*?$]", lambda found: f"${{{found[0]}}}", self.key)
+        name = plain(self.key)
         statement = {
             "Effect": "Allow",
             "Action": list(self.actions),

@@ -35,6 +35,7 @@ class Access(BaseModel):
     resource_id: str
     user_id: str | None
     group_id: str | None
+    grantee: str = Field(description="The user's or the group's name.")
     permission: Permission
     expires_at: datetime | None
     created_at: datetime
@@ -191,6 +192,7 @@ def access_model(grant: Grant) -> Access:
         resource_id=grant.bucket_uuid if grant.resource_type == "bucket" else grant.path,
         user_id=grant.user_id,
         group_id=grant.group_id,
+        grantee=grant.grantee,
         permission=grant.permission,  # type: ignore[arg-type]
         expires_at=None if grant.expires_at is None else time_of(grant.expires_at),
         created_at=time_of(grant.created_at),

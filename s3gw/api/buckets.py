@@ -326,7 +326,7 @@ def _fields(body: UpdateBucket) -> dict[str, Any]:
     given = {name: getattr(body, name) for name in body.model_fields_set}
     fields = {name: value for name, value in given.items() if value is not None or name in _CAN_BE_NONE}
     if "cors" in given:
-        fields["cors"] = [_stored(rule) for rule in given["cors"] or ()]
+        fields["cors"] = [stored_cors_rule(rule) for rule in given["cors"] or ()]
     if "versioning" in fields:
         fields["versioning"] = fields["versioning"].capitalize()
     return fields
@@ -343,12 +343,12 @@ _MEMBERS = {
 }
 
 
-def _stored(rule: CorsRule) -> dict[str, Any]:
+def stored_cors_rule(rule: CorsRule) -> dict[str, Any]:
     told = rule.model_dump()
     return {member: told[field] for field, member in _MEMBERS.items() if told[field] not in (None, [])}
 
 
-def _rule(stored: dict[str, Any]) -> CorsRule:
+def cors_rule(stored: dict[str, Any]) -> CorsRule:
     """It isn't checked again: S3's door takes what this one doesn't."""
     given = {field: stored[member] for field, member in _MEMBERS.items() if member in stored}
     return CorsRule.model_construct(**given)
@@ -369,7 +369,7 @@ def _model(shown: Shown) -> Bucket:
         object_quota=told.max_objects,
         versioning=bucket.versioning.lower() or "off",  # type: ignore[arg-type]
         trash_seconds=told.trash_seconds,
-        cors=[_rule(rule) for rule in told.cors],
+        cors=[cors_rule(rule) for rule in told.cors],
         allowed_types=told.allowed_types,
         scan_policy=bucket.scan_policy,  # type: ignore[arg-type]
         owner_id=bucket.owner_id,

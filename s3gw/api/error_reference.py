@@ -61,6 +61,11 @@ TOLD: dict[str, Told] = {
         "Delete what is in it first, or with it: `force=true`.",
         "The bucket you tried to delete is not empty.",
     ),
+    "PUBLIC_ACCESS_BLOCKED": Told(
+        "A policy or an ACL would be public, and the bucket or its account blocks that.",
+        "Limit it to users or networks, or switch the public access block off first.",
+        "that would be public, which the bucket or its account blocks",
+    ),
     "FILE_ALREADY_EXISTS": Told(
         "There is a file of that name, and the request doesn't say to overwrite it.",
         "Take another name, or upload with `overwrite=true` or `If-Match`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from s3gw.api.example_settings import OF_SETTINGS, STATEMENT
 from s3gw.api.examples_of_admins import OF_ADMINS
 
 _BUCKET = "7d0c3f3e-9d52-4a53-8f0a-2f1a4b8f6c11"
@@ -43,7 +44,7 @@ _KEY = {
     "expires_at": _UNTIL,
     "created_at": _MADE,
     "last_used_at": _CHANGED,
-    "policies": [{"name": "scope", "document": _POLICY}],
+    "policies": [{"name": "scope", "document": _POLICY, "statements": [STATEMENT]}],
 }
 _CORS = {"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET", "PUT"], "allowed_headers": ["*"]}
 _OF_BUCKET = {
@@ -128,12 +129,14 @@ _SCAN = {
 }
 
 OF_MODELS: dict[str, Any] = {
+    **OF_SETTINGS,
     "Access": {
         "id": _GRANT,
         "resource_type": "prefix",
         "resource_id": "2026/",
         "user_id": _OTHER,
         "group_id": None,
+        "grantee": "bob",
         "permission": "read",
         "expires_at": _UNTIL,
         "created_at": _MADE,
@@ -325,7 +328,7 @@ OF_MODELS: dict[str, Any] = {
         "username": "backup",
         "owner_id": _USER,
         "is_active": True,
-        "policies": [{"name": "service", "document": _POLICY}],
+        "policies": [{"name": "service", "document": _POLICY, "statements": [STATEMENT]}],
         "created_at": _MADE,
         "updated_at": _CHANGED,
     },
@@ -367,6 +370,7 @@ OF_MODELS: dict[str, Any] = {
         },
     },
     "TokenPair": {"access_token": _TOKEN, "refresh_token": _REFRESH, "token_type": "bearer", "expires_in": 900},
+    "WaysIn": {"registration": "invite", "oidc": True},
     "UpdateBucket": {"storage_quota": 5_000_000_000, "versioning": "enabled", "cors": [_CORS]},
     "UpdateFile": {"filename": "1-small.jpg", "tags": {"project": "holidays"}, "metadata": {"camera": "x100"}},
     "UpdateLink": {"password": None, "max_downloads": 20},

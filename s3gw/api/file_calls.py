@@ -23,7 +23,7 @@ from s3gw.operations.perform import perform
 from s3gw.operations.scanned import statuses_of
 from s3gw.operations.sharing import rights_on
 from s3gw.operations.table import OPERATIONS, Row
-from s3gw.problems import NotAuthenticated, NotFound, PermissionDenied, Problem, Withheld
+from s3gw.problems import BlockedAsPublic, NotAuthenticated, NotFound, PermissionDenied, Problem, Withheld
 from s3gw.services import Services
 
 
@@ -53,7 +53,7 @@ class Asker(NamedTuple):
         """Raises NotFound for what the caller may not see, and PermissionDenied for what he may see."""
         try:
             return await perform(call, OPERATIONS[call.operation] if row is None else row)
-        except Withheld:  # he may read it
+        except (Withheld, BlockedAsPublic):  # he may read it, or put what isn't public
             raise
         except AccessDenied:
             raise await self._hidden(call) from None

@@ -14,6 +14,7 @@ from s3gw.accounts.keys import KeyWithPolicies, Scope, Wanted
 from s3gw.api.caller import TheCaller, TheServices
 from s3gw.api.models import Body, Id, IfMatch, Moment, Name, Page, ShownOnce, stored_moment, time_of
 from s3gw.api.pages import ThePlace
+from s3gw.api.policy_words import PolicyStatement, statements_of
 from s3gw.api.route import Route
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=Route)
@@ -26,6 +27,7 @@ class Policy(BaseModel):
 
     name: str
     document: dict[str, Any]
+    statements: list[PolicyStatement] = Field(description="What it says, in words.")
 
 
 class Key(BaseModel):
@@ -149,8 +151,12 @@ def _members(found: KeyWithPolicies) -> dict[str, Any]:
         "expires_at": _time(key.expires_at),
         "created_at": time_of(key.created_at),
         "last_used_at": _time(key.last_used_at),
-        "policies": [Policy(name=one.name, document=json.loads(one.document)) for one in found.policies],
+        "policies": [policy_model(one.name, one.document) for one in found.policies],
     }
+
+
+def policy_model(name: str, document: str) -> Policy:
+    return Policy(name=name, document=json.loads(document), statements=statements_of(document, None))
 
 
 def _time(microseconds: int | None) -> datetime | None:

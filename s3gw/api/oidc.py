@@ -8,7 +8,7 @@ from fastapi import APIRouter, Cookie, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from s3gw.accounts import oidc
-from s3gw.accounts.oidc import LIFETIME, Returned
+from s3gw.accounts.oidc import LIFETIME, BackTo, Returned
 from s3gw.api.caller import TheOrigin, TheServices
 from s3gw.api.models import TokenPair
 from s3gw.api.route import Route
@@ -23,9 +23,12 @@ Text = Annotated[str | None, Query(max_length=4096)]
 async def begin_oidc_login(
     services: TheServices,
     invitation: Annotated[str | None, Query(max_length=256, description="For who has no user here yet.")] = None,
+    back_to: Annotated[
+        BackTo, Query(description="Where the issuer sends back to: the callback of this API, or of the console.")
+    ] = "api",
 ) -> Response:
     """To the issuer. What the way back needs is in a cookie of ten minutes. 404 where no issuer is set."""
-    begun = await oidc.begin(services, invitation)
+    begun = await oidc.begin(services, invitation, back_to)
     answer = RedirectResponse(begun.url, 302)
     _set_cookie(answer, services, begun.cookie, LIFETIME)
     return answer

@@ -13,7 +13,7 @@ from s3gw.accounts import service_accounts
 from s3gw.accounts.keys import Scope
 from s3gw.accounts.service_accounts import Changes
 from s3gw.api.caller import TheCaller, TheServices
-from s3gw.api.keys import Policy
+from s3gw.api.keys import Policy, policy_model
 from s3gw.api.models import Body, Id, IfMatch, Page, UserName, time_of
 from s3gw.api.pages import ThePlace
 from s3gw.api.route import Route
@@ -114,7 +114,7 @@ def _model(found: service_accounts.ServiceAccount) -> ServiceAccount:
         username=user.name,
         owner_id=user.account_owner_id or "",
         is_active=user.is_enabled,
-        policies=[Policy(name=one.name, document=json.loads(one.document)) for one in found.policies],
+        policies=[policy_model(one.name, one.document) for one in found.policies],
         created_at=time_of(user.created_at),
         updated_at=time_of(user.updated_at),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Body as BodyOf
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from s3gw.accounts import links, login, registration, users
 from s3gw.accounts.login import Tokens
@@ -41,6 +41,7 @@ from s3gw.metadata.database import Connection
 from s3gw.metadata.deleted_users import parse_data_after
 from s3gw.metadata.people import Wanted
 from s3gw.problems import Invalid
+from s3gw.registration_mode import mode_of
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=Route)
 
@@ -51,6 +52,15 @@ class Login(Body):
     totp: Annotated[
         str | None, Field(max_length=64, description="A code of the second factor, where the user has one.")
     ] = None
+
+
+class WaysIn(BaseModel):
+    """Beside name and password."""
+
+    registration: Literal["open", "invite", "closed"] = Field(
+        description="Who may register: everybody, who has an invitation, or nobody."
+    )
+    oidc: bool = Field(description="Whether one can log in at an OpenID Connect issuer.")
 
 
 class LoginForm(Login):
@@ -103,6 +113,14 @@ async def log_in(request: Request, services: TheServices, origin: TheOrigin) -> 
     """
     given = await _login_of(request)
     return pair(await login.log_in(services, given.username, given.password, origin, given.totp))
+
+
+@router.get("/login")
+async def ways_in(request: Request, services: TheServices) -> WaysIn:
+    """How one gets in here, for a page that asks for a login."""
+    settings = services.settings
+    mode = mode_of(settings, was_forwarded=request.state.was_forwarded)
+    return WaysIn(registration=mode, oidc=settings.oidc_issuer is not None)
 
 
 async def _login_of(request: Request) -> Login:

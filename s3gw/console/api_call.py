@@ -68,11 +68,15 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The whole answer. Raises ApiRefusal. `path` is path_of's; `claims` None: nobody who is known."""
+        """The whole answer. Raises ApiRefusal. `path` is path_of's; `claims` None: nobody who is known; `more`: headers
+        that only this call has.
+        """
         content = b"" if body is None else json.dumps(body).encode()
         headers = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
         headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in (more or {}).items()]
         status, told, pieces = 0, {}, bytearray()
 
         async def receive() -> Message:

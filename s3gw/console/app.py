@@ -10,7 +10,26 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
-from s3gw.console import appearance, assets, buckets, connect, files, login, refusals, transfer
+from s3gw.console import (
+    account,
+    appearance,
+    assets,
+    bucket_grants,
+    bucket_policy,
+    bucket_settings,
+    buckets,
+    connect,
+    files,
+    forgotten,
+    keys,
+    login,
+    oidc,
+    refusals,
+    register,
+    second_factor,
+    transfer,
+    verification,
+)
 from s3gw.console.admin_routes import ADMIN_ROUTES
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
@@ -41,6 +60,8 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
         *ADMIN_ROUTES,
+        *_before_login(),
+        *_of_access(),
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
     ]
     handlers = {
@@ -55,6 +76,44 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
     app.state.services, app.state.api = services, Api(api, services)
     app.add_middleware(OwnOrigin)
     return Door(app, services.settings, "console")
+
+
+def _before_login() -> list[Route]:
+    """Ways in beside a password, and what links of messages lead to."""
+    return [
+        Route(oidc.PLACE, oidc.begin, name="console_begin_oidc"),
+        Route(f"{oidc.PLACE}/callback", oidc.finish, name="console_finish_oidc"),
+        Route("/console/forgotten", forgotten.page, name="console_forgotten"),
+        Route("/console/forgotten", forgotten.ask_for_link, name="console_ask_for_reset", methods=_POST),
+        Route("/console/reset", forgotten.page_of_link, name="console_reset_form"),
+        Route("/console/reset", forgotten.reset, name="console_reset", methods=_POST),
+        Route("/console/verify", verification.page, name="console_verify_form"),
+        Route("/console/verify", verification.verify, name="console_verify", methods=_POST),
+        Route("/console/register", register.page, name="console_register_form"),
+        Route("/console/register", register.register, name="console_register", methods=_POST),
+    ]
+
+
+def _of_access() -> list[Route]:
+    """Who one is, and who may do what."""
+    return [
+        Route(account.PLACE, account.page, name="console_account"),
+        Route(account.PLACE, account.change, name="console_change_account", methods=_POST),
+        Route(second_factor.PLACE, second_factor.page, name="console_second_factor"),
+        Route(second_factor.PLACE, second_factor.change, name="console_change_second_factor", methods=_POST),
+        Route(keys.PLACE, keys.page, name="console_keys"),
+        Route(keys.PLACE, keys.make, name="console_make_keys", methods=_POST),
+        Route(f"{keys.PLACE}/{{key_id}}", keys.page_of_one, name="console_key"),
+        Route(f"{keys.PLACE}/{{key_id}}", keys.change, name="console_change_key", methods=_POST),
+        Route(f"{_BUCKET}/access", bucket_grants.page, name="console_grants"),
+        Route(f"{_BUCKET}/access", bucket_grants.change, name="console_change_grants", methods=_POST),
+        Route(f"{_BUCKET}/access/people", bucket_grants.people, name="console_people"),
+        Route(f"{_BUCKET}/access/policy", bucket_policy.page, name="console_policy"),
+        Route(f"{_BUCKET}/access/policy", bucket_policy.change, name="console_change_policy", methods=_POST),
+        Route(f"{_BUCKET}/access/policy/check", bucket_policy.check, name="console_check_policy", methods=_POST),
+        Route(f"{_BUCKET}/access/settings", bucket_settings.page, name="console_settings"),
+        Route(f"{_BUCKET}/access/settings", bucket_settings.change, name="console_change_settings", methods=_POST),
+    ]
 
 
 class OwnOrigin:

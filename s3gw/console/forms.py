@@ -37,3 +37,11 @@ async def sent_by(request: Request, visitor: Visitor) -> Fields:
 
 def first(fields: Fields, name: str) -> str:
     return fields.get(name, [""])[0]
+
+
+def until(fields: Fields, name: str) -> str | None:
+    """The end of the day that a field has (in UTC, as pages show times); None where it has none. What is no day, the
+    API refuses.
+    """
+    day = first(fields, name).strip()
+    return f"{day}T23:59:59Z" if day else None

@@ -15,10 +15,16 @@ from s3gw.console.language import marked as _
 from s3gw.console.pages import in_words, shown
 from s3gw.console.session import NotLoggedIn, visitor_of
 from s3gw.console.visit import ask
+from s3gw.console.ways_in import ways_in
 from s3gw.console.words import words_of
 
 _HOME = "/console/buckets"
 _CODE_MISSING = _("Enter the code of your authenticator app, or a recovery code, with the password.")
+DONE = {
+    "verified": _("Your e-mail address is confirmed."),
+    "reset": _("Your new password is set, and all logins have ended. Log in with it."),
+    "registered": _("Your account is made. A link was sent to your e-mail address, which confirms it. Log in."),
+}
 _WRONG_CODE = _("Name, password or code is wrong.")
 
 
@@ -44,14 +50,24 @@ async def form(request: Request) -> Response:
     try:
         await visitor_of(request)
     except NotLoggedIn:
-        return _form(request, 200, place)
+        return await _form(request, 200, place)
     return RedirectResponse(place, 303)
 
 
-def _form(
+async def _form(
     request: Request, status: int, place: str, message: str = "", name: str = "", *, asks_code: bool = False
 ) -> Response:
-    return shown(request, "login.html", status, place=place, message=message, name=name, asks_code=asks_code)
+    return shown(
+        request,
+        "login.html",
+        status,
+        place=place,
+        message=message,
+        name=name,
+        asks_code=asks_code,
+        ways=await ways_in(request),
+        done=DONE.get(request.query_params.get("done", "")) if status == 200 else None,
+    )
 
 
 async def log_in(request: Request) -> Response:
@@ -62,13 +78,16 @@ async def log_in(request: Request) -> Response:
     try:
         tokens = (await ask(request, None, "POST", path_of("users", "login"), body=body)).json()
     except ApiRefusal as error:
-        return _refused(request, error, place, name, has_code=bool(code))
+        return await refused(request, error, place, name, has_code=bool(code))
     answer = RedirectResponse(place, 303)
     await session.begin(request, answer, tokens["access_token"])
     return answer
 
 
-def _refused(request: Request, error: ApiRefusal, place: str, name: str, *, has_code: bool) -> Response:
+async def refused(
+    request: Request, error: ApiRefusal, place: str, name: str = "", *, has_code: bool = False
+) -> Response:
+    """The page of the login again, which tells of it."""
     request.state.error_code = error.error_code
     asks_code = has_code or error.error_code == "TOTP_REQUIRED"
     if error.error_code == "TOTP_REQUIRED":
@@ -77,7 +96,7 @@ def _refused(request: Request, error: ApiRefusal, place: str, name: str, *, has_
         message = in_words(request, _WRONG_CODE)
     else:
         message = words_of(request, error.error_code)
-    answer = _form(request, error.status, place, message, name, asks_code=asks_code)
+    answer = await _form(request, error.status, place, message, name, asks_code=asks_code)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = error.retry_after
     return answer

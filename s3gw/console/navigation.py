@@ -19,6 +19,8 @@ class Screen(NamedTuple):
 _SCREENS = (
     Screen("/console/buckets", _("Buckets")),
     Screen("/console/connect", _("Connect")),
+    Screen("/console/keys", _("Keys")),
+    Screen("/console/account", _("Account")),
     Screen("/console/admin", _("Administration"), _SEES_ALL),
 )
 # Below each of the screens for admins.

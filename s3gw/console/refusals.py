@@ -12,7 +12,7 @@ from s3gw.auth.payload import ClientDisconnected
 from s3gw.console import login
 from s3gw.console.api_call import ApiRefusal
 from s3gw.console.pages import shown
-from s3gw.console.words import words_of
+from s3gw.console.words import fault_of, words_of
 from s3gw.faults import logged
 from s3gw.problems import NotFound, Problem, told_of
 
@@ -25,9 +25,7 @@ async def of_api(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiRefusal)
     if error.status == 401:
         return await login.first(request, error)
-    faults = [f"{one['field']}: {one['message']}" for one in error.told.get("errors", ())]
-    detail = "; ".join(faults) or str(error.told.get("detail", ""))
-    answer = refusal(request, error.status, error.error_code, detail)
+    answer = refusal(request, error.status, error.error_code, fault_of(request, error).detail)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = error.retry_after
     return answer

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from starlette.requests import Request
 
+from s3gw.console.api_call import ApiRefusal
 from s3gw.console.language import marked as _
 from s3gw.console.pages import in_words
 
@@ -18,8 +21,12 @@ WORDS = {
     "METHOD_NOT_ALLOWED": _("That can't be done here."),
     "NOT_FOUND": _("There is nothing here, or you may not see it."),
     "PERMISSION_DENIED": _("You may not do this."),
+    "ISSUER_UNAVAILABLE": _("The other login can't be reached just now. Try again."),
+    "PRECONDITION_FAILED": _("That was changed meanwhile by somebody else. Look at it again, and then change it."),
+    "PUBLIC_ACCESS_BLOCKED": _("That would be public, which the settings of the bucket or of its account refuse."),
     "QUOTA_EXCEEDED": _("The quota is used up."),
     "RATE_LIMITED": _("Too many attempts. Wait a moment, and try again."),
+    "REGISTRATION_CLOSED": _("Nobody can register here without an invitation that is still good."),
     "SCAN_PENDING": _("This file is still looked through for viruses."),
     "STORAGE_FULL": _("There is no room on the server's disk."),
     "STORAGE_UNAVAILABLE": _("The server's storage can't be reached just now. Try again."),
@@ -28,5 +35,37 @@ WORDS = {
 }
 
 
+# What is wrong with one field, as the API tells it.
+_WRONG_PASSWORD, _WRONG_CODE = _("The password is wrong."), _("The code is wrong, or was used before.")
+_OF_FIELDS = {
+    ("password", "is wrong"): _WRONG_PASSWORD,
+    ("current_password", "is wrong"): _WRONG_PASSWORD,
+    ("totp", "the code is wrong"): _WRONG_CODE,
+    ("totp", "the code is wrong, or was used before"): _WRONG_CODE,
+    ("token", "was used, has expired, or is none"): _("This link is good no more: it was used, or is too old."),
+}
+
+
+_SAYS_NO_MORE = ("you may not do this", "Access Denied")
+
+
 def words_of(request: Request, error_code: str) -> str:
     return in_words(request, WORDS.get(error_code, _OTHER))
+
+
+class Fault(NamedTuple):
+    """What a page tells of a refusal: in the visitor's language, and what the API has said of it, in English."""
+
+    words: str
+    detail: str
+    error_code: str
+
+
+def fault_of(request: Request, error: ApiRefusal) -> Fault:
+    told = [(one["field"], one["message"]) for one in error.told.get("errors", ())]
+    if told and all(one in _OF_FIELDS for one in told):
+        return Fault(" ".join(in_words(request, _OF_FIELDS[one]) for one in told), "", error.error_code)
+    detail = "; ".join(": ".join(one) for one in told) or str(error.told.get("detail", ""))
+    if detail in _SAYS_NO_MORE:
+        detail = ""
+    return Fault(words_of(request, error.error_code), detail, error.error_code)

@@ -45,3 +45,12 @@ def _narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
         statement = statement.where(active if wanted.is_active else ~active)
     deleted = users.c.deleted_at
     return statement.where(deleted.is_not(None) if wanted.is_deleted else deleted.is_(None))
+
+
+def canonical_id_of_account(conn: Connection, name: str) -> str | None:
+    """Of the account whose first user has this name; None: there is none."""
+    statement = select(users.c.canonical_id).where(
+        users.c.name == name, users.c.account_owner_id.is_(None), users.c.deleted_at.is_(None)
+    )
+    found: str | None = conn.execute(statement).scalar_one_or_none()
+    return found

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 async def put_bucket_policy(call: Call, input: PutBucketPolicyRequestTypeDef) -> Output:
-    _require_owner(call)
+    require_owner(call)
     text = input["Policy"]
     policy = parse_bucket_policy(text, call.the_bucket.name)
     await call.change([call.bucket_lock], _put, text, policy, call.the_bucket)
@@ -53,7 +53,7 @@ def _put(change: Change, text: str, policy: Policy, bucket: Bucket) -> None:
 
 
 async def get_bucket_policy(call: Call, input: GetBucketPolicyRequestTypeDef) -> Output:
-    _require_owner(call)
+    require_owner(call)
     text = await call.services.database.read(configurations.find, call.the_bucket.id, "Policy")
     if text is None:
         raise NoSuchBucketPolicy(BucketName=call.the_bucket.name)
@@ -61,7 +61,7 @@ async def get_bucket_policy(call: Call, input: GetBucketPolicyRequestTypeDef) ->
 
 
 async def delete_bucket_policy(call: Call, input: DeleteBucketPolicyRequestTypeDef) -> Output:
-    _require_owner(call)
+    require_owner(call)
     await call.change([call.bucket_lock], _remove)
     return {}
 
@@ -82,7 +82,7 @@ def is_bucket_public(rules: BucketRules) -> bool:
     return rules.is_policy_public or by_acl
 
 
-def _require_owner(call: Call) -> None:
+def require_owner(call: Call) -> None:
     """ "If you have the correct permissions, but you're not using an identity that belongs to the bucket owner's
     account, Amazon S3 returns a 405 Method Not Allowed error" (API Reference, PutBucketPolicy).
     """

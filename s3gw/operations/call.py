@@ -123,6 +123,10 @@ class GivenContext(NamedTuple):
 NO_CONTEXT = GivenContext()
 
 
+# Given the change and what makes it; gives what that gives.
+Around = Callable[[Change, Callable[[], Any]], Any]
+
+
 class Document(Protocol):
     """What a request says in its body, beside its head."""
 
@@ -143,7 +147,8 @@ class Call:
     when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
     (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
     list is to have only what the principal was granted. `door` is what the audit log tells: s3 | api.
-    `operation` is AWS's name of it. `ahead` is there where a round trip was to be saved.
+    `operation` is AWS's name of it. `ahead` is there where a round trip was to be saved. `around` is run in each
+    transaction that changes something, and runs the change itself: a door compares there what it was told to compare.
     """
 
     services: OperationServices
@@ -167,6 +172,7 @@ class Call:
     door: str = "s3"
     operation: str = ""
     ahead: ReadAhead | None = None
+    around: Around | None = None
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
         """Whether the call may be about this version of its object or source, or this upload (`on`: object, source,
@@ -223,9 +229,18 @@ class Call:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
         whose = self.the_bucket.id, self.actor(), self.owner_of_new, self.now
         facts = ChangeFacts(*whose, self.checks, self.operation, self.scan_policy == "hold")
-        outcome = await change(self.services.database, facts, locks, fn, *args, **kwargs)
+        run = fn if self.around is None else _inside(self.around, fn)
+        outcome = await change(self.services.database, facts, locks, run, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails
         return outcome
+
+
+def _inside(around: Around, fn: Callable[Concatenate[Change, P], T]) -> Callable[Concatenate[Change, P], T]:
+    def run(change: Change, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        outcome: T = around(change, lambda: fn(change, *args, **kwargs))
+        return outcome
+
+    return run
 
 
 Handler = Callable[[Call, Any], Awaitable[Output]]

@@ -27,6 +27,7 @@ from s3gw.metadata import identities
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.database import Database
 from s3gw.operations.call import Call
+from s3gw.problems import BlockedAsPublic
 
 _logger = logging.getLogger("s3gw.access")
 _HEADERS = {
@@ -97,7 +98,7 @@ def require_allowed(rules: BucketRules, asked: Acl, bucket: Bucket) -> None:
 def blocked(rules: BucketRules, switch: PublicAccessBlock, bucket: str) -> AccessDenied:
     """The refusal of what would be public. As of other rules (authorize.py), the log alone tells which it was."""
     _logger.debug("bucket=%s %s refuses what is public", bucket, rules.blocking(switch))
-    return AccessDenied()
+    return BlockedAsPublic()
 
 
 def _grantees(input: Mapping[str, Any], name: str) -> Iterator[str]:

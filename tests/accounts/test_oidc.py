@@ -19,14 +19,15 @@ KEY = Credentials(bytes(32))
 SERVICES: Any = SimpleNamespace(credentials=KEY, settings=SimpleNamespace(oidc_issuer="https://issuer"))
 
 
-def cookie(expires_in: float, key: Credentials = KEY, sealed_as: str = "oidc-login") -> str:
-    kept = json.dumps(["state", "nonce", "verifier", "invitation", int(time.time() + expires_in)])
+def cookie(expires_in: float, key: Credentials = KEY, sealed_as: str = "oidc-way-back") -> str:
+    kept = json.dumps(["state", "nonce", "verifier", "invitation", "console", int(time.time() + expires_in)])
     return base64.urlsafe_b64encode(key.seal(sealed_as, kept)).decode()
 
 
 def test_what_was_kept_comes_back_with_the_state() -> None:
     kept = oidc._kept(SERVICES, Returned(cookie(LIFETIME), "state", "code", "https://issuer"))
     assert (*kept.pending, kept.invitation) == ("state", "nonce", "verifier", "invitation")
+    assert kept.back_to == "console"
 
 
 @pytest.mark.parametrize(

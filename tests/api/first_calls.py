@@ -164,6 +164,16 @@ def _of_bucket(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _OTHER_NAME: world.person().name})
 
 
+def _of_policy(world: World) -> Call:
+    named = {"arn:aws:s3:::pictures/*": f"arn:aws:s3:::{world.bucket}/*"}
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, **named})
+
+
+def _of_acl(world: World) -> Call:
+    world.user.http.put(f"/buckets/{world.bucket_id}/ownership", json={"object_ownership": "ObjectWriter"})
+    return _of_bucket(world)
+
+
 def _of_new_bucket(world: World) -> Call:
     return Call(world.user.bearer, {OF_MODELS["NewBucket"]["name"]: f"new-{next(_numbers)}-{world.user.id[:8]}"})
 
@@ -354,9 +364,14 @@ def _with_code(made: tuple[Person, str]) -> Call:
     return Call(somebody.bearer, {_CODE: code})
 
 
+def _each(names: str, make: Callable[[World], Call]) -> dict[str, Callable[[World], Call]]:
+    return dict.fromkeys(names.split(), make)
+
+
 FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "register": lambda world: Call(real=world.renaming(new_name())),
     "log_in": lambda world: Call(real=world.renaming(world.person().name)),
+    "ways_in": lambda world: Call(),
     "refresh": _of_refresh_token,
     "log_out": _of_refresh_token,
     "verify_email": lambda world: Call(real={_LINK: world.link("Confirm your address")}),
@@ -384,13 +399,8 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "renew_recovery_codes": lambda world: _with_code(world.two_factors()),
     "disable_totp": lambda world: _with_code(world.two_factors()),
     "reset_totp": lambda world: Call(world.admin.bearer, {_USER: world.two_factors()[0].id}),
-    "create_group": _of_group,
+    **_each("create_group get_group rename_group delete_group add_member remove_member", _of_group),
     "list_groups": _as_user,
-    "get_group": _of_group,
-    "rename_group": _of_group,
-    "delete_group": _of_group,
-    "add_member": _of_group,
-    "remove_member": _of_group,
     "create_bucket": _of_new_bucket,
     "list_buckets": _as_user,
     "get_bucket_by_name": lambda world: Call(world.user.bearer, {OF_PARAMETERS["name"]: world.bucket}),
@@ -463,27 +473,22 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_version": _of_version,
     "create_event_target": lambda world: Call(world.user.bearer, {OF_MODELS["NewEventTarget"]["name"]: new_name()}),
     "list_event_targets": _as_user,
-    "get_event_target": _of_event_target,
-    "update_event_target": _of_event_target,
-    "delete_event_target": _of_event_target,
-    "list_dead_events": _of_event_target,
-    "retry_dead_events": _of_event_target,
-    "get_notifications": _of_event_target,
+    **_each("get_event_target update_event_target delete_event_target list_dead_events", _of_event_target),
+    **_each("retry_dead_events get_notifications put_notifications", _of_event_target),
+    **_each("get_policy put_policy delete_policy check_policy", _of_policy),
+    **_each("get_cors put_cors get_acl get_ownership put_ownership", _of_bucket),
+    **_each("get_public_access_block put_public_access_block", _of_bucket),
+    "put_acl": _of_acl,
     "scan_status": _as_admin,
     "list_scans": _of_scan,
     "release_scan": _of_scan,
     "delete_infected": _of_scan,
-    "put_notifications": _of_event_target,
     "create_service_account": lambda world: Call(world.user.bearer, {_SERVICE: new_name()}),
     "list_service_accounts": _as_user,
-    "get_service_account": _of_service_account,
-    "change_service_account": _of_service_account,
-    "delete_service_account": _of_service_account,
+    **_each("get_service_account change_service_account delete_service_account", _of_service_account),
     "create_key": _as_user,
     "list_keys": _as_user,
-    "get_key": _of_key,
-    "change_key": _of_key,
-    "delete_key": _of_key,
+    **_each("get_key change_key delete_key", _of_key),
     "list_audit_log": _as_admin,
     "export_audit_log": _as_admin,
     "verify_audit_log": _as_admin,

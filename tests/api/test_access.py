@@ -174,6 +174,7 @@ def test_what_was_shared_is_told_and_listed_in_pages(shared: Shared) -> None:
         "resource_id": "pictures/",
         "user_id": friend.id,
         "group_id": None,
+        "grantee": friend.name,
         "permission": "write",
         "expires_at": until,
     }

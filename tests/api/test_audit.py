@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pyotp import TOTP
 
 from s3gw.api.app import ROUTERS
+from s3gw.api.examples import OF_MODELS
 from tests.api.documented import HELD
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
 from tests.api.test_links import message_to, token_of
@@ -61,6 +62,7 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/unpack"),
     ("POST", "/buckets/{bucket_id}/archive"),  # changes nothing
     ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),  # nor does this
+    ("POST", "/buckets/{bucket_id}/policy/check"),  # nor this
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
@@ -105,6 +107,12 @@ _ONE_AFTER_THE_OTHER = {
     ("DELETE", "/links/{link_id}"): "link.revoke",
     ("POST", "/event-targets"): "event_target.create",
     ("PUT", "/event-targets/{target_id}"): "event_target.update",
+    ("PUT", "/buckets/{bucket_id}/policy"): "bucket.policy.put",
+    ("DELETE", "/buckets/{bucket_id}/policy"): "bucket.policy.delete",
+    ("PUT", "/buckets/{bucket_id}/cors"): "bucket.cors_configuration.put",
+    ("PUT", "/buckets/{bucket_id}/public-access-block"): "bucket.public_access_block.put",
+    ("PUT", "/buckets/{bucket_id}/ownership"): "bucket.ownership_controls.put",
+    ("PUT", "/buckets/{bucket_id}/acl"): "bucket.acl.put",
     ("PUT", "/buckets/{bucket_id}/notifications"): "bucket.notification_configuration.put",
     ("DELETE", "/event-targets/{target_id}"): "event_target.delete",
     ("DELETE", "/buckets/{bucket_id}"): "bucket.delete",
@@ -172,6 +180,17 @@ def groups_of(server: RunningServer, person: Person) -> list[httpx.Response]:
     return [*answers, person.http.delete(path)]
 
 
+def settings_of(person: Person, bucket: str) -> list[httpx.Response]:
+    """What is set for a bucket of the person's about access."""
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/x"}
+    policy = {"Version": "2012-10-17", "Statement": statement}
+    answers = [person.http.put(f"{bucket}/policy", json={"policy": policy}), person.http.delete(f"{bucket}/policy")]
+    for name, model in (("cors", "BucketCors"), ("public-access-block", "Switches")):
+        answers.append(person.http.put(f"{bucket}/{name}", json=OF_MODELS[model]))
+    answers.append(person.http.put(f"{bucket}/ownership", json={"object_ownership": "ObjectWriter"}))
+    return [*answers, person.http.put(f"{bucket}/acl", json={"canned": "private"})]
+
+
 def test_groups_keys_grants_and_links_tell_what_they_change(
     server: RunningServer, api: httpx.Client, admin: Person, person: Person
 ) -> None:
@@ -195,6 +214,7 @@ def test_groups_keys_grants_and_links_tell_what_they_change(
     target = person.http.post("/event-targets", json={"name": "audited", "url": "https://example.com/?token=told"})
     path, rules = f"/event-targets/{target.json()['id']}", [{"target": "audited", "events": ["s3:ObjectCreated:*"]}]
     answers += [target, person.http.put(path, json={"is_enabled": False})]
+    answers += settings_of(person, share)
     answers += [person.http.put(f"{share}/notifications", json={"rules": rules}), person.http.delete(path)]
     answers += [person.http.delete(share), person.http.post(f"{share}/restore", json={})]
     secret = person.http.post("/users/me/totp", json={"password": PASSWORD}).json()["secret"]

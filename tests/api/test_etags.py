@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.api.app import ROUTERS
+from s3gw.api.examples import OF_MODELS
 from s3gw.problems import PreconditionFailed
 from tests.api.documented import HELD
 from tests.api.people import Person, refusal, register
@@ -26,6 +27,18 @@ UPDATES = {
     if isinstance(route, APIRoute)
     and route.methods & {"PUT", "PATCH"}
     and not re.search("/members/|/uploads/|/schedules/|/quota$", route.path)
+}
+
+
+_DENY = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/x"}
+_RULE = {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"]}
+_ALL = dict.fromkeys(OF_MODELS["Switches"], False)
+SETTINGS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "policy": ({"policy": {"Statement": _DENY}}, {"policy": {"Statement": [_DENY, _DENY]}}),
+    "cors": ({"rules": [_RULE]}, {"rules": []}),
+    "acl": ({"canned": "log-delivery-write"}, {"canned": "private"}),
+    "ownership": ({"object_ownership": "ObjectWriter"}, {"object_ownership": "BucketOwnerPreferred"}),
+    "public-access-block": (_ALL, _ALL | {"block_public_acls": True}),
 }
 
 
@@ -72,6 +85,12 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         path, rule = f"/buckets/{bucket}/notifications", {"target": "etag", "events": ["s3:ObjectCreated:*"]}
         bodies = ({"rules": [rule]}, {"rules": [rule | {"prefix": "a/"}]})
         return Changed(person.http.get(path), path, bodies)
+    if (setting := route.removeprefix("/buckets/{bucket_id}/")) in SETTINGS:
+        bucket = person.http.post("/buckets", json={"name": f"etag-{setting}-{person.id[:12]}"}).json()["id"]
+        path = f"/buckets/{bucket}/{setting}"
+        if setting == "acl":
+            person.http.put(f"/buckets/{bucket}/ownership", json={"object_ownership": "ObjectWriter"})
+        return Changed(person.http.get(path), path, SETTINGS[setting])
     if route == "/reports/saved/{report_id}":
         bucket = person.http.post("/buckets", json={"name": f"etag-reports-{person.id[:12]}"}).json()["id"]
         report = {"name": "usage", "destination": {"bucket_id": bucket}}

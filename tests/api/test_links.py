@@ -172,7 +172,7 @@ def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed
         login = {"username": "newcomer", "password": PASSWORD}
         assert refusal(api.post("/users/login", json=login)) == (403, "EMAIL_NOT_VERIFIED")
         text = inbox[0].last_to("new@example.com")
-        assert "https://files.example.com/verify?token=" in text
+        assert "https://files.example.com/console/verify?token=" in text
         assert api.post("/users/verify-email", json={"token": token_of(text)}).status_code == 204
         assert api.post("/users/login", json=login).status_code == 200
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from s3gw.api.app import ROUTERS
+from s3gw.api.examples import OF_MODELS
 from tests.api.documented import document
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
 
@@ -19,6 +20,7 @@ WHO = ("nobody", "stranger", "self", "auditor", "admin")
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/users/register"): (201, 201, 201, 201, 201),
     ("POST", "/users/login"): (200, 200, 200, 200, 200),
+    ("GET", "/users/login"): (200, 200, 200, 200, 200),
     ("POST", "/users/refresh"): (401, 401, 401, 401, 401),  # with a token of nobody's
     ("POST", "/users/logout"): (401, 401, 401, 401, 401),
     ("POST", "/users/verify-email"): (422, 422, 422, 422, 422),
@@ -65,6 +67,18 @@ _OF_ACCESS = {  # test_access.py
     ("PUT", "/buckets/{bucket_id}/access/{user_id}"),
     ("DELETE", "/buckets/{bucket_id}/access/{user_id}"),
     ("GET", "/access/explain"),
+    ("GET", "/buckets/{bucket_id}/policy"),  # test_bucket_settings.py
+    ("PUT", "/buckets/{bucket_id}/policy"),
+    ("DELETE", "/buckets/{bucket_id}/policy"),
+    ("POST", "/buckets/{bucket_id}/policy/check"),
+    ("GET", "/buckets/{bucket_id}/cors"),
+    ("PUT", "/buckets/{bucket_id}/cors"),
+    ("GET", "/buckets/{bucket_id}/acl"),
+    ("PUT", "/buckets/{bucket_id}/acl"),
+    ("GET", "/buckets/{bucket_id}/ownership"),
+    ("PUT", "/buckets/{bucket_id}/ownership"),
+    ("GET", "/buckets/{bucket_id}/public-access-block"),
+    ("PUT", "/buckets/{bucket_id}/public-access-block"),
 }
 _OF_BUCKETS = {  # test_buckets.py
     ("POST", "/buckets"),
@@ -217,7 +231,15 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"operation": "put", "path": "x"}
     if path.endswith("/batch"):
         return {"action": "delete", "query": {"prefix": ""}}
-    if path.endswith("/notifications"):
+    if path.endswith(("/policy", "/policy/check")):
+        return {"policy": {}}
+    if path.endswith("/acl"):
+        return {"canned": "private"}
+    if path.endswith("/ownership"):
+        return {"object_ownership": "ObjectWriter"}
+    if path.endswith("/public-access-block"):
+        return dict.fromkeys(OF_MODELS["Switches"], True)
+    if path.endswith(("/notifications", "/cors")):
         return {"rules": []}
     if path.endswith("/links"):
         return {"kind": "folder", "prefix": ""}

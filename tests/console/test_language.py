@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 from io import BytesIO
+from itertools import chain
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from s3gw.access import in_words
 from s3gw.console.language import LANGUAGES, InWords, language_of
 
 CONSOLE = files("s3gw.console")
@@ -17,7 +19,9 @@ _METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 
 def messages() -> set[str]:
     found = extract_from_dir(str(CONSOLE), _METHODS, keywords={"_": None, "ngettext": (1, 2)})
-    return {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
+    ours = {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
+    phrases = chain(*(table.values() for table in in_words.TABLES), [in_words.IF_EXISTS])
+    return ours | set(phrases)  # which the console translates: policy_words.py
 
 
 @pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])
