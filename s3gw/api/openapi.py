@@ -82,6 +82,7 @@ SUMMARIES = {
     "unpack": "Unpack an archive into files",
     "unpack_file": "Unpack a file that is an archive",
     "update_file": "Rename or describe a file",
+    "copy_file": "Copy a file",
     "share_file": "Share a file",
     "list_files": "List files and folders",
     "download_file": "Download a file",

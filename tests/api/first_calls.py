@@ -35,7 +35,7 @@ _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["us
 _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
 _SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
-_FILE = OF_PARAMETERS["file_id"]
+_FILE, _COPY = OF_PARAMETERS["file_id"], OF_MODELS["CopyFile"]["file_path"]
 _numbers = itertools.count()
 
 
@@ -440,6 +440,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "list_nodes": _as_admin,
     "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,
+    "copy_file": lambda world: (found := _of_other_file(world))._replace(real={**found.real, _COPY: new_name()}),
     "delete_file": _of_other_file,
     "share_file": _of_other_file,
     "download_file": _of_file,

@@ -48,6 +48,7 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/files"),
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/copy"),
     ("POST", "/buckets/{bucket_id}/presign"),  # object.presign: test_presign.py
     ("POST", "/buckets/{bucket_id}/uploads"),
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),
