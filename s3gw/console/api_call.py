@@ -68,11 +68,13 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """The whole answer. Raises ApiRefusal. `path` is path_of's; `claims` None: nobody who is known."""
         content = b"" if body is None else json.dumps(body).encode()
-        headers = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
-        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        given = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
+        given += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        given += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
         status, told, pieces = 0, {}, bytearray()
 
         async def receive() -> Message:
@@ -86,7 +88,7 @@ class Api:
             else:
                 pieces.extend(message.get("body", b""))
 
-        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}), headers)
+        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}), given)
         await self._app(scope, receive, send)
         answer = Answer(status, told, bytes(pieces))
         if status >= 400:

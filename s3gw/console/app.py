@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
-from s3gw.console import appearance, assets, buckets, connect, files, login, refusals, transfer
+from s3gw.console import appearance, assets, buckets, connect, file, file_changes, files, login, refusals, transfer
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
@@ -37,6 +37,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route(f"{_BUCKET}/archive", transfer.Archive(), name="console_archive", methods=["GET"]),
         Route(f"{_BUCKET}/uploads", transfer.Uploads(), name="console_begin_upload", methods=_POST),
         Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
+        *_of_files(),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
         Route(f"{assets.PLACE}/{{name}}", assets.asset, name="console_asset"),
@@ -53,6 +54,14 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
     app.state.services, app.state.api = services, Api(api, services)
     app.add_middleware(OwnOrigin)
     return Door(app, services.settings, "console")
+
+
+def _of_files() -> list[Route]:
+    about = f"{_BUCKET}/files/{{file_id}}/about"
+    return [
+        Route(about, file.page, name="console_file"),
+        Route(about, file_changes.change, name="console_change_file", methods=_POST),
+    ]
 
 
 class OwnOrigin:

@@ -5,7 +5,6 @@ renaming are a call for each file, of a page's files at most.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,21 +12,12 @@ from starlette.responses import RedirectResponse, Response
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, first, sent_by
 from s3gw.console.pages import shown
+from s3gw.console.places import crumbs, path_of_bucket, place_of
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
 from s3gw.problems import Invalid
 
 PER_PAGE = 100
-
-
-def place_of(bucket_id: str, **query: str) -> str:
-    """The address of a page of the bucket's."""
-    given = {name: value for name, value in query.items() if value}
-    return f"{path_of_bucket(bucket_id)}?{urlencode(given)}" if given else path_of_bucket(bucket_id)
-
-
-def path_of_bucket(bucket_id: str) -> str:
-    return path_of("buckets", bucket_id).replace("/api/v1", "/console", 1)
 
 
 async def page(request: Request) -> Response:
@@ -53,7 +43,7 @@ async def page(request: Request) -> Response:
         bucket=bucket,
         where=path_of_bucket(bucket_id),
         prefix=prefix,
-        crumbs=_crumbs(bucket_id, prefix),
+        crumbs=crumbs(bucket_id, prefix),
         begins=begins,
         q=q,
         folders=folders,
@@ -61,13 +51,6 @@ async def page(request: Request) -> Response:
         following=following,
         undo=[each for each in asked.get("undo", "").split(",") if each][:PER_PAGE],
     )
-
-
-def _crumbs(bucket_id: str, prefix: str) -> list[tuple[str, str]]:
-    parts = prefix.split("/")[:-1]
-    return [
-        (part, place_of(bucket_id, prefix="/".join(parts[: number + 1]) + "/")) for number, part in enumerate(parts)
-    ]
 
 
 async def change(request: Request) -> Response:

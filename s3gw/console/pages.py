@@ -5,6 +5,7 @@ No page has a script or a style within it, so none that somebody has put into a 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,8 @@ from s3gw.console.language import InWords, language_of, translations
 from s3gw.console.navigation import screens_of
 from s3gw.console.session import Visitor
 
+# What turns the order of characters around, or isn't seen at all: `photo[U+202E]gpj.exe` would look like a picture.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
@@ -40,9 +43,14 @@ def environment(language: str) -> Environment:
     found = translations(language)
     made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
     words = InWords(language)
-    made.filters |= {"size": words.size, "number": words.number, "moment": words.moment}
+    made.filters |= {"visible": visible, "size": words.size, "number": words.number, "moment": words.moment}
     made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
     return made
+
+
+def visible(name: str) -> str:
+    """As people are shown what somebody has called something."""
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", name)
 
 
 def language_for(request: Request) -> str:

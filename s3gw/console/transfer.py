@@ -16,12 +16,16 @@ from s3gw.console.visit import api_of
 
 
 class Download:
-    """Always saved and never shown: nothing that somebody has stored is a page of this origin."""
+    """Always saved and never shown: nothing that somebody has stored is a page of this origin. `version` is one of its
+    versions, and not what it is now.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = scope["path_params"]
         path = path_of("buckets", given["bucket_id"], "files", given["file_id"], "download")
-        await _saved(scope, receive, send, path, "attachment=true")
+        version = Request(scope).query_params.get("version", "")
+        query = {"attachment": "true"} | ({"version_id": version} if version else {})
+        await _saved(scope, receive, send, path, urlencode(query))
 
 
 class Archive:

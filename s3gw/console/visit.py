@@ -24,7 +24,8 @@ async def ask(
     *,
     query: Mapping[str, str] | None = None,
     body: Any = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Of `path_of`. Raises ApiRefusal."""
     claims = None if visitor is None else visitor.claims
-    return await api_of(request).ask(request, claims, method, path, query=query, body=body)
+    return await api_of(request).ask(request, claims, method, path, query=query, body=body, headers=headers)

@@ -18,6 +18,7 @@ WORDS = {
     "METHOD_NOT_ALLOWED": _("That can't be done here."),
     "NOT_FOUND": _("There is nothing here, or you may not see it."),
     "PERMISSION_DENIED": _("You may not do this."),
+    "PRECONDITION_FAILED": _("It was changed meanwhile. Open the page again, and then change it."),
     "QUOTA_EXCEEDED": _("The quota is used up."),
     "RATE_LIMITED": _("Too many attempts. Wait a moment, and try again."),
     "SCAN_PENDING": _("This file is still looked through for viruses."),
