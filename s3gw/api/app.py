@@ -47,6 +47,7 @@ from s3gw.api import (
     upload,
     users,
     versions,
+    views,
     zip_entries,
 )
 from s3gw.api.door import Door
@@ -79,6 +80,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     versions.router,
     download.router,
     previews.router,
+    views.router,
     archives.router,
     zip_entries.router,
     share_links.router,

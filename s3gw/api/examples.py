@@ -24,6 +24,7 @@ _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
 _JOB = "f3a21b4c-5d6e-4f70-8b9c-0d1e2f3a4b5c"
 _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
+_COLUMN = {"name": "id", "type": "int64"}
 _LOCATION = "0663f1c2a9b84d77e3a1905c66-0000002a"
 _TARGET = "8b1d2c3e-4f50-4a6b-9c7d-8e9f0a1b2c3d"
 _REPORT = "2d4f6a8c-1b3d-4e5f-9a7b-c8d0e2f4a6b8"
@@ -396,6 +397,8 @@ OF_MODELS |= {
         "is_folder": False,
         "is_encrypted": False,
     },
+    "TableHead": {"columns": [_COLUMN], "rows": [["1"], [None]], "column_count": 1, "row_count": 2},
+    "WantedView": {"version_id": None},
     "WantedPreview": {"recipe": "256"},
     "PreviewUrl": {
         "url": "https://files.example.com/api/v1/preview?token=eyJhbGciOiJIUzI1NiIsImtpZCI6IjFmIn0.eyJvZiI6W119.c2ln",

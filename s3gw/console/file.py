@@ -44,12 +44,24 @@ async def page(request: Request) -> Response:
         folder=places.place_of(bucket_id, prefix=folder),
         crumbs=places.crumbs(bucket_id, folder),
         version=asked.get("version", ""),
+        view=await _view(request, visitor, where, asked.get("version", "")),
         versions=await _versions(request, visitor, where),
         buckets=await _buckets(request, visitor, bucket),
         tags=_rows(file["tags"], _MOST_TAGS),
         metadata=_rows(file["metadata"]),
         done=asked.get("done", ""),
     )
+
+
+async def _view(request: Request, visitor: Visitor, where: str, version: str) -> str | None:
+    """The address of what is shown in a frame; None for who may not read it, or may not yet."""
+    body = {"version_id": version} if version else {}
+    try:
+        return str((await ask(request, visitor, "POST", f"{where}/view-url", body=body)).json()["url"])
+    except ApiRefusal as error:
+        if error.status in (403, 404):
+            return None
+        raise
 
 
 async def _versions(request: Request, visitor: Visitor, where: str) -> dict[str, Any] | None:

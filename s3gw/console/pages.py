@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -70,8 +71,13 @@ def theme_of(request: Request) -> str:
 def shown(
     request: Request, template: str, status: int = 200, *, visitor: Visitor | None = None, **values: Any
 ) -> Response:
+    """`view`, among the values, is the address of what a frame of the page shows."""
     found = environment(language_for(request)).get_template(template)
     state = request.state
     known = {"visitor": visitor, "csrf": "" if visitor is None else visitor.csrf, "theme": theme_of(request)}
     content = found.render(**known, here=request.url.path, request_id=state.request_id, **values)
-    return Response(content.encode("utf-8", "replace"), status, {**_HEADERS, "Vary": "Accept-Language"}, "text/html")
+    headers = {**_HEADERS, "Vary": "Accept-Language"}
+    if values.get("view"):
+        scheme, host, *_ = urlsplit(values["view"])
+        headers["Content-Security-Policy"] = f"{_POLICY}; frame-src {scheme}://{host}"
+    return Response(content.encode("utf-8", "replace"), status, headers, "text/html")

@@ -190,9 +190,9 @@ def _of_file(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
 
-def _of_picture(world: World) -> Call:
+def _of_picture(world: World, body: bytes = b"") -> Call:
     key = f"{new_name()}.png"
-    world.put(world.bucket, key, odd("palette.png"))
+    world.put(world.bucket, key, body or odd("palette.png"))
     found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
@@ -447,6 +447,9 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "get_thumbnail": _of_picture,
     "get_optimized": _of_picture,
     "create_preview_url": _of_file,
+    "create_view_url": _of_file,
+    "get_page": lambda world: _of_picture(world, odd("page.pdf")),
+    "get_table": lambda world: _of_picture(world, odd("table.parquet")),
     "show_preview": _of_preview_url,
     "restore_file": _of_trashed,
     "empty_trash": _of_trashed,

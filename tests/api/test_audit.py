@@ -61,6 +61,7 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/unpack"),
     ("POST", "/buckets/{bucket_id}/archive"),  # changes nothing
     ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),  # nor does this
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/view-url"),
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }

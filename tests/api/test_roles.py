@@ -84,6 +84,9 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/thumbnail"),  # test_previews.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/optimized"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/view-url"),  # test_views.py
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/page"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/table"),
     ("GET", "/preview"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
@@ -208,7 +211,7 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"file_path": "x"}
     if path.endswith("/archive"):
         return {"files": [str(uuid.uuid4())]}
-    if path.endswith("/preview-url"):
+    if path.endswith(("/preview-url", "/view-url")):
         return {}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}
