@@ -74,7 +74,9 @@ class Api:
         content = b"" if body is None else json.dumps(body).encode()
         given = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
         given += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-        given += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        if not any(name == b"content-type" for name, _ in given):
+            given.append((b"content-type", b"application/json"))
+        given.append((b"content-length", b"%d" % len(content)))
         status, told, pieces = 0, {}, bytearray()
 
         async def receive() -> Message:

@@ -10,7 +10,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api.door import Door
-from s3gw.console import appearance, assets, buckets, connect, file, file_changes, files, login, refusals, transfer
+from s3gw.console import (
+    appearance,
+    assets,
+    buckets,
+    chosen,
+    connect,
+    file,
+    file_changes,
+    files,
+    login,
+    refusals,
+    transfer,
+    trash,
+    work,
+)
 from s3gw.console.api_call import Api, ApiRefusal
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
@@ -32,7 +46,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route("/console/buckets", buckets.page, name="console_buckets"),
         Route("/console/buckets", buckets.create, name="console_create_bucket", methods=_POST),
         Route(_BUCKET, files.page, name="console_files"),
-        Route(_BUCKET, files.change, name="console_change_files", methods=_POST),
+        Route(_BUCKET, chosen.change, name="console_change_files", methods=_POST),
         Route(f"{_BUCKET}/files/{{file_id}}", transfer.Download(), name="console_download", methods=["GET", "HEAD"]),
         Route(f"{_BUCKET}/archive", transfer.Archive(), name="console_archive", methods=["GET"]),
         Route(f"{_BUCKET}/uploads", transfer.Uploads(), name="console_begin_upload", methods=_POST),
@@ -61,6 +75,9 @@ def _of_files() -> list[Route]:
     return [
         Route(about, file.page, name="console_file"),
         Route(about, file_changes.change, name="console_change_file", methods=_POST),
+        Route(f"{_BUCKET}/trash", trash.page, name="console_trash"),
+        Route(f"{_BUCKET}/trash", trash.change, name="console_change_trash", methods=_POST),
+        Route("/console/jobs/{job_id}/part", work.part, name="console_work"),
     ]
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 PLACE = "/console/assets"
-NAMES = ("style.css", "console.js", "upload.js", "htmx.min.js", "tus.min.js", "icon.svg")
+NAMES = ("style.css", "console.js", "upload.js", "keys.js", "htmx.min.js", "tus.min.js", "icon.svg")
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _KEPT = "public, max-age=31536000, immutable"
 
