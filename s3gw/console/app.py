@@ -19,6 +19,7 @@ from s3gw.console import (
     file,
     file_changes,
     files,
+    links,
     login,
     refusals,
     transfer,
@@ -77,6 +78,8 @@ def _of_files() -> list[Route]:
         Route(about, file_changes.change, name="console_change_file", methods=_POST),
         Route(f"{_BUCKET}/trash", trash.page, name="console_trash"),
         Route(f"{_BUCKET}/trash", trash.change, name="console_change_trash", methods=_POST),
+        Route(f"{_BUCKET}/links", links.page, name="console_links"),
+        Route(f"{_BUCKET}/links", links.change, name="console_change_links", methods=_POST),
         Route("/console/jobs/{job_id}/part", work.part, name="console_work"),
     ]
 
