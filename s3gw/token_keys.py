@@ -8,12 +8,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from s3gw.auth import access_tokens, preview_tokens
 from s3gw.auth.access_tokens import BadToken, Claims
 from s3gw.auth.credentials import Credentials
-from s3gw.auth.preview_tokens import PreviewClaims
+from s3gw.auth.preview_tokens import PreviewClaims, ViewClaims
 from s3gw.metadata import audit, token_keys
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.database import Connection, Database, now
@@ -22,6 +23,7 @@ from s3gw.problems import NotAuthenticated
 
 T = TypeVar("T")
 
+_NO_PREVIEW = "the preview's URL isn't valid, or has expired"
 _FRESH = 5.0  # seconds in which a key that another process has added doesn't sign yet, and one taken away still does
 _PAUSE = 0.1  # seconds between two reads for the sake of tokens whose key isn't known, which anybody can send
 _OLDEST = 2 * access_tokens.LIFETIME  # seconds after which a key verifies nothing whose successor is as old
@@ -39,7 +41,7 @@ class TokenKeys:
     async def issue(self, claims: Claims) -> str:
         return access_tokens.issue(claims, *await self._newest(), int(time.time()))
 
-    async def issue_preview(self, claims: PreviewClaims) -> str:
+    async def issue_preview(self, claims: PreviewClaims | ViewClaims) -> str:
         return preview_tokens.issue(claims, *await self._newest(), int(time.time()))
 
     async def verify(self, token: str) -> Claims:
@@ -48,7 +50,11 @@ class TokenKeys:
 
     async def verify_preview(self, token: str) -> PreviewClaims:
         """Raises NotAuthenticated."""
-        return await self._verify(token, preview_tokens.verify, "the preview's URL isn't valid, or has expired")
+        return await self._verify(token, partial(preview_tokens.verify, PreviewClaims), _NO_PREVIEW)
+
+    async def verify_view(self, token: str) -> ViewClaims:
+        """Raises NotAuthenticated."""
+        return await self._verify(token, partial(preview_tokens.verify, ViewClaims), _NO_PREVIEW)
 
     async def _newest(self) -> tuple[str, bytes]:
         await self._refresh()

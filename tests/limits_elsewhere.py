@@ -23,6 +23,7 @@ from tests.api import test_file_list as file_list
 from tests.api import test_oidc as oidc
 from tests.api import test_share_links as of_links
 from tests.api import test_share_pages as share_pages
+from tests.api import test_views as views
 from tests.api import test_zip_entries as zip_entries
 from tests.auth import test_access_tokens as access_tokens
 from tests.auth import test_passwords as passwords
@@ -30,6 +31,7 @@ from tests.cli import test_commands as commands
 from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
+from tests.console import test_heads as heads
 from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
@@ -55,6 +57,7 @@ from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
 from tests.previews import test_making as making
+from tests.previews import test_tables as tables
 from tests.reports import test_counted as counted
 from tests.reports import test_duplicates as duplicates
 from tests.s3 import test_cors_rules as cors_rules
@@ -71,6 +74,15 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "previews.limits.LARGEST_RESULT": making.test_a_child_that_does_something_else_has_made_nothing,
     "previews.making._LONGEST_LINE": making.test_a_child_that_does_something_else_has_made_nothing,
     "previews.making._LARGEST_SIDE": making.test_a_child_that_does_something_else_has_made_nothing,
+    "previews.limits.LONGEST_CELL": tables.test_a_head_has_so_many_rows_columns_and_characters_at_most,
+    "previews.limits.MOST_COLUMNS": tables.test_a_head_has_so_many_rows_columns_and_characters_at_most,
+    "previews.limits.MOST_ROWS": tables.test_a_head_has_so_many_rows_columns_and_characters_at_most,
+    "previews.recipes.MOST_PAGES": views.test_a_document_has_50_pages_at_most,
+    "share.heads.LARGEST_HEAD": views.test_of_a_long_text_the_beginning_is_shown,
+    "share.heads._LARGEST_JSON": heads.test_json_is_put_on_lines_if_it_is_no_bomb,
+    "share.heads._LARGEST_PRETTY": heads.test_json_is_put_on_lines_if_it_is_no_bomb,
+    "share.shown._LARGEST": views.test_so_much_is_read_as_a_whole_at_most,
+    "share.shown._LONGEST": views.test_a_token_is_for_this_alone,
     "access.document.LONGEST_TEXT": parse.test_a_bucket_policy_has_at_most_20480_bytes_without_white_space,
     "access.conditions._REMEMBERED": evaluate.test_values_of_256_characters_at_most_are_remembered,
     "access.evaluate._MOST_REMEMBERED": evaluate.test_of_a_policy_256_who_asked_are_remembered_at_most,

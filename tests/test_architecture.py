@@ -98,7 +98,7 @@ CONFINED = {
     "starlette": ("s3gw.app", "s3gw.s3.", "s3gw.admin.", "s3gw.api.", "s3gw.share.", "s3gw.console.", "s3gw.lazy_app"),
     "typer": ("s3gw.cli.",),
     "prometheus_client": ("s3gw.metrics.",),
-    "pyarrow": ("s3gw.reports.parquet",),
+    "pyarrow": ("s3gw.previews.tables", "s3gw.reports.parquet"),
     "redis": ("s3gw.events.redis_streams",),
     "celery": ("s3gw.jobs.celery_app", "s3gw.jobs.celery_worker"),
     "kombu": ("s3gw.jobs.celery_app",),

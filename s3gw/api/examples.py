@@ -27,6 +27,7 @@ _LINK = "Qm5vdGhpbmcgdG8gc2VlIGhlcmU"
 _JOB = "f3a21b4c-5d6e-4f70-8b9c-0d1e2f3a4b5c"
 _LINK_ID = "e2f10a3b-4c5d-4e6f-8a7b-9c0d1e2f3a4b"
 _CODE = "492039"
+_COLUMN = {"name": "id", "type": "int64"}
 _LOCATION = "0663f1c2a9b84d77e3a1905c66-0000002a"
 _TARGET = "8b1d2c3e-4f50-4a6b-9c7d-8e9f0a1b2c3d"
 _REPORT = "2d4f6a8c-1b3d-4e5f-9a7b-c8d0e2f4a6b8"
@@ -89,6 +90,7 @@ _FILE_MODEL = {
     "filename": "1.jpg",
     "file_path": "2026/1.jpg",
     "file_size": 48213,
+    "storage_class": "STANDARD",
     "mime_type": "image/jpeg",
     "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "checksum_algorithm": "SHA256",
@@ -168,6 +170,7 @@ OF_MODELS: dict[str, Any] = {
     "ChangeServiceAccount": {"is_active": False, "policy": _POLICY},
     "ChangePassword": {"current_password": _PASSWORD, "new_password": "staple the battery horse"},
     "Confirm": {"totp": _CODE},
+    "CopyFile": {"file_path": "archive/1.jpg"},
     "CreateKey": {"description": "backup of the laptop", "expires_at": _UNTIL, "policy": _POLICY},
     "CreateServiceAccount": {"username": "backup", "policy": _POLICY},
     "DeleteUser": {"password": _PASSWORD},
@@ -400,6 +403,8 @@ OF_MODELS |= {
         "is_folder": False,
         "is_encrypted": False,
     },
+    "TableHead": {"columns": [_COLUMN], "rows": [["1"], [None]], "column_count": 1, "row_count": 2},
+    "WantedView": {"version_id": None},
     "WantedPreview": {"recipe": "256"},
     "PreviewUrl": {
         "url": "https://files.example.com/api/v1/preview?token=eyJhbGciOiJIUzI1NiIsImtpZCI6IjFmIn0.eyJvZiI6W119.c2ln",

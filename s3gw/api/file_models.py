@@ -33,6 +33,7 @@ class File(BaseModel):
     filename: str = Field(description="What is behind the last slash of its path.")
     file_path: str = Field(description="Its key.")
     file_size: int
+    storage_class: str = Field(description="As it was said when it was stored: all are kept alike.")
     mime_type: str | None = Field(description=_HIDDEN)
     checksum: str | None = Field(description="SHA-256 in hex; null where it isn't known.")
     checksum_algorithm: str | None
@@ -91,6 +92,7 @@ def file_model(version: ObjectVersion, told: Told) -> File:
         filename=version.key.rpartition("/")[2],
         file_path=version.key,
         file_size=version.size,
+        storage_class=version.storage_class,
         mime_type=headers_of(version).get("ContentType", _DEFAULT_TYPE) if told.shows_content else None,
         checksum=_sha256(algorithm, value),
         checksum_algorithm=algorithm,

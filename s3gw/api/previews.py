@@ -36,7 +36,7 @@ Size = Literal["64", "128", "256", "512", "1024"]
 Recipe = Literal["64", "128", "256", "512", "1024", "optimize"]
 IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="Of an ETag: 304.")]
 _PICTURE = {"schema": {"type": "string", "format": "binary"}, "example": "bytes"}
-_ANSWERS: dict[int | str, Any] = {
+ANSWERS: dict[int | str, Any] = {
     200: {"content": {"image/*": _PICTURE}, "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}},
     202: {
         "description": "It is being made: ask again after as many seconds as `Retry-After` says.",
@@ -46,7 +46,7 @@ _ANSWERS: dict[int | str, Any] = {
 }
 
 
-@router.get("/buckets/{bucket_id}/files/{file_id}/thumbnail", response_class=Response, responses=_ANSWERS)
+@router.get("/buckets/{bucket_id}/files/{file_id}/thumbnail", response_class=Response, responses=ANSWERS)
 async def get_thumbnail(
     bucket_id: Id,
     file_id: Id,
@@ -56,15 +56,15 @@ async def get_thumbnail(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """A small WebP of a picture, of a PDF's first page or of a frame of a video; 202 while it is being made."""
-    return await _of_file(asker, bucket_id, file_id, version_id, size, if_none_match)
+    return await preview_answer(asker, bucket_id, file_id, version_id, size, if_none_match)
 
 
-@router.get("/buckets/{bucket_id}/files/{file_id}/optimized", response_class=Response, responses=_ANSWERS)
+@router.get("/buckets/{bucket_id}/files/{file_id}/optimized", response_class=Response, responses=ANSWERS)
 async def get_optimized(
     bucket_id: Id, file_id: Id, asker: TheReader, version_id: VersionOfFile = None, if_none_match: IfNoneMatch = None
 ) -> Response:
     """A picture in its own format, recompressed and without metadata; 202 while it is being made."""
-    return await _of_file(asker, bucket_id, file_id, version_id, OPTIMIZE, if_none_match)
+    return await preview_answer(asker, bucket_id, file_id, version_id, OPTIMIZE, if_none_match)
 
 
 class WantedPreview(Body):
@@ -94,7 +94,7 @@ async def create_preview_url(
     return PreviewUrl(url=f"{asker.base_url}/api/v1/preview?token={token}", expires_at=time_of(until * 1_000_000))
 
 
-@router.get("/preview", response_class=Response, responses=_ANSWERS)
+@router.get("/preview", response_class=Response, responses=ANSWERS)
 async def show_preview(
     token: Annotated[str, Query(max_length=2048, description="Of the URL that was given out.")],
     request: Request,
@@ -108,10 +108,10 @@ async def show_preview(
     request.state.user, request.state.role = caller.principal.name, caller.principal.role
     asker = asker_as(request, caller.principal)
     given = claims.bucket_id, claims.file_id, claims.version_id, claims.recipe, if_none_match
-    return await _of_file(asker, *given, sequence=claims.sequence)
+    return await preview_answer(asker, *given, sequence=claims.sequence)
 
 
-async def _of_file(
+async def preview_answer(
     asker: Asker,
     bucket_id: str,
     file_id: str,

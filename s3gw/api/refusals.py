@@ -57,6 +57,7 @@ _SESSION = ("AUTHENTICATION_FAILED",)  # by what the body has in it
 _NOT_ALL_MAY = ("PERMISSION_DENIED",)  # whom the resource is shown, or who is an auditor
 _WITHHELD = ("SCAN_PENDING", "INFECTED")  # what the virus scanner keeps from being read
 _OF_PREVIEWS = ("UNSUPPORTED_MEDIA_TYPE", "PREVIEW_REFUSED", "NOT_IMPLEMENTED", "STORAGE_FULL")
+_OF_COPIES = ("FILE_ALREADY_EXISTS", "PRECONDITION_FAILED", "QUOTA_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE")
 _OF_BODIES = (
     "FILE_ALREADY_EXISTS",
     "QUOTA_EXCEEDED",
@@ -98,12 +99,16 @@ OWN: dict[str, tuple[str, ...]] = {
     "get_thumbnail": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
     "get_optimized": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
     "create_preview_url": _NOT_ALL_MAY,
+    "create_view_url": _NOT_ALL_MAY,
+    "get_page": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
+    "get_table": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS),
     "show_preview": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, *_OF_PREVIEWS, "NOT_FOUND"),
     "list_entries": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
     "download_entry": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD, "PRECONDITION_FAILED"),
     "download_folder": (*_SESSION, *_NOT_ALL_MAY, "TOO_LARGE"),
     "download_files": (*_SESSION, *_NOT_ALL_MAY, *_WITHHELD),
     "update_file": (*_NOT_ALL_MAY, "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
+    "copy_file": (*_NOT_ALL_MAY, *_WITHHELD, *_OF_COPIES),
     "delete_file": _NOT_ALL_MAY,
     "restore_file": (*_NOT_ALL_MAY, "CONFLICT", "FILE_ALREADY_EXISTS", "QUOTA_EXCEEDED"),
     "search_files": _NOT_ALL_MAY,

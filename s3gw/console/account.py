@@ -68,7 +68,7 @@ async def _profile(request: Request, visitor: Visitor, fields: Fields) -> str:
         body.pop("current_password", None)
     if body:
         more = {"If-Match": first(fields, "etag")}
-        await ask(request, visitor, "PUT", path_of("users", visitor.claims.user_id), body=body, more=more)
+        await ask(request, visitor, "PUT", path_of("users", visitor.claims.user_id), body=body, headers=more)
     return f"{PLACE}?done={'address' if 'email' in body else 'profile'}"
 
 

@@ -68,15 +68,17 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        more: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """The whole answer. Raises ApiRefusal. `path` is path_of's; `claims` None: nobody who is known; `more`: headers
         that only this call has.
         """
         content = b"" if body is None else json.dumps(body).encode()
-        headers = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
-        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-        headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in (more or {}).items()]
+        given = [(name, value) for name, value in request.scope["headers"] if _is_about_the_client(name)]
+        given += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        if not any(name == b"content-type" for name, _ in given):
+            given.append((b"content-type", b"application/json"))
+        given.append((b"content-length", b"%d" % len(content)))
         status, told, pieces = 0, {}, bytearray()
 
         async def receive() -> Message:
@@ -90,7 +92,7 @@ class Api:
             else:
                 pieces.extend(message.get("body", b""))
 
-        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}), headers)
+        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}), given)
         await self._app(scope, receive, send)
         answer = Answer(status, told, bytes(pieces))
         if status >= 400:

@@ -18,17 +18,23 @@ from s3gw.console import (
     bucket_policy,
     bucket_settings,
     buckets,
+    chosen,
     connect,
+    file,
+    file_changes,
     files,
     forgotten,
     keys,
+    links,
     login,
     oidc,
     refusals,
     register,
     second_factor,
     transfer,
+    trash,
     verification,
+    work,
 )
 from s3gw.console.admin_routes import ADMIN_ROUTES
 from s3gw.console.api_call import Api, ApiRefusal
@@ -52,11 +58,12 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
         Route("/console/buckets", buckets.page, name="console_buckets"),
         Route("/console/buckets", buckets.create, name="console_create_bucket", methods=_POST),
         Route(_BUCKET, files.page, name="console_files"),
-        Route(_BUCKET, files.change, name="console_change_files", methods=_POST),
+        Route(_BUCKET, chosen.change, name="console_change_files", methods=_POST),
         Route(f"{_BUCKET}/files/{{file_id}}", transfer.Download(), name="console_download", methods=["GET", "HEAD"]),
         Route(f"{_BUCKET}/archive", transfer.Archive(), name="console_archive", methods=["GET"]),
         Route(f"{_BUCKET}/uploads", transfer.Uploads(), name="console_begin_upload", methods=_POST),
         Route(f"{_BUCKET}/uploads/{{upload_id}}", transfer.Uploads(), name="console_upload", methods=_OF_UPLOAD),
+        *_of_files(),
         Route("/console/connect", connect.page, name="console_connect"),
         Route("/console/connect", connect.make_key, name="console_make_key", methods=_POST),
         *ADMIN_ROUTES,
@@ -113,6 +120,19 @@ def _of_access() -> list[Route]:
         Route(f"{_BUCKET}/access/policy/check", bucket_policy.check, name="console_check_policy", methods=_POST),
         Route(f"{_BUCKET}/access/settings", bucket_settings.page, name="console_settings"),
         Route(f"{_BUCKET}/access/settings", bucket_settings.change, name="console_change_settings", methods=_POST),
+    ]
+
+
+def _of_files() -> list[Route]:
+    about = f"{_BUCKET}/files/{{file_id}}/about"
+    return [
+        Route(about, file.page, name="console_file"),
+        Route(about, file_changes.change, name="console_change_file", methods=_POST),
+        Route(f"{_BUCKET}/trash", trash.page, name="console_trash"),
+        Route(f"{_BUCKET}/trash", trash.change, name="console_change_trash", methods=_POST),
+        Route(f"{_BUCKET}/links", links.page, name="console_links"),
+        Route(f"{_BUCKET}/links", links.change, name="console_change_links", methods=_POST),
+        Route("/console/jobs/{job_id}/part", work.part, name="console_work"),
     ]
 
 

@@ -19,6 +19,7 @@ NAMES = (
     "style.css",
     "console.js",
     "upload.js",
+    "keys.js",
     "htmx.min.js",
     "tus.min.js",
     "icon.svg",

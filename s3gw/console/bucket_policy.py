@@ -125,10 +125,10 @@ async def _save(request: Request, visitor: Visitor, fields: Fields) -> str | Res
     if checked and checked["is_public"] and checked["is_valid"] and first(fields, "confirmed") != "yes":
         return await _page(request, visitor, 200, None, fields, asks_to_confirm=True)
     more = {"If-Match": first(fields, "etag")}
-    await ask(request, visitor, "PUT", in_api(request, "policy"), body={"policy": text}, more=more)
+    await ask(request, visitor, "PUT", in_api(request, "policy"), body={"policy": text}, headers=more)
     return f"{page_of(request, 'access', 'policy')}?done=saved"
 
 
 async def _delete(request: Request, visitor: Visitor, fields: Fields) -> str:
-    await ask(request, visitor, "DELETE", in_api(request, "policy"), more={"If-Match": first(fields, "etag")})
+    await ask(request, visitor, "DELETE", in_api(request, "policy"), headers={"If-Match": first(fields, "etag")})
     return f"{page_of(request, 'access', 'policy')}?done=deleted"

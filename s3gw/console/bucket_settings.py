@@ -106,7 +106,7 @@ async def _part(request: Request, visitor: Visitor, name: str) -> dict[str, Any]
 
 async def _put(request: Request, visitor: Visitor, fields: Fields, name: str, body: Any) -> str:
     more = {"If-Match": first(fields, "etag")}
-    await ask(request, visitor, "PUT", in_api(request, *filter(None, (name,))), body=body, more=more)
+    await ask(request, visitor, "PUT", in_api(request, *filter(None, (name,))), body=body, headers=more)
     return f"{page_of(request, 'access', 'settings')}?done=saved"
 
 

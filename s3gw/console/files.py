@@ -1,118 +1,105 @@
-"""The files of a bucket, a folder's page at a time: GET /buckets/{id}/files and /search. Deleting, restoring and
-renaming are a call for each file, of a page's files at most.
+"""The files of a bucket, a folder's page at a time: GET /buckets/{id}/files and /search. What is done with files
+that are chosen is in chosen.py.
 """
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, first, sent_by
+from s3gw.console import sorting
+from s3gw.console.api_call import path_of
+from s3gw.console.chosen import PER_PAGE
 from s3gw.console.pages import shown
+from s3gw.console.places import crumbs, path_of_bucket, place_of
 from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.sorting import Order
 from s3gw.console.visit import ask
-from s3gw.problems import Invalid
-
-PER_PAGE = 100
 
 
-def place_of(bucket_id: str, **query: str) -> str:
-    """The address of a page of the bucket's."""
-    given = {name: value for name, value in query.items() if value}
-    return f"{path_of_bucket(bucket_id)}?{urlencode(given)}" if given else path_of_bucket(bucket_id)
+class Wanted(NamedTuple):
+    """`prefix` is the folder, `begins` how names in it begin, `q` words to look for below it."""
+
+    bucket_id: str
+    prefix: str
+    begins: str
+    q: str
+    cursor: str
+    order: Order
+    start: int
+
+    def place(self, **more: str) -> str:
+        given = {"prefix": self.prefix, "begins": self.begins, "q": self.q}
+        return place_of(self.bucket_id, **given | ({} if self.order.is_natural else {"sort": self.order.told}) | more)
 
 
-def path_of_bucket(bucket_id: str) -> str:
-    return path_of("buckets", bucket_id).replace("/api/v1", "/console", 1)
+class Found(NamedTuple):
+    """`is_sorted`: as was asked for; else as S3 lists."""
+
+    items: list[dict[str, Any]]
+    folders: list[str]
+    following: str | None
+    is_sorted: bool
 
 
 async def page(request: Request) -> Response:
-    """`prefix` is the folder, `begins` how names in it begin, `q` words to look for below it."""
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     asked = request.query_params
     prefix, begins, q, cursor = (asked.get(name, "") for name in ("prefix", "begins", "q", "cursor"))
-    query = {"per_page": str(PER_PAGE), "prefix": prefix if q else prefix + begins}
-    query |= {"q": q} if q else {"delimiter": "/"}
-    query |= {"cursor": cursor} if cursor else {}
+    start = asked.get("from", "0")
+    start_at = int(start) if start.isascii() and start.isdigit() and len(start) < 5 else 0
+    wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
     bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
-    found = (
-        await ask(request, visitor, "GET", path_of("buckets", bucket_id, "search" if q else "files"), query=query)
-    ).json()
-    following = found["next_cursor"]
-    if following is not None:
-        following = place_of(bucket_id, prefix=prefix, begins=begins, q=q, cursor=following)
-    folders = [(folder[len(prefix) :], place_of(bucket_id, prefix=folder)) for folder in found["folders"]]
+    found = await _found(request, visitor, wanted)
     return shown(
         request,
         "file_rows.html" if "hx-request" in request.headers else "files.html",
         visitor=visitor,
         bucket=bucket,
         where=path_of_bucket(bucket_id),
+        wanted=wanted,
         prefix=prefix,
-        crumbs=_crumbs(bucket_id, prefix),
-        begins=begins,
-        q=q,
-        folders=folders,
+        crumbs=crumbs(bucket_id, prefix),
         found=found,
-        following=following,
-        undo=[each for each in asked.get("undo", "").split(",") if each][:PER_PAGE],
+        folders=[(folder, folder[len(prefix) :], place_of(bucket_id, prefix=folder)) for folder in found.folders],
+        undo=_ids(asked.get("undo", "")),
+        jobs=_ids(asked.get("jobs", "")),
+        told={name: asked.get(name, "") for name in ("done", "count", "left", "to")},
     )
 
 
-def _crumbs(bucket_id: str, prefix: str) -> list[tuple[str, str]]:
-    parts = prefix.split("/")[:-1]
-    return [
-        (part, place_of(bucket_id, prefix="/".join(parts[: number + 1]) + "/")) for number, part in enumerate(parts)
-    ]
+def _ids(given: str) -> list[str]:
+    return [each for each in given.split(",") if each][:PER_PAGE]
 
 
-async def change(request: Request) -> Response:
-    """What the form of the list says: delete the chosen, restore what was deleted just now, or rename one."""
-    visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
-    fields = await sent_by(request, visitor)
-    prefix, chosen = first(fields, "prefix"), fields.get("file", [])
-    if len(chosen) > PER_PAGE:
-        raise Invalid(f"at most {PER_PAGE} files at once")
-    does = {"delete": _delete, "restore": _restore, "rename": _rename}.get(first(fields, "action"))
-    if does is None:
-        raise Invalid("there is no such action")
-    undo = await does(request, visitor, fields, chosen)
-    return RedirectResponse(place_of(bucket_id, prefix=prefix, undo=",".join(undo)), 303)
+async def _found(request: Request, visitor: Visitor, wanted: Wanted) -> Found:
+    if not wanted.order.is_natural and not wanted.q and not wanted.cursor:
+        found = await _asked(request, visitor, wanted, sorting.MOST)
+        if found["next_cursor"] is None:
+            return _sorted(wanted, found)
+    found = await _asked(request, visitor, wanted, PER_PAGE)
+    following = found["next_cursor"]
+    if following is not None:
+        following = wanted.place(cursor=following)
+    return Found(found["items"], found["folders"], following, wanted.order.is_natural)
 
 
-async def _delete(request: Request, visitor: Visitor, fields: Fields, chosen: list[str]) -> list[str]:
-    """Those that can be restored. One that has gone meanwhile is as one that is deleted."""
-    deleted = []
-    for file_id in chosen:
-        try:
-            await ask(request, visitor, "DELETE", _file(request, file_id))
-        except ApiRefusal as error:
-            if error.status != 404:
-                raise
-        else:
-            deleted.append(file_id)
-    return deleted
+async def _asked(request: Request, visitor: Visitor, wanted: Wanted, count: int) -> dict[str, Any]:
+    query = {"per_page": str(count), "prefix": wanted.prefix if wanted.q else wanted.prefix + wanted.begins}
+    query |= {"q": wanted.q} if wanted.q else {"delimiter": "/"}
+    query |= {"cursor": wanted.cursor} if wanted.cursor else {}
+    path = path_of("buckets", wanted.bucket_id, "search" if wanted.q else "files")
+    found: dict[str, Any] = (await ask(request, visitor, "GET", path, query=query)).json()
+    return found
 
 
-async def _restore(request: Request, visitor: Visitor, fields: Fields, chosen: list[str]) -> list[str]:
-    for file_id in chosen:
-        await ask(request, visitor, "POST", f"{_file(request, file_id)}/restore")
-    return []
-
-
-async def _rename(request: Request, visitor: Visitor, fields: Fields, chosen: list[str]) -> list[str]:
-    """A name with slashes is a path of the bucket: so a file is moved."""
-    if len(chosen) != 1:
-        raise Invalid("choose one file to rename")
-    name = first(fields, "name")
-    body: dict[str, Any] = {"file_path": name.removeprefix("/")} if "/" in name else {"filename": name}
-    await ask(request, visitor, "PUT", _file(request, chosen[0]), body=body)
-    return []
-
-
-def _file(request: Request, file_id: str) -> str:
-    return path_of("buckets", request.path_params["bucket_id"], "files", file_id)
+def _sorted(wanted: Wanted, found: dict[str, Any]) -> Found:
+    """A page of it, folders first."""
+    files, folders = wanted.order.sort(found["items"], found["folders"])
+    end, count = wanted.start + PER_PAGE, len(files) + len(folders)
+    following = wanted.place(**{"from": str(end)}) if end < count else None
+    before = len(folders)
+    of_page = files[max(wanted.start - before, 0) : max(end - before, 0)]
+    return Found(of_page, folders[wanted.start : end], following, True)

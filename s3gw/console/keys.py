@@ -118,7 +118,7 @@ async def _switch(request: Request, visitor: Visitor, fields: Fields) -> str:
 
 
 async def _put(request: Request, visitor: Visitor, fields: Fields, body: dict[str, Any]) -> str:
-    await ask(request, visitor, "PUT", _api(request), body=body, more={"If-Match": first(fields, "etag")})
+    await ask(request, visitor, "PUT", _api(request), body=body, headers={"If-Match": first(fields, "etag")})
     return f"{PLACE}/{quote(request.path_params['key_id'], safe='')}?done=saved"
 
 

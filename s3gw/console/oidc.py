@@ -53,7 +53,9 @@ async def finish(request: Request) -> Response:
             query[name] = given
     more = {"Cookie": f"{_OF_API}={kept}"} if kept else {}
     try:
-        tokens = (await ask(request, None, "GET", path_of("users", "oidc", "callback"), query=query, more=more)).json()
+        tokens = (
+            await ask(request, None, "GET", path_of("users", "oidc", "callback"), query=query, headers=more)
+        ).json()
     except ApiRefusal as error:
         answer = await refused(request, error, place)
     else:

@@ -6,8 +6,10 @@ No page has a script or a style within it, so none that somebody has put into a 
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -18,6 +20,8 @@ from s3gw.console.language import InWords, language_of, translations
 from s3gw.console.navigation import admin_screens_of, screens_of
 from s3gw.console.session import Visitor
 
+# What turns the order of characters around, or isn't seen at all: `photo[U+202E]gpj.exe` would look like a picture.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
@@ -41,7 +45,7 @@ def environment(language: str) -> Environment:
     found = translations(language)
     made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
     words = InWords(language)
-    made.filters |= {"size": words.size, "number": words.number, "moment": words.moment}
+    made.filters |= {"visible": visible, "size": words.size, "number": words.number, "moment": words.moment}
     made.filters |= {"milliseconds": words.milliseconds, "seconds": words.seconds, "pretty": _pretty}
     made.globals |= {"admin_screens_of": admin_screens_of}
     made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
@@ -51,6 +55,11 @@ def environment(language: str) -> Environment:
 def _pretty(value: Any) -> str:
     """A document of the API's as people read it."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def visible(name: str) -> str:
+    """As people are shown what somebody has called something."""
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", name)
 
 
 def language_for(request: Request) -> str:
@@ -70,8 +79,13 @@ def theme_of(request: Request) -> str:
 def shown(
     request: Request, template: str, status: int = 200, *, visitor: Visitor | None = None, **values: Any
 ) -> Response:
+    """`view`, among the values, is the address of what a frame of the page shows."""
     found = environment(language_for(request)).get_template(template)
     state = request.state
     known = {"visitor": visitor, "csrf": "" if visitor is None else visitor.csrf, "theme": theme_of(request)}
     content = found.render(**known, here=request.url.path, request_id=state.request_id, **values)
-    return Response(content.encode("utf-8", "replace"), status, {**_HEADERS, "Vary": "Accept-Language"}, "text/html")
+    headers = {**_HEADERS, "Vary": "Accept-Language"}
+    if values.get("view"):
+        scheme, host, *_ = urlsplit(values["view"])
+        headers["Content-Security-Policy"] = f"{_POLICY}; frame-src {scheme}://{host}"
+    return Response(content.encode("utf-8", "replace"), status, headers, "text/html")

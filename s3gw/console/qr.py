@@ -13,3 +13,10 @@ def qr_code(text: str) -> Markup:
     """
     made = segno.make(text, micro=False, error="m")
     return Markup(made.svg_inline(omitsize=True, svgclass="qr", lineclass=None, dark="#000", light="#fff"))
+
+
+def qr_code_if_it_fits(text: str) -> Markup | None:
+    try:
+        return qr_code(text)
+    except segno.DataOverflowError:
+        return None

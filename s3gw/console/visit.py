@@ -24,8 +24,8 @@ async def ask(
     *,
     query: Mapping[str, str] | None = None,
     body: Any = None,
-    more: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Of `path_of`, with `more` headers. Raises ApiRefusal."""
     claims = None if visitor is None else visitor.claims
-    return await api_of(request).ask(request, claims, method, path, query=query, body=body, more=more)
+    return await api_of(request).ask(request, claims, method, path, query=query, body=body, headers=headers)

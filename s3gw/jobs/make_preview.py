@@ -19,7 +19,7 @@ from s3gw.metadata import previews
 from s3gw.metadata.contents import Content
 from s3gw.metadata.previews import Preview
 from s3gw.previews import making
-from s3gw.previews.kinds import FIRST, is_installed, kind_of, made_of
+from s3gw.previews.kinds import FIRST, extra_of, is_installed, kind_of, made_of
 from s3gw.previews.limits import UNSUPPORTED, Refused, limits_of
 from s3gw.previews.making import NotReady, TookTooLong
 
@@ -61,7 +61,7 @@ async def _make(services: Storage, preview: Preview, content: Content) -> making
         if kind is None or made_of(kind, preview.recipe) is None:
             raise Refused(UNSUPPORTED)
         if not is_installed(kind):
-            raise LookupError("the extra s3gw[previews] isn't installed here")
+            raise LookupError(f"the extra s3gw[{extra_of(kind)}] isn't installed here")
         await services.database.write(previews.begin, preview)
         try:
             return await making.make(source, kind, preview.recipe, limits)

@@ -23,7 +23,7 @@ from s3gw.operations.get_object import readable
 from s3gw.operations.preconditions import check_read
 from s3gw.operations.scanned import require
 from s3gw.operations.table import OPERATIONS, Row
-from s3gw.previews.kinds import FIRST, is_installed, kind_of, made_of
+from s3gw.previews.kinds import FIRST, extra_of, is_installed, kind_of, made_of
 from s3gw.previews.limits import REASONS, UNSUPPORTED, limits_of
 from s3gw.problems import NoPreview, NoPreviewOfType, PreviewPending
 
@@ -116,7 +116,7 @@ async def _ask(call: Call, content: Content, recipe: str) -> None:
     if content.size > limits.size:
         raise NoPreview(REASONS["too_large"])
     if not is_installed(kind):
-        raise NotImplemented("This server makes no previews of such files: it has no s3gw[previews].")
+        raise NotImplemented(f"This server makes no previews of such files: it has no s3gw[{extra_of(kind)}].")
     services.room.require()
     await services.database.write(previews.ask, content, recipe, limits.told)
 

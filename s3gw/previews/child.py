@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from s3gw.previews.isolation import close_the_disk, limit
-from s3gw.previews.kinds import KINDS
+from s3gw.previews.kinds import HEAD, KINDS
 from s3gw.previews.limits import LARGEST_RESULT, READY, Refused
-from s3gw.previews.recipes import OPTIMIZE
+from s3gw.previews.recipes import OPTIMIZE, PAGE_SIZE, TABLE, page_of
+
+if TYPE_CHECKING:
+    from s3gw.previews.pictures import Made
 
 _VIDEOS = ("mp4", "matroska", "avi")
 
@@ -58,7 +61,11 @@ def _silence() -> None:
 
 def prepare(kind: str) -> None:
     """Import what it takes, and nothing else."""
-    if kind == "pdf":
+    if kind == "parquet":
+        from s3gw.previews import tables
+
+        tables.prepare()
+    elif kind == "pdf":
         from s3gw.previews import documents
 
         documents.prepare()
@@ -73,24 +80,32 @@ def prepare(kind: str) -> None:
 
 
 def make(source: IO[bytes], kind: str, recipe: str, pixels: int) -> tuple[bytes, bytes]:
+    made = _made(source, kind, recipe, pixels)
+    if len(made.data) > LARGEST_RESULT:
+        raise Refused("too_much_output")
+    assert made.kind in (*KINDS, HEAD.name)
+    return json.dumps({"kind": made.kind, "width": made.width, "height": made.height}).encode(), made.data
+
+
+def _made(source: IO[bytes], kind: str, recipe: str, pixels: int) -> Made:
+    if recipe == TABLE:
+        from s3gw.previews import tables
+
+        return tables.head(source)
     from s3gw.previews import pictures
 
     if recipe == OPTIMIZE:
-        made = pictures.optimized(source, kind, pixels)
-    elif kind == "pdf":
+        return pictures.optimized(source, kind, pixels)
+    if kind == "pdf":
         from s3gw.previews import documents
 
-        made = documents.thumbnail(source, int(recipe))
-    elif kind in _VIDEOS:
+        page = page_of(recipe)
+        return documents.thumbnail(source, int(recipe) if page is None else PAGE_SIZE, page or 1)
+    if kind in _VIDEOS:
         from s3gw.previews import videos
 
-        made = videos.thumbnail(source, kind, int(recipe), pixels)
-    else:
-        made = pictures.thumbnail(source, kind, int(recipe), pixels)
-    if len(made.data) > LARGEST_RESULT:
-        raise Refused("too_much_output")
-    assert made.kind in KINDS
-    return json.dumps({"kind": made.kind, "width": made.width, "height": made.height}).encode(), made.data
+        return videos.thumbnail(source, kind, int(recipe), pixels)
+    return pictures.thumbnail(source, kind, int(recipe), pixels)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The first page of a PDF by pypdfium2, within the child."""
+"""A page of a PDF by pypdfium2, within the child."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ def prepare() -> None:
     pictures.prepare()
 
 
-def thumbnail(source: IO[bytes], size: int) -> Made:
-    """Drawn at the size that it will have, whatever the page's own: so there is nothing to be limited."""
+def thumbnail(source: IO[bytes], size: int, number: int = 1) -> Made:
+    """Page `number`, from 1. Drawn at the size that it will have, whatever the page's own: so it needs no limit."""
     source.seek(0)
     try:
         document = pypdfium2.PdfDocument(source)
         if len(document) == 0:
             raise Refused("empty")
-        page = document[0]
+        if number > len(document):
+            raise Refused("no_page")
+        page = document[number - 1]
         width, height = page.get_size()
         if not (_LEAST < width < float("inf") and _LEAST < height < float("inf")):
             raise Refused("broken")

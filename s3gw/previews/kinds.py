@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from s3gw.previews.recipes import OPTIMIZE
+from s3gw.previews.recipes import OPTIMIZE, TABLE, page_of
 
 FIRST = 64  # bytes that tell it
 
@@ -64,9 +64,11 @@ KINDS = {
         Kind("mp4", _VIDEO, None, _is_mp4),
         Kind("matroska", _VIDEO, None, _begins(b"\x1a\x45\xdf\xa3")),
         Kind("avi", _VIDEO, None, _riff(b"AVI ")),
+        Kind("parquet", ("pyarrow",), None, _begins(b"PAR1")),
     )
 }
-THUMBNAIL = KINDS["webp"]  # what every recipe but `optimize` makes
+THUMBNAIL = KINDS["webp"]  # what every recipe makes but `optimize` and `table`
+HEAD = Kind("table", (), "application/json", _begins(b'{"columns":'))  # which no content is taken for
 
 
 def kind_of(first: bytes) -> Kind | None:
@@ -75,10 +77,19 @@ def kind_of(first: bytes) -> Kind | None:
 
 def made_of(kind: Kind, recipe: str) -> Kind | None:
     """What the recipe makes of it; None: nothing."""
+    if recipe == TABLE:
+        return HEAD if kind.name == "parquet" else None
+    if page_of(recipe) is not None:
+        return THUMBNAIL if kind.name == "pdf" else None
     if recipe == OPTIMIZE:
         return kind if kind.type is not None else None
-    return THUMBNAIL
+    return THUMBNAIL if kind.name != "parquet" else None
 
 
 def is_installed(kind: Kind) -> bool:
     return all(find_spec(library) is not None for library in kind.libraries)
+
+
+def extra_of(kind: Kind) -> str:
+    """With which its libraries are installed."""
+    return "parquet" if kind.name == "parquet" else "previews"

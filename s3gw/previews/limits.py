@@ -8,6 +8,13 @@ from s3gw.previews.recipes import EDITION
 
 READY = b"ready\n"
 LARGEST_RESULT = 32 << 20  # bytes
+MOST_ROWS = 100  # of a table's head
+MOST_COLUMNS = 50
+LONGEST_CELL = 200  # characters
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
 class Settings(Protocol):
@@ -52,6 +59,7 @@ REASONS = {
     "broken": "It can't be decoded: it isn't whole, or isn't what it begins as.",
     "protected": "It is protected by a password.",
     "empty": "It has no page and no picture in it.",
+    "no_page": "It has no such page.",
     "too_large": "It is larger than previews are made of (S3GW_PREVIEW_MAX_SIZE).",
     "too_many_pixels": "It has more pixels than previews are made of (S3GW_PREVIEW_MAX_PIXELS).",
     "too_much_memory": "Decoding it takes more memory than it may (S3GW_PREVIEW_MEMORY).",

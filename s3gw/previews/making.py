@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import IO, NamedTuple
 
-from s3gw.previews.kinds import Kind, kind_of, made_of
+from s3gw.previews.kinds import Kind, made_of
 from s3gw.previews.limits import LARGEST_RESULT, READY, REASONS, Limits, Refused
 
 CHILD: tuple[str, ...] = (sys.executable, "-I", "-B", "-m", "s3gw.previews.child")
@@ -78,7 +78,7 @@ def _believed(said: bytes, expected: Kind) -> Preview:
         width, height = int(told["width"]), int(told["height"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Refused("crashed") from None
-    is_right = kind_of(data[:64]) is expected and 0 < width < _LARGEST_SIDE and 0 < height < _LARGEST_SIDE
+    is_right = expected.is_one(data[:64]) and 0 < width < _LARGEST_SIDE and 0 < height < _LARGEST_SIDE
     if not is_right or expected.type is None:
         raise Refused("crashed")
     return Preview(expected.type, width, height, data)

@@ -17,7 +17,7 @@ from s3gw.errors import S3Error
 from s3gw.faults import logged
 from s3gw.problems import Problem, told_of
 from s3gw.services import Services
-from s3gw.share import archive, download, drop, drop_uploads, folder, pages, unlock
+from s3gw.share import archive, download, drop, drop_uploads, folder, pages, shown, unlock
 from s3gw.share.drop_uploads import UPLOADS, SaysTus
 from s3gw.share.hidden import PLACE, HiddenToken
 from s3gw.share.rate_limit import RateLimit
@@ -40,6 +40,9 @@ def build_share_app(services: Services) -> ASGIApp:
         Route(UPLOADS, drop_uploads.begin, name="share_begin_upload", methods=["POST"]),
         Route(f"{UPLOADS}/{{upload_id}}", drop_uploads.discover, name="share_discover_upload", methods=["OPTIONS"]),
         Route(f"{UPLOADS}/{{upload_id}}", drop_uploads.go_on, name="share_go_on", methods=_OF_UPLOAD),
+        Route(shown.PLACE, shown.page, name="share_shown"),
+        Route(f"{shown.PLACE}/content", shown.content, name="share_shown_content"),
+        Route(f"{shown.PLACE}/page", shown.picture, name="share_shown_page"),
         Route("/style.css", pages.style, name="share_style"),
         Route("/drop.js", pages.script, name="share_script"),
         Route("/robots.txt", pages.robots, name="share_robots"),

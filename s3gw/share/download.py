@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -10,10 +9,9 @@ from starlette.responses import Response
 
 from s3gw.api.file_answer import Asked, file_answer, may_be_shown
 from s3gw.metadata.grants import LONGEST_PATH
-from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Input, Output
-from s3gw.operations.file_type import UNKNOWN
 from s3gw.share import pages
+from s3gw.share.kinds import said_kind_of
 from s3gw.share.visit import Gone, Visit, visit_of
 
 # A page of ours may have it in itself, and what it is can't act, whatever it says to be.
@@ -27,7 +25,7 @@ async def file_page(request: Request, visit: Visit) -> Response:
     """What is shown in it is downloaded for that; so where downloads are few, it is left to the visitor."""
     version = visit.file
     assert version is not None, "it is what was asked for"
-    kind = _kind_of(version)
+    kind = said_kind_of(version)
     at = datetime.fromtimestamp(version.last_modified / 1_000_000, UTC)
     return pages.shown(
         request,
@@ -85,11 +83,6 @@ def _which(request: Request, visit: Visit) -> Input:
     if visit.link.kind != "folder" or not path or "\0" in key or len(key.encode("utf-8", "replace")) > LONGEST_PATH:
         raise Gone
     return {"Key": key}
-
-
-def _kind_of(version: ObjectVersion) -> str:
-    headers = {} if version.headers is None else json.loads(version.headers)
-    return str(headers.get("ContentType", UNKNOWN))
 
 
 def name_of(key: str) -> str:

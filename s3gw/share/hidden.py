@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 PLACE = "/link"
 _TOKEN = "s3gw.share_token"
 _OF_LINK = re.compile(r"/([A-Za-z0-9_-]{43})(/[a-z]{1,16}(?:/[0-9a-f-]{36})?)?")
-_PLAIN = frozenset(("/", "/style.css", "/drop.js", "/robots.txt", "/favicon.ico"))
+_SHOWN = ("/shown", "/shown/content", "/shown/page")  # whose token is in the query, which no log tells
+_PLAIN = frozenset(("/", "/style.css", "/drop.js", "/robots.txt", "/favicon.ico", *_SHOWN))
 
 
 class HiddenToken:

@@ -35,7 +35,7 @@ _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["us
 _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["refresh_token"]
 _SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
-_FILE = OF_PARAMETERS["file_id"]
+_FILE, _COPY = OF_PARAMETERS["file_id"], OF_MODELS["CopyFile"]["file_path"]
 _numbers = itertools.count()
 
 
@@ -200,9 +200,9 @@ def _of_file(world: World) -> Call:
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
 
-def _of_picture(world: World) -> Call:
+def _of_picture(world: World, body: bytes = b"") -> Call:
     key = f"{new_name()}.png"
-    world.put(world.bucket, key, odd("palette.png"))
+    world.put(world.bucket, key, body or odd("palette.png"))
     found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
     return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
 
@@ -454,12 +454,16 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "list_settings": _as_admin,
     "list_damaged_chunks": _as_admin,
     "update_file": _of_other_file,
+    "copy_file": lambda world: (found := _of_other_file(world))._replace(real={**found.real, _COPY: new_name()}),
     "delete_file": _of_other_file,
     "share_file": _of_other_file,
     "download_file": _of_file,
     "get_thumbnail": _of_picture,
     "get_optimized": _of_picture,
     "create_preview_url": _of_file,
+    "create_view_url": _of_file,
+    "get_page": lambda world: _of_picture(world, odd("page.pdf")),
+    "get_table": lambda world: _of_picture(world, odd("table.parquet")),
     "show_preview": _of_preview_url,
     "restore_file": _of_trashed,
     "empty_trash": _of_trashed,

@@ -50,6 +50,7 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/files"),
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/copy"),
     ("POST", "/buckets/{bucket_id}/presign"),  # object.presign: test_presign.py
     ("POST", "/buckets/{bucket_id}/uploads"),
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),
@@ -63,6 +64,7 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/archive"),  # changes nothing
     ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),  # nor does this
     ("POST", "/buckets/{bucket_id}/policy/check"),  # nor this
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/view-url"),
     ("POST", "/buckets/{bucket_id}/storage/measure"),  # job.create: test_storage_details.py
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }

@@ -46,6 +46,7 @@ def body_for(route: str, other: Person, bucket_id: str) -> dict[str, Any]:
         "POST /buckets": {"name": f"once-{name}"},
         "POST /buckets/{bucket_id}/share": {"user_id": other.id, "permission": "read"},
         "POST /buckets/{bucket_id}/files/{file_id}/share": {"user_id": other.id, "permission": "read"},
+        "POST /buckets/{bucket_id}/files/{file_id}/copy": {"file_path": name},
         "POST /buckets/{bucket_id}/links": {"kind": "folder", "prefix": name},
         "POST /event-targets": {"name": name, "url": "https://example.com/"},
         "POST /reports/saved": {"name": name, "destination": {"bucket_id": bucket_id}},

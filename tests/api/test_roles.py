@@ -98,10 +98,14 @@ _OF_FILES = {  # test_files.py, test_upload.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}"),
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/copy"),  # test_copies.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/download"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/thumbnail"),  # test_previews.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/optimized"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/preview-url"),
+    ("POST", "/buckets/{bucket_id}/files/{file_id}/view-url"),  # test_views.py
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/page"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/table"),
     ("GET", "/preview"),
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entries"),  # test_zip_entries.py
     ("GET", "/buckets/{bucket_id}/files/{file_id}/entry"),
@@ -223,9 +227,11 @@ def body_of_nothing(method: str, path: str) -> Any:
     """A body that is valid, where the path names nothing."""
     if path.endswith("/share"):
         return {"user_id": str(uuid.uuid4()), "permission": "read"}
+    if path.endswith("/copy"):
+        return {"file_path": "x"}
     if path.endswith("/archive"):
         return {"files": [str(uuid.uuid4())]}
-    if path.endswith("/preview-url"):
+    if path.endswith(("/preview-url", "/view-url")):
         return {}
     if path.endswith("/presign"):
         return {"operation": "put", "path": "x"}

@@ -18,7 +18,7 @@ from tests.console.conftest import Browser
 
 STATIC = files("s3gw.console") / "static"
 VENDORED: list[dict[str, Any]] = json.loads((STATIC / "vendored.json").read_text())
-OURS = {"style.css", "console.js", "upload.js", "charts.js", "icon.svg"}
+OURS = {"style.css", "console.js", "upload.js", "keys.js", "charts.js", "icon.svg"}
 
 
 def test_what_others_have_made_is_in_the_table_with_version_licence_and_digest() -> None:

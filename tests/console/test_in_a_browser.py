@@ -223,7 +223,7 @@ def test_files_and_a_folder_are_uploaded_deleted_and_brought_back(
     page.get_by_role("link", name="photos/").click()
     assert names_on(page) == ["2026/", "<img src=x>.txt", "one.bin"]
     with page.expect_download() as saved:
-        page.get_by_role("link", name="one.bin").click()
+        page.get_by_role("link", name="Download photos/one.bin").click()
     assert saved.value.path().read_bytes() == content["photos/one.bin"]
     page.get_by_label("Choose photos/one.bin").check()
     page.get_by_role("button", name="Delete the chosen").click()
@@ -255,5 +255,5 @@ def test_an_upload_that_the_network_breaks_off_goes_on_by_itself(
     page.locator("#files").set_input_files(tmp_path / "long.bin")
     page.locator("#progress a").click()
     with page.expect_download() as saved:
-        page.get_by_role("link", name="long.bin").click()
+        page.get_by_role("link", name="Download long.bin").click()
     assert cut and saved.value.path().read_bytes() == body

@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 
 import av
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageCms
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><script>alert(1)</script></svg>'
@@ -113,6 +115,12 @@ def with_text(image: Image.Image) -> bytes:
     return encoded(image, "JPEG", exif=exif(1), comment=b"SecretComment")
 
 
+def table() -> bytes:
+    to = io.BytesIO()
+    pq.write_table(pa.table({"id": [1, 2], "name": ["<b>", None]}), to)
+    return to.getvalue()
+
+
 _MAKERS: dict[str, Callable[[], bytes]] = {
     "rgb.jpg": lambda: encoded(halves(), "JPEG"),
     "cmyk.jpg": lambda: encoded(halves(mode="CMYK"), "JPEG"),
@@ -139,8 +147,12 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "nonsense.mp4": lambda: b"\0\0\0\x18ftypisom" + bytes(100),
 }
 NAMES = tuple(_MAKERS)
+_OTHERS: dict[str, Callable[[], bytes]] = {
+    "pages.pdf": lambda: encoded(halves(200, 400), "PDF", save_all=True, append_images=[halves(400, 200)]),
+    "table.parquet": table,
+}
 
 
 @cache
 def odd(name: str) -> bytes:
-    return _MAKERS[name]()
+    return (_MAKERS | _OTHERS)[name]()

@@ -1,0 +1,91 @@
+"""A file: what it looks like, what is known of it, and its versions. GET /buckets/{id}/files/{id}, and …/versions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s3gw.console import places
+from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.pages import shown
+from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.visit import ask
+
+_VERSIONS = "20"  # of a page
+_BUCKETS = "100"  # that a copy may be put into by choosing them
+_MOST_TAGS = 10
+_SPARE = 2  # empty rows for more tags and metadata
+
+
+class Pair(NamedTuple):
+    name: str
+    value: str
+
+
+async def page(request: Request) -> Response:
+    """`version` is shown instead of what the file is now; `done` says what was done just now."""
+    visitor, given = await visitor_of(request), request.path_params
+    bucket_id, file_id = given["bucket_id"], given["file_id"]
+    where = path_of("buckets", bucket_id, "files", file_id)
+    bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
+    answer = await ask(request, visitor, "GET", where)
+    file, asked = answer.json(), request.query_params
+    folder = places.folder_of(file["file_path"])
+    return shown(
+        request,
+        "file.html",
+        visitor=visitor,
+        bucket=bucket,
+        file=file,
+        etag=answer.headers.get("etag", ""),
+        where=places.path_of_bucket(bucket_id),
+        folder=places.place_of(bucket_id, prefix=folder),
+        crumbs=places.crumbs(bucket_id, folder),
+        version=asked.get("version", ""),
+        view=await _view(request, visitor, where, asked.get("version", "")),
+        versions=await _versions(request, visitor, where),
+        buckets=await _buckets(request, visitor, bucket),
+        tags=_rows(file["tags"], _MOST_TAGS),
+        metadata=_rows(file["metadata"]),
+        done=asked.get("done", ""),
+    )
+
+
+async def _view(request: Request, visitor: Visitor, where: str, version: str) -> str | None:
+    """The address of what is shown in a frame; None for who may not read it, or may not yet."""
+    body = {"version_id": version} if version else {}
+    try:
+        return str((await ask(request, visitor, "POST", f"{where}/view-url", body=body)).json()["url"])
+    except ApiRefusal as error:
+        if error.status in (403, 404):
+            return None
+        raise
+
+
+async def _versions(request: Request, visitor: Visitor, where: str) -> dict[str, Any] | None:
+    """None for who may not list them."""
+    cursor = request.query_params.get("cursor", "")
+    query = {"per_page": _VERSIONS} | ({"cursor": cursor} if cursor else {})
+    try:
+        found: dict[str, Any] = (await ask(request, visitor, "GET", f"{where}/versions", query=query)).json()
+    except ApiRefusal as error:
+        if error.status in (403, 404):
+            return None
+        raise
+    return found
+
+
+async def _buckets(request: Request, visitor: Visitor, bucket: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a copy may be put; this one first."""
+    answer = await ask(request, visitor, "GET", path_of("buckets"), query={"per_page": _BUCKETS})
+    return [bucket, *(other for other in answer.json()["items"] if other["id"] != bucket["id"])]
+
+
+def _rows(found: dict[str, str] | None, most: int | None = None) -> list[Pair] | None:
+    """To be filled in; None: they may not be seen, so they can't be changed either."""
+    if found is None:
+        return None
+    rows = [Pair(name, value) for name, value in sorted(found.items())] + [Pair("", "")] * _SPARE
+    return rows[: max(most, len(found))] if most is not None else rows
