@@ -438,20 +438,10 @@ _DAMAGED = {
     "named_at": _CHANGED,
     "needed_by": 1,
 }
-_PAGED = {"total": 1, "page": 1, "per_page": 50, "next_cursor": None}
-_NODE = {"host": "gateway-1", "role": "worker", "pid": 4711, "version": "0.1.0", "schema_revision": "0026"}
-_LOAD_OF_NODE: dict[str, Any] = {
-    "requests_open": 12,
-    "requests_per_second": 840.5,
-    "clock_ahead_seconds": 0.0,
-    "holds_epochs": 0,
-}
-_LOAD_OF_NODE |= {"started_at": _MADE, "heard_seconds_ago": 3}
 _NEEDING = {"kind": "version", "bucket": "pictures", "key": "2026/1.jpg", "version_id": "null"}
 OF_MODELS |= {
     "DamagedChunk": _DAMAGED,
     "DamagedChunkDetails": _DAMAGED | {"names": [_NEEDING | {"upload_id": None, "part_number": None}]},
-    "Nodes": _PAGED | {"items": [_NODE | _LOAD_OF_NODE], "released": {"contents": 0, "blobs": 17}},
     "ScrubStatus": {
         "damaged": 1,
         "job": None,

@@ -16,7 +16,17 @@ _ANSWERED: dict[str, Any] = {
 }
 _BYTES = {"logical_bytes": 410_000_000_000, "physical_bytes": 290_000_000_000, "exclusive_bytes": 210_000_000_000}
 _QUOTA = {"storage_quota": 100_000_000_000, "object_quota": None}
+_PAGED = {"total": 1, "page": 1, "per_page": 50, "next_cursor": None}
+_NODE = {"host": "gateway-1", "role": "worker", "pid": 4711, "version": "0.1.0", "schema_revision": "0026"}
+_LOAD_OF_NODE: dict[str, Any] = {
+    "requests_open": 12,
+    "requests_per_second": 840.5,
+    "clock_ahead_seconds": 0.0,
+    "holds_epochs": 0,
+}
+_LOAD_OF_NODE |= {"started_at": _AT, "heard_seconds_ago": 3}
 OF_ADMINS: dict[str, Any] = {
+    "Nodes": _PAGED | {"items": [_NODE | _LOAD_OF_NODE], "released": {"contents": 0, "blobs": 17}},
     "Dashboard": {
         "range": "hour",
         "since": _AT,

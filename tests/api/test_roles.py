@@ -239,6 +239,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"action": "delete", "query": {"prefix": ""}}
     if path.endswith(("/policy", "/policy/check")):
         return {"policy": {}}
+    if path.endswith("/quota"):
+        return {"storage_quota": None, "object_quota": None}
     if path.endswith("/acl"):
         return {"canned": "private"}
     if path.endswith("/ownership"):
