@@ -27,8 +27,10 @@ class ShowsPage(Protocol):
         """The page, which tells of what went wrong, with what was sent in its forms."""
 
 
-async def act(request: Request, actions: Mapping[str, Action], page: ShowsPage) -> Response:
-    """As the form that was sent says. What is refused is told on its page, but that the login has ended (401)."""
+async def act(request: Request, actions: Mapping[str, Action], page: ShowsPage | None = None) -> Response:
+    """As the form that was sent says. What is refused is told on its page, if that does so; but not that the login has
+    ended (401).
+    """
     visitor = await visitor_of(request)
     fields = await sent_by(request, visitor)
     does = actions.get(first(fields, "action"))
@@ -37,7 +39,7 @@ async def act(request: Request, actions: Mapping[str, Action], page: ShowsPage) 
     try:
         done = await does(request, visitor, fields)
     except ApiRefusal as error:
-        if error.status == 401:
+        if error.status == 401 or page is None:
             raise
         answer = await page(request, visitor, error.status, fault_of(request, error), fields)
         request.state.error_code = error.error_code
@@ -45,6 +47,8 @@ async def act(request: Request, actions: Mapping[str, Action], page: ShowsPage) 
             answer.headers["Retry-After"] = error.retry_after
         return answer
     except Invalid as error:
+        if page is None:
+            raise
         request.state.error_code = error.error_code
         fault = Fault(in_words(request, error.detail), "", error.error_code)
         return await page(request, visitor, error.status, fault, fields)

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
 from s3gw.console.lists import listed, template_for
@@ -25,7 +25,7 @@ async def page(request: Request) -> Response:
 
 
 async def change_list(request: Request) -> Response:
-    return await acted(request, {"create": _create})
+    return await act(request, {"create": _create})
 
 
 async def _create(request: Request, visitor: Visitor, fields: Fields) -> Response:
@@ -49,7 +49,7 @@ async def _details(request: Request, visitor: Visitor, target: dict[str, Any]) -
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"update": _update, "secret": _new_secret, "retry": _retry, "delete": _delete})
+    return await act(request, {"update": _update, "secret": _new_secret, "retry": _retry, "delete": _delete})
 
 
 async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:

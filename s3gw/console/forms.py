@@ -11,6 +11,8 @@ from s3gw.problems import Invalid, TooLarge
 
 _LARGEST = 1 << 20  # bytes
 _MOST_FIELDS = 2000
+_LARGEST_AMOUNT = 2**63 - 1
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 Fields = dict[str, list[str]]
 
@@ -45,3 +47,20 @@ def until(fields: Fields, name: str) -> str | None:
     """
     day = first(fields, name).strip()
     return f"{day}T23:59:59Z" if day else None
+
+
+def text_of(fields: Fields, name: str) -> str | None:
+    """None where nothing was entered."""
+    return first(fields, name).strip() or None
+
+
+def amount_of(fields: Fields, name: str) -> int | None:
+    """A number, with K, M, G, T or P (of 1024) behind it where people like: 10G. None where nothing was entered."""
+    given = first(fields, name).strip().upper().removesuffix("IB").removesuffix("B").strip()
+    if not given:
+        return None
+    unit = given[-1] if given[-1] in _UNITS else ""
+    digits = given.removesuffix(unit).strip()
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) * _UNITS[unit] > _LARGEST_AMOUNT:
+        raise Invalid(f"{name} isn't a number as 10G or 5000")
+    return int(digits) * _UNITS[unit]

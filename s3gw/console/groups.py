@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
 from s3gw.console.lists import listed, template_for
@@ -24,7 +24,7 @@ async def page(request: Request) -> Response:
 
 
 async def change_list(request: Request) -> Response:
-    return await acted(request, {"create": _create})
+    return await act(request, {"create": _create})
 
 
 async def _create(request: Request, visitor: Visitor, fields: Fields) -> str:
@@ -39,7 +39,7 @@ async def details(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"rename": _rename, "add": _add, "remove": _remove, "delete": _delete})
+    return await act(request, {"rename": _rename, "add": _add, "remove": _remove, "delete": _delete})
 
 
 async def _rename(request: Request, visitor: Visitor, fields: Fields) -> str:

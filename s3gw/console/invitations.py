@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted, text_of
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
-from s3gw.console.forms import Fields, first
+from s3gw.console.forms import Fields, first, text_of
 from s3gw.console.lists import listed
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -26,7 +26,7 @@ async def _page(request: Request, visitor: Visitor, made: dict[str, Any] | None)
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"invite": _invite, "revoke": _revoke})
+    return await act(request, {"invite": _invite, "revoke": _revoke})
 
 
 async def _invite(request: Request, visitor: Visitor, fields: Fields) -> Response:

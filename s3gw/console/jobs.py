@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields
 from s3gw.console.lists import listed, template_for
@@ -36,7 +36,7 @@ async def details(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"cancel": _cancel, "retry": _retry})
+    return await act(request, {"cancel": _cancel, "retry": _retry})
 
 
 async def _cancel(request: Request, visitor: Visitor, fields: Fields) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted, amount_of
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.buckets import with_usage
-from s3gw.console.forms import Fields, first
+from s3gw.console.forms import Fields, amount_of, first
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -25,7 +25,7 @@ async def page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"set": _set})
+    return await act(request, {"set": _set})
 
 
 async def _set(request: Request, visitor: Visitor, fields: Fields) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
 from s3gw.console.lists import listed, template_for
@@ -26,7 +26,7 @@ async def page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"release": _release, "delete": _delete})
+    return await act(request, {"release": _release, "delete": _delete})
 
 
 async def _release(request: Request, visitor: Visitor, fields: Fields) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
 from s3gw.console.lists import listed
@@ -21,7 +21,7 @@ async def page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    return await acted(request, {"put": _put, "run": _run})
+    return await act(request, {"put": _put, "run": _run})
 
 
 async def _put(request: Request, visitor: Visitor, fields: Fields) -> str:

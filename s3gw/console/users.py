@@ -7,9 +7,9 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from s3gw.console.acting import acted, amount_of, text_of
+from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
-from s3gw.console.forms import Fields, first
+from s3gw.console.forms import Fields, amount_of, first, text_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -28,7 +28,7 @@ async def page(request: Request) -> Response:
 
 
 async def change_list(request: Request) -> Response:
-    return await acted(request, {"create": _create, "restore": _restore})
+    return await act(request, {"create": _create, "restore": _restore})
 
 
 async def _create(request: Request, visitor: Visitor, fields: Fields) -> str:
@@ -64,7 +64,7 @@ async def change(request: Request) -> Response:
         "session": _end_session,
         "delete": _delete,
     }
-    return await acted(request, actions)
+    return await act(request, actions)
 
 
 def _of(request: Request) -> tuple[str, str]:
