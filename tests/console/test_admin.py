@@ -60,7 +60,7 @@ def test_an_admin_sees_every_screen_an_auditor_what_he_may_and_others_none(
     for path, words in SCREENS.items():
         page = admins.get(f"{ADMIN}{path}")
         assert page.status_code == 200 and words in page.text, path
-        assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", page.text)
+        assert not re.search(r"<script(?![^>]* src=)|<style|<[^>]* (style|on[a-z]+)=", page.text)
         assert auditor.get(f"{ADMIN}{path}").status_code == (403 if path in _FOR_ADMINS_ALONE else 200), path
     assert f'href="{ADMIN}/settings"' not in auditor.get(ADMIN).text
     for path in SCREENS.keys() - {"/groups", "/quotas", "/targets"}:  # where everybody has some of his own
@@ -157,8 +157,9 @@ def test_a_target_of_events_is_made_switched_off_and_deleted(admins: Browser) ->
 
 def test_the_audit_log_is_filtered_exported_and_verified_and_names_are_text(admins: Browser, api: httpx.Client) -> None:
     api.post("/users/login", json={"username": HOSTILE, "password": "x"})
-    page = admins.get(f"{ADMIN}/audit", params={"outcome": "refused", "action": "login"}).text
-    assert "<img" not in page and "&lt;img" in page and ">done<" not in page.partition("<tbody")[2]
+    page = admins.get(f"{ADMIN}/audit", params={"resource": HOSTILE}).text
+    rows = page.partition("<tbody")[2]
+    assert "<img" not in page and "&lt;img" in rows and ">done<" not in rows
     saved = admins.get(f"{ADMIN}/audit/export", params={"resource": HOSTILE})
     assert saved.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
     assert all(json.loads(line)["resource"] == HOSTILE for line in saved.text.splitlines())
