@@ -149,6 +149,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "delete_event_target": _NOT_ALL_MAY,
     "list_dead_events": _NOT_ALL_MAY,
     "retry_dead_events": _NOT_ALL_MAY,
+    "test_event_target": _NOT_ALL_MAY,
     "get_notifications": _NOT_ALL_MAY,
     "put_notifications": _NOT_ALL_MAY,
     "make_report": (*_NOT_ALL_MAY, "NOT_FOUND", "CONFLICT"),

@@ -468,6 +468,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "delete_event_target": _of_event_target,
     "list_dead_events": _of_event_target,
     "retry_dead_events": _of_event_target,
+    "test_event_target": _of_event_target,
     "get_notifications": _of_event_target,
     "scan_status": _as_admin,
     "list_scans": _of_scan,
