@@ -14,10 +14,10 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run check lint test coverage soak bench compat openapi docs image format clean
+.PHONY: help run check lint test coverage soak bench compat openapi docs screenshots image format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "%-11s %s\n", $$1, $$2}'
 
 run: .venv/.runtime ## install into .venv and serve on 127.0.0.1:9000, data in ./data
 	@exec $(BIN)/s3gw serve $(ARGS)
@@ -66,6 +66,10 @@ openapi: .venv/.installed ## write docs/openapi.json, the document of the JSON A
 
 docs: openapi ## write docs/openapi.json, and the parts of docs/*.md that are made from the code
 	$(BIN)/python -m tests.generated_docs
+
+screenshots: .venv/.installed ## take the pictures of the console that the README shows, with Chromium
+	@sh scripts/install-browser.sh $(BIN)
+	$(BIN)/python -m tests.screenshots
 
 image: ## build the container image with podman or docker
 	$(CONTAINER) build -f Containerfile -t $(IMAGE) .

@@ -4,6 +4,7 @@ a few days of history. Nothing here is random, so that two pictures differ where
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import time
@@ -13,11 +14,12 @@ from typing import Any
 
 import boto3
 import httpx
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from s3gw.metadata import samples, schema
 from s3gw.metadata.database import Connection
-from s3gw.metadata.samples import Answered
+from s3gw.metadata.engines import open_database
+from s3gw.metadata.samples import Answered, Stored
 from s3gw.metrics.counted import SECONDS
 from tests.servers import ROOT_KEY, RunningServer
 
@@ -105,10 +107,13 @@ def picture(number: int, width: int = 240, height: int = 160) -> bytes:
 def history(conn: Connection) -> None:
     """As if the server had worked for the last days: for the charts."""
     now = time.time_ns() // 1000
+    conn.execute(delete(schema.samples))
     for span, count in ((samples.MINUTE, 60), (samples.TEN_MINUTES, 144), (samples.HOUR, 24 * 30)):
         for number in range(count, 0, -1):
             at = now - now % (span * _SECOND) - number * span * _SECOND
             conn.execute(insert(schema.samples).values(_row(span, at, number)))
+    logical = samples.counted(conn).logical or 0
+    samples.add(conn, {}, Stored(None, None, int(logical * 0.71), int(logical * 0.55)))
 
 
 def _row(span: int, at: int, number: int) -> dict[str, Any]:
@@ -119,16 +124,12 @@ def _row(span: int, at: int, number: int) -> dict[str, Any]:
     within = tuple(int(requests * share) for share in shares) + (requests,) * (len(SECONDS) + 1 - len(shares))
     failed = 3 if number % 17 == 0 else 0
     answered = Answered(requests, requests // 40, failed, 0, requests * 21_000, requests * 64_000, within)
-    logical = int(9_400_000 - number * span * 0.9) if span < samples.HOUR else 9_400_000 - number * 9_000
+    logical = max(1_000_000, 4_400_000 - number * span * (1 if span < samples.HOUR else 2))
     stored = {"objects": 34, "logical": logical, "physical": int(logical * 0.71), "exclusive": int(logical * 0.55)}
     return {"span": span, "at": at, "document": samples._written({"s3": answered}), **stored}
 
 
 def write_history(server: RunningServer) -> None:
-    import asyncio
-
-    from s3gw.metadata.engines import open_database
-
     async def write(path: Path) -> None:
         database = open_database(None, path)
         try:

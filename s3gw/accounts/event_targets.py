@@ -13,19 +13,22 @@ from s3gw.accounts.etags import etag_of as hashed
 from s3gw.accounts.etags import require_match
 from s3gw.accounts.login import Caller
 from s3gw.auth.credentials import Credentials
+from s3gw.events import names
 from s3gw.events.message import Secrets
+from s3gw.events.records import test_message
 from s3gw.events.rules import TargetName, arn_of
 from s3gw.events.targets import address_of, check_name, kind_of, secrets_of
 from s3gw.metadata import audit, event_deliveries, event_targets, master_keys
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.audited import told
-from s3gw.metadata.database import Connection
-from s3gw.metadata.event_deliveries import MOST_DEAD, Delivery
+from s3gw.metadata.database import Connection, now
+from s3gw.metadata.event_deliveries import MOST_DEAD, Delivery, NewDelivery
 from s3gw.metadata.event_targets import Counts, Kind, Target
 from s3gw.problems import Invalid, NotFound, PermissionDenied
 from s3gw.services import Services
 
 _STEP = 500  # deliveries of one transaction
+_NO_BUCKET = 0
 
 
 class Made(NamedTuple):
@@ -250,6 +253,19 @@ async def retry_as(services: Services, caller: Caller, target_id: str) -> int:
 def _retry(conn: Connection, caller: Caller, target_id: str) -> int:
     _governed(conn, caller, target_id)
     return retry(conn, caller.actor, target_id)
+
+
+async def test_as(services: Services, caller: Caller, request_id: str, target_id: str) -> Shown:
+    """Have it told AWS's test event, of no bucket. Raises NotFound and PermissionDenied."""
+    return await services.database.write(_test, caller, request_id, target_id)
+
+
+def _test(conn: Connection, caller: Caller, request_id: str, target_id: str) -> Shown:
+    target = _governed(conn, caller, target_id)
+    message = test_message("", now(conn), request_id)
+    event_deliveries.enqueue(conn, [NewDelivery(target_id, _NO_BUCKET, "", names.TEST, message)])
+    audit.record(conn, caller.actor, "event_target.test", "event_target", target_id)
+    return Shown(target, event_targets.counts(conn, target_id))
 
 
 def _seal(conn: Connection, credentials: Credentials, target_id: str, secrets: Secrets) -> bytes:

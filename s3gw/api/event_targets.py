@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from s3gw.accounts import event_targets
 from s3gw.accounts.event_targets import Changes, Shown, Wanted, etag_of
-from s3gw.api.caller import TheCaller, TheServices
+from s3gw.api.caller import TheCaller, TheOrigin, TheServices
 from s3gw.api.models import Body, Id, IfMatch, Page, ShownOnce, time_of
 from s3gw.api.pages import ThePlace, not_a_cursor
 from s3gw.api.route import Route
@@ -152,6 +152,16 @@ def _id_of(after: str | None) -> int:
 async def retry_dead_events(target_id: Id, caller: TheCaller, services: TheServices) -> Retried:
     """Tell it again all that it couldn't be told."""
     return Retried(retried=await event_targets.retry_as(services, caller, target_id))
+
+
+@router.post("/{target_id}/test", status_code=202)
+async def test_event_target(
+    target_id: Id, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
+) -> EventTarget:
+    """Tell it `s3:TestEvent`, as S3 does when a bucket names it. What came of it the target tells: `waiting` is less
+    again, or `failing_since` and `last_error` say why not.
+    """
+    return _told(await event_targets.test_as(services, caller, origin.request_id, target_id), services, response)
 
 
 def _dead(delivery: Delivery) -> DeadEvent:

@@ -158,6 +158,7 @@ OWN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("get_cors", "put_cors", "get_acl", "get_ownership", "put_ownership"), _NOT_ALL_MAY),
     **dict.fromkeys(("get_public_access_block", "put_public_access_block"), _NOT_ALL_MAY),
     **dict.fromkeys(("put_policy", "put_acl"), (*_NOT_ALL_MAY, "PUBLIC_ACCESS_BLOCKED")),
+    "test_event_target": _NOT_ALL_MAY,
     "get_notifications": _NOT_ALL_MAY,
     "put_notifications": _NOT_ALL_MAY,
     "make_report": (*_NOT_ALL_MAY, "NOT_FOUND", "CONFLICT"),

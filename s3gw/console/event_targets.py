@@ -49,7 +49,9 @@ async def _details(request: Request, visitor: Visitor, target: dict[str, Any]) -
 
 
 async def change(request: Request) -> Response:
-    return await act(request, {"update": _update, "secret": _new_secret, "retry": _retry, "delete": _delete})
+    return await act(
+        request, {"update": _update, "secret": _new_secret, "retry": _retry, "test": _test, "delete": _delete}
+    )
 
 
 async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
@@ -72,6 +74,12 @@ async def _new_secret(request: Request, visitor: Visitor, fields: Fields) -> Res
 async def _retry(request: Request, visitor: Visitor, fields: Fields) -> str:
     target_id = request.path_params["target_id"]
     await ask(request, visitor, "POST", path_of("event-targets", target_id, "retry"))
+    return f"{_HERE}/{target_id}"
+
+
+async def _test(request: Request, visitor: Visitor, fields: Fields) -> str:
+    target_id = request.path_params["target_id"]
+    await ask(request, visitor, "POST", path_of("event-targets", target_id, "test"))
     return f"{_HERE}/{target_id}"
 
 

@@ -64,3 +64,11 @@ def amount_of(fields: Fields, name: str) -> int | None:
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 19 or int(digits) * _UNITS[unit] > _LARGEST_AMOUNT:
         raise Invalid(f"{name} isn't a number as 10G or 5000")
     return int(digits) * _UNITS[unit]
+
+
+def as_amount(value: int) -> str:
+    """A number as `amount_of` reads it, as short as it can be said exactly."""
+    for unit, size in reversed(_UNITS.items()):
+        if value >= size and value % size == 0:
+            return f"{value // size}{unit}"
+    return str(value)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console import assets
+from s3gw.console.forms import as_amount
 from s3gw.console.language import InWords, language_of, translations
 from s3gw.console.navigation import admin_screens_of, screens_of
 from s3gw.console.session import Visitor
@@ -46,7 +47,12 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined]
     words = InWords(language)
     made.filters |= {"visible": visible, "size": words.size, "number": words.number, "moment": words.moment}
-    made.filters |= {"milliseconds": words.milliseconds, "seconds": words.seconds, "pretty": _pretty}
+    made.filters |= {
+        "milliseconds": words.milliseconds,
+        "seconds": words.seconds,
+        "pretty": _pretty,
+        "amount": as_amount,
+    }
     made.globals |= {"admin_screens_of": admin_screens_of}
     made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
     return made

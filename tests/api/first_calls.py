@@ -472,7 +472,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "create_event_target": lambda world: Call(world.user.bearer, {OF_MODELS["NewEventTarget"]["name"]: new_name()}),
     "list_event_targets": _as_user,
     **_each("get_event_target update_event_target delete_event_target list_dead_events", _of_event_target),
-    **_each("retry_dead_events get_notifications put_notifications", _of_event_target),
+    **_each("retry_dead_events test_event_target get_notifications put_notifications", _of_event_target),
     **_each("get_policy put_policy delete_policy check_policy", _of_policy),
     **_each("get_cors put_cors get_acl get_ownership put_ownership", _of_bucket),
     **_each("get_public_access_block put_public_access_block", _of_bucket),

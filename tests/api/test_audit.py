@@ -74,6 +74,7 @@ _OF_JOBS = {
     ("POST", "/scans/{digest}/release"),
     ("DELETE", "/scans/{digest}"),
     ("POST", "/event-targets/{target_id}/retry"),
+    ("POST", "/event-targets/{target_id}/test"),
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/jobs/{job_id}/retry"),
     ("PUT", "/schedules/{kind}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "PUT /event-targets/{target_id}": (401, 404, 403, 200, 403, 200),
     "GET /event-targets/{target_id}/dead": (401, 404, 403, 200, 200, 200),
     "POST /event-targets/{target_id}/retry": (401, 404, 403, 200, 403, 200),
+    "POST /event-targets/{target_id}/test": (401, 404, 403, 202, 403, 202),
     "DELETE /event-targets/{target_id}": (401, 404, 403, 204, 403, 204),
 }
 # Of a bucket in which each has what he is called after.
@@ -174,6 +176,20 @@ def test_a_target_that_a_bucket_names_is_told(filed: Filed) -> None:
         filed.put("a")
         (record,) = receiver.wait_for(lambda records: len(records) == 1)
         assert record["s3"]["object"]["key"] == "a"
+
+
+def test_a_target_is_told_a_test_event_of_no_bucket(filed: Filed) -> None:
+    with receiving() as receiver:
+        target = make(filed, url=receiver.url)
+        answer = filed.owner.ask("POST", f"/event-targets/{target['id']}/test")
+        assert (answer.status_code, answer.json()["waiting"]) == (202, 1)
+        ends_at = time.monotonic() + 30
+        while filed.owner.ask("GET", f"/event-targets/{target['id']}").json()["waiting"]:
+            assert time.monotonic() < ends_at
+            time.sleep(0.05)
+        assert [told.document["Event"] for told in receiver.told] == ["s3:TestEvent"]
+    lines = filed.people["admin"].ask("GET", "/audit", params={"resource": target["id"]}).json()["items"]
+    assert "event_target.test" in {line["action"] for line in lines}
 
 
 @pytest.fixture

@@ -151,6 +151,8 @@ def test_a_target_of_events_is_made_switched_off_and_deleted(admins: Browser) ->
     page = admins.get(f"{ADMIN}{place[1]}").text
     assert "switched off" in page and secret[0] not in page and "of-the-hook" not in page
     assert "whsec_" in acts(admins, place[1], "secret").text
+    acts(admins, place[1], "test")  # which waits, as it is switched off
+    assert re.search(r"<dt>Waiting</dt><dd>1</dd>", admins.get(f"{ADMIN}{place[1]}").text)
     acts(admins, place[1], "delete")
     assert name not in admins.get(f"{ADMIN}/targets").text
 

@@ -5,6 +5,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colours = ["--chart-1", "--chart-2", "--chart-3"];
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  const doublings = Array.from({ length: 60 }, (_, power) => 2 ** power);
   let drawn = [];
 
   function colour(name) {
@@ -45,8 +46,11 @@
       width: Math.max(place.clientWidth, 200),
       height: 180,
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-      axes: [{ ...axis, values: times }, { ...axis, size: 70, values: (_, splits) => splits.map(told) }],
-      series: [{ value: (_, value) => (value == null ? "–" : moment(value)) }, ...series],
+      axes: [
+        { ...axis, size: 30, space: 60, values: times },
+        { ...axis, size: 75, incrs: place.dataset.unit === "B" ? doublings : undefined, values: (_, splits) => splits.map(told) },
+      ],
+      series: [{ label: heads[0].textContent, value: (_, value) => (value == null ? "–" : moment(value)) }, ...series],
       cursor: { drag: { x: false, y: false } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     };
@@ -59,7 +63,7 @@
   }
 
   function times(_, splits, axis, space, step) {
-    const shape = step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+    const shape = step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     const written = new Intl.DateTimeFormat(document.documentElement.lang, { ...shape, timeZone: "UTC" });
     return splits.map((seconds) => written.format(seconds * 1000));
   }
