@@ -55,11 +55,6 @@ def place(browser: Browser, person: Person) -> Place:
     return place
 
 
-@pytest.fixture(scope="session")
-def friend(api: httpx.Client, ask: Ask) -> Person:
-    return new_person(api, ask, "friend")
-
-
 def done(answer: httpx.Response) -> bool:
     return answer.status_code == 303 and "?done=" in answer.headers["Location"]
 
@@ -83,6 +78,7 @@ def test_something_is_granted_changed_explained_and_taken_back(place: Place, fri
     assert ">no<" in place.page(**asked).text and place.told("access")["total"] == 0
 
 
+@pytest.mark.soak
 def test_what_is_wrong_with_a_grant_or_a_question_is_told_on_the_page(place: Place) -> None:
     for wrong in ({"who": ""}, {"who": HOSTILE}, {"who": "x", "on": "file"}, {"who": "x", "until": HOSTILE}):
         answer = place.send(**{"action": "give", "permission": "read", "on": "bucket", **wrong})
