@@ -19,7 +19,7 @@ class Limit(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A statement. Names and values are somebody's text, phrases are ours."""
+    """A statement. Names and values are somebody's text, phrases are ours. `who` is empty of a policy of a key."""
 
     name: str
     allows: bool
@@ -46,7 +46,7 @@ def _said(phrase: Callable[[str], str], one: dict[str, Any]) -> Said:
         allows=one["effect"] == "Allow",
         is_public=one["is_public"],
         is_never_applied=one["is_never_applied"],
-        who=[(phrase(words.WHO[part["kind"]]), part["name"]) for part in one["who"]],
+        who=[(phrase(words.WHO[part["kind"]]), part["name"]) for part in one["who"] if part["kind"] != "holder"],
         who_but=one["who_but"],
         does=[phrase(words.DOES[code]) for code in one["does"]],
         on=[(phrase(words.ON[part["kind"]]), part["name"]) for part in one["on"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -30,11 +31,14 @@ ALL_OPEN = dict.fromkeys(OF_MODELS["Switches"], False)
 HOSTILE = '"><img src=x onerror=alert(1)>\u202e'
 
 
+_numbers = itertools.count()
+
+
 class Place:
     """A bucket of the person's."""
 
     def __init__(self, person: Person) -> None:
-        self.person, self.name = person, f"settings-{person.id[:18]}"
+        self.person, self.name = person, f"settings-{next(_numbers)}-{person.id[:18]}"
         self.id: str = person.http.post("/buckets", json={"name": self.name}).json()["id"]
         # As a new bucket is on AWS.
         self.put("public-access-block", OF_MODELS["Switches"])
@@ -55,6 +59,16 @@ class Place:
 
     def arn(self, rest: str) -> str:
         return f"arn:aws:s3:::{self.name}{rest}"
+
+
+@pytest.fixture(scope="module")
+def person(api: httpx.Client) -> Person:
+    return register(api)
+
+
+@pytest.fixture(scope="module")
+def friend(api: httpx.Client) -> Person:
+    return register(api)
 
 
 @pytest.fixture
@@ -130,8 +144,7 @@ def test_what_would_be_public_is_told_before_it_is_put_and_refused_where_that_is
     assert place.person.http.get(f"/buckets/{place.id}").json()["is_public"] is True
 
 
-def test_an_acl_is_told_with_names_and_given_to_names(api: httpx.Client, place: Place) -> None:
-    friend = register(api)
+def test_an_acl_is_told_with_names_and_given_to_names(friend: Person, place: Place) -> None:
     told = place.get("acl")
     assert told["is_disabled"] is True and [grant["name"] for grant in told["grants"]] == [told["owner_name"]]
     grants = [
@@ -166,8 +179,7 @@ def test_cors_rules_are_those_of_s3_and_of_the_bucket(place: Place) -> None:
     assert place.put("cors", {"rules": []}).json() == {"rules": []} == place.get("cors")
 
 
-def test_a_grant_is_told_with_the_name_of_whom_it_is_for(api: httpx.Client, place: Place) -> None:
-    friend = register(api)
+def test_a_grant_is_told_with_the_name_of_whom_it_is_for(friend: Person, place: Place) -> None:
     body = {"username": friend.name, "permission": "read"}
     assert place.person.http.post(place.path("share"), json=body).json()["grantee"] == friend.name
     assert [grant["grantee"] for grant in place.get("access")["items"]] == [friend.name]

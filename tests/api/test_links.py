@@ -161,7 +161,7 @@ def strict(inbox: tuple[Inbox, int], tmp_path_factory: pytest.TempPathFactory) -
 def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", timeout=60, event_hooks=HELD) as api:
         boss = Person(api, "boss")  # made by the command line, which knows whom it makes
         body = {"username": "newcomer", "email": "new@example.com", "password": PASSWORD}
         assert refusal(api.post("/users/register", json=body)) == (403, "REGISTRATION_CLOSED")
@@ -180,7 +180,7 @@ def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed
 def test_an_invitation_that_was_sent_is_for_that_address_and_confirms_it(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:
-    with httpx.Client(base_url=f"{strict.admin}/api/v1", event_hooks=HELD) as api:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", timeout=60, event_hooks=HELD) as api:
         boss = Person(api, "boss")
         assert boss.http.post("/invitations", json={"email": "guest@example.com"}).status_code == 201
         invitation = token_of(inbox[0].last_to("guest@example.com"))

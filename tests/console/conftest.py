@@ -70,6 +70,11 @@ def person(api: httpx.Client, ask: Ask) -> Any:
     return new_person(api, ask, "console")
 
 
+@pytest.fixture(scope="session")
+def friend(api: httpx.Client, ask: Ask) -> Any:
+    return new_person(api, ask, "friend")
+
+
 @pytest.fixture
 def browser(open_browser: Callable[[], Browser], person: Any) -> Browser:
     """Logged in."""

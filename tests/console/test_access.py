@@ -55,11 +55,6 @@ def place(browser: Browser, person: Person) -> Place:
     return place
 
 
-@pytest.fixture(scope="session")
-def friend(api: httpx.Client, ask: Ask) -> Person:
-    return new_person(api, ask, "friend")
-
-
 def done(answer: httpx.Response) -> bool:
     return answer.status_code == 303 and "?done=" in answer.headers["Location"]
 
@@ -83,6 +78,7 @@ def test_something_is_granted_changed_explained_and_taken_back(place: Place, fri
     assert ">no<" in place.page(**asked).text and place.told("access")["total"] == 0
 
 
+@pytest.mark.soak
 def test_what_is_wrong_with_a_grant_or_a_question_is_told_on_the_page(place: Place) -> None:
     for wrong in ({"who": ""}, {"who": HOSTILE}, {"who": "x", "on": "file"}, {"who": "x", "until": HOSTILE}):
         answer = place.send(**{"action": "give", "permission": "read", "on": "bucket", **wrong})
@@ -186,3 +182,17 @@ def test_an_admin_finds_people_by_a_part_of_their_name(
     found = browser.get(f"/console/buckets/{place.id}/access/people", params={"who": friend.name[4:]}).text
     assert f'<option value="{friend.name}">' in found
     assert browser.get(f"/console/buckets/{place.id}/access/people?who={'x' * 300}").status_code == 422
+
+
+@pytest.mark.soak
+def test_no_page_of_access_is_framed_cached_or_runs_what_is_within_it(place: Place) -> None:
+    paths = ["", "/policy", "/policy?begin=public", "/settings", "/people?who=a"]
+    places = [f"/console/buckets/{place.id}/access{path}" for path in paths]
+    places += ["/console/account", "/console/account/second-factor", "/console/keys", "/console/forgotten"]
+    for path in [*places, "/console/register", "/console/reset?token=x", "/console/verify?token=x"]:
+        answer = place.browser.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert answer.status_code == 200 and "frame-ancestors 'none'" in policy and "unsafe" not in policy, path
+        assert answer.headers["X-Frame-Options"] == "DENY" and answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "same-origin" and "eyJ" not in answer.text
+        assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", answer.text), path

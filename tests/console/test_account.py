@@ -74,15 +74,14 @@ def test_a_second_factor_is_set_up_and_switched_off_and_its_codes_are_shown_once
     assert somebody.ask("GET", "/users/me/totp").json()["enabled"] is False
 
 
-def test_no_other_text_than_a_second_factor_is_drawn(mine: tuple[Browser, Any]) -> None:
-    form = {"csrf": mine[0].csrf, "action": "confirm", "totp": "000000", "secret": HOSTILE}
+def test_no_other_text_than_a_second_factor_is_drawn(browser: Browser) -> None:
+    form = {"csrf": browser.csrf, "action": "confirm", "totp": "000000", "secret": HOSTILE}
     for uri in ("https://evil.example/", "otpauth://totp/" + "x" * 500):
-        answer = mine[0].post(FACTOR, form | {"uri": uri})
+        answer = browser.post(FACTOR, form | {"uri": uri})
         assert answer.status_code in (409, 422) and "<svg" not in answer.text and HOSTILE not in answer.text
 
 
-def test_a_key_is_made_narrowed_switched_off_and_deleted(mine: tuple[Browser, Any]) -> None:
-    browser, somebody = mine
+def test_a_key_is_made_narrowed_switched_off_and_deleted(browser: Browser, person: Any) -> None:
     csrf = {"csrf": browser.csrf}
     new = {"action": "make", "description": HOSTILE, "may": "read", "bucket": "pics", "prefix": "a*/", **csrf}
     made = browser.post(KEYS, new | {"until": "2199-01-01"}).text
@@ -91,7 +90,7 @@ def test_a_key_is_made_narrowed_switched_off_and_deleted(mine: tuple[Browser, An
     assert found is not None and secret is not None and HOSTILE not in made
     page = browser.get(f"{KEYS}/{found[1]}").text
     assert secret[1] not in page and HOSTILE not in page and secret[1] not in browser.get(KEYS).text
-    key = somebody.ask("GET", f"/keys/{found[1]}").json()
+    key = person.ask("GET", f"/keys/{found[1]}").json()
     assert key["expires_at"] == "2199-01-01T23:59:59Z" and key["description"] == HOSTILE
     (policy,) = key["policies"]
     assert "arn:aws:s3:::pics/a${*}/*" in policy["document"]["Statement"][2]["Resource"]
@@ -100,7 +99,7 @@ def test_a_key_is_made_narrowed_switched_off_and_deleted(mine: tuple[Browser, An
     assert browser.post(f"{KEYS}/{found[1]}", {"action": "on", **shown}).status_code == 412
     shown["etag"] = "*"
     assert browser.post(f"{KEYS}/{found[1]}", {"action": "scope", "may": "all", **shown}).status_code == 303
-    after = somebody.ask("GET", f"/keys/{found[1]}").json()
+    after = person.ask("GET", f"/keys/{found[1]}").json()
     assert (after["is_active"], after["policies"], after["expires_at"]) == (False, [], key["expires_at"])
     wrong = browser.post(f"{KEYS}/{found[1]}", {"action": "scope", "may": "policy", "policy": f"{{{HOSTILE}", **shown})
     assert wrong.status_code == 422 and HOSTILE not in wrong.text and "line 1" in wrong.text
@@ -108,19 +107,19 @@ def test_a_key_is_made_narrowed_switched_off_and_deleted(mine: tuple[Browser, An
     assert browser.get(f"{KEYS}/{found[1]}").status_code == 404
 
 
-def test_nobody_looks_after_what_is_anothers(mine: tuple[Browser, Any], person: Any) -> None:
-    browser, csrf = mine[0], {"csrf": mine[0].csrf, "etag": "*"}
-    key = person.ask("POST", "/keys", json={}).json()["access_key_id"]
+def test_nobody_looks_after_what_is_anothers(browser: Browser, friend: Any) -> None:
+    csrf = {"csrf": browser.csrf, "etag": "*"}
+    key = friend.ask("POST", "/keys", json={}).json()["access_key_id"]
     assert browser.get(f"{KEYS}/{key}").status_code == 404
     for action in ("off", "delete", "save", "scope"):
         assert browser.post(f"{KEYS}/{key}", {"action": action, "may": "all", **csrf}).status_code == 404
-    (session,) = person.ask("GET", f"/users/{person.id}/sessions").json()["items"][:1]
+    (session,) = friend.ask("GET", f"/users/{friend.id}/sessions").json()["items"][:1]
     assert browser.post(ACCOUNT, {"action": "end", "session": session["id"], **csrf}).status_code == 404
-    assert person.ask("GET", f"/keys/{key}").json()["is_active"]
+    assert friend.ask("GET", f"/keys/{key}").json()["is_active"]
 
 
-def test_what_is_sent_to_these_pages_needs_the_text_of_the_session(mine: tuple[Browser, Any]) -> None:
-    browser, somebody = mine
+def test_what_is_sent_to_these_pages_needs_the_text_of_the_session(browser: Browser, person: Any) -> None:
+    before = person.ask("GET", "/keys").json()["total"]
     for path, form in {
         ACCOUNT: {"action": "profile", "name": "forged"},
         FACTOR: {"action": "enrol", "password": PASSWORD},
@@ -130,4 +129,4 @@ def test_what_is_sent_to_these_pages_needs_the_text_of_the_session(mine: tuple[B
         assert browser.post(path, form).status_code == 403
         assert browser.post(path, form | {"csrf": browser.csrf}, Origin="http://evil.example").status_code == 403
         assert browser.post(path, {"csrf": browser.csrf, "action": "none"}).status_code == 422
-    assert somebody.ask("GET", "/keys").json()["total"] == 0
+    assert person.ask("GET", "/keys").json()["total"] == before

@@ -48,6 +48,7 @@ def test_a_forgotten_password_is_set_once_by_the_page_of_its_link(
     again = browser.post("/console/reset", form | {"new_password": PASSWORD, "again": PASSWORD})
     assert again.status_code == 422 and "This link is good no more" in again.text
     assert open_browser().log_in(somebody.name, "staple horse battery").status_code == 303
+    assert token not in server.log.read_text()
 
 
 def test_an_address_is_confirmed_by_a_button_and_not_by_opening_its_link(
