@@ -46,6 +46,10 @@ async def list_files(
     deleted: Annotated[
         bool, Query(description="What is in the trash instead, the last deleted first; without a delimiter.")
     ] = False,
+    counted: Annotated[
+        bool,
+        Query(description="Whether `total` is counted, for which up to 10000 files are read; else it is a bound."),
+    ] = True,
 ) -> Files:
     """In the order of their paths. Pages that are far behind have a cursor and no number. With a filter (`type` to
     `metadata`) no folders are told, and with a delimiter files of this folder alone; a page ends after 10000 files that
@@ -65,12 +69,28 @@ async def list_files(
         call = asker.call("GetObject", bucket, Keys=found.keys)
         told = await asker.perform(call, DESCRIBE_FILES)
         items = await asker.tell(bucket, bucket_id, told["Versions"], told["Readable"])
+    if not counted:
+        return _uncounted(place, found, items)
     total = await _total(asker, bucket, prefix, delimiter)
     return Files(
         items=items,
         folders=found.folders,
         total=min(total, MOST_COUNTED) if prefix or delimiter else total,
         total_is_lower_bound=bool(prefix or delimiter) and total > MOST_COUNTED,
+        page=place.page,
+        per_page=place.per_page,
+        next_cursor=None if found.next_token is None else place.cursor(found.next_token),
+    )
+
+
+def _uncounted(place: Place, found: _Found, items: list[File]) -> Files:
+    """`total` is of what this page has and the pages before it by number, of which there may be more."""
+    before = place.offset if place.after is None else 0
+    return Files(
+        items=items,
+        folders=found.folders,
+        total=before + len(items) + len(found.folders),
+        total_is_lower_bound=place.after is not None or found.next_token is not None,
         page=place.page,
         per_page=place.per_page,
         next_cursor=None if found.next_token is None else place.cursor(found.next_token),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import time
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -67,6 +68,9 @@ async def create_view_url(
     if not _HOST.fullmatch(request.state.host):
         raise Invalid("the Host header names no host")
     framed_by = f"{request.state.scheme}://{request.state.host}"
+    if services.settings.public_url is not None:  # where a proxy doesn't say by which host it was asked
+        scheme, host, *_ = urlsplit(services.settings.public_url)
+        framed_by += f" {scheme}://{host}" if _HOST.fullmatch(host) else ""
     of_version = (version.sequence, body.version_id)
     claims = ViewClaims(caller.principal.user_id, caller.session_id, bucket_id, file_id, *of_version, framed_by)
     until = int(time.time()) + VIEW_LIFETIME

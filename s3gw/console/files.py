@@ -88,7 +88,7 @@ async def _found(request: Request, visitor: Visitor, wanted: Wanted) -> Found:
 
 async def _asked(request: Request, visitor: Visitor, wanted: Wanted, count: int) -> dict[str, Any]:
     query = {"per_page": str(count), "prefix": wanted.prefix if wanted.q else wanted.prefix + wanted.begins}
-    query |= {"q": wanted.q} if wanted.q else {"delimiter": "/"}
+    query |= {"q": wanted.q} if wanted.q else {"delimiter": "/", "counted": "false"}
     query |= {"cursor": wanted.cursor} if wanted.cursor else {}
     path = path_of("buckets", wanted.bucket_id, "search" if wanted.q else "files")
     found: dict[str, Any] = (await ask(request, visitor, "GET", path, query=query)).json()

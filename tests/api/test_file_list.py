@@ -97,6 +97,17 @@ def test_pages_beyond_10000_need_a_cursor(filed: Filed) -> None:  # noqa: F811
     assert refusal(filed.owner.ask("GET", filed.path, params={"cursor": "MTpub25l"})) == (422, "VALIDATION_ERROR")
 
 
+def test_a_total_that_is_not_counted_is_a_bound(filed: Filed) -> None:  # noqa: F811
+    for path in ("a", "b/1", "b/2", "c"):
+        filed.put(path)
+    page = listed(filed, per_page=2, delimiter="/", counted="false")
+    assert (page["total"], page["total_is_lower_bound"], paths(page)) == (2, True, ["a"])
+    rest = listed(filed, per_page=2, delimiter="/", counted="false", cursor=page["next_cursor"])
+    assert (rest["total"], rest["total_is_lower_bound"], paths(rest)) == (1, True, ["c"])
+    whole = listed(filed, delimiter="/", counted="false")
+    assert (whole["total"], whole["total_is_lower_bound"], whole["folders"]) == (3, False, ["b/"])
+
+
 def test_of_what_may_not_be_read_only_the_list_is_told(filed: Filed) -> None:  # noqa: F811
     share(filed, "reader", {"permission": "read"})
     filed.put("a", Metadata={"a": "b"}, Tagging="c=d")

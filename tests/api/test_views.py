@@ -20,6 +20,7 @@ from tests.previews.odd_files import SVG, odd
 from tests.servers import RunningServer
 
 OK = (200, "")
+_SOAK = pytest.mark.soak
 UNKNOWN, HIDDEN, INVALID = (401, "AUTHENTICATION_FAILED"), (404, "NOT_FOUND"), (422, "VALIDATION_ERROR")
 WHO = {"nobody": UNKNOWN, "stranger": HIDDEN, "reader": OK, "auditor": (403, "PERMISSION_DENIED"), "admin": OK}
 
@@ -45,13 +46,17 @@ def test_a_url_is_for_who_may_read_the_file(shared_bucket: Filed, who: str) -> N
 @pytest.mark.parametrize(
     ("key", "kind", "body"),
     [
-        ("a.html", "text/html", b"<script>alert(1)</script>"),
+        pytest.param("a.html", "text/html", b"<script>alert(1)</script>", marks=_SOAK),
         ("a.svg", "image/svg+xml", SVG),
         ("<img src=x onerror=alert(1)>.txt", "text/plain", b"<img src=x onerror=alert(1)>"),
         ("a.csv", "text/csv", b"a,<script>alert(1)</script>\n=1+1|cmd,</table><script>\n"),
-        ("a.json", "application/json", b'{"a": "</pre><script>alert(1)</script>"}'),
-        ("a.md", "text/markdown", b"[a](javascript:alert(1)) <script>alert(1)</script>"),
-        ("a.parquet", "application/vnd.apache.parquet", b"PAR1<script>alert(1)</script>"),
+        pytest.param("a.json", "application/json", b'{"a": "</pre><script>alert(1)</script>"}', marks=_SOAK),
+        pytest.param(
+            "a.md", "text/markdown", b"[a](javascript:alert(1)) <script>alert(1)</script>", marks=pytest.mark.soak
+        ),
+        pytest.param(
+            "a.parquet", "application/vnd.apache.parquet", b"PAR1<script>alert(1)</script>", marks=pytest.mark.soak
+        ),
         ("a.pdf", "application/pdf", b"%PDF-1.7 <script>alert(1)</script>"),
     ],
 )
@@ -81,6 +86,7 @@ def test_pictures_and_pages_and_tables_are_shown(filed: Filed) -> None:  # noqa:
     assert "id (int64)" in page.text and "<td>&lt;b&gt;</td>" in page.text
 
 
+@pytest.mark.soak
 def test_a_page_and_a_table_are_told_to_programs(filed: Filed) -> None:  # noqa: F811
     files = [filed.put("a.pdf", odd("pages.pdf")), filed.put("a.parquet", odd("table.parquet"))]
     paths = [f"{filed.path}/{file['id']}" for file in files]

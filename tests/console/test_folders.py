@@ -9,6 +9,8 @@ import time
 import zipfile
 from typing import Any
 
+import pytest
+
 from s3gw.console.files import PER_PAGE
 from s3gw.console.sorting import Order, order_of
 from tests.console.test_files import Folder, folder  # noqa: F401  (fixture)
@@ -57,6 +59,7 @@ def test_the_chosen_are_saved_as_a_zip(folder: Folder) -> None:  # noqa: F811
     assert folder.change("zip").status_code == 422
 
 
+@pytest.mark.soak
 def test_a_list_is_sorted_up_and_down(folder: Folder, s3: Any) -> None:  # noqa: F811
     for number in range(PER_PAGE + 2):
         s3.put_object(Bucket=folder.name, Key=f"{number:03}", Body=b"x" * (number * 7 % 103))

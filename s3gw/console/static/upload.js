@@ -71,7 +71,9 @@
       onProgress: (now) => { bar.value = file.size ? now / file.size : 1; count(now); },
       onShouldRetry: (error) => {
         const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
-        return status === 0 || status === 423 || status === 429 || status >= 500;
+        // A browser sends a request whose connection was broken off again by itself, when part of it has arrived.
+        const isBehind = status === 409 && error.originalResponse.getBody().includes("OFFSET_MISMATCH");
+        return isBehind || status === 0 || status === 423 || status === 429 || status >= 500;
       },
       onError: (error) => {
         const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
