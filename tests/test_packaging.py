@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 ADMIN_PASSWORD = "an admin's long password"
 TARGETS = {
     "help", "run", "check", "lint", "test", "coverage", "soak", "bench", "compat", "openapi", "docs", "image", "format",
-    "clean",
+    "clean", "screenshots",
 }  # fmt: skip
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -477,7 +477,7 @@ async def test_the_real_kinds_run(process: Process, monkeypatch: pytest.MonkeyPa
             ),
         )
     kinds = {"reap", "sweep", "expire_uploads", "empty_trash", "forget_ended", "purge_users", "warn_of_quotas"}
-    kinds |= {"watch_scanner", "release_previews"}
+    kinds |= {"watch_scanner", "release_previews", "measure_space"}
     assert {job.kind for job in found} == periodic == kinds
     assert [job.error for job in found] == [None] * len(kinds)
 
