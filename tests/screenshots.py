@@ -21,7 +21,7 @@ LARGEST = 150_000  # bytes of a picture
 PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("buckets", "/console/buckets", ()),
     ("files", "/console/buckets?name=photos", ("photos", "2026/", "summer/")),
-    ("connect", "/console/connect", ()),
+    ("file", "/console/buckets?name=photos", ("photos", "2026/", "summer/", "IMG_4103.png")),
     ("overview", "/console/admin?range=day", ()),
 )
 _COLOURS = 128

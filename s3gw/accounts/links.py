@@ -121,12 +121,14 @@ async def _link(services: Services, purpose: Purpose, user: User) -> str:
         one_time_tokens.create(conn, digest_of(token), purpose, lifetime=lifetime, user_id=user.id, email=user.email)
 
     await services.database.write(write)
-    return f"{_pages(services.settings)}/{purpose}?token={token}"
+    return f"{pages_of(services.settings)}/{purpose}?token={token}"
 
 
-def _pages(settings: Settings) -> str:
-    """What the addresses of the pages begin with that take links: the console's, unless a setting says otherwise."""
-    return (settings.links_url or f"{(settings.public_url or '').rstrip('/')}/console").rstrip("/")
+def pages_of(settings: Settings, origin: str = "") -> str:
+    """What the addresses of the pages begin with that take links: the console's, unless a setting says otherwise.
+    `origin` is where it was reached, which counts where no setting says how it is.
+    """
+    return (settings.links_url or f"{(settings.public_url or origin).rstrip('/')}/console").rstrip("/")
 
 
 async def invite(database: Database, settings: Settings, actor: Actor, email: str | None) -> Invitation:
@@ -142,7 +144,7 @@ async def invite(database: Database, settings: Settings, actor: Actor, email: st
 
     expires_at = await database.write(write)
     if address is not None:
-        link = f"{_pages(settings)}/register?invitation={token}"
+        link = f"{pages_of(settings)}/register?invitation={token}"
         who = f"{actor.name} invites you" if actor.id else "You are invited"
         text = f"Hello,\n\n{who}. This link makes your account, once, within a week:\n\n{link}\n"
         await mail.send(settings, address, "You are invited", text)
