@@ -171,6 +171,16 @@ async def _quota(request: Request, visitor: Visitor, fields: Fields) -> str:
     return await _put(request, visitor, fields, "", body)
 
 
+async def _delete(request: Request, visitor: Visitor, fields: Fields) -> str:
+    """Whose name was typed. With all that is in it, a job does it, soon."""
+    bucket = (await bucket_of(request, visitor)).told
+    if first(fields, "name").strip() != bucket["name"]:
+        raise Invalid(_("That isn't the bucket's name."))
+    query = {"force": "true"} if "all" in fields else {}
+    await ask(request, visitor, "DELETE", in_api(request), query=query)
+    return "/console/buckets"
+
+
 _ACTIONS: dict[str, Action] = {
     "block": _block,
     "ownership": _ownership,
@@ -179,4 +189,5 @@ _ACTIONS: dict[str, Action] = {
     "versioning": _versioning,
     "trash": _trash,
     "quota": _quota,
+    "delete": _delete,
 }

@@ -147,6 +147,18 @@ def test_settings_are_shown_in_words_and_set(place: Place) -> None:
     assert (bucket["storage_quota"], bucket["versioning"], bucket["trash_seconds"]) == (1610612736, "enabled", 172800)
 
 
+def test_a_bucket_is_deleted_by_who_types_its_name_and_with_all_in_it_only_if_that_is_said(place: Place) -> None:
+    place.owner.ask("POST", f"/buckets/{place.id}/files", params={"path": "a"}, content=b"x")
+    name = place.owner.ask("GET", f"/buckets/{place.id}").json()["name"]
+    assert place.send("/settings", action="delete", name="another").status_code == 422
+    kept = place.send("/settings", action="delete", name=name)
+    assert kept.status_code == 409 and "The bucket isn&#39;t empty." in kept.text
+    gone = place.send("/settings", action="delete", name=name, all="on")
+    assert gone.headers["Location"] == "/console/buckets"
+    jobs = place.owner.ask("GET", "/jobs").json()["items"]
+    assert [job["kind"] for job in jobs if job["kind"] == "delete_bucket"] == ["delete_bucket"]
+
+
 PAGES = {"": "give", "/policy": "save", "/settings": "acl"}
 
 
