@@ -68,6 +68,9 @@ async def test_what_comes_is_given_in_order_from_memory_or_the_database(
     await note(files, "before")
     with tail.followed(files, "u"):
         await told(files, "before")
+        async with asyncio.timeout(20):
+            while tail._first is None:  # what comes before it is known is of the database
+                await tail.wait(0.01)
         begin = await files.read(outbox.newest)
         await note(files, *"12345")
         found = await until(tail, files, begin, 5)
