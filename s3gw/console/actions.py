@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from s3gw.console.api_call import ApiRefusal
-from s3gw.console.forms import Fields, first, sent_by
+from s3gw.console.forms import Fields, action_of, sent_by
 from s3gw.console.pages import in_words
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.words import Fault, fault_of
@@ -33,9 +33,7 @@ async def act(request: Request, actions: Mapping[str, Action], page: ShowsPage |
     """
     visitor = await visitor_of(request)
     fields = await sent_by(request, visitor)
-    does = actions.get(first(fields, "action"))
-    if does is None:
-        raise Invalid("there is no such action")
+    does = action_of(fields, actions)
     try:
         done = await does(request, visitor, fields)
     except ApiRefusal as error:

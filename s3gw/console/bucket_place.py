@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 
 from s3gw.console.api_call import path_of
+from s3gw.console.places import path_of_bucket
 from s3gw.console.session import Visitor
 from s3gw.console.visit import ask
 
@@ -28,4 +29,4 @@ def in_api(request: Request, *parts: str) -> str:
 
 
 def page_of(request: Request, *parts: str) -> str:
-    return in_api(request, *parts).replace("/api/v1", "/console", 1)
+    return path_of_bucket(request.path_params["bucket_id"], *parts)

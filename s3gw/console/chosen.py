@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, first, sent_by
+from s3gw.console.forms import Fields, action_of, first, sent_by
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.transfer import ChosenArchive
 from s3gw.console.visit import ask
@@ -51,9 +51,7 @@ async def change(request: Request) -> Response:
     files, folders = fields.get("file", []), fields.get("folder", [])
     if len(files) > PER_PAGE or len(folders) > _MOST_FOLDERS:
         raise Invalid(f"at most {PER_PAGE} files and {_MOST_FOLDERS} folders at once")
-    does = _ACTIONS.get(first(fields, "action"))
-    if does is None:
-        raise Invalid("there is no such action")
+    does = action_of(fields, _ACTIONS)
     bucket_id, prefix = request.path_params["bucket_id"], first(fields, "prefix")
     return await does(Asked(request, visitor, fields, bucket_id, prefix, files, folders))
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from s3gw.console import places
+from s3gw.console.actions import Action, act
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, first, sent_by
-from s3gw.console.session import Visitor, visitor_of
+from s3gw.console.forms import Fields, first
+from s3gw.console.session import Visitor
 from s3gw.console.visit import ask
 from s3gw.problems import Invalid
 
 
 async def change(request: Request) -> Response:
-    visitor = await visitor_of(request)
-    fields = await sent_by(request, visitor)
-    does = _ACTIONS.get(first(fields, "action"))
-    if does is None:
-        raise Invalid("there is no such action")
-    return RedirectResponse(await does(request, visitor, fields), 303)
+    return await act(request, _ACTIONS)
 
 
 def _given(request: Request) -> tuple[str, str, str]:
@@ -104,7 +100,7 @@ def _version(request: Request, fields: Fields) -> str:
     return path_of("buckets", bucket_id, "files", file_id, "versions", first(fields, "version"))
 
 
-_ACTIONS = {
+_ACTIONS: dict[str, Action] = {
     "move": _move,
     "copy": _copy,
     "describe": _describe,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -15,6 +17,7 @@ _LARGEST_AMOUNT = 2**63 - 1
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 Fields = dict[str, list[str]]
+T = TypeVar("T")
 
 
 async def fields_of(request: Request) -> Fields:
@@ -39,6 +42,14 @@ async def sent_by(request: Request, visitor: Visitor) -> Fields:
 
 def first(fields: Fields, name: str) -> str:
     return fields.get(name, [""])[0]
+
+
+def action_of(fields: Fields, actions: Mapping[str, T]) -> T:
+    """Of what a screen does that which the form names. Raises Invalid where it is none of these."""
+    does = actions.get(first(fields, "action"))
+    if does is None:
+        raise Invalid("there is no such action")
+    return does
 
 
 def until(fields: Fields, name: str) -> str | None:

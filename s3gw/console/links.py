@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from s3gw.addresses import s3_address
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, first, sent_by
+from s3gw.console.forms import Fields, action_of, first, sent_by
 from s3gw.console.language import marked as _
 from s3gw.console.pages import shown
 from s3gw.console.qr import qr_code_if_it_fits
@@ -55,13 +55,10 @@ async def page(request: Request) -> Response:
 async def change(request: Request) -> Response:
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     fields = await sent_by(request, visitor)
-    action = first(fields, "action")
-    if action == "end":
+    if first(fields, "action") == "end":
         await ask(request, visitor, "DELETE", path_of("links", first(fields, "link")))
         return RedirectResponse(places.page_of_bucket(bucket_id, "links", done="ended"), 303)
-    makes = {"share": _share, "sign": _sign}.get(action)
-    if makes is None:
-        raise Invalid("there is no such action")
+    makes = action_of(fields, {"share": _share, "sign": _sign})
     made = await makes(request, visitor, fields)
     return await _page(request, visitor, first(fields, "file"), first(fields, "prefix"), made)
 

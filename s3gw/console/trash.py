@@ -9,11 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, first, sent_by
+from s3gw.console.forms import Fields, action_of, first, sent_by
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
-from s3gw.problems import Conflict, Invalid
+from s3gw.problems import Conflict
 
 _PER_PAGE = "100"
 _EMPTIED_AT_ONCE = 20  # calls, of 10000 files each
@@ -44,9 +44,7 @@ async def page(request: Request) -> Response:
 async def change(request: Request) -> Response:
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     fields = await sent_by(request, visitor)
-    does = {"restore": _restore, "delete": _delete, "empty": _empty}.get(first(fields, "action"))
-    if does is None:
-        raise Invalid("there is no such action")
+    does = action_of(fields, {"restore": _restore, "delete": _delete, "empty": _empty})
     done = await does(request, visitor, fields)
     return RedirectResponse(places.page_of_bucket(bucket_id, "trash", prefix=first(fields, "prefix"), done=done), 303)
 
