@@ -14,7 +14,7 @@ import pytest
 from s3gw.archives import unpack
 from s3gw.archives.stored_zip import LARGEST_DIRECTORY, BadArchive
 from s3gw.archives.unpack import Bounds, unpacked
-from tests.api.test_unpack import tar_of, zip_of
+from tests.made_archives import tar_of, zip_of
 
 WIDE = Bounds(500, 1 << 30)
 

@@ -50,7 +50,7 @@ def wait_for(filed: Filed, key: str, status: str) -> dict[str, Any]:
     return found
 
 
-def zip_of(content: bytes) -> bytes:
+def zip_with(content: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("inside.txt", content)
@@ -60,7 +60,7 @@ def zip_of(content: bytes) -> bytes:
 @pytest.fixture(scope="module")
 def held(shared_bucket: Filed) -> Held:
     assert set_policy(shared_bucket, "hold") == (200, "")
-    bodies = {"clean": b"hello", "infected": b"a" * 20_000 + INFECTED, "waiting": zip_of(UNANSWERED)}
+    bodies = {"clean": b"hello", "infected": b"a" * 20_000 + INFECTED, "waiting": zip_with(UNANSWERED)}
     for key, body in bodies.items():
         shared_bucket.put(key, body)
     return Held(shared_bucket, {key: wait_for(shared_bucket, key, STATUS[key]) for key in bodies})

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -20,34 +18,13 @@ from tests.access.policies import document, statement
 from tests.api.files import Filed, people, share
 from tests.api.files import filed as filed
 from tests.api.people import refusal
+from tests.made_archives import tar_of, zip_of
 from tests.servers import RunningServer
 
 __all__ = ["filed", "people"]
 LONG = os.urandom(600_000)
 MOST = Settings.model_fields["max_unpack_files"].default
 INVALID = (422, "VALIDATION_ERROR")
-
-
-def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return body.getvalue()
-
-
-def tar_of(files: dict[str, bytes], mode: str = "w", **entry: Any) -> bytes:
-    """`entry`: of the last of them."""
-    body = io.BytesIO()
-    with tarfile.open(fileobj=body, mode=mode, format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            if name == [*files][-1]:
-                for field, value in entry.items():
-                    setattr(info, field, value)
-            archive.addfile(info, io.BytesIO(content))
-    return body.getvalue()
 
 
 def unpack(filed: Filed, body: bytes, who: str = "owner", **params: str) -> httpx.Response:

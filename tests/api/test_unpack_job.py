@@ -9,7 +9,8 @@ from tests.api.files import Filed, share
 from tests.api.files import filed as filed
 from tests.api.files import people as people
 from tests.api.test_jobs import ended
-from tests.api.test_unpack import FILES, LONG, tar_of, unpack, zip_of
+from tests.api.test_unpack import FILES, LONG, unpack
+from tests.made_archives import tar_of, zip_of
 
 EXPECTED = [f"in/{name.replace('./', '')}" for name in FILES if name != "p/"]
 

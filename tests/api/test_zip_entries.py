@@ -17,18 +17,12 @@ from s3gw.archives import stored_zip
 from s3gw.archives.stored_zip import StoredZip
 from tests.api.files import Filed, people
 from tests.api.files import filed as filed
+from tests.made_archives import zip_of
 
 __all__ = ["filed", "people"]
 LONG = os.urandom(600_000)
+ONE = zip_of({"a": b"1"}, zipfile.ZIP_STORED)
 TEXT = b"the same line again\n" * 40_000
-
-
-def zip_of(files: dict[str, bytes], **more: Any) -> bytes:
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", **more) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return body.getvalue()
 
 
 def entries(filed: Filed, body: bytes, **params: Any) -> httpx.Response:
@@ -42,7 +36,7 @@ def entry(filed: Filed, body: bytes, name: str) -> httpx.Response:
 
 
 def test_entries_are_listed_a_page_at_a_time(filed: Filed) -> None:
-    body = zip_of({"a": b"1", "b/": b"", "b/ä.txt": TEXT}, compression=zipfile.ZIP_DEFLATED)
+    body = zip_of({"a": b"1", "b/": b"", "b/ä.txt": TEXT}, method=zipfile.ZIP_DEFLATED)
     told = entries(filed, body, per_page=2).json()
     assert (told["total"], [item["name"] for item in told["items"]]) == (3, ["a", "b/"])
     assert [item["is_folder"] for item in told["items"]] == [False, True]
@@ -54,7 +48,7 @@ def test_entries_are_listed_a_page_at_a_time(filed: Filed) -> None:
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_an_entry_comes_alone(filed: Filed, method: int) -> None:
     files = {"empty": b"", "long": LONG, "in/ä.txt": TEXT, "<x>.html": b"<script>alert(1)</script>"}
-    body = zip_of(files, compression=method)
+    body = zip_of(files, method=method)
     for name, content in files.items():
         answer = entry(filed, body, name)
         assert (answer.status_code, answer.content == content) == (200, True)
@@ -89,7 +83,15 @@ def test_zip64_is_read(filed: Filed) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"x", b"PK\x05\x06", LONG, zip_of({"a": b"1"})[:-30], b"PK\x05\x06" + b"\xff" * 18, b"\0" * 70_000],
+    [
+        b"",
+        b"x",
+        b"PK\x05\x06",
+        LONG,
+        ONE[:-30],
+        b"PK\x05\x06" + b"\xff" * 18,
+        b"\0" * 70_000,
+    ],
     ids=["empty", "short", "end", "long", "cut", "all ones", "zeros"],
 )
 def test_what_is_no_zip_is_told_to_be_none(filed: Filed, body: bytes) -> None:
@@ -103,20 +105,20 @@ def changed(body: bytes, at: int, form: str, value: int) -> bytes:
     return body[:start] + struct.pack(form, value) + body[start + struct.calcsize(form) :]
 
 
-LONG_ZIP = zip_of({"a": LONG}, compression=zipfile.ZIP_DEFLATED)
+LONG_ZIP = zip_of({"a": LONG}, method=zipfile.ZIP_DEFLATED)
 
 
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        (changed(zip_of({"a": b"1"}), 16, "<I", 1), "a"),
-        (changed(zip_of({"a": b"1"}), 8, "<H", 1), "a"),
-        (changed(zip_of({"a": b"1"}), 10, "<H", zipfile.ZIP_LZMA), "a"),
-        (changed(zip_of({"a": b"1"}), 10, "<H", zipfile.ZIP_DEFLATED), "a"),
-        (changed(zip_of({"a": b"1"}), 24, "<I", 0), "a"),
-        (changed(zip_of({"a": b"1"}), 42, "<I", 7), "a"),
-        (changed(zip_of({"a": b"1"}), 42, "<I", 1 << 30), "a"),
-        (zip_of({"a": b"1"}).replace(b"a", b"b", 1), "a"),
+        (changed(ONE, 16, "<I", 1), "a"),
+        (changed(ONE, 8, "<H", 1), "a"),
+        (changed(ONE, 10, "<H", zipfile.ZIP_LZMA), "a"),
+        (changed(ONE, 10, "<H", zipfile.ZIP_DEFLATED), "a"),
+        (changed(ONE, 24, "<I", 0), "a"),
+        (changed(ONE, 42, "<I", 7), "a"),
+        (changed(ONE, 42, "<I", 1 << 30), "a"),
+        (ONE.replace(b"a", b"b", 1), "a"),
     ],
     ids=["crc", "encrypted", "lzma", "no deflate", "too short", "elsewhere", "outside", "another name"],
 )
@@ -141,7 +143,7 @@ def test_a_long_entry_that_turns_out_wrong_has_no_clean_end(filed: Filed, body: 
 
 
 def test_a_bomb_gives_no_more_than_it_says(filed: Filed) -> None:
-    body = changed(zip_of({"a": bytes(20_000_000)}, compression=zipfile.ZIP_DEFLATED), 24, "<I", 1000)
+    body = changed(zip_of({"a": bytes(20_000_000)}, method=zipfile.ZIP_DEFLATED), 24, "<I", 1000)
     assert entry(filed, body, "a").status_code == 422
 
 
@@ -187,7 +189,6 @@ def test_an_entry_without_a_name_is_listed_and_is_no_folder(filed: Filed) -> Non
 
 
 def test_an_entry_before_the_beginning_of_the_zip_is_refused(filed: Filed) -> None:
-    good = zip_of({"a": b"1"})
-    place = int.from_bytes(good[-6:-2], "little")
-    answer = entry(filed, good[:-6] + (place + 5).to_bytes(4, "little") + good[-2:], "a")
+    place = int.from_bytes(ONE[-6:-2], "little")
+    answer = entry(filed, ONE[:-6] + (place + 5).to_bytes(4, "little") + ONE[-2:], "a")
     assert (answer.status_code, answer.json()["error_code"]) == (422, "VALIDATION_ERROR")

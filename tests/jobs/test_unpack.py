@@ -23,9 +23,9 @@ from s3gw.metadata.change import Change, ChangeFacts, PartLock
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.resumable_uploads import Resumable
 from s3gw.metadata.uploads import Upload, UploadedPart
-from tests.api.test_unpack import tar_of, zip_of
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import HOUR, Clock, Process
+from tests.made_archives import tar_of, zip_of
 
 pytestmark = pytest.mark.anyio
 LONG = os.urandom(3_000_000)  # more than is read at once
