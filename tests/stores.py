@@ -220,7 +220,7 @@ class SeaweedFS:
             f"-dir={folder / 'data'}",
             "-ip=127.0.0.1",
             f"-ip.bind={address}",
-            "-volume.max=20",
+            "-volume.max=1000",  # what is deleted takes room until it is vacuumed
             "-master.volumeSizeLimitMB=64",
             "-filer",
             "-s3",

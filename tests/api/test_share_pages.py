@@ -56,6 +56,7 @@ def test_behind_a_proxy_links_have_its_address_and_cookies_its_path(alone: Runni
     assert page.headers["Strict-Transport-Security"]
 
 
+@pytest.mark.soak
 def test_an_address_that_tries_tokens_is_told_to_wait(alone: RunningServer, link: dict[str, Any]) -> None:
     seen = {"X-Forwarded-For": "192.0.2.2"}
     answers = [httpx.get(f"{alone.share}/{number:043}", headers=seen) for number in range(41)]

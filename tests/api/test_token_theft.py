@@ -138,6 +138,7 @@ def test_what_was_stolen_before_the_password_was_changed_is_good_no_more(
     assert workers(person.tokens["access_token"]) == {(200, "")}
 
 
+@pytest.mark.soak
 def test_when_the_key_of_tokens_is_rotated_old_ones_are_good_and_new_ones_signed_by_it(
     api: httpx.Client, person: Person, ask: Ask, workers: Callable[[str], set[tuple[int, str]]]
 ) -> None:

@@ -72,6 +72,7 @@ def test_what_was_backed_up_is_restored(url: str, data: Path, tmp_path: Path) ->
     assert asyncio.run(objects_of(tmp_path / "data", None)) == BODIES
 
 
+@pytest.mark.soak
 def test_what_is_bad_is_told_and_set_aside(url: str, data: Path) -> None:
     ask = asking(command("--data", str(data)))
     ask("backup", "create", url)

@@ -51,6 +51,7 @@ def is_all_there(s3: Any, bodies: dict[str, bytes]) -> bool:
     return all(s3.get_object(Bucket="bucket", Key=key)["Body"].read() == body for key, body in bodies.items())
 
 
+@pytest.mark.soak
 def test_a_server_goes_on_with_the_store_that_its_chunks_were_moved_to(
     folder_server: RunningServer, bodies: dict[str, bytes], proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_client_that_says_nothing_is_let_go(slow: SlowClients) -> None:
     assert _is_let_go(slow, slow.silent) == b""
 
 
+@pytest.mark.soak
 def test_a_client_that_does_not_finish_its_head_is_let_go(slow: SlowClients) -> None:
     assert b" 200 " not in _is_let_go(slow, slow.in_head)
 

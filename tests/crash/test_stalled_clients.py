@@ -107,6 +107,7 @@ def test_many_uploads_at_once_stay_within_the_memory_that_is_promised(server: Ru
         assert reader.request("GET", f"{BUCKET}/many7").body == (7).to_bytes(8, "big") + body[8:]
 
 
+@pytest.mark.soak
 def test_clients_that_stall_in_a_document_hold_a_bounded_memory(server: RunningServer) -> None:
     before = resident_memory(server.process.pid)
     size, clients = 2 * _MIB, [RawClient(server) for _ in range(60)]

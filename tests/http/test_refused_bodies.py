@@ -33,6 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @pytest.mark.parametrize(
     "path", [PATH, *(pytest.param(path, marks=pytest.mark.soak) for path in ("/a", "/no-such-bucket?analytics&id=x"))]
 )
+@pytest.mark.soak
 def test_a_gibibyte_that_is_refused_is_not_read(server: RunningServer, path: str, length: dict[str, str]) -> None:
     piece = bytes(MIB)
     sent = 0

@@ -207,6 +207,7 @@ def test_a_full_disk_can_be_left_by_deleting(disk: SmallDisk) -> None:
         assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.soak
 def test_a_server_starts_on_a_full_disk_and_deletes(disk: SmallDisk) -> None:
     with running_server(disk.folder, *ONE_WORKER, **DEFAULTS) as server:
         prepared(server, disk)

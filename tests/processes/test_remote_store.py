@@ -52,6 +52,7 @@ def stored(front: Front, backing_server: RunningServer) -> list[str]:
 @pytest.mark.parametrize(
     "size", [0, 16_385, *(pytest.param(size, marks=pytest.mark.soak) for size in (1000, 300_000, 9_000_000))]
 )
+@pytest.mark.soak
 def test_objects_of_any_size_come_back(front: Front, size: int) -> None:
     body = os.urandom(size)
     front.s3.put_object(Bucket="bucket", Key="key", Body=body)

@@ -54,6 +54,7 @@ def is_refused(data: Path, word: str, **settings: str) -> bool:
     return word in refused.stderr and stored(data) == files
 
 
+@pytest.mark.soak
 def test_a_new_database_beside_blobs_of_another_is_refused(data: Path, tmp_path: Path) -> None:
     assert is_refused(data, "another database", S3GW_DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
     with running_server(data, *ONE_WORKER) as server:
