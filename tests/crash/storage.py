@@ -19,7 +19,7 @@ from s3gw.config import load_settings
 from s3gw.content.stored_chunk import is_intact
 from s3gw.jobs.reaper import reap, unlink
 from s3gw.jobs.sweep import sweep
-from s3gw.metadata import contents, jobs, schema, usage
+from s3gw.metadata import contents, jobs, processes, schema, usage
 from s3gw.metadata.blobs import Blob
 from s3gw.metadata.contents import MANIFEST, PARTS, Content
 from s3gw.metadata.database import Connection
@@ -118,10 +118,20 @@ def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> li
     ]
 
 
+async def _await_death(services: Services) -> None:
+    """Of all others: that a process of a node with another folder has ended is told only by its silence."""
+    async with asyncio.timeout(30):
+        while len(await process_identity.mark_dead_processes(services.database, services.settings.data)) < (
+            len(await services.database.scan(processes.list_processes)) - 1
+        ):
+            await asyncio.sleep(0.1)
+
+
 async def _settle(data: Path, database_url: str | None, blobs: Mapping[str, str]) -> list[str]:
     settings = load_settings(data=data, database_url=database_url, **blobs)
-    with quick_heartbeat():
+    with quick_heartbeat(), patch.object(process_identity, "_SILENCE", 1.0):
         async with open_services(settings, "jobs") as services:
+            await _await_death(services)
             await clean_up(services)
             return await find_disorder(services)
 
