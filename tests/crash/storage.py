@@ -120,11 +120,12 @@ def _differences(what: str, found: dict[Any, int], expected: Counter[Any]) -> li
 
 async def _await_death(services: Services) -> None:
     """Of all others: that a process of a node with another folder has ended is told only by its silence."""
-    async with asyncio.timeout(30):
-        while len(await process_identity.mark_dead_processes(services.database, services.settings.data)) < (
-            len(await services.database.scan(processes.list_processes)) - 1
-        ):
-            await asyncio.sleep(0.1)
+    database, data = services.database, services.settings.data
+    for _ in range(300):
+        dead = await process_identity.mark_dead_processes(database, data)
+        if len(dead) == len(await database.scan(processes.list_processes)) - 1:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _settle(data: Path, database_url: str | None, blobs: Mapping[str, str]) -> list[str]:
