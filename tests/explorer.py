@@ -114,7 +114,7 @@ class SteppedDatabase(Database):
     async def scan(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await self.read(fn, *args, **kwargs)
 
-    async def write(self, fn: Callable[..., Any], *args: Any, keys: Sequence[str] = ()) -> Any:
+    async def write(self, fn: Callable[..., Any], *args: Any, keys: Sequence[str] = (), foreseen: Any = ()) -> Any:
         await self._turns.take()
         run_sql(self._conn, "SAVEPOINT member")
         try:

@@ -43,6 +43,7 @@ from tests.jobs import test_unpack as jobs_unpack
 from tests.manifests import test_lines as manifests
 from tests.metadata import test_contents as contents
 from tests.metadata import test_event_deliveries as event_deliveries
+from tests.metadata import test_foreseen as foreseen
 from tests.metadata import test_idempotency_keys as idempotency_keys
 from tests.metadata import test_postgresql as postgresql
 from tests.metadata import test_refused_logins as refused_logins
@@ -130,6 +131,7 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.quotas._MOST_DROPPED": trash.test_one_write_drops_10_000_files_at_most,
     "metadata.refused_logins.LONGEST_NAME": refused_logins.test_names_are_cut,
     "metadata.refused_logins.MOST_LINES": refused_logins.test_beyond_ten_of_a_name_the_others_are_one_line,
+    "metadata.resolve._MOST_BUCKETS": foreseen.test_so_many_ids_of_buckets_are_remembered_and_then_forgotten,
     "metadata.scans._LONGEST_ERROR": scan.test_an_error_is_cut_after_300_characters,
     "metadata.trash._MOST_OVERWRITTEN": scan.test_of_what_was_overwritten_so_many_go_at_once,
     "scanning.clamd._LONGEST_ANSWER": clamd.test_what_does_not_say_that_it_is_clean_is_a_failure,

@@ -107,7 +107,7 @@ _state = (
     .where(buckets.c.id == bindparam("bucket_id"), _is_there)
 )
 LOCK_SHARED = Prepared(_state.with_for_update(read=True, of=buckets))
-_find_state = Prepared(_state)
+STATE = Prepared(_state)
 _lock_exclusive = Prepared(
     select(buckets.c.versioning).where(buckets.c.id == bindparam("bucket_id"), _is_there).with_for_update()
 )
@@ -162,7 +162,7 @@ def lock_shared(conn: Connection, bucket_id: int) -> State:
 
 
 def state_of(conn: Connection, bucket_id: int) -> State | None:
-    row = _find_state.one_or_none(conn, bucket_id=bucket_id)
+    row = STATE.one_or_none(conn, bucket_id=bucket_id)
     return None if row is None else State._make(row)
 
 

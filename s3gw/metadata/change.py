@@ -14,7 +14,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from s3gw.metadata import audit, buckets, outbox, quotas
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import State
-from s3gw.metadata.database import Connection, Database
+from s3gw.metadata.database import Connection, Database, Foreseen
 from s3gw.metadata.outbox import ChangedObject, Noted
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.quotas import NearLimit
@@ -75,7 +75,8 @@ class ChangeFacts(NamedTuple):
     """`actor` tells on whose behalf it is done. `owner_id` is the user that will own what is written; `now` is the time
     of the request, in microseconds. `checks` have to be made before the end: they ask whether the version that is
     changed (object) or copied from (source) may be. `operation` is AWS's name of what is done, or the kind of a job.
-    `keeps_overwritten`: what is overwritten stays restorable, though the bucket keeps no trash.
+    `keeps_overwritten`: what is overwritten stays restorable, though the bucket keeps no trash. `foreseen`: see
+    Database.write.
     """
 
     bucket_id: int
@@ -85,6 +86,7 @@ class ChangeFacts(NamedTuple):
     checks: Mapping[str, Check] = MappingProxyType({})
     operation: str = ""
     keeps_overwritten: bool = False
+    foreseen: tuple[Foreseen, ...] = ()
 
 
 class NotLocked(Exception):
@@ -238,7 +240,7 @@ async def change(
     """Run `fn` as one transaction, under the locks; what it returns or raises arrives when that is durable."""
     names = tuple(dict.fromkeys(lock.name() for lock in locks))
     try:
-        return await database.write(_run, False, facts, locks, fn, args, kwargs, keys=names)
+        return await database.write(_run, False, facts, locks, fn, args, kwargs, keys=names, foreseen=facts.foreseen)
     except NearLimit:
         return await database.write(_run, True, facts, locks, fn, args, kwargs, keys=names)
 

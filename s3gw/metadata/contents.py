@@ -100,7 +100,9 @@ _insert = Prepared(
 _insert_as = Prepared(
     insert_into(contents).values({name: bindparam(name) for name in ("id", "refs", "form", "size", "digest", "layout")})
 )
-NEXT_ID = Prepared(text("SELECT nextval(pg_get_serial_sequence('contents', 'id'))"))  # PostgreSQL alone asks it
+_next_ids = Prepared(
+    text("SELECT nextval(pg_get_serial_sequence('contents', 'id')) FROM generate_series(1, 32)")  # PostgreSQL's alone
+)
 _retain = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs + 1))
 _delete_inline = Prepared(delete(contents).where(_this_content, contents.c.refs == 1, contents.c.form == INLINE))
 _release = Prepared(update(contents).where(_this_content, contents.c.refs > 0).values(refs=contents.c.refs - 1))
@@ -168,12 +170,11 @@ def insert(conn: Connection, new: NewContent, *, takes_over: bool = False) -> in
         for part in layout.parts_of(new.layout):
             retain(conn, part.content_id)
     row = {"refs": 1, "form": new.form, "size": new.size, "digest": new.digest, "layout": new.layout}
-    known = conn.known(NEXT_ID, {})
-    if known is None:
+    content_id = conn.take_number(_next_ids)
+    if content_id is None:
         return int(_insert.value(conn, **row))
-    ((content_id,),) = known
     _insert_as.run_later(conn, id=content_id, **row)
-    return int(content_id)
+    return content_id
 
 
 def _count_chunks(conn: Connection, chunks: tuple[NewChunk, ...]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import Connection as SQLAlchemyConnection
 from sqlalchemy import CursorResult, Executable, text
@@ -37,6 +37,17 @@ class DatabaseReadOnly(DatabaseUnavailable):
 
 class UnsuitableDatabase(Exception):
     """A database that can't keep what s3gw promises: on a network file system, without fsync, with a newer schema."""
+
+
+class Foreseen(NamedTuple):
+    """The rows of a question that a write will ask, read before it. Where it `must_hold` and the rows are others then,
+    the write is run again without what was foreseen.
+    """
+
+    question: Prepared
+    parameters: dict[str, Any]
+    rows: list[tuple[Any, ...]]
+    must_hold: bool = True
 
 
 class Connection(ABC):
@@ -76,8 +87,8 @@ class Connection(ABC):
         """What is to be asked next, each once, where it saves time to ask it together; whether it does."""
         return False
 
-    def known(self, prepared: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]] | None:
-        """The rows of what was asked together with others, and not taken yet."""
+    def take_number(self, numbers: Prepared) -> int | None:
+        """One of those that the statement takes from a sequence, where they are taken in advance and some are left."""
         return None
 
 
@@ -105,11 +116,14 @@ class Database(ABC):
         """Reads of more than a few rows, which may take a second. `fn` may be run twice."""
 
     @abstractmethod
-    async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+    async def write(
+        self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = (), foreseen: Sequence[Foreseen] = ()
+    ) -> T:
         """Run `fn` as one transaction; what it returns or raises arrives when that is durable.
 
-        `keys` name what it changes: on PostgreSQL, writers that have a key in common take turns. A caller that is
-        cancelled meanwhile changes nothing: the transaction runs on.
+        `foreseen` saves a round trip where a question is one. `keys` name what it changes: on PostgreSQL,
+        writers that have a key in common take turns. A caller that is cancelled meanwhile changes nothing: the
+        transaction runs on.
         """
 
     @abstractmethod

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from s3gw.errors import InvalidArgument
-from s3gw.metadata import contents, trash, uploads
+from s3gw.metadata import buckets, contents, trash, uploads
 from s3gw.metadata.change import Change
-from s3gw.metadata.database import POSTGRESQL_CLOCK, Connection, now
+from s3gw.metadata.database import POSTGRESQL_CLOCK, Connection, Foreseen, now
 from s3gw.metadata.outbox import ChangedObject, Kind
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects
@@ -142,6 +142,19 @@ def _find_null(conn: Connection, bucket_id: int, key: str) -> ObjectVersion | No
     return None if row is None else ObjectVersion._make(row)
 
 
+def foresee_put(
+    conn: Connection, bucket_id: int, key: str, *beside: tuple[Prepared, dict[str, Any]]
+) -> tuple[Foreseen, ...]:
+    """Ask without locks what `put` asks under them, together with what the caller asks next."""
+    bucket, this_key = {"bucket_id": bucket_id}, {"bucket_id": bucket_id, "key": key}
+    conn.ask_together(*beside, (buckets.STATE, bucket), (_latest, this_key), (POSTGRESQL_CLOCK, {}))
+    return (
+        Foreseen(buckets.LOCK_SHARED, bucket, buckets.STATE.all(conn, **bucket)),
+        Foreseen(_latest, this_key, _latest.all(conn, **this_key)),
+        Foreseen(POSTGRESQL_CLOCK, {}, POSTGRESQL_CLOCK.all(conn), must_hold=False),
+    )
+
+
 def put(
     change: Change,
     new: NewObject,
@@ -153,7 +166,7 @@ def put(
     change.require_key(new.key)
     conn, bucket_id = change.conn, change.bucket_id
     this_key = {"bucket_id": bucket_id, "key": new.key}
-    conn.ask_together(*change.asks, (_latest, this_key), (contents.NEXT_ID, {}), (POSTGRESQL_CLOCK, {}))
+    conn.ask_together(*change.asks, (_latest, this_key), (POSTGRESQL_CLOCK, {}))
     versioning, top = change.lock_bucket(), latest(conn, bucket_id, new.key)
     _check_top(change, top)
     if precondition is not None:

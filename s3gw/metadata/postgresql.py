@@ -31,9 +31,10 @@ from s3gw.metadata.database import (
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
+    Foreseen,
 )
 from s3gw.metadata.postgresql_lines import Driver, Lines
-from s3gw.metadata.postgresql_loop import NotOnLoop
+from s3gw.metadata.postgresql_loop import FORESEEN_OTHERWISE, NotOnLoop
 from s3gw.metadata.postgresql_server import LIMITS, is_pooled, refuse_unsafe, require_limits, sqlstate
 from s3gw.metadata.prepared import Prepared
 
@@ -107,6 +108,9 @@ class KeyQueues:
     def __init__(self) -> None:
         self._locks: dict[int, tuple[asyncio.Lock, int]] = {}  # with the number of those who hold it or wait
 
+    def is_any_taken(self, keys: Sequence[int]) -> bool:
+        return not self._locks.keys().isdisjoint(keys)
+
     @asynccontextmanager
     async def turn(self, keys: Sequence[int]) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -136,6 +140,7 @@ class _Attempt:
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     keys: list[int]
+    foreseen: Sequence[Foreseen] = ()
     may_be_committed: bool = False
 
     def ends(self) -> None:
@@ -228,10 +233,12 @@ class PostgreSQLDatabase(Database):
         except (DBAPIError, psycopg.Error, PoolTimeout) as error:
             raise self._judged(error, self._read_engine) from error
 
-    async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+    async def write(
+        self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = (), foreseen: Sequence[Foreseen] = ()
+    ) -> T:
         # A task of its own: whoever follows in the queue must not start before this write has ended, even when its
         # caller is cancelled.
-        task = asyncio.create_task(self._write_in_turn(fn, args, _turns_of(keys)))
+        task = asyncio.create_task(self._write_in_turn(fn, args, _turns_of(keys), foreseen))
         self._writes.add(task)
         task.add_done_callback(self._forget)
         return await _within(PATIENCE, asyncio.shield(task))
@@ -241,15 +248,21 @@ class PostgreSQLDatabase(Database):
         if not task.cancelled():
             task.exception()  # its caller may have gone without looking at it
 
-    async def _write_in_turn(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+    async def _write_in_turn(
+        self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int], foreseen: Sequence[Foreseen]
+    ) -> T:
+        if self._queues.is_any_taken(keys):
+            foreseen = ()  # it will have changed
         async with self._queues.turn(keys):
-            return await self._write(fn, args, keys)
+            return await self._write(fn, args, keys, foreseen)
 
-    async def _write(self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int]) -> T:
+    async def _write(
+        self, fn: Callable[..., T], args: tuple[Any, ...], keys: list[int], foreseen: Sequence[Foreseen]
+    ) -> T:
         attempts = 0
         while True:
             attempts += 1
-            attempt = _Attempt(fn, args, keys)
+            attempt = _Attempt(fn, args, keys, foreseen if attempts == 1 else ())
             try:
                 result: T = await self._write_once(attempt)
                 self._lost = None
@@ -257,6 +270,8 @@ class PostgreSQLDatabase(Database):
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
                 if attempts == 1 and _is_lost(error) and not attempt.may_be_committed:
                     self._judged(error, self._write_engine)  # its connections were older than the server's restart
+                    continue
+                if attempt.foreseen and sqlstate(error) == FORESEEN_OTHERWISE:
                     continue
                 if attempts == MAX_ATTEMPTS or sqlstate(error) not in _RUN_AGAIN:
                     judged = self._judged(error, self._write_engine)
@@ -272,7 +287,7 @@ class PostgreSQLDatabase(Database):
         if not self._in_threads.has(*functions):
             try:
                 return await postgresql_loop.write(
-                    self._line_writes, attempt.fn, attempt.args, attempt.keys, attempt.ends
+                    self._line_writes, attempt.fn, attempt.args, attempt.keys, attempt.foreseen, attempt.ends
                 )
             except NotOnLoop:
                 self._in_threads.add(*functions)

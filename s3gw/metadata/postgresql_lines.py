@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
@@ -65,6 +65,7 @@ class Line:
         self._is_pipeline = False
         self._socket = self._pgconn.socket
         self.is_lost = False
+        self.numbers: dict[Hashable, list[int]] = {}  # taken from sequences for rows to come
         loop.add_reader(self._socket, self._arrived)
 
     @property

@@ -25,7 +25,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from s3gw.disks.faults import is_read_only
 from s3gw.disks.reserve import Reserve, spending
-from s3gw.metadata.database import Connection, Database, DatabaseReadOnly, DatabaseUnavailable
+from s3gw.metadata.database import Connection, Database, DatabaseReadOnly, DatabaseUnavailable, Foreseen
 from s3gw.metadata.sqlite_connection import (
     MAX_SCAN_SECONDS,
     ScanConnection,
@@ -125,7 +125,9 @@ class SQLiteDatabase(Database):
             self._scan_connections.append(conn)
         return conn
 
-    async def write(self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = ()) -> T:
+    async def write(
+        self, fn: Callable[..., T], *args: Any, keys: Sequence[str] = (), foreseen: Sequence[Foreseen] = ()
+    ) -> T:
         if self._writer is None:
             raise DatabaseReadOnly("the disk of the database was read-only when this process began")
         result: T = await self._writer.submit(fn, args)

@@ -16,6 +16,7 @@ from s3gw.errors import S3Error
 from s3gw.metadata.audit import Actor
 from s3gw.metadata.buckets import Bucket
 from s3gw.metadata.change import BucketLock, Change, ChangeFacts, Check, KeyLock, Lock, change
+from s3gw.metadata.database import Foreseen
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.metadata.read_objects import Scanned
 from s3gw.metadata.uploads import Upload
@@ -147,8 +148,9 @@ class Call:
     when it is done, unlike a part of one. `checks` are questions that only the row of the object answers
     (authorize.py): a handler that reads it calls `check`, one that changes it has the Change do so. `only_granted`: a
     list is to have only what the principal was granted. `door` is what the audit log tells: s3 | api.
-    `operation` is AWS's name of it. `ahead` is there where a round trip was to be saved. `around` is run in each
-    transaction that changes something, and runs the change itself: a door compares there what it was told to compare.
+    `operation` is AWS's name of it. `ahead`, and `foreseen` of its first change, are there where a round trip was to be
+    saved. `around` is run in each transaction that changes something, and runs the change itself: a door compares there
+    what it was told to compare.
     """
 
     services: OperationServices
@@ -172,6 +174,7 @@ class Call:
     door: str = "s3"
     operation: str = ""
     ahead: ReadAhead | None = None
+    foreseen: tuple[Foreseen, ...] = ()
     around: Around | None = None
 
     def check(self, on: str, found: ObjectVersion | Upload | None) -> None:
@@ -228,7 +231,8 @@ class Call:
     ) -> T:
         """Run `fn` as one transaction on the bucket; what it returns or raises arrives when that is durable."""
         whose = self.the_bucket.id, self.actor(), self.owner_of_new, self.now
-        facts = ChangeFacts(*whose, self.checks, self.operation, self.scan_policy == "hold")
+        foreseen, self.foreseen = self.foreseen, ()
+        facts = ChangeFacts(*whose, self.checks, self.operation, self.scan_policy == "hold", foreseen)
         run = fn if self.around is None else _inside(self.around, fn)
         outcome = await change(self.services.database, facts, locks, run, *args, **kwargs)
         self.checked.update(self.checks)  # a change without them fails

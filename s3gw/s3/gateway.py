@@ -20,8 +20,7 @@ from s3gw.content.open_content import OpenContent
 from s3gw.disks.faults import in_words
 from s3gw.errors import InternalError, MethodNotAllowed, NoSuchBucket, NoSuchKey, S3Error
 from s3gw.faults import as_s3_error, logged
-from s3gw.metadata import resolve
-from s3gw.metadata.resolve import Found
+from s3gw.metadata.resolve import Ahead, Found, Resolver
 from s3gw.operations.call import Call, Input, ReadAhead
 from s3gw.operations.perform import perform
 from s3gw.operations.table import OPERATIONS, Row
@@ -51,6 +50,8 @@ _CHECKSUM_REQUIRED = frozenset(("DeleteObjects", "PutBucketCors", "PutBucketTagg
 # "The document is limited to 64 KB in size" (API Reference, PutBucketCors).
 _LONGEST_DOCUMENTS = {"PutBucketCors": 64 * 1024}
 _NOTHING, _NO_PIN = Found(None, None), nullcontext()
+_READ_AHEAD: dict[str, Ahead] = {"GetObject": "content", "HeadObject": "object"}
+_READS = frozenset(_READ_AHEAD.values())
 _NOT_CURRENT = frozenset(("versionId", "partNumber", PREVIEW))  # arguments by which something else is read, or more
 _logger = logging.getLogger("s3gw.gateway")
 
@@ -63,6 +64,7 @@ class Gateway:
         self.services = services
         self._domains = normal_domains(settings.domains)
         self._trusted_proxies = tuple(settings.trusted_proxies)
+        self._resolver = Resolver(services.database)
         self._xml_bodies = XmlBodies(memory_of(settings), settings.max_xml_body, settings.body_timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,16 +112,12 @@ class Gateway:
             return
         now = time.time()
         proof = read_proof(sent, services.settings, now)
-        is_ahead = proof is not None and services.database.reads_ahead and _names_current(operation.name, request)
-        with services.pins.open() if is_ahead else _NO_PIN as pin:  # before the object's row is read
-            found = _NOTHING
+        is_ahead = proof is not None and services.database.reads_ahead
+        ahead = _ahead(operation.name, request, services.settings.inline_limit) if is_ahead else ""
+        with services.pins.open() if ahead in _READS else _NO_PIN as pin:  # before the object's row is read
+            found, target = _NOTHING, request.target
             if proof is not None:
-                id, bucket, key = proof.access_key_id, request.target.bucket, request.target.key
-                if pin is None or bucket is None or key is None:
-                    found = await services.database.read_shared(resolve.key_and_bucket, id, bucket)
-                else:
-                    named = id, bucket, key, operation.name == "GetObject"
-                    found = await services.database.read(resolve.key_bucket_and_object, *named)
+                found = await self._resolver.find(proof.access_key_id, target.bucket, target.key, ahead)
             authentication = authenticate(sent, proof, found.access_key, services.credentials, now)
             answer.principal = principal = authentication.principal
             if proof is not None:
@@ -127,6 +125,7 @@ class Gateway:
             row = OPERATIONS[operation.name]
             call = Call(services, principal, {}, answer.request_id, int(now * 1_000_000))
             call.operation = operation.name
+            call.foreseen = found.foreseen
             call.bucket, call.context = found.bucket, RequestContext(request, proof, now, request.client or None)
             if pin is not None and found.object is not None:
                 call.ahead = ReadAhead(pin, found.object)
@@ -184,9 +183,13 @@ class Gateway:
         return XmlDocument(self._xml_bodies, body, decode, needs_checksum, _LONGEST_DOCUMENTS.get(operation))
 
 
-def _names_current(operation: str, request: Request) -> bool:
-    """Whether it reads the current version of an object."""
-    return operation in ("GetObject", "HeadObject") and _NOT_CURRENT.isdisjoint(request.arguments)
+def _ahead(operation: str, request: Request, most: int) -> Ahead:
+    """What is asked with key and bucket; for a PUT of at most so many bytes."""
+    if operation == "PutObject":
+        length = request.headers.get("content-length", "")
+        return "put" if length.isdecimal() and int(length) <= most else ""
+    reads = operation in _READ_AHEAD and _NOT_CURRENT.isdisjoint(request.arguments)
+    return _READ_AHEAD[operation] if reads else ""
 
 
 def _target(request: Request) -> Input:

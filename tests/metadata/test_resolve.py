@@ -20,6 +20,6 @@ async def test_what_is_there_is_found_and_what_is_not_is_none(database: Database
     await database.write(make)
     for access_key_id in ("KEY", "OTHER"):
         for name in ("bucket", "other", None):
-            key, bucket, _ = await database.read(key_and_bucket, access_key_id, name)
+            key, bucket, *_ = await database.read(key_and_bucket, access_key_id, name)
             assert (key is not None) == (access_key_id == "KEY")
             assert (bucket is not None) == (name == "bucket")
