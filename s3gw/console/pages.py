@@ -63,9 +63,9 @@ def _pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def visible(name: str) -> str:
+def visible(name: object) -> str:
     """As people are shown what somebody has called something."""
-    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", name)
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(name))
 
 
 def language_for(request: Request) -> str:
