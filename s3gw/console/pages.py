@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console import assets
+from s3gw.console.cookie_name import cookie_name
 from s3gw.console.forms import as_amount
 from s3gw.console.language import InWords, language_of, translations
 from s3gw.console.navigation import admin_screens_of, screens_of
@@ -78,7 +79,7 @@ def in_words(request: Request, message: str) -> str:
 
 
 def theme_of(request: Request) -> str:
-    given = request.cookies.get(THEME_COOKIE, "")
+    given = request.cookies.get(cookie_name(request, THEME_COOKIE), "")
     return given if given in THEMES else "auto"
 
 

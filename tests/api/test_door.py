@@ -16,7 +16,7 @@ from s3gw.accounts.windows import MOST_SUBJECTS, Windows
 from s3gw.api import rate_limit
 from s3gw.api.route import LARGEST_BODY
 from tests.api.documented import HELD
-from tests.api.people import Person, refusal, register
+from tests.api.people import PASSWORD, Person, refusal, register
 from tests.console.conftest import Browser
 from tests.gateways import client_of
 from tests.servers import RunningServer, running_server
@@ -335,3 +335,20 @@ def test_a_page_tells_the_id_that_the_log_has_of_what_it_has_asked(server: Runni
     line_of(server, answer)
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if request_id in line]
     assert {line["path"] for line in lines} == {"/console/login", "/api/v1/users/login"}
+
+
+def test_cookies_of_the_console_are_this_hosts_alone_over_tls(server: RunningServer) -> None:
+    with client_from(server, next(_addresses), "https") as api:
+        person = register(api)
+        origin = {"Origin": server.admin.replace("http:", "https:")}
+        sent = {
+            "login": {"username": person.name, "password": PASSWORD},
+            "theme": {"theme": "dark"},
+        }
+        for path, fields in sent.items():
+            made = api.post(f"{server.admin}/console/{path}", data=fields, headers=origin).headers["Set-Cookie"]
+            assert made.startswith("__Host-s3gw_") and "Domain" not in made, made
+            assert {"Path=/", "Secure", "HttpOnly", "SameSite=strict"} <= set(made.split("; "))
+            name, _, value = made.partition(";")[0].partition("=")
+            page = api.get(f"{server.admin}/console/login", headers={"Cookie": f"{name}={value}"})
+            assert page.status_code == 303 if path == "login" else 'data-theme="dark"' in page.text
