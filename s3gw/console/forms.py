@@ -56,6 +56,14 @@ def path(fields: Fields, name: str) -> str:
     return next(iter(paths(fields, name)), "")
 
 
+def as_seen(fields: Fields) -> dict[str, str]:
+    """The header by which what the form changes has to be as it was when it was opened (`etag`): else what somebody
+    else has changed meanwhile, be it a role, would be set back.
+    """
+    etag = first(fields, "etag")
+    return {"If-Match": etag} if etag else {}
+
+
 def action_of(fields: Fields, actions: Mapping[str, T]) -> T:
     """Of what a screen does that which the form names. Raises Invalid where it is none of these."""
     does = actions.get(first(fields, "action"))
