@@ -32,6 +32,18 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 
 
+INSIDE = "s3gw.inside"  # of a scope, which no client writes
+
+
+class Inside(NamedTuple):
+    """Of a call that the console makes for a request of a browser's. The page tells this id, and `is_first` is
+    the one of its calls that counts as asked (rate_limit.py).
+    """
+
+    request_id: str
+    is_first: bool
+
+
 class Asker(NamedTuple):
     """What an access line tells of who asked. Of a query it tells nothing: links and logins have secrets there."""
 
@@ -121,7 +133,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = join_headers(pair for pair in scope["headers"] if pair[0] != b"host")  # who is asked changes nothing
         client, scheme = self._seen_from(scope, headers)
-        request_id = secrets.token_hex(8).upper()
+        inside: Inside | None = scope.get(INSIDE)
+        request_id = secrets.token_hex(8).upper() if inside is None else inside.request_id
         exchange = Exchange(self._name, scope, receive, send, Asker(headers, client), request_id)
         exchange.extra_headers = [*_HEADERS, (b"x-request-id", request_id.encode())]
         if scheme == "https":

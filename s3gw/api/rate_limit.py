@@ -4,6 +4,9 @@ It is there to keep one client from taking a worker for itself, and counted in t
 all workers and nodes would be a write for each request. So a client whose connections come to several workers may ask
 as often at each of them. Wrong passwords have exact limits of their own (accounts/attempts.py).
 
+A page of the console asks for its parts by calls of this API, of which the first counts: a person who opens a page has
+asked once.
+
 What is kept of it is bounded (accounts/windows.py). The headers are those of
 draft-ietf-httpapi-ratelimit-headers-06: plain numbers, which clients and proxies read today; the fields of later drafts
 still change from one to the next.
@@ -21,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s3gw.accounts.windows import Windows
 from s3gw.addresses import client_of
+from s3gw.api.door import INSIDE
 from s3gw.api.errors import problem_response
 from s3gw.auth.master_key import MasterKeyError
 from s3gw.metadata import sessions
@@ -40,6 +44,9 @@ class RateLimit:
         self._policy = f"{self._limit.amount};w={self._limit.get_expiry()}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if INSIDE in scope and not scope[INSIDE].is_first:
+            await self._app(scope, receive, send)
+            return
         subject = await self._subject(scope)
         may = self._limiter.hit(self._limit, subject)
         stats = self._limiter.get_window_stats(self._limit, subject)

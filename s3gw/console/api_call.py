@@ -1,8 +1,8 @@
 """Calls of the JSON API, in this process, as whoever has the console's session.
 
 Each is an ordinary request to the API's application, with an access token that is made for it and never leaves this
-process. So rules, errors, rate limits, the log and the audit log are those of any other client, and the API knows
-nothing of the console.
+process. So rules, errors, rate limits, the log and the audit log are those of any other client. All calls of a request
+have its id in the log, and count as one at the rate limit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from s3gw.addresses import was_forwarded
+from s3gw.api.door import INSIDE, Inside
 from s3gw.auth.access_tokens import Claims
 from s3gw.services import Services
 
@@ -109,12 +110,15 @@ class Api:
     async def _scope(
         self, outer: Scope, claims: Claims | None, method: str, path: str, query: str, headers: Headers
     ) -> Scope:
+        state = outer["state"]
+        inside = Inside(state["request_id"], is_first=not state.get("has_asked", False))
+        state["has_asked"] = True  # on the event loop, before another call of the request is begun
         if claims is not None:
             token = await self._services.token_keys.issue(claims)
             headers = [*headers, (b"authorization", f"Bearer {token}".encode())]
         asked = {name: outer.get(name) for name in ("http_version", "scheme", "client", "server", "asgi")}
         where = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "root_path": ""}
-        return {**asked, **where, "type": "http", "method": method, "headers": headers}
+        return {**asked, **where, "type": "http", "method": method, "headers": headers, INSIDE: inside}
 
 
 def _is_about_the_client(name: bytes) -> bool:

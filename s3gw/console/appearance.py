@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from s3gw.console.cookie_name import cookie_name
 from s3gw.console.forms import fields_of, first
 from s3gw.console.login import place_in
 from s3gw.console.pages import THEME_COOKIE, THEMES
@@ -20,5 +21,7 @@ async def choose(request: Request) -> Response:
         raise Invalid("there is no such theme")
     answer = RedirectResponse(place_in(first(fields, "next")), 303)
     is_secure = request.state.scheme == "https"
-    answer.set_cookie(THEME_COOKIE, theme, max_age=_YEAR, path="/console", secure=is_secure, samesite="strict")
+    answer.set_cookie(
+        cookie_name(request, THEME_COOKIE), theme, _YEAR, path="/", secure=is_secure, httponly=True, samesite="strict"
+    )
     return answer

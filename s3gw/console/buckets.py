@@ -6,26 +6,33 @@ import asyncio
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from s3gw.console.actions import NOTHING_SENT, act
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import first, sent_by
+from s3gw.console.forms import Fields, first
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
+from s3gw.console.words import Fault
 
 _PER_PAGE = 20  # each of them is asked how full it is
 _AT_ONCE = 4
 
 
 async def page(request: Request) -> Response:
-    visitor = await visitor_of(request)
+    return await _page(request, await visitor_of(request), 200, None, NOTHING_SENT)
+
+
+async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
     name, cursor = request.query_params.get("name", ""), request.query_params.get("cursor", "")
     query = {"per_page": str(_PER_PAGE), "name": name} | ({"cursor": cursor} if cursor else {})
     found = (await ask(request, visitor, "GET", path_of("buckets"), query=query)).json()
     rows = await with_usage(request, visitor, found["items"])
     template = "bucket_rows.html" if "hx-request" in request.headers else "buckets.html"
-    return shown(request, template, visitor=visitor, rows=rows, name=name, cursor=found["next_cursor"])
+    values = {"rows": rows, "name": name, "cursor": found["next_cursor"]}
+    values |= {"fault": fault, "done": None, "wanted": first(sent, "name")}
+    return shown(request, template, status, visitor=visitor, **values)
 
 
 async def with_usage(request: Request, visitor: Visitor, buckets: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,8 +56,10 @@ async def _used(request: Request, visitor: Visitor, bucket_id: str, turns: async
 
 
 async def create(request: Request) -> Response:
-    visitor = await visitor_of(request)
-    fields = await sent_by(request, visitor)
+    return await act(request, {"": _create}, _page)  # a form that does one thing
+
+
+async def _create(request: Request, visitor: Visitor, fields: Fields) -> str:
     body = {"name": first(fields, "name").strip()}
     made = (await ask(request, visitor, "POST", path_of("buckets"), body=body)).json()
-    return RedirectResponse(f"/console/buckets?name={made['name']}", 303)
+    return f"/console/buckets?name={made['name']}"

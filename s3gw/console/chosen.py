@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import Fields, action_of, first, sent_by
+from s3gw.console.forms import Fields, action_of, first, path, paths, sent_by
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.transfer import ChosenArchive
 from s3gw.console.visit import ask
@@ -48,11 +48,11 @@ class Asked(NamedTuple):
 async def change(request: Request) -> Response:
     visitor = await visitor_of(request)
     fields = await sent_by(request, visitor)
-    files, folders = fields.get("file", []), fields.get("folder", [])
+    files, folders = fields.get("file", []), paths(fields, "folder")
     if len(files) > PER_PAGE or len(folders) > _MOST_FOLDERS:
         raise Invalid(f"at most {PER_PAGE} files and {_MOST_FOLDERS} folders at once")
     does = action_of(fields, _ACTIONS)
-    bucket_id, prefix = request.path_params["bucket_id"], first(fields, "prefix")
+    bucket_id, prefix = request.path_params["bucket_id"], path(fields, "prefix")
     return await does(Asked(request, visitor, fields, bucket_id, prefix, files, folders))
 
 
@@ -131,8 +131,8 @@ async def _zip(asked: Asked) -> Response:
     """Of folders there is one zip each, which their own pages make."""
     if not asked.files:
         raise Invalid("choose files to be put into a zip; a folder's page makes one of all that is in it")
-    path = path_of("buckets", asked.bucket_id, "archive")
-    return ChosenArchive(asked.request, asked.visitor, path, {"files": asked.files})
+    where = path_of("buckets", asked.bucket_id, "archive")
+    return ChosenArchive(asked.request, asked.visitor, where, {"files": asked.files})
 
 
 async def _make_folder(asked: Asked) -> Response:

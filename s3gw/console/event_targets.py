@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console.actions import act
-from s3gw.console.api_call import path_of
-from s3gw.console.forms import Fields, first
+from s3gw.console.api_call import Answer, path_of
+from s3gw.console.forms import Fields, as_seen, first
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -33,19 +33,21 @@ async def _create(request: Request, visitor: Visitor, fields: Fields) -> Respons
     body = {name: first(fields, name).strip() for name in ("name", "url")}
     shared = {"is_shared": first(fields, "is_shared") == "on"}
     made = await ask(request, visitor, "POST", path_of("event-targets"), body=body | shared)
-    return await _details(request, visitor, made.json())
+    return await _details(request, visitor, made)
 
 
 async def details(request: Request) -> Response:
     visitor = await visitor_of(request)
-    target = (await ask(request, visitor, "GET", path_of("event-targets", request.path_params["target_id"]))).json()
-    return await _details(request, visitor, target)
+    path = path_of("event-targets", request.path_params["target_id"])
+    return await _details(request, visitor, await ask(request, visitor, "GET", path))
 
 
-async def _details(request: Request, visitor: Visitor, target: dict[str, Any]) -> Response:
+async def _details(request: Request, visitor: Visitor, answer: Answer) -> Response:
+    target, etag = answer.json(), answer.headers.get("etag", "")
     dead = await listed(request, visitor, path_of("event-targets", target["id"], "dead"))
     place = f"{_HERE}/{target['id']}"
-    return shown(request, template_for(request, "target"), visitor=visitor, target=target, found=dead, place=place)
+    values = {"target": target, "etag": etag, "found": dead, "place": place}
+    return shown(request, template_for(request, "target"), visitor=visitor, **values)
 
 
 async def change(request: Request) -> Response:
@@ -60,15 +62,13 @@ async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
     url = first(fields, "url").strip()
     body |= {"url": url} if url else {}
     target_id = request.path_params["target_id"]
-    await ask(request, visitor, "PUT", path_of("event-targets", target_id), body=body)
+    await ask(request, visitor, "PUT", path_of("event-targets", target_id), body=body, headers=as_seen(fields))
     return f"{_HERE}/{target_id}"
 
 
 async def _new_secret(request: Request, visitor: Visitor, fields: Fields) -> Response:
     path = path_of("event-targets", request.path_params["target_id"])
-    return await _details(
-        request, visitor, (await ask(request, visitor, "PUT", path, body={"new_secret": True})).json()
-    )
+    return await _details(request, visitor, await ask(request, visitor, "PUT", path, body={"new_secret": True}))
 
 
 async def _retry(request: Request, visitor: Visitor, fields: Fields) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from starlette.requests import Request
 
@@ -42,6 +42,26 @@ async def sent_by(request: Request, visitor: Visitor) -> Fields:
 
 def first(fields: Fields, name: str) -> str:
     return fields.get(name, [""])[0]
+
+
+def paths(fields: Fields, name: str) -> list[str]:
+    """Of hidden fields and boxes, whose templates percent-encode them: browsers send each line break of a value as
+    CRLF, so that a folder with a line feed in its name would be taken for another one.
+    """
+    return [unquote(value) for value in fields.get(name, [])]
+
+
+def path(fields: Fields, name: str) -> str:
+    """The first of `paths`."""
+    return next(iter(paths(fields, name)), "")
+
+
+def as_seen(fields: Fields) -> dict[str, str]:
+    """The header by which what the form changes has to be as it was when it was opened (`etag`): else what somebody
+    else has changed meanwhile, be it a role, would be set back.
+    """
+    etag = first(fields, "etag")
+    return {"If-Match": etag} if etag else {}
 
 
 def action_of(fields: Fields, actions: Mapping[str, T]) -> T:

@@ -15,6 +15,7 @@ from s3gw.addresses import s3_address
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, action_of, first, sent_by
+from s3gw.console.forms import path as prefix_of
 from s3gw.console.language import marked as _
 from s3gw.console.pages import shown
 from s3gw.console.qr import qr_code_if_it_fits
@@ -60,13 +61,13 @@ async def change(request: Request) -> Response:
         return RedirectResponse(places.page_of_bucket(bucket_id, "links", done="ended"), 303)
     makes = action_of(fields, {"share": _share, "sign": _sign})
     made = await makes(request, visitor, fields)
-    return await _page(request, visitor, first(fields, "file"), first(fields, "prefix"), made)
+    return await _page(request, visitor, first(fields, "file"), prefix_of(fields, "prefix"), made)
 
 
 async def _share(request: Request, visitor: Visitor, fields: Fields) -> str:
     """The address."""
     body: dict[str, Any] = {"kind": first(fields, "kind")}
-    body |= {"file_id": first(fields, "file")} if first(fields, "file") else {"prefix": first(fields, "prefix")}
+    body |= {"file_id": first(fields, "file")} if first(fields, "file") else {"prefix": prefix_of(fields, "prefix")}
     for name in _OF_FORM:
         if given := first(fields, name).strip():
             body[name] = _number(given) * (_MIB if name == "max_bytes" else 1)

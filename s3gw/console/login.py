@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from s3gw.console import session
 from s3gw.console.api_call import ApiRefusal, path_of
-from s3gw.console.forms import fields_of, sent_by
+from s3gw.console.forms import CSRF_HEADER, fields_of, sent_by
 from s3gw.console.forms import first as first_of
 from s3gw.console.language import marked as _
 from s3gw.console.pages import in_words, shown
@@ -35,14 +35,13 @@ def place_in(given: str) -> str:
 
 
 async def first(request: Request, error: Exception) -> Response:
-    """Of a page that needs a login. To htmx it is said by a header, as it follows redirects unseen."""
+    """Of a page that needs a login. Scripts are told by the status, as they follow redirects unseen."""
     asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     place = {"next": place_in(asked)} if request.method == "GET" and "hx-request" not in request.headers else {}
     where = f"/console/login?{urlencode(place)}" if place else "/console/login"
-    if "hx-request" in request.headers:
+    if "hx-request" in request.headers or CSRF_HEADER in request.headers:
         return Response(b"", 401, {"HX-Redirect": where})
-    answer = RedirectResponse(where, 303)
-    return answer
+    return RedirectResponse(where, 303)
 
 
 async def form(request: Request) -> Response:

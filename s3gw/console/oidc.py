@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from s3gw.console import session
 from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.cookie_name import cookie_name
 from s3gw.console.login import place_in, refused
 from s3gw.console.pages import shown
 from s3gw.console.visit import ask
@@ -46,7 +47,7 @@ async def finish(request: Request) -> Response:
     """The page leads on by itself: a redirect would be part of what the issuer's page began, to which browsers send no
     cookie that is SameSite=Strict.
     """
-    kept, _, place = request.cookies.get(_name(request), "").partition(".")
+    kept, _, place = request.cookies.get(cookie_name(request, _NAME), "").partition(".")
     place, query = place_in(unquote(place)), {}
     for name in _RETURNED:
         if given := request.query_params.get(name, "")[:_LONGEST]:
@@ -69,9 +70,5 @@ def _keep(request: Request, answer: Response, value: str, lifetime: int) -> None
     is_secure = request.state.scheme == "https"
     path = "/" if is_secure else PLACE  # as __Host- asks for
     answer.set_cookie(
-        _name(request), value, max_age=lifetime, path=path, secure=is_secure, httponly=True, samesite="lax"
+        cookie_name(request, _NAME), value, max_age=lifetime, path=path, secure=is_secure, httponly=True, samesite="lax"
     )
-
-
-def _name(request: Request) -> str:
-    return f"__Host-{_NAME}" if request.state.scheme == "https" else _NAME

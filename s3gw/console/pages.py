@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console import assets
+from s3gw.console.cookie_name import cookie_name
 from s3gw.console.forms import as_amount
 from s3gw.console.language import InWords, language_of, translations
 from s3gw.console.navigation import admin_screens_of, screens_of
@@ -63,9 +64,9 @@ def _pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def visible(name: str) -> str:
+def visible(name: object) -> str:
     """As people are shown what somebody has called something."""
-    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", name)
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(name))
 
 
 def language_for(request: Request) -> str:
@@ -78,7 +79,7 @@ def in_words(request: Request, message: str) -> str:
 
 
 def theme_of(request: Request) -> str:
-    given = request.cookies.get(THEME_COOKIE, "")
+    given = request.cookies.get(cookie_name(request, THEME_COOKIE), "")
     return given if given in THEMES else "auto"
 
 

@@ -13,11 +13,11 @@ class Program(NamedTuple):
 
 def programs(endpoint: str, host: str, region: str, key_id: str, secret: str) -> list[Program]:
     is_secure = endpoint.startswith("https:")
+    # AWS's command line reads AWS_ENDPOINT_URL_S3 since 2.13; Debian 12 has 2.9, which would ask Amazon.
     aws = f"""export AWS_ACCESS_KEY_ID={key_id}
 export AWS_SECRET_ACCESS_KEY={secret}
 export AWS_DEFAULT_REGION={region}
-export AWS_ENDPOINT_URL_S3={endpoint}
-aws s3 ls"""
+aws --endpoint-url {endpoint} s3 ls"""
     boto3 = f"""import boto3
 
 s3 = boto3.client(
@@ -36,8 +36,10 @@ region = {region}
 access_key_id = {key_id}
 secret_access_key = {secret}
 force_path_style = true"""
-    s3fs = f"""echo {key_id}:{secret} > ~/.passwd-s3fs && chmod 600 ~/.passwd-s3fs
-s3fs BUCKET /mnt/BUCKET -o url={endpoint} -o use_path_request_style -o endpoint={region}"""
+    s3fs = f"""(umask 077; echo {key_id}:{secret} > ~/.passwd-s3gw)
+mkdir -p ~/BUCKET
+s3fs BUCKET ~/BUCKET -o passwd_file=$HOME/.passwd-s3gw \\
+  -o url={endpoint} -o use_path_request_style -o endpoint={region}"""
     duckdb = f"""INSTALL httpfs; LOAD httpfs;
 CREATE SECRET s3gw (
     TYPE s3, KEY_ID '{key_id}', SECRET '{secret}', REGION '{region}',

@@ -55,4 +55,14 @@ def refusal(request: Request, status: int, error_code: str, detail: str = "") ->
     request.state.error_code = error_code or "-"
     template = "refused.html" if "hx-request" in request.headers else "error.html"
     words = words_of(request, error_code)
-    return shown(request, template, status, words=words, detail=detail, error_code=error_code)
+    visitor = getattr(request.state, "visitor", None)
+    values = {"words": words, "detail": detail, "error_code": error_code, "back": _back(request)}
+    return shown(request, template, status, visitor=visitor, **values)
+
+
+def _back(request: Request) -> str | None:
+    """The page of the console with the form or link that led here."""
+    own = f"{request.state.scheme}://{request.state.host}"
+    given = request.headers.get("referer", "")
+    place = login.place_in(given.removeprefix(own)) if given.startswith(f"{own}/") else None
+    return None if place == request.url.path and request.method == "GET" else place

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from s3gw.accounts.login import digest_of
 from s3gw.addresses import origin_of
 from s3gw.auth.access_tokens import Claims
+from s3gw.console.cookie_name import cookie_name
 from s3gw.metadata import console_sessions
 from s3gw.metadata.console_sessions import Limits
 from s3gw.problems import PermissionDenied
@@ -54,7 +55,9 @@ async def visitor_of(request: Request) -> Visitor:
         raise NotLoggedIn
     if found.seen_at - found.last_used_at > _WRITTEN_EACH:
         await services.database.write(console_sessions.go_on, digest_of(token), _limits_of(services))
-    return Visitor(Claims(found.user_id, found.session_id), _csrf_of(token), found.role)
+    visitor = Visitor(Claims(found.user_id, found.session_id), _csrf_of(token), found.role)
+    request.state.visitor = visitor  # for the page of an error
+    return visitor
 
 
 def require_csrf(visitor: Visitor, given: str) -> None:
@@ -95,19 +98,13 @@ def forget(request: Request, answer: Response) -> None:
 
 def _set(request: Request, answer: Response, value: str, lifetime: int) -> None:
     is_secure = request.state.scheme == "https"
-    answer.set_cookie(
-        _name(request), value, max_age=lifetime, path="/", secure=is_secure, httponly=True, samesite="strict"
-    )
+    name = cookie_name(request, _NAME)
+    answer.set_cookie(name, value, lifetime, path="/", secure=is_secure, httponly=True, samesite="strict")
 
 
 def _token_of(request: Request) -> str | None:
-    given = request.cookies.get(_name(request), "")
+    given = request.cookies.get(cookie_name(request, _NAME), "")
     return given if 0 < len(given) <= _LONGEST and given.isascii() else None
-
-
-def _name(request: Request) -> str:
-    """Over TLS a browser takes a cookie of this name from this host alone, and from no page of another port without."""
-    return f"__Host-{_NAME}" if request.state.scheme == "https" else _NAME
 
 
 def _csrf_of(token: str) -> str:

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, action_of, first, sent_by
+from s3gw.console.forms import path as prefix_of
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
@@ -46,7 +47,9 @@ async def change(request: Request) -> Response:
     fields = await sent_by(request, visitor)
     does = action_of(fields, {"restore": _restore, "delete": _delete, "empty": _empty})
     done = await does(request, visitor, fields)
-    return RedirectResponse(places.page_of_bucket(bucket_id, "trash", prefix=first(fields, "prefix"), done=done), 303)
+    return RedirectResponse(
+        places.page_of_bucket(bucket_id, "trash", prefix=prefix_of(fields, "prefix"), done=done), 303
+    )
 
 
 async def _restore(request: Request, visitor: Visitor, fields: Fields) -> str:
@@ -71,7 +74,7 @@ async def _delete(request: Request, visitor: Visitor, fields: Fields) -> str:
 async def _empty(request: Request, visitor: Visitor, fields: Fields) -> str:
     path = path_of("buckets", request.path_params["bucket_id"], "trash")
     for _ in range(_EMPTIED_AT_ONCE):
-        answer = await ask(request, visitor, "DELETE", path, query={"prefix": first(fields, "prefix")})
+        answer = await ask(request, visitor, "DELETE", path, query={"prefix": prefix_of(fields, "prefix")})
         if answer.json()["is_empty"]:
             return "emptied"
     return "partly"

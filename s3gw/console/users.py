@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
-from s3gw.console.forms import Fields, amount_of, first, text_of
+from s3gw.console.forms import Fields, amount_of, as_seen, first, text_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -51,6 +51,7 @@ async def details(request: Request) -> Response:
         ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
     )
     values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"]}
+    values |= {"etag": user.headers.get("etag", ""), "quota_etag": quota.headers.get("etag", "")}
     return shown(request, "user.html", visitor=visitor, roles=_ROLES, **values)
 
 
@@ -76,7 +77,8 @@ def _of(request: Request) -> tuple[str, str]:
 async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
     path, here = _of(request)
     body = {name: text_of(fields, name) for name in ("username", "email", "role")}
-    await ask(request, visitor, "PUT", path, body={name: value for name, value in body.items() if value is not None})
+    changed = {name: value for name, value in body.items() if value is not None}
+    await ask(request, visitor, "PUT", path, body=changed, headers=as_seen(fields))
     return here
 
 
@@ -95,7 +97,7 @@ async def _enable(request: Request, visitor: Visitor, fields: Fields) -> str:
 async def _quota(request: Request, visitor: Visitor, fields: Fields) -> str:
     path, here = _of(request)
     body = {name: amount_of(fields, name) for name in ("storage_quota", "object_quota")}
-    await ask(request, visitor, "PUT", f"{path}/quota", body=body)
+    await ask(request, visitor, "PUT", f"{path}/quota", body=body, headers=as_seen(fields))
     return here
 
 

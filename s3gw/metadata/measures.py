@@ -58,7 +58,7 @@ def measure(conn: Connection) -> Measures:
         usage=_usage(conn),
         open_uploads={
             "multipart": _count(conn, select(uploads.c.upload_id)),
-            "resumable": _count(conn, select(resumable_uploads.c.id)),
+            "resumable": _count(conn, select(resumable_uploads.c.id).where(resumable_uploads.c.ended_at.is_(None))),
         },
         jobs=_jobs(conn),
         dead_jobs=_by(conn, select(jobs.c.kind, func.count()).where(jobs.c.state == "dead").group_by(jobs.c.kind)),

@@ -86,7 +86,7 @@ def _credentials(made_up: dict[str, str], region: str, user: str) -> str:
             f"    export AWS_REGION={region}",
         ]
     if "admin_password" in made_up:
-        lines += ["", f"Admin password, for the JSON API: {made_up['admin_password']}"]
+        lines += ["", f"Admin password, for the console and the JSON API: {made_up['admin_password']}"]
     return "\n".join([*lines, ""])
 
 

@@ -16,7 +16,8 @@ from s3gw.accounts.windows import MOST_SUBJECTS, Windows
 from s3gw.api import rate_limit
 from s3gw.api.route import LARGEST_BODY
 from tests.api.documented import HELD
-from tests.api.people import Person, refusal, register
+from tests.api.people import PASSWORD, Person, refusal, register
+from tests.console.conftest import Browser
 from tests.gateways import client_of
 from tests.servers import RunningServer, running_server
 
@@ -309,3 +310,45 @@ def test_a_policy_about_tls_sees_how_the_request_came_to_whatever_route(
             assert time.monotonic() < deadline
             time.sleep(0.3)  # a user may ask only so often here
     assert (job["state"], job["error"]) == ("done", None)
+
+
+def test_a_page_of_the_console_counts_as_one_however_much_it_asks(server: RunningServer) -> None:
+    with client_from(server, next(_addresses)) as api:
+        person = register(api)
+        for number in range(3):
+            person.http.post("/buckets", json={"name": f"{person.name}-{number}"}, headers=person.bearer)
+    browser = Browser(server.admin)
+    browser.http.headers["X-Forwarded-For"] = next(_addresses)
+    assert browser.log_in(person.name).status_code == 303
+    pages = [browser.get("/console/buckets").status_code for _ in range(RATE)]
+    browser.http.close()
+    assert pages[:15] == [200] * 15 and pages[-1] == 429  # each has asked for the list, and for three buckets
+
+
+def test_a_page_tells_the_id_that_the_log_has_of_what_it_has_asked(server: RunningServer) -> None:
+    browser = Browser(server.admin)
+    browser.http.headers["X-Forwarded-For"] = next(_addresses)
+    answer = browser.log_in("nobody-at-all")
+    browser.http.close()
+    request_id = answer.headers["X-Request-Id"]
+    assert answer.status_code == 401 and request_id in answer.text
+    line_of(server, answer)
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if request_id in line]
+    assert {line["path"] for line in lines} == {"/console/login", "/api/v1/users/login"}
+
+
+def test_cookies_of_the_console_are_this_hosts_alone_over_tls(server: RunningServer) -> None:
+    with client_from(server, next(_addresses), "https") as api:
+        person = register(api)
+        origin = {"Origin": server.admin.replace("http:", "https:")}
+        sent = {
+            "login": {"username": person.name, "password": PASSWORD},
+            "theme": {"theme": "dark"},
+        }
+        for path, fields in sent.items():
+            made = api.post(f"{server.admin}/console/{path}", data=fields, headers=origin).headers["Set-Cookie"]
+            assert made.startswith("__Host-s3gw_") and "Domain" not in made, made
+            assert {"Path=/", "Secure", "HttpOnly", "SameSite=strict"} <= set(made.split("; "))
+            name, _, value = made.partition(";")[0].partition("=")
+            page = api.get(f"{server.admin}/console/login", headers={"Cookie": f"{name}={value}"})
+            assert page.status_code == 303 if path == "login" else 'data-theme="dark"' in page.text

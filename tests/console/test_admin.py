@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -102,6 +103,27 @@ def test_a_user_is_made_changed_limited_disabled_deleted_and_restored(admins: Br
     assert name in admins.get(f"{ADMIN}/users?deleted=true&search={name}").text
     restored = acts(admins, "/users", "restore", user=place.rpartition("/")[2])
     assert restored.headers["Location"] == place and admins.get(place).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["user", "quota", "target"])
+def test_what_another_admin_has_changed_meanwhile_is_not_set_back(admins: Browser, what: str) -> None:
+    name = f"{what}-{admins.csrf[:12]}"
+    if what == "target":
+        acts(admins, "/targets", "create", name=name, url="https://hooks.example.com/")
+        found = re.search(rf'/targets/([0-9a-f-]{{36}})"><bdi>{name}<', admins.get(f"{ADMIN}/targets").text)
+        assert found is not None
+        path, action, fields, other = f"/targets/{found[1]}", "update", {"is_enabled": "on"}, {}
+    else:
+        made = acts(admins, "/users", "create", username=name, email=f"{name}@example.com", role="auditor")
+        path, action = made.headers["Location"].removeprefix(ADMIN), "update" if what == "user" else "quota"
+        fields = {"role": "auditor"} if what == "user" else {"storage_quota": "10g"}
+        other = {"role": "user"} if what == "user" else {"storage_quota": "1g"}
+    page = admins.get(f"{ADMIN}{path}").text
+    seen = re.search(rf'value="{action}"><input type="hidden" name="etag" value="([^"]+)"', page)
+    assert seen is not None
+    etag = html.unescape(seen[1])
+    assert acts(admins, path, action, **other, etag=etag).status_code == 303
+    assert acts(admins, path, action, **fields, etag=etag).status_code == 412
 
 
 def test_a_group_has_members_and_an_invitation_is_shown_once(admins: Browser, admin: Person, ask: Ask) -> None:

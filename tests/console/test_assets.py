@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from s3gw.console.assets import NAMES
+from s3gw.console.programs import programs
 from tests.console.conftest import Browser
 
 STATIC = files("s3gw.console") / "static"
@@ -60,3 +62,20 @@ def test_the_first_load_of_a_page_is_small(browser: Browser) -> None:
     page = len(browser.get("/console/buckets").content)
     scripts = sum(int(browser.get(f"/console/assets/{name}").headers["Content-Length"]) for name in NAMES)
     assert page + scripts < 150_000
+
+
+def test_names_are_shown_with_what_cannot_be_seen_in_them() -> None:
+    """Each that somebody has chosen is in a <bdi>, and passes `visible`."""
+    folder = files("s3gw.console").joinpath("templates")
+    pages = {one.name: one.read_text() for one in folder.iterdir() if one.name.endswith(".html")}
+    names = [
+        (page, name) for page, text in pages.items() for name in re.findall(r"<bdi[^>]*>(\{\{.*?\}\})</bdi>", text)
+    ]
+    assert len(names) > 50 and [one for one in names if "| visible" not in one[1]] == []
+
+
+def test_no_line_for_programs_asks_amazon_or_overwrites_a_password() -> None:
+    """AWS's command line reads the endpoint of the environment since 2.13, and Debian 12 has 2.9."""
+    texts = {one.id: one.text for one in programs("http://s3.test", "s3.test", "r", "KEY", "SECRET")}
+    assert texts["aws"].endswith("aws --endpoint-url http://s3.test s3 ls")
+    assert "> ~/.passwd-s3fs" not in texts["s3fs"] and "umask 077" in texts["s3fs"]

@@ -93,6 +93,14 @@ def test_no_other_page_uploads(folder: Folder, wrong: dict[str, str]) -> None:
     assert folder.names() == []
 
 
+def test_an_upload_after_the_login_has_ended_is_told_so(folder: Folder) -> None:
+    """And isn't sent on to a page, which a script would take for an answer."""
+    csrf = folder.csrf
+    folder.browser.http.cookies.clear()
+    refused = folder.upload("a", b"x", csrf=csrf)
+    assert (refused.status_code, refused.headers["HX-Redirect"]) == (401, "/console/login")
+
+
 def test_what_is_deleted_is_brought_back(folder: Folder) -> None:
     first, second, _ = folder.put("a", "b", "c")
     done = folder.change("delete", first, second)

@@ -28,6 +28,24 @@ def test_a_folder_is_made_and_shown(folder: Folder) -> None:  # noqa: F811
     assert folder.change("make-folder", name="/").status_code == 422
 
 
+def test_a_line_feed_in_the_name_of_a_folder_is_one_after_a_browser_has_sent_it(folder: Folder) -> None:  # noqa: F811
+    """Browsers send it as CRLF, which would be another folder: so each hidden field and box has it percent-encoded."""
+    (file_id,) = folder.put("a\nb/c")
+    assert 'name="folder" value="a%0Ab/"' in folder.text()
+    page = folder.text(prefix="a\nb/")
+    (prefix, _) = re.findall(r'name="csrf" value="[^"]+">\s*<input type="hidden" name="prefix" value="([^"]+)"', page)
+    made = folder.change("make-folder", name="d", prefix=prefix)
+    assert made.headers["Location"] == f"{folder.where}?prefix=a%0Ab%2Fd%2F"
+    shared = folder.browser.get(f"{folder.where}/links", params={"prefix": "a\nb/"}).text
+    folder.change("delete", file_id)
+    emptied = folder.browser.get(f"{folder.where}/trash", params={"prefix": "a\nb/"}).text
+    for text in (shared, emptied):
+        assert 'name="prefix" value="a%0Ab/"' in text
+    empty = {"csrf": folder.csrf, "action": "empty", "prefix": prefix}
+    assert "prefix=a%0Ab%2F&" in folder.browser.post(f"{folder.where}/trash", empty).headers["Location"]
+    assert in_trash(folder) == []
+
+
 def test_the_chosen_are_moved_and_copied_to_a_folder_but_over_nothing(folder: Folder) -> None:  # noqa: F811
     one, two, _ = folder.put("one", "two", "to/two")
     told = folder.browser.get(folder.change("move", one, two, to="/to").headers["Location"]).text

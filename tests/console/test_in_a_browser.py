@@ -11,6 +11,7 @@ import itertools
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,26 @@ def test_an_upload_that_the_network_breaks_off_goes_on_by_itself(
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download long.bin").click()
     assert cut and saved.value.path().read_bytes() == body
+
+
+def test_an_upload_waits_where_it_is_told_to(
+    open_page: Open, inhabitant: Any, bucket: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "patient.bin").write_bytes(b"patient")
+    page = open_page()
+    asked: list[float] = []
+
+    def refuse_first(route: Any) -> None:
+        asked.append(time.monotonic())
+        if len(asked) == 1:
+            route.fulfill(status=429, headers={"Retry-After": "2"})
+        else:
+            route.continue_()
+
+    page.route("**/uploads", refuse_first)
+    log_in(page, inhabitant.name)
+    page.goto(bucket[1])
+    page.locator("#files").set_input_files(tmp_path / "patient.bin")
+    page.get_by_text("this one goes on in a moment").wait_for()
+    page.locator("#progress a").click()
+    assert "patient.bin" in names_on(page) and asked[1] - asked[0] > 1.9

@@ -142,6 +142,27 @@ def test_what_is_not_there_is_told_in_words_with_the_id_of_the_request(browser: 
     assert f"<code>{answer.headers['X-Request-Id']}</code>" in answer.text
 
 
+def test_who_is_refused_something_gets_back_to_the_page_that_he_came_from(browser: Browser) -> None:
+    came_from = {"Referer": f"{browser.origin}/console/buckets/none?prefix=a%2F"}
+    refused = browser.post(
+        "/console/buckets/none", {"csrf": browser.csrf, "action": "delete", "file": ["x"] * 101}, **came_from
+    )
+    assert refused.status_code == 422 and 'href="/console/buckets/none?prefix=a%2F"' in refused.text
+    assert 'action="/console/logout"' in refused.text
+    for other in (
+        "http://evil.example/console/x",
+        f"{browser.origin}.evil.example/console/x",
+        f"{browser.origin}//evil.example",
+    ):
+        assert "evil" not in browser.get("/console/none", headers={"Referer": other}).text
+
+
+def test_a_name_that_no_bucket_may_have_is_told_beside_the_field(browser: Browser) -> None:
+    refused = browser.post("/console/buckets", {"csrf": browser.csrf, "name": "No Bucket"})
+    assert refused.status_code == 422 and "isn&#39;t one that a bucket may have" in refused.text
+    assert 'name="name" value="No Bucket"' in refused.text and refused.headers["X-Request-Id"] in refused.text
+
+
 def test_the_console_has_neither_token_nor_refresh_token(browser: Browser, server: RunningServer, person: Any) -> None:
     for path in ("/console/buckets", "/console/connect"):
         assert "eyJ" not in browser.get(path).text

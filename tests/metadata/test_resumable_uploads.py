@@ -7,12 +7,13 @@ import hashlib
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from s3gw.metadata import buckets, contents, hidden_keys, identities, resumable_uploads, sessions, uploads
+from s3gw.metadata import buckets, contents, hidden_keys, identities, resumable_uploads, schema, sessions, uploads
 from s3gw.metadata.contents import CorruptContent, inline
 from s3gw.metadata.database import Connection, Database, now
 from s3gw.metadata.hidden_keys import HiddenKey
+from s3gw.metadata.measures import measure
 from s3gw.metadata.resumable_uploads import Piece, Resumable
 from s3gw.metadata.schema import access_keys, identity_policies
 from s3gw.metadata.uploads import Upload
@@ -160,3 +161,13 @@ async def test_of_1024_uploads_it_is_known_how_their_hash_goes_on() -> None:
     assert [hashes.of(name).size for name in ("0", "1", "1024")] == [0, 5, 5]
     hashes.of("1").hash.update(b"6")
     assert hashes.of("1").hash.digest() == hashlib.sha256(b"12345").digest()
+
+
+async def test_one_that_has_ended_is_not_counted_as_open(database: Database) -> None:
+    def work(conn: Connection) -> tuple[int, int]:
+        begin(conn)
+        before = measure(conn).open_uploads["resumable"]
+        conn.execute(update(schema.resumable_uploads).values(ended_at=2))
+        return before, measure(conn).open_uploads["resumable"]
+
+    assert await database.write(work) == (1, 0)

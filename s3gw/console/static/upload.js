@@ -51,7 +51,7 @@
 
   function begin({ file, path }) {
     const { item, bar, button, told } = line(path);
-    let known = 0, isPaused = false;
+    let known = 0, isPaused = false, turn = 0;
     const count = (now) => { sent += now - known; known = now; show(); };
     const end = (text, isGood) => {
       running -= 1;
@@ -73,10 +73,17 @@
         const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
         // A browser sends a request whose connection was broken off again by itself, when part of it has arrived.
         const isBehind = status === 409 && error.originalResponse.getBody().includes("OFFSET_MISMATCH");
-        return isBehind || status === 0 || status === 423 || status === 429 || status >= 500;
+        return isBehind || status === 0 || status === 423 || status >= 500;
       },
       onError: (error) => {
         const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
+        if (status === 429) { // so many requests a minute: the answer says when there may be more
+          const seconds = Number(error.originalResponse.getHeader("Retry-After")) || 10;
+          told.textContent = words.waits;
+          turn = setTimeout(() => { told.textContent = ""; upload.start(); }, seconds * 1000);
+          return;
+        }
+        if (status === 401) { end(words.ended, false); return; }
         const id = error.originalResponse ? error.originalResponse.getHeader("X-Request-Id") : "";
         end(status === 409 ? words.exists : `${words.failed} (${status}${id ? ` · ${id}` : ""})`, false);
       },
@@ -85,6 +92,8 @@
     button.addEventListener("click", () => {
       isPaused = !isPaused;
       button.textContent = isPaused ? words.resume : words.pause;
+      clearTimeout(turn);
+      told.textContent = "";
       if (isPaused) upload.abort(); else upload.start();
     });
     running += 1;
