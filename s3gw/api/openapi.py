@@ -74,6 +74,8 @@ SUMMARIES = {
     "get_dashboard": "Show the dashboard",
     "list_dead_events": "List what a target couldn't be told",
     "retry_dead_events": "Tell a target again what it couldn't be told",
+    "retry_dead_event": "Tell a target again one thing that it couldn't be told",
+    "drop_dead_event": "Forget one thing that a target couldn't be told",
     "get_notifications": "Show what a bucket tells whom",
     "get_policy": "Show a bucket's policy, and what it says in words",
     "put_policy": "Set a bucket's policy",

@@ -154,6 +154,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "delete_event_target": _NOT_ALL_MAY,
     "list_dead_events": _NOT_ALL_MAY,
     "retry_dead_events": _NOT_ALL_MAY,
+    "retry_dead_event": _NOT_ALL_MAY,
+    "drop_dead_event": _NOT_ALL_MAY,
     **dict.fromkeys(("get_policy", "delete_policy", "check_policy"), _NOT_ALL_MAY),
     **dict.fromkeys(("get_cors", "put_cors", "get_acl", "get_ownership", "put_ownership"), _NOT_ALL_MAY),
     **dict.fromkeys(("get_public_access_block", "put_public_access_block"), _NOT_ALL_MAY),

@@ -14,6 +14,7 @@ from s3gw.console import (
     account,
     appearance,
     assets,
+    bucket_events,
     bucket_grants,
     bucket_policy,
     bucket_settings,
@@ -120,6 +121,8 @@ def _of_access() -> list[Route]:
         Route(f"{_BUCKET}/access/policy/check", bucket_policy.check, name="console_check_policy", methods=_POST),
         Route(f"{_BUCKET}/access/settings", bucket_settings.page, name="console_settings"),
         Route(f"{_BUCKET}/access/settings", bucket_settings.change, name="console_change_settings", methods=_POST),
+        Route(f"{_BUCKET}/events", bucket_events.page, name="console_bucket_events"),
+        Route(f"{_BUCKET}/events", bucket_events.change, name="console_change_bucket_events", methods=_POST),
     ]
 
 

@@ -41,7 +41,10 @@ _numbers = itertools.count()
 
 # What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py. What needs a file that
 # went bad: test_scrub.py.
-ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events", "get_damaged_chunk"}
+ELSEWHERE = {
+    *("begin_oidc_login", "finish_oidc_login", "stream_events", "get_damaged_chunk"),
+    *("retry_dead_event", "drop_dead_event"),
+}
 
 
 class Call(NamedTuple):

@@ -144,6 +144,8 @@ _OF_EVENTS = {  # test_event_targets.py
     ("DELETE", "/event-targets/{target_id}"),
     ("GET", "/event-targets/{target_id}/dead"),
     ("POST", "/event-targets/{target_id}/retry"),
+    ("POST", "/event-targets/{target_id}/dead/{event_id}/retry"),
+    ("DELETE", "/event-targets/{target_id}/dead/{event_id}"),
     ("POST", "/event-targets/{target_id}/test"),
     ("GET", "/buckets/{bucket_id}/notifications"),
     ("PUT", "/buckets/{bucket_id}/notifications"),
