@@ -26,6 +26,7 @@ from s3gw.console import (
     files,
     forgotten,
     keys,
+    link,
     links,
     login,
     oidc,
@@ -135,6 +136,8 @@ def _of_files() -> list[Route]:
         Route(f"{_BUCKET}/trash", trash.change, name="console_change_trash", methods=_POST),
         Route(f"{_BUCKET}/links", links.page, name="console_links"),
         Route(f"{_BUCKET}/links", links.change, name="console_change_links", methods=_POST),
+        Route(f"{_BUCKET}/links/{{link_id}}", link.page, name="console_link"),
+        Route(f"{_BUCKET}/links/{{link_id}}", link.change, name="console_change_link", methods=_POST),
         Route("/console/jobs/{job_id}/part", work.part, name="console_work"),
     ]
 
