@@ -157,9 +157,11 @@ OWN: dict[str, tuple[str, ...]] = {
     "retry_dead_event": _NOT_ALL_MAY,
     "drop_dead_event": _NOT_ALL_MAY,
     **dict.fromkeys(("get_policy", "delete_policy", "check_policy"), _NOT_ALL_MAY),
-    **dict.fromkeys(("get_cors", "put_cors", "get_acl", "get_ownership", "put_ownership"), _NOT_ALL_MAY),
+    **dict.fromkeys(
+        ("get_cors", "put_cors", "get_acl", "get_file_acl", "get_ownership", "put_ownership"), _NOT_ALL_MAY
+    ),
     **dict.fromkeys(("get_public_access_block", "put_public_access_block"), _NOT_ALL_MAY),
-    **dict.fromkeys(("put_policy", "put_acl"), (*_NOT_ALL_MAY, "PUBLIC_ACCESS_BLOCKED")),
+    **dict.fromkeys(("put_policy", "put_acl", "put_file_acl"), (*_NOT_ALL_MAY, "PUBLIC_ACCESS_BLOCKED")),
     "test_event_target": _NOT_ALL_MAY,
     "get_notifications": _NOT_ALL_MAY,
     "put_notifications": _NOT_ALL_MAY,

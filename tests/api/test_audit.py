@@ -51,6 +51,7 @@ _OF_FILES = {
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/copy"),
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}/acl"),  # object.acl.put: test_file_acls.py
     ("POST", "/buckets/{bucket_id}/presign"),  # object.presign: test_presign.py
     ("POST", "/buckets/{bucket_id}/uploads"),
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),

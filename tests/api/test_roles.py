@@ -75,6 +75,8 @@ _OF_ACCESS = {  # test_access.py
     ("PUT", "/buckets/{bucket_id}/cors"),
     ("GET", "/buckets/{bucket_id}/acl"),
     ("PUT", "/buckets/{bucket_id}/acl"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/acl"),  # test_file_acls.py
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}/acl"),
     ("GET", "/buckets/{bucket_id}/ownership"),
     ("PUT", "/buckets/{bucket_id}/ownership"),
     ("GET", "/buckets/{bucket_id}/public-access-block"),
