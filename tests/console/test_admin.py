@@ -104,6 +104,27 @@ def test_a_user_is_made_changed_limited_disabled_deleted_and_restored(admins: Br
     assert restored.headers["Location"] == place and admins.get(place).status_code == 200
 
 
+def test_keys_of_a_user_are_shown_and_switched_off_by_an_admin(
+    admins: Browser, open_browser: Open, api: httpx.Client, ask: Ask
+) -> None:
+    user = new_person(api, ask, "keyed")
+    key = user.ask("POST", "/keys", json={"description": HOSTILE}).json()["access_key_id"]
+    path = f"/users/{user.id}"
+    page = admins.get(f"{ADMIN}{path}").text
+    assert key in page and HOSTILE not in page and "all that the user may" in page
+    assert acts(admins, path, "key-off", id=key).status_code == 303
+    assert user.ask("GET", f"/keys/{key}").json()["is_active"] is False
+    of_one = admins.get(f"/console/keys/{key}").text
+    assert f'href="{ADMIN}{path}"' in of_one and "It may all that its user may." in of_one
+    acts(admins, path, "key-on", id=key)
+    assert user.ask("GET", f"/keys/{key}").json()["is_active"] is True
+    auditor = open_browser()
+    auditor.log_in(new_person(api, ask, "key-auditor", role="auditor").name)
+    seen = auditor.get(f"{ADMIN}{path}")
+    assert seen.status_code == 200 and key not in seen.text
+    assert acts(auditor, path, "key-off", id=key).status_code == 404
+
+
 def test_a_group_has_members_and_an_invitation_is_shown_once(admins: Browser, admin: Person, ask: Ask) -> None:
     name = f"group-{admins.csrf[:12]}"
     member = ask("user", "create", f"{name}-member", "--account", admin.name)
