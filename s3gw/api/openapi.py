@@ -71,6 +71,7 @@ SUMMARIES = {
     "release_scan": "Let a content through",
     "delete_infected": "Delete the files that have an infected content",
     "verify_audit_log": "Verify the audit log",
+    "begin_audit_verification": "Have the audit log verified by a job",
     "get_dashboard": "Show the dashboard",
     "list_dead_events": "List what a target couldn't be told",
     "retry_dead_events": "Tell a target again what it couldn't be told",

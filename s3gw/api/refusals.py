@@ -87,6 +87,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "retry_job": (*_NOT_ALL_MAY, "CONFLICT"),
     "get_storage": _NOT_ALL_MAY,
     "measure_storage": (*_NOT_ALL_MAY, "CONFLICT"),
+    "begin_audit_verification": ("CONFLICT",),
     "share": _NOT_ALL_MAY,
     "list_access": _NOT_ALL_MAY,
     "get_access": (*_NOT_ALL_MAY, "CONFLICT"),

@@ -487,7 +487,7 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     **_each("get_key change_key delete_key", _of_key),
     **_each("list_audit_log export_audit_log verify_audit_log", _as_admin),
     "health": lambda world: Call(),
-} | dict.fromkeys(("get_dashboard", "list_settings", "verify_audit_log"), _as_admin)
+} | dict.fromkeys(("get_dashboard", "list_settings", "begin_audit_verification"), _as_admin)
 
 
 def made_real(value: Any, real: Mapping[str, Any]) -> Any:

@@ -78,6 +78,7 @@ _OF_JOBS = {
     ("POST", "/event-targets/{target_id}/dead/{event_id}/retry"),
     ("DELETE", "/event-targets/{target_id}/dead/{event_id}"),
     ("POST", "/event-targets/{target_id}/test"),
+    ("POST", "/audit/verification"),  # job.create
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/jobs/{job_id}/retry"),
     ("PUT", "/schedules/{kind}"),

@@ -54,6 +54,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
     ("GET", "/audit/verification"): (401, 403, 403, 200, 200),
+    ("POST", "/audit/verification"): (401, 403, 403, 202, 202),
     ("GET", "/dashboard"): (401, 403, 403, 200, 200),
     ("GET", "/settings"): (401, 403, 403, 403, 200),
 }
@@ -217,6 +218,7 @@ def body_for(method: str, path: str, person: Person) -> Any:
         ("POST", "/users/forgot-password"): {"email": f"{name}@example.com"},
         ("POST", "/users/reset-password"): {"token": "x", "new_password": PASSWORD},
         ("POST", "/invitations"): {},
+        ("POST", "/audit/verification"): {},
         ("POST", "/users/me/totp"): {"password": PASSWORD},
         ("POST", "/users/me/totp/confirm"): {"totp": "none"},
         ("POST", "/users/me/totp/recovery-codes"): {"password": PASSWORD, "totp": "000000"},

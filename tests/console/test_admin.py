@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -193,8 +194,15 @@ def test_the_audit_log_is_filtered_exported_and_verified_and_names_are_text(admi
     assert saved.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
     assert [json.loads(line)["resource"] for line in saved.text.splitlines()] == [only["resource"]]
     assert "The log is whole." not in admins.get(f"{ADMIN}/audit/verification").text  # nobody has asked yet
-    assert "The log is whole." in admins.get(f"{ADMIN}/audit/verification?head=").text
-    assert admins.get(f"{ADMIN}/audit/verification?head=none").status_code == 422
+    begun, ends_at = acts(admins, "/audit/verification", "verify", head=""), time.monotonic() + 30
+    while "At work" in (verified := admins.get(begun.headers["Location"]).text):
+        assert "Look again" in verified and time.monotonic() < ends_at
+        time.sleep(0.05)
+    assert "The log is whole." in verified and "hx-trigger" not in verified
+    part = admins.get(begun.headers["Location"], headers={"HX-Request": "true"}).text
+    assert "The log is whole." in part and "<html" not in part
+    refused = acts(admins, "/audit/verification", "verify", head="none")
+    assert refused.status_code == 422 and 'id="fault"' in refused.text
 
 
 def test_settings_are_shown_without_secrets_and_numbers_as_a_table(admins: Browser) -> None:
