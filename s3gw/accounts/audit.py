@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from s3gw.metadata.audit_seals import Checkpoint, Name, is_sealed_behind
 from s3gw.metadata.database import Database
 
 STEP = 500  # lines
+Progress = Callable[[int], Awaitable[None]]
 
 
 class Verdict(NamedTuple):
@@ -55,13 +56,19 @@ async def head(database: Database, key: bytes) -> Place:
     return noted.place
 
 
-async def verify_now(database: Database, keys: Keyring, kept: Place | None = None, file: Path | None = None) -> Verdict:
+async def verify_now(
+    database: Database,
+    keys: Keyring,
+    kept: Place | None = None,
+    file: Path | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
     """As `verify`, under the master key that counts; once more where another has taken its place meanwhile. Whether the
     log goes on from the head that a server has kept in the `file`, too.
     """
     while True:
         key = await database.read(audit_key_now, keys)
-        verdict = await verify(database, key, kept)
+        verdict = await verify(database, key, kept, progress)
         if file is not None:
             verdict.faults.extend(await _faults_of_file(database, keys, file))
         if not verdict.faults or await database.read(audit_key_now, keys) == key:
@@ -78,9 +85,12 @@ async def _faults_of_file(database: Database, keys: Keyring, file: Path) -> list
     return []
 
 
-async def verify(database: Database, key: bytes, kept: Place | None = None) -> Verdict:
+async def verify(
+    database: Database, key: bytes, kept: Place | None = None, progress: Progress | None = None
+) -> Verdict:
     """Whether the lines are those that were sealed, up to the last seal; and whether the log goes on from `kept`, a
-    head that was printed before. While it is verified it may be written to, sealed and pruned.
+    head that was printed before. `progress` is told how many lines were read. While it is verified it may be written
+    to, sealed and pruned.
     """
     walk, was_short = _Walk(key, kept), False
     while True:
@@ -88,6 +98,8 @@ async def verify(database: Database, key: bytes, kept: Place | None = None) -> V
         walk.begin_behind(found.checkpoints.get("start"))
         for line in found.lines:
             walk.take(line)
+        if progress is not None:
+            await progress(walk.lines)
         if found.is_begun and "head" not in found.checkpoints:
             walk.fault(audit_seals.HEADLESS)
         head = walk.genuine("head", found.checkpoints.get("head"))
@@ -104,6 +116,10 @@ class _Walk:
         self.place = self._start = BEGINNING
         self._key, self._kept, self._lines = key, kept, 0
         self._faults: list[str] = []
+
+    @property
+    def lines(self) -> int:
+        return self._lines
 
     def genuine(self, name: Name, checkpoint: Checkpoint | None) -> Place:
         if checkpoint is None:

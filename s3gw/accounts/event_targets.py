@@ -29,6 +29,7 @@ from s3gw.services import Services
 
 _STEP = 500  # deliveries of one transaction
 _NO_BUCKET = 0
+_NO_DEAD = "there is no such undelivered message"
 
 
 class Made(NamedTuple):
@@ -253,6 +254,32 @@ async def retry_as(services: Services, caller: Caller, target_id: str) -> int:
 def _retry(conn: Connection, caller: Caller, target_id: str) -> int:
     _governed(conn, caller, target_id)
     return retry(conn, caller.actor, target_id)
+
+
+async def retry_one_as(services: Services, caller: Caller, target_id: str, delivery_id: int) -> None:
+    """Raises NotFound, also where it isn't dead any more, and PermissionDenied."""
+    await services.database.write(_retry_one, caller, target_id, delivery_id)
+
+
+def _retry_one(conn: Connection, caller: Caller, target_id: str, delivery_id: int) -> None:
+    _governed(conn, caller, target_id)
+    if not event_deliveries.send_again(conn, target_id, 1, delivery_id):
+        raise NotFound(_NO_DEAD)
+    audit.record(conn, caller.actor, "event_target.retry", "event_target", target_id, None, {"count": 1})
+
+
+async def drop_as(services: Services, caller: Caller, target_id: str, delivery_id: int) -> None:
+    """One that it couldn't be told is told it no more. Raises as retry_one_as."""
+    await services.database.write(_drop, caller, target_id, delivery_id)
+
+
+def _drop(conn: Connection, caller: Caller, target_id: str, delivery_id: int) -> None:
+    _governed(conn, caller, target_id)
+    gone = event_deliveries.drop_dead(conn, target_id, delivery_id)
+    if gone is None:
+        raise NotFound(_NO_DEAD)
+    what = {"event": gone.event, "key": gone.key}
+    audit.record(conn, caller.actor, "event_target.drop", "event_target", target_id, what, None)
 
 
 async def test_as(services: Services, caller: Caller, request_id: str, target_id: str) -> Shown:

@@ -18,17 +18,18 @@ async def ask(
     origin: Origin,
     kind: str,
     asked: dict[str, Any],
-    bucket: str,
+    bucket: str | None,
     *,
     singleton: str | None = None,
 ) -> AskedJob:
-    """On the bucket of that name. Raises Conflict."""
+    """On the bucket of that name, or of none. Raises Conflict."""
     payload = {**asked, "context": list(origin.context), "request_id": origin.request_id}
     if origin.traceparent is not None:
         payload["traceparent"] = origin.traceparent
 
+    told = {} if bucket is None else {"bucket": bucket}
     return await services.database.write(
-        lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, {"bucket": bucket}, singleton=singleton)
+        lambda conn: asked_jobs.ask(conn, caller.actor, kind, payload, told, singleton=singleton)
     )
 
 

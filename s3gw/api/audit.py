@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from s3gw import kept_head
-from s3gw.accounts import audit
-from s3gw.api.caller import TheServices, TheViewer
-from s3gw.api.models import WRITTEN, Page, Text, time_of
+from s3gw.accounts import audit, jobs
+from s3gw.api.caller import TheOrigin, TheServices, TheViewer
+from s3gw.api.jobs import StartedJob, started
+from s3gw.api.models import WRITTEN, Body, Page, Text, time_of
 from s3gw.api.pages import ThePlace, not_a_cursor
 from s3gw.api.route import Route
 from s3gw.auth.key_file import open_keyring
@@ -55,6 +56,12 @@ class Verification(BaseModel):
     lines: int = Field(description="That were checked.")
     head: str = Field(description="Up to where the log is sealed: a value to keep elsewhere, and to give next time.")
     faults: list[str] = Field(description="What was changed or removed since it was sealed; empty: nothing.")
+
+
+class BeginVerification(Body):
+    head: Annotated[Text, Field(max_length=128)] | None = Field(
+        None, description="What was told as `head` before, and kept elsewhere."
+    )
 
 
 _verifying = asyncio.Semaphore(1)  # of one process
@@ -110,6 +117,16 @@ async def verify_audit_log(
     async with _verifying:
         found = await audit.verify_now(services.database, open_keyring(settings), kept, kept_head.file_of(settings))
     return Verification(lines=found.lines, head=str(found.head), faults=found.faults)
+
+
+@router.post("/verification", status_code=202, response_model=StartedJob)
+async def begin_audit_verification(
+    body: BeginVerification, caller: TheViewer, services: TheServices, origin: TheOrigin
+) -> Response:
+    """The same by a job, for a log that is long: it tells how far it has come, and its `result` is what was found."""
+    if body.head is not None:
+        _place(body.head)
+    return started(await jobs.ask(services, caller, origin, "verify_audit_log", {"head": body.head}, None))
 
 
 def _place(head: str) -> Place:

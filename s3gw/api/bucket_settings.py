@@ -13,6 +13,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, model_validator
 
 from s3gw.access import acl, public_access_block
+from s3gw.access.acl import Acl
 from s3gw.access.public_access_block import PublicAccessBlock
 from s3gw.accounts.etags import etag_of, require_match
 from s3gw.api.buckets import CorsRule, cors_rule, stored_cors_rule
@@ -261,12 +262,12 @@ async def put_acl(
     if body.canned is not None:
         return await _acl(asker, await put(asker, bucket_id, ACL, if_match, ACL=body.canned), response)
     await read(asker, bucket_id, ACL._replace(get="PutBucketAcl"))  # before names are looked up for anybody
-    grants = [{"Grantee": await _grantee(asker, one), "Permission": one.permission} for one in body.grants or ()]
+    grants = [{"Grantee": await grantee_of(asker, one), "Permission": one.permission} for one in body.grants or ()]
     stored = await put(asker, bucket_id, ACL, if_match, AccessControlPolicy={"Grants": grants})
     return await _acl(asker, stored, response)
 
 
-async def _grantee(asker: Asker, grant: NewGrant) -> dict[str, str]:
+async def grantee_of(asker: Asker, grant: NewGrant) -> dict[str, str]:
     if grant.group is not None:
         return {"Type": "Group", "URI": _GROUPS[grant.group]}
     canonical_id = grant.canonical_id
@@ -279,18 +280,23 @@ async def _grantee(asker: Asker, grant: NewGrant) -> dict[str, str]:
 
 async def _acl(asker: Asker, stored: Stored, response: Response) -> BucketAcl:
     response.headers["ETag"] = etag_of(stored.document)
-    call, owner = stored.call, stored.call.the_bucket.owner_canonical_id
+    owner = stored.call.the_bucket.owner_canonical_id
     given = acl.of_owner(owner) if stored.document is None else acl.of_pairs(stored.document)
+    return BucketAcl(**await told_acl(asker, stored.call, owner, given))
+
+
+async def told_acl(asker: Asker, call: Call, owner: str, given: Acl) -> dict[str, Any]:
+    """The members of BucketAcl. `call` is one that was allowed; `owner` has a canonical id."""
     canonical = {owner, *(grant.grantee for grant in given)} - acl.GROUPS
     names = await asker.services.database.read(identities.names_by_canonical_id, canonical)
     ignores = PublicAccessBlock.IGNORE_PUBLIC_ACLS in call.rules.public_access_block
     groups = {uri: group for group, uri in _GROUPS.items()}
-    return BucketAcl(
-        owner=owner,
-        owner_name=names.get(owner),
-        is_disabled=not call.rules.has_acls,
-        is_public=acl.is_public(given) and call.rules.has_acls and not ignores,
-        grants=[
+    return {
+        "owner": owner,
+        "owner_name": names.get(owner),
+        "is_disabled": not call.rules.has_acls,
+        "is_public": acl.is_public(given) and call.rules.has_acls and not ignores,
+        "grants": [
             AclGrant(
                 group=groups.get(one.grantee),  # type: ignore[arg-type]
                 canonical_id=None if one.grantee in acl.GROUPS else one.grantee,
@@ -300,4 +306,4 @@ async def _acl(asker: Asker, stored: Stored, response: Response) -> BucketAcl:
             )
             for one in given
         ],
-    )
+    }

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from s3gw.accounts import event_targets
@@ -30,6 +30,7 @@ Url = Annotated[
         " `amqp://…/vhost?exchange=NAME`. User, password and a webhook's query are never told again.",
     ),
 ]
+EventId = Annotated[str, Path(description="A number, as the list of them has it.")]
 Secret = Annotated[str, Field(max_length=_LONGEST_SECRET)]
 
 
@@ -148,10 +149,29 @@ def _id_of(after: str | None) -> int:
     return int(after)
 
 
+def _event(given: str) -> int:
+    """What is no number is as one that isn't there."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= 18 else 0
+
+
 @router.post("/{target_id}/retry")
 async def retry_dead_events(target_id: Id, caller: TheCaller, services: TheServices) -> Retried:
     """Tell it again all that it couldn't be told."""
     return Retried(retried=await event_targets.retry_as(services, caller, target_id))
+
+
+@router.post("/{target_id}/dead/{event_id}/retry")
+async def retry_dead_event(target_id: Id, event_id: EventId, caller: TheCaller, services: TheServices) -> Retried:
+    """Tell it again one thing that it couldn't be told."""
+    await event_targets.retry_one_as(services, caller, target_id, _event(event_id))
+    return Retried(retried=1)
+
+
+@router.delete("/{target_id}/dead/{event_id}", status_code=204)
+async def drop_dead_event(target_id: Id, event_id: EventId, caller: TheCaller, services: TheServices) -> Response:
+    """Never tell it that: what it couldn't be told is forgotten."""
+    await event_targets.drop_as(services, caller, target_id, _event(event_id))
+    return Response(status_code=204)
 
 
 @router.post("/{target_id}/test", status_code=202)

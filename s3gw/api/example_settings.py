@@ -80,3 +80,4 @@ OF_SETTINGS: dict[str, Any] = {
         ],
     },
 }
+OF_SETTINGS["FileAcl"] = OF_SETTINGS["BucketAcl"] | {"is_disabled": False}

@@ -476,6 +476,7 @@ OF_PARAMETERS: dict[str, str] = {
     "bucket_id": _BUCKET,
     "digest": _DIGEST,
     "file_id": _FILE,
+    "event_id": "4711",
     "upload_id": _UPLOAD,
     "group_id": _GROUP,
     "job_id": _JOB,

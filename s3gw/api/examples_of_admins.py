@@ -66,5 +66,6 @@ OF_ADMINS: dict[str, Any] = {
     },
     "UserQuota": _QUOTA | {"bytes": 41_500_000_000, "objects": 120_400},
     "PutUserQuota": _QUOTA,
+    "BeginVerification": {"head": None},
     "Verification": {"lines": 48_211, "head": f"48211:{'0a' * 32}", "faults": []},
 }

@@ -53,6 +53,7 @@ ADMIN_ROUTES = [
     Route(_TARGET, event_targets.change, name="console_change_target", methods=_POST),
     Route(f"{_ADMIN}/audit", audit_log.page, name="console_audit"),
     Route(f"{_ADMIN}/audit/verification", audit_log.verification, name="console_audit_verification"),
+    Route(f"{_ADMIN}/audit/verification", audit_log.verify, name="console_verify_audit", methods=_POST),
     Route(f"{_ADMIN}/audit/export", audit_log.Export(), name="console_audit_export", methods=["GET"]),
     Route(f"{_ADMIN}/nodes", server.nodes, name="console_nodes"),
     Route(f"{_ADMIN}/settings", server.settings, name="console_settings"),

@@ -14,6 +14,7 @@ from s3gw.console import (
     account,
     appearance,
     assets,
+    bucket_events,
     bucket_grants,
     bucket_policy,
     bucket_settings,
@@ -25,6 +26,7 @@ from s3gw.console import (
     files,
     forgotten,
     keys,
+    link,
     links,
     login,
     oidc,
@@ -120,6 +122,8 @@ def _of_access() -> list[Route]:
         Route(f"{_BUCKET}/access/policy/check", bucket_policy.check, name="console_check_policy", methods=_POST),
         Route(f"{_BUCKET}/access/settings", bucket_settings.page, name="console_settings"),
         Route(f"{_BUCKET}/access/settings", bucket_settings.change, name="console_change_settings", methods=_POST),
+        Route(f"{_BUCKET}/events", bucket_events.page, name="console_bucket_events"),
+        Route(f"{_BUCKET}/events", bucket_events.change, name="console_change_bucket_events", methods=_POST),
     ]
 
 
@@ -132,6 +136,8 @@ def _of_files() -> list[Route]:
         Route(f"{_BUCKET}/trash", trash.change, name="console_change_trash", methods=_POST),
         Route(f"{_BUCKET}/links", links.page, name="console_links"),
         Route(f"{_BUCKET}/links", links.change, name="console_change_links", methods=_POST),
+        Route(f"{_BUCKET}/links/{{link_id}}", link.page, name="console_link"),
+        Route(f"{_BUCKET}/links/{{link_id}}", link.change, name="console_change_link", methods=_POST),
         Route("/console/jobs/{job_id}/part", work.part, name="console_work"),
     ]
 

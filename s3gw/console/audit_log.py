@@ -1,4 +1,4 @@
-"""The audit log: GET /audit with its filters, /audit/export and /audit/verification."""
+"""The audit log: GET /audit with its filters, /audit/export, POST /audit/verification, and GET /jobs/{id} of that."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from s3gw.console.actions import NOTHING_SENT, act
 from s3gw.console.api_call import path_of
+from s3gw.console.forms import Fields, first, text_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
-from s3gw.console.session import visitor_of
+from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.transfer import saved
 from s3gw.console.visit import ask
+from s3gw.console.words import Fault
 
 _FILTERS = ("actor", "action", "resource_type", "resource", "outcome", "since", "until")
+_VERIFICATION = "/console/admin/audit/verification"
 _OUTCOMES = ("done", "refused", "failed")
 
 
@@ -29,12 +33,27 @@ async def page(request: Request) -> Response:
 
 
 async def verification(request: Request) -> Response:
-    """`head` is what was told before; nothing is verified before somebody asks, since all of the log is read."""
-    visitor, told, head = await visitor_of(request), None, request.query_params.get("head")
-    if head is not None:
-        query = {"head": head.strip()} if head.strip() else {}
-        told = (await ask(request, visitor, "GET", path_of("audit", "verification"), query=query)).json()
-    return shown(request, "audit_verification.html", visitor=visitor, told=told, head=head or "")
+    """Nothing is verified before somebody asks, since all of the log is read. `job` is the one that does it."""
+    return await _verification(request, await visitor_of(request), 200, None, NOTHING_SENT)
+
+
+async def verify(request: Request) -> Response:
+    return await act(request, {"verify": _verify}, _verification)
+
+
+async def _verification(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
+    job, job_id = None, request.query_params.get("job", "")
+    if job_id:
+        job = (await ask(request, visitor, "GET", path_of("jobs", job_id))).json()
+    template = "audit_verified.html" if "hx-request" in request.headers else "audit_verification.html"
+    return shown(request, template, status, visitor=visitor, job=job, fault=fault, done=None, head=first(sent, "head"))
+
+
+async def _verify(request: Request, visitor: Visitor, fields: Fields) -> str:
+    """`head` is what was told before, if anything was."""
+    body = {"head": text_of(fields, "head")}
+    job = await ask(request, visitor, "POST", path_of("audit", "verification"), body=body)
+    return f"{_VERIFICATION}?{urlencode({'job': job.json()['id']})}"
 
 
 class Export:

@@ -47,7 +47,26 @@ async def check(request: Request) -> Response:
 
 def _part(request: Request, visitor: Visitor, checked: dict[str, Any] | None) -> Response:
     statements = said(request, checked["statements"]) if checked else []
-    return shown(request, "policy_words.html", visitor=visitor, checked=checked, statements=statements)
+    return shown(
+        request,
+        "policy_words.html",
+        visitor=visitor,
+        checked=checked,
+        statements=statements,
+        needs_tls=_needs_tls(checked or {}),
+        has_tls=_has_tls(request),
+    )
+
+
+def _needs_tls(checked: dict[str, Any]) -> bool:
+    """Whether it denies something to whoever comes without TLS."""
+    denied = [one for one in checked.get("statements") or () if one["effect"] == "Deny"]
+    limits = [limit for one in denied for limit in one["when"]]
+    return any(limit["key"] == "aws:SecureTransport" and "false" in limit["values"] for limit in limits)
+
+
+def _has_tls(request: Request) -> bool:
+    return bool(request.state.scheme == "https")
 
 
 async def _checked(request: Request, visitor: Visitor, text: str) -> dict[str, Any] | None:
@@ -65,7 +84,7 @@ async def _page(
     fault: Fault | None,
     sent: Fields,
     *,
-    asks_to_confirm: bool = False,
+    asks_to_confirm: str = "",
 ) -> Response:
     bucket = (await bucket_of(request, visitor)).told
     answer = await ask(request, visitor, "GET", in_api(request, "policy"))
@@ -92,6 +111,8 @@ async def _page(
         beginnings=BEGINNINGS,
         fault=fault,
         done=done_of(request, DONE),
+        needs_tls=bool(text) and _needs_tls(checked),
+        has_tls=_has_tls(request),
         asks_to_confirm=asks_to_confirm,
     )
 
@@ -119,11 +140,13 @@ async def _check(request: Request, visitor: Visitor, fields: Fields) -> Response
 
 
 async def _save(request: Request, visitor: Visitor, fields: Fields) -> str | Response:
-    """What would be public is asked about once more."""
+    """What would be public, or closed to who has come as the visitor has, is asked about once more."""
     text = first(fields, "policy")
     checked = await _checked(request, visitor, text)
-    if checked and checked["is_public"] and checked["is_valid"] and first(fields, "confirmed") != "yes":
-        return await _page(request, visitor, 200, None, fields, asks_to_confirm=True)
+    if checked and checked["is_valid"] and first(fields, "confirmed") != "yes":
+        locks_out = "tls" if _needs_tls(checked) and not _has_tls(request) else ""
+        if asks := "public" if checked["is_public"] else locks_out:
+            return await _page(request, visitor, 200, None, fields, asks_to_confirm=asks)
     more = {"If-Match": first(fields, "etag")}
     await ask(request, visitor, "PUT", in_api(request, "policy"), body={"policy": text}, headers=more)
     return f"{page_of(request, 'access', 'policy')}?done=saved"

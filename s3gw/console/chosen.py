@@ -16,7 +16,7 @@ from s3gw.console.forms import Fields, action_of, first, path, paths, sent_by
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.transfer import ChosenArchive
 from s3gw.console.visit import ask
-from s3gw.problems import Invalid
+from s3gw.problems import FileAlreadyExists, Invalid
 
 PER_PAGE = 100
 _MOST_FOLDERS = 10
@@ -79,12 +79,33 @@ async def _restore(asked: Asked) -> Response:
 
 async def _rename(asked: Asked) -> Response:
     """A name with slashes is a path of the bucket: so a file is moved."""
-    if len(asked.files) != 1 or asked.folders:
-        raise Invalid("choose one file to rename")
+    if len(asked.files) + len(asked.folders) != 1:
+        raise Invalid("choose one file or folder to rename")
     name = first(asked.fields, "name")
+    if asked.folders:
+        _, job = await _renamed_folder(asked, asked.folders[0], name)
+        return asked.back(jobs=job)
     body = {"file_path": name.removeprefix("/")} if "/" in name else {"filename": name}
     await asked.ask("PUT", "files", asked.files[0], body=body)
     return asked.back()
+
+
+async def _rename_folder(asked: Asked) -> Response:
+    """The one that the page is of. Leads to where its files will be."""
+    to, job = await _renamed_folder(asked, asked.prefix, first(asked.fields, "name"))
+    return RedirectResponse(places.place_of(asked.bucket_id, prefix=to, jobs=job), 303)
+
+
+async def _renamed_folder(asked: Asked, folder: str, name: str) -> tuple[str, str]:
+    """Where its files go, and the job that moves them. Two folders don't become one: that is what moving is for."""
+    given = name.strip().strip("/")
+    if not given:
+        raise Invalid("a folder needs a name")
+    to = f"{given}/" if "/" in name.strip().removesuffix("/") else f"{places.folder_of(folder)}{given}/"
+    query = {"prefix": to, "per_page": "1", "counted": "false"}
+    if (await asked.ask("GET", "files", query=query)).json()["items"]:
+        raise FileAlreadyExists("there is a folder of this name")
+    return to, await asked.begin(action="move", query={"prefix": folder}, destination={"prefix": to})
 
 
 async def _move(asked: Asked) -> Response:
@@ -150,6 +171,7 @@ _ACTIONS: dict[str, Callable[[Asked], Awaitable[Response]]] = {
     "delete": _delete,
     "restore": _restore,
     "rename": _rename,
+    "rename-folder": _rename_folder,
     "move": _move,
     "copy": _copy,
     "zip": _zip,

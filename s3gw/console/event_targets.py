@@ -52,7 +52,16 @@ async def _details(request: Request, visitor: Visitor, answer: Answer) -> Respon
 
 async def change(request: Request) -> Response:
     return await act(
-        request, {"update": _update, "secret": _new_secret, "retry": _retry, "test": _test, "delete": _delete}
+        request,
+        {
+            "update": _update,
+            "secret": _new_secret,
+            "retry": _retry,
+            "retry-one": _retry_one,
+            "drop": _drop,
+            "test": _test,
+            "delete": _delete,
+        },
     )
 
 
@@ -74,6 +83,18 @@ async def _new_secret(request: Request, visitor: Visitor, fields: Fields) -> Res
 async def _retry(request: Request, visitor: Visitor, fields: Fields) -> str:
     target_id = request.path_params["target_id"]
     await ask(request, visitor, "POST", path_of("event-targets", target_id, "retry"))
+    return f"{_HERE}/{target_id}"
+
+
+async def _retry_one(request: Request, visitor: Visitor, fields: Fields) -> str:
+    target_id = request.path_params["target_id"]
+    await ask(request, visitor, "POST", path_of("event-targets", target_id, "dead", first(fields, "event"), "retry"))
+    return f"{_HERE}/{target_id}"
+
+
+async def _drop(request: Request, visitor: Visitor, fields: Fields) -> str:
+    target_id = request.path_params["target_id"]
+    await ask(request, visitor, "DELETE", path_of("event-targets", target_id, "dead", first(fields, "event")))
     return f"{_HERE}/{target_id}"
 
 

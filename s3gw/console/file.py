@@ -1,4 +1,6 @@
-"""A file: what it looks like, what is known of it, and its versions. GET /buckets/{id}/files/{id}, and …/versions."""
+"""A file: what it looks like, what is known of it, and its versions. GET /buckets/{id}/files/{id}, …/versions
+and …/acl.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from starlette.responses import Response
 
 from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.bucket_settings import GROUPS
+from s3gw.console.file_acl import CANNED, PERMISSIONS, acl_of
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
@@ -49,6 +53,10 @@ async def page(request: Request) -> Response:
         buckets=await _buckets(request, visitor, bucket),
         tags=_rows(file["tags"], _MOST_TAGS),
         metadata=_rows(file["metadata"]),
+        acl=await acl_of(request, visitor),
+        groups=GROUPS,
+        permissions=PERMISSIONS,
+        canned=CANNED,
         done=asked.get("done", ""),
     )
 

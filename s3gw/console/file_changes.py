@@ -1,4 +1,4 @@
-"""What the forms of a file's page do: PUT and DELETE /buckets/{id}/files/{id}, …/copy, …/versions/{id}."""
+"""What the forms of a file's page do: PUT and DELETE /buckets/{id}/files/{id}, …/copy, …/versions/{id}, …/acl."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from s3gw.console import places
 from s3gw.console.actions import Action, act
 from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.file_acl import put_acl
 from s3gw.console.forms import Fields, first
 from s3gw.console.session import Visitor
 from s3gw.console.visit import ask
@@ -107,4 +108,5 @@ _ACTIONS: dict[str, Action] = {
     "delete": _delete,
     "restore-version": _restore_version,
     "delete-version": _delete_version,
+    "acl": put_acl,
 }

@@ -1,14 +1,17 @@
-"""Users: GET and POST /users; and of one GET, PUT and DELETE /users/{id}, its sessions, second factor and quota."""
+"""Users: GET and POST /users; and of one GET, PUT and DELETE /users/{id}, its sessions, second factor, quota and
+keys.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console.actions import act
-from s3gw.console.api_call import path_of
+from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, amount_of, as_seen, first, text_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
@@ -19,6 +22,7 @@ _HERE = "/console/admin/users"
 _FILTERS = ("search", "role", "is_active", "deleted")
 _ROLES = ("user", "auditor", "admin")
 _MOST_SESSIONS = "50"
+_MOST_KEYS = "20"
 
 
 async def page(request: Request) -> Response:
@@ -45,14 +49,28 @@ async def _restore(request: Request, visitor: Visitor, fields: Fields) -> str:
 
 async def details(request: Request) -> Response:
     visitor, path = await visitor_of(request), path_of("users", request.path_params["user_id"])
-    user, quota, sessions = await asyncio.gather(
+    user, quota, sessions, keys = await asyncio.gather(
         ask(request, visitor, "GET", path),
         ask(request, visitor, "GET", f"{path}/quota"),
         ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
+        _keys(request, visitor),
     )
-    values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"]}
+    values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"], "keys": keys}
     values |= {"etag": user.headers.get("etag", ""), "quota_etag": quota.headers.get("etag", "")}
     return shown(request, "user.html", visitor=visitor, roles=_ROLES, **values)
+
+
+async def _keys(request: Request, visitor: Visitor) -> dict[str, Any] | None:
+    """A page of the user's access keys; None for who may not see them."""
+    cursor = request.query_params.get("keys", "")
+    query = {"user_id": request.path_params["user_id"], "per_page": _MOST_KEYS} | ({"cursor": cursor} if cursor else {})
+    try:
+        found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("keys"), query=query)).json()
+    except ApiRefusal as error:
+        if error.status in (403, 404):
+            return None
+        raise
+    return found
 
 
 async def change(request: Request) -> Response:
@@ -63,6 +81,8 @@ async def change(request: Request) -> Response:
         "quota": _quota,
         "totp": _reset_second_factor,
         "session": _end_session,
+        "key-on": _switch_key,
+        "key-off": _switch_key,
         "delete": _delete,
     }
     return await act(request, actions)
@@ -112,6 +132,13 @@ async def _end_session(request: Request, visitor: Visitor, fields: Fields) -> st
     await ask(
         request, visitor, "DELETE", path_of("users", request.path_params["user_id"], "sessions", first(fields, "id"))
     )
+    return here
+
+
+async def _switch_key(request: Request, visitor: Visitor, fields: Fields) -> str:
+    _path, here = _of(request)
+    body = {"is_active": first(fields, "action") == "key-on"}
+    await ask(request, visitor, "PUT", path_of("keys", first(fields, "id")), body=body)
     return here
 
 

@@ -73,6 +73,12 @@ async def _measure_storage(services: Storage, payload: Any, progress: Callable[[
     await measure_storage(services, payload, progress)
 
 
+async def _verify_audit_log(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
+    from s3gw.jobs.verify_audit_log import verify_audit_log
+
+    await verify_audit_log(services, payload, progress)
+
+
 async def _make_preview(services: Storage, payload: Any, progress: Callable[[Any], None]) -> None:
     from s3gw.jobs.make_preview import make_preview
 
@@ -107,6 +113,7 @@ KINDS: dict[str, Kind] = {
     "delete_bucket": Kind(_delete_bucket, Priority.ASKED, attempts=10, at_once=2),
     "unpack": Kind(_unpack, Priority.ASKED, attempts=10, at_once=2, in_celery=True),
     "measure_storage": Kind(_measure_storage, Priority.ASKED, attempts=10, at_once=2),
+    "verify_audit_log": Kind(_verify_audit_log, Priority.ASKED, attempts=10),
     "report": Kind(_report, Priority.HEAVY, attempts=10, everywhere=2, in_celery=True),
     "scrub": Kind(scrub, Priority.HEAVY, attempts=20, everywhere=1, in_celery=True),
     "forget_client_tokens": Kind(retired, Priority.UPKEEP, attempts=1),

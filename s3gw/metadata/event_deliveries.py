@@ -186,15 +186,18 @@ def list_dead(conn: Connection, target_id: str, after: int = 0, limit: int = 100
     return [Delivery._make(row) for row in conn.execute(wanted).all()]
 
 
-def send_again(conn: Connection, target_id: str, limit: int) -> int:
-    """At most so many of those that were given up, before what waits of their keys now; how many. They are given up
-    again when they have waited as long again.
+def send_again(conn: Connection, target_id: str, limit: int, delivery_id: int | None = None) -> int:
+    """At most so many of those that were given up, or the one that is named, before what waits of their keys now; how
+    many. They are given up again when they have waited as long again.
     """
     if not _lock(conn, [target_id]):
         return 0
     at, keys = now(conn), defaultdict(list)
     again = {"state": BEHIND, "attempts": 0, "error": None, "created_at": at}
-    for delivery in list_dead(conn, target_id, limit=limit):
+    after, most = (0, limit) if delivery_id is None else (delivery_id - 1, 1)
+    for delivery in list_dead(conn, target_id, after, most):
+        if delivery_id not in (None, delivery.id):
+            continue
         keys[(delivery.bucket_id, delivery.key)].append(delivery.id)
     for (bucket_id, key), ids in keys.items():
         this_key = {"of_target": target_id, "of_bucket": bucket_id, "of_key": key}
@@ -202,6 +205,13 @@ def send_again(conn: Connection, target_id: str, limit: int) -> int:
         conn.execute(update(table).where(table.c.id.in_(ids)).values(again))
         _promote.run(conn, **this_key, at=at)
     return sum(map(len, keys.values()))
+
+
+def drop_dead(conn: Connection, target_id: str, delivery_id: int) -> Delivery | None:
+    """One that was given up; None where there is none such."""
+    is_it = (text("state = 'dead'"), table.c.target_id == target_id, table.c.id == delivery_id)
+    gone = conn.execute(delete(table).where(*is_it).returning(*(table.c[name] for name in Delivery._fields))).first()
+    return None if gone is None else Delivery._make(gone)
 
 
 def pull_back(conn: Connection) -> int:

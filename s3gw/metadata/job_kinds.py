@@ -38,6 +38,7 @@ PRIORITIES: dict[str, Priority] = {
     "delete_bucket": Priority.ASKED,
     "unpack": Priority.ASKED,
     "measure_storage": Priority.ASKED,
+    "verify_audit_log": Priority.ASKED,
     "report": Priority.HEAVY,
     "scrub": Priority.HEAVY,
     "forget_client_tokens": Priority.UPKEEP,

@@ -54,6 +54,12 @@ async def get_object_acl(call: Call, input: GetObjectAclRequestTypeDef) -> Outpu
     return await _output(call, owner, acl.of_owner(owner) if grants is None else grants)
 
 
+async def read_object_acl(call: Call, input: Any) -> Output:
+    """As it is stored, for a door that compares it; `Owner` is a canonical id."""
+    version = await _version(call, input)
+    return {"Owner": await _owner(call, version), "Stored": version.acl}
+
+
 async def put_object_acl(call: Call, input: PutObjectAclRequestTypeDef) -> Output:
     _require_one(input)
     owner = await _owner(call, await _version(call, input))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from s3gw.previews.limits import MOST_COLUMNS, MOST_ROWS, shortened
@@ -21,12 +21,15 @@ _SEPARATORS = ",;\t|"
 _JSON = ("application/json", "application/geo+json", "application/ld+json")
 
 
+Message = tuple[str, dict[str, str]]  # and what is put into it: frame_words.py has it in other languages
+
+
 class Table(NamedTuple):
-    """`rows` are as long as they are: those of a file needn't be alike. `more`: what is left out, in words."""
+    """`rows` are as long as they are: those of a file needn't be alike. `more`: what is left out."""
 
     columns: list[str]
     rows: list[list[str | None]]
-    more: str = ""
+    more: Sequence[Message] = ()
 
 
 def text_of(head: bytes, *, is_whole: bool) -> str | None:
@@ -60,8 +63,9 @@ def table_of_text(text: str, kind: str, *, is_whole: bool) -> Table | None:
         return None
     columns, *found = rows
     has_more = not is_whole or len(found) > MOST_ROWS
-    more = f"The first {min(len(found), MOST_ROWS)} rows." if has_more else ""
-    return Table([cell or "" for cell in columns], found[:MOST_ROWS], more)
+    rows = found[:MOST_ROWS]
+    more = [("The first %(count)s rows.", {"count": f"{len(rows):,}"})] if has_more else []
+    return Table([cell or "" for cell in columns], rows, more)
 
 
 def pretty(text: str) -> str:
@@ -92,13 +96,16 @@ def table_of_json(told: bytes) -> Table | None:
     return Table(columns, rows, more)
 
 
-def _left_out(columns: list[str], rows: list[Any], all_columns: int, all_rows: int) -> str:
-    told: Iterable[str] = (
-        f"{len(found)} of {count:,} {name}"
-        for found, count, name in ((rows, all_rows, "rows"), (columns, all_columns, "columns"))
-        if count > len(found)
+def _left_out(columns: list[str], rows: list[Any], all_columns: int, all_rows: int) -> list[Message]:
+    told = (
+        ("%(shown)s of %(count)s rows", rows, all_rows),
+        ("%(shown)s of %(count)s columns", columns, all_columns),
     )
-    return ", ".join(told)
+    return [
+        (message, {"shown": f"{len(found):,}", "count": f"{count:,}"})
+        for message, found, count in told
+        if count > len(found)
+    ]
 
 
 def _cell(value: Any) -> str | None:

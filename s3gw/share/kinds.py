@@ -12,6 +12,8 @@ _BY_NAME = {
     "csv": "text/csv",
     "geojson": "application/geo+json",
     "json": "application/json",
+    "markdown": "text/markdown",
+    "md": "text/markdown",
     "parquet": "application/vnd.apache.parquet",
     "pdf": "application/pdf",
     "tsv": "text/tab-separated-values",
@@ -21,6 +23,7 @@ _OTHER_NAMES = {
     "application/parquet": "application/vnd.apache.parquet",
     "application/x-parquet": "application/vnd.apache.parquet",
     "application/x-pdf": "application/pdf",
+    "text/x-markdown": "text/markdown",
 }
 
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,9 +21,11 @@ from s3gw.errors import NotImplemented, PreconditionFailed
 from s3gw.metadata.objects import ObjectVersion
 from s3gw.operations.call import Input, Output
 from s3gw.operations.previews import GET_PREVIEW, HEAD_PREVIEW, HEAD_VERSION
+from s3gw.previews import markdown
 from s3gw.previews.recipes import MOST_PAGES, TABLE, page_recipe
 from s3gw.problems import NoPreview, NoPreviewOfType, PreviewPending
 from s3gw.share import heads, pages
+from s3gw.share.frame_words import words_for
 from s3gw.share.kinds import kind_of
 from s3gw.share.visit import Gone
 
@@ -30,6 +33,8 @@ PLACE = "/shown"
 _LONGEST = 2048  # characters of a token
 _TRIES = 4  # each waits for as long as operations/previews.py does
 _LARGEST = 8 << 20  # bytes of what is read as a whole
+# Links of a text open a page of their own, which isn't in the sandbox. Who clicks them is the only one who does that.
+_LINKS_ONLY = "sandbox allow-popups allow-popups-to-escape-sandbox"
 _IN_WORK = "This is still being made. Open the page again in a moment."
 _NOTHING = "There is no preview of this file."
 # A page without an origin asks for it, as for all that it shows.
@@ -106,10 +111,14 @@ async def page(request: Request) -> Response:
     except PreviewPending:
         values = {"way": "words", "words": _IN_WORK}
     nonce = secrets.token_urlsafe(16)
-    answer = pages.shown(request, "shown.html", token=shown.token, nonce=nonce, **values)
+    words = words_for(request)
+    given: dict[str, Any] = {"token": shown.token, "nonce": nonce, "say": words.say, "language": words.language}
+    answer = pages.shown(request, "shown.html", **given, **values)
+    answer.headers["Vary"] = "Accept-Language"
+    sandbox = _LINKS_ONLY if values["way"] == "markdown" else "sandbox"
     answer.headers["Content-Security-Policy"] = (
         f"default-src 'none'; img-src 'self'; media-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none';"
-        f" form-action 'none'; frame-ancestors {shown.claims.framed_by}; sandbox"
+        f" form-action 'none'; frame-ancestors {shown.claims.framed_by}; {sandbox}"
     )
     return answer
 
@@ -173,6 +182,19 @@ async def _json(request: Request, shown: Shown) -> dict[str, Any]:
     }
 
 
+async def _markdown(request: Request, shown: Shown) -> dict[str, Any]:
+    """As text where it is too much work. A beginning ends with a line."""
+    text, is_whole = await _read(shown)
+    if text is None:
+        return _nothing()
+    if len(text) > markdown.LARGEST:
+        text, is_whole = text[: markdown.LARGEST].rpartition("\n")[0], False
+    html = await markdown.html_of(text)
+    if html is None:
+        return {"way": "text", "text": text, "is_whole": is_whole}
+    return {"way": "markdown", "html": Markup(html), "is_whole": is_whole}
+
+
 async def _text(request: Request, shown: Shown) -> dict[str, Any]:
     text, is_whole = await _read(shown)
     return _nothing() if text is None else {"way": "text", "text": text, "is_whole": is_whole}
@@ -215,4 +237,5 @@ _WAYS: tuple[tuple[Callable[[str], bool], _Way], ...] = (
     (lambda kind: kind == "application/vnd.apache.parquet", _parquet),
     (heads.is_table, _table),
     (heads.is_json, _json),
+    (lambda kind: kind == "text/markdown", _markdown),
 )

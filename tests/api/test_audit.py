@@ -51,6 +51,7 @@ _OF_FILES = {
     ("PUT", "/buckets/{bucket_id}/files/{file_id}"),
     ("DELETE", "/buckets/{bucket_id}/files/{file_id}"),
     ("POST", "/buckets/{bucket_id}/files/{file_id}/copy"),
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}/acl"),  # object.acl.put: test_file_acls.py
     ("POST", "/buckets/{bucket_id}/presign"),  # object.presign: test_presign.py
     ("POST", "/buckets/{bucket_id}/uploads"),
     ("POST", "/buckets/{bucket_id}/uploads/{upload_id}"),
@@ -69,12 +70,15 @@ _OF_FILES = {
     ("POST", "/buckets/{bucket_id}/files/{file_id}/share"),  # grant.create: test_files.py
 }
 # job.cancel, job.retry and job.create: test_jobs.py, test_batch.py; schedule.put and schedule.run: test_schedules.py
-# event_target.retry: test_event_targets.py; scan.release, scan.delete: test_scans.py
+# event_target.retry and event_target.drop: test_event_targets.py; scan.release, scan.delete: test_scans.py
 _OF_JOBS = {
     ("POST", "/scans/{digest}/release"),
     ("DELETE", "/scans/{digest}"),
     ("POST", "/event-targets/{target_id}/retry"),
+    ("POST", "/event-targets/{target_id}/dead/{event_id}/retry"),
+    ("DELETE", "/event-targets/{target_id}/dead/{event_id}"),
     ("POST", "/event-targets/{target_id}/test"),
+    ("POST", "/audit/verification"),  # job.create
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/jobs/{job_id}/retry"),
     ("PUT", "/schedules/{kind}"),

@@ -50,6 +50,14 @@ class Changed(NamedTuple):
     bodies: tuple[dict[str, object], dict[str, object]]
 
 
+def acl_of_file(person: Person) -> Changed:
+    bucket = f"/buckets/{person.http.post('/buckets', json={'name': f'etag-acl-{person.id[:12]}'}).json()['id']}"
+    person.http.put(f"{bucket}/ownership", json={"object_ownership": "ObjectWriter"})
+    file = person.http.post(f"{bucket}/files", params={"path": "a"}, content=b"x").json()["id"]
+    path = f"{bucket}/files/{file}/acl"
+    return Changed(person.http.get(path), path, ({"canned": "log-delivery-write"}, {"canned": "private"}))
+
+
 def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
     """A new update needs its row here."""
     if route == "/users/{user_id}":
@@ -103,6 +111,8 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
         made = person.http.post(files, params={"path": "a"}, content=b"x")
         return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
+    if route == "/buckets/{bucket_id}/files/{file_id}/acl":
+        return acl_of_file(person)
     assert route == "/buckets/{bucket_id}/access/{user_id}"
     name, friend = f"etag-{person.id[:12]}", register(api)
     ask("bucket", "create", name, "--owner", person.name)

@@ -32,6 +32,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "PUT /event-targets/{target_id}": (401, 404, 403, 200, 403, 200),
     "GET /event-targets/{target_id}/dead": (401, 404, 403, 200, 200, 200),
     "POST /event-targets/{target_id}/retry": (401, 404, 403, 200, 403, 200),
+    "POST /event-targets/{target_id}/dead/1/retry": (401, 404, 403, 404, 403, 404),  # it has no such message
+    "DELETE /event-targets/{target_id}/dead/1": (401, 404, 403, 404, 403, 404),
     "POST /event-targets/{target_id}/test": (401, 404, 403, 202, 403, 202),
     "DELETE /event-targets/{target_id}": (401, 404, 403, 204, 403, 204),
 }
@@ -223,6 +225,23 @@ def test_what_could_not_be_told_is_listed_by_pages_and_told_again(filed: Filed, 
     assert (shown["waiting"], shown["dead"]) == (3, 0)
     lines = filed.people["admin"].ask("GET", "/audit", params={"per_page": 5}).json()["items"]
     assert "event_target.retry" in [line["action"] for line in lines]
+
+
+def test_one_thing_that_could_not_be_told_is_told_again_and_another_is_forgotten(
+    filed: Filed, dead: dict[str, Any]
+) -> None:
+    path = f"/event-targets/{dead['id']}"
+    one, two, three = (each["id"] for each in filed.owner.ask("GET", f"{path}/dead").json()["items"])
+    assert filed.owner.ask("POST", f"{path}/dead/{two}/retry").json() == {"retried": 1}
+    assert filed.ask("owner", "DELETE", f"{path}/dead/{three}") == (204, "")
+    assert [each["id"] for each in filed.owner.ask("GET", f"{path}/dead").json()["items"]] == [one]
+    shown = filed.owner.ask("GET", path).json()
+    assert (shown["waiting"], shown["dead"]) == (1, 1)
+    for gone in (two, three):
+        assert filed.ask("owner", "POST", f"{path}/dead/{gone}/retry") == (404, "NOT_FOUND")
+        assert filed.ask("owner", "DELETE", f"{path}/dead/{gone}") == (404, "NOT_FOUND")
+    asked = filed.people["admin"].ask("GET", "/audit", params={"resource": dead["id"], "per_page": 2})
+    assert [line["action"] for line in asked.json()["items"]] == ["event_target.drop", "event_target.retry"]
 
 
 def test_what_is_no_cursor_of_the_dead_is_invalid(filed: Filed) -> None:

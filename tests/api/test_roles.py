@@ -54,6 +54,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/audit"): (401, 403, 403, 200, 200),
     ("GET", "/audit/export"): (401, 403, 403, 200, 200),
     ("GET", "/audit/verification"): (401, 403, 403, 200, 200),
+    ("POST", "/audit/verification"): (401, 403, 403, 202, 202),
     ("GET", "/dashboard"): (401, 403, 403, 200, 200),
     ("GET", "/settings"): (401, 403, 403, 403, 200),
 }
@@ -75,6 +76,8 @@ _OF_ACCESS = {  # test_access.py
     ("PUT", "/buckets/{bucket_id}/cors"),
     ("GET", "/buckets/{bucket_id}/acl"),
     ("PUT", "/buckets/{bucket_id}/acl"),
+    ("GET", "/buckets/{bucket_id}/files/{file_id}/acl"),  # test_file_acls.py
+    ("PUT", "/buckets/{bucket_id}/files/{file_id}/acl"),
     ("GET", "/buckets/{bucket_id}/ownership"),
     ("PUT", "/buckets/{bucket_id}/ownership"),
     ("GET", "/buckets/{bucket_id}/public-access-block"),
@@ -144,6 +147,8 @@ _OF_EVENTS = {  # test_event_targets.py
     ("DELETE", "/event-targets/{target_id}"),
     ("GET", "/event-targets/{target_id}/dead"),
     ("POST", "/event-targets/{target_id}/retry"),
+    ("POST", "/event-targets/{target_id}/dead/{event_id}/retry"),
+    ("DELETE", "/event-targets/{target_id}/dead/{event_id}"),
     ("POST", "/event-targets/{target_id}/test"),
     ("GET", "/buckets/{bucket_id}/notifications"),
     ("PUT", "/buckets/{bucket_id}/notifications"),
@@ -213,6 +218,7 @@ def body_for(method: str, path: str, person: Person) -> Any:
         ("POST", "/users/forgot-password"): {"email": f"{name}@example.com"},
         ("POST", "/users/reset-password"): {"token": "x", "new_password": PASSWORD},
         ("POST", "/invitations"): {},
+        ("POST", "/audit/verification"): {},
         ("POST", "/users/me/totp"): {"password": PASSWORD},
         ("POST", "/users/me/totp/confirm"): {"totp": "none"},
         ("POST", "/users/me/totp/recovery-codes"): {"password": PASSWORD, "totp": "000000"},

@@ -125,6 +125,18 @@ def test_what_becomes_public_is_asked_about_once_more(place: Place) -> None:
     assert refused.status_code == 409 and "would be public" in refused.text
 
 
+def test_who_would_lock_himself_out_over_plain_http_is_warned_before(place: Place) -> None:
+    begun = place.page("/policy", begin="tls").text
+    assert "the owner of the bucket too" in begun and "You have come without TLS just now." in begun
+    only_tls = place.policy(Effect="Deny", Action="s3:GetObject", Condition={"Bool": {"aws:SecureTransport": "false"}})
+    asked = place.send("/policy", action="save", policy=only_tls)
+    assert asked.status_code == 200 and "lock yourself out" in asked.text and 'name="confirmed"' in asked.text
+    assert place.told("policy")["policy"] is None
+    harmless = place.policy(Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "true"}})
+    assert done(place.send("/policy", action="save", policy=harmless))
+    assert done(place.send("/policy", action="save", policy=only_tls, confirmed="yes"))
+
+
 def test_settings_are_shown_in_words_and_set(place: Place) -> None:
     before = place.page("/settings").text
     assert "ACLs are disabled" in before and "(the owner)" in before

@@ -51,6 +51,14 @@ def settled(api: httpx.Client, ask: Ask) -> tuple[Any, str]:
     somebody.ask(
         "POST", "/keys", json={"description": f"{HOSTILE}\u202e", "policy": narrow | {"Version": "2012-10-17"}}
     )
+    made = somebody.ask("POST", "/event-targets", json={"name": name[:80], "url": "https://hooks.example.com/"}).json()
+    somebody.ask("PUT", f"/event-targets/{made['id']}", json={"is_enabled": False})
+    rule = {"target": made["arn"], "events": ["s3:ObjectCreated:*", "s3:Replication:*"], "prefix": f"{HOSTILE}\u202e"}
+    assert somebody.ask("PUT", f"{path}/notifications", json={"rules": [rule]}).is_success
+    link = {"kind": "drop", "prefix": HOSTILE, "password": "open sesame"}
+    assert somebody.ask("POST", f"{path}/links", json=link).is_success
+    file = f"# {HOSTILE}\n\n[a](https://a.example) `b`\n\n|a|\n|-|\n|1|\n"
+    assert somebody.ask("POST", f"{path}/files", params={"path": f"{HOSTILE}/a.md"}, content=file.encode()).is_success
     return somebody, bucket
 
 
@@ -79,6 +87,15 @@ def test_everybody_can_use_these_pages(open_page: Open, settled: tuple[Any, str]
     for place in ("account", "account/second-factor", "keys", f"keys/{key}", access, f"{access}/settings"):
         judge(page, place, width)
     explained = f"{access}?user={settled[0].name}&does=s3:GetObject&key=a"
+    bucket = f"buckets/{settled[1]}"
+    link = settled[0].ask("GET", f"/{bucket}/links").json()["items"][0]["id"]
+    file = settled[0].ask("GET", f"/{bucket}/files").json()["items"][0]["id"]
+    for place in ("events", f"links/{link}", f"files/{file}/about", "access/policy?begin=tls"):
+        judge(page, f"{bucket}/{place}", width)
+    page.goto(f"/console/{bucket}/events")
+    page.get_by_text("Change", exact=False).first.click()
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(f"axe.run(document, {_RULES})")["violations"] == []
     for place in (explained, f"{access}/policy", f"{access}/policy?begin=public"):
         judge(page, place, width)
     page.get_by_role("button", name="Save the policy").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,27 @@ def test_what_another_admin_has_changed_meanwhile_is_not_set_back(admins: Browse
     assert acts(admins, path, action, **fields, etag=etag).status_code == 412
 
 
+def test_keys_of_a_user_are_shown_and_switched_off_by_an_admin(
+    admins: Browser, open_browser: Open, api: httpx.Client, ask: Ask
+) -> None:
+    user = new_person(api, ask, "keyed")
+    key = user.ask("POST", "/keys", json={"description": HOSTILE}).json()["access_key_id"]
+    path = f"/users/{user.id}"
+    page = admins.get(f"{ADMIN}{path}").text
+    assert key in page and HOSTILE not in page and "all that the user may" in page
+    assert acts(admins, path, "key-off", id=key).status_code == 303
+    assert user.ask("GET", f"/keys/{key}").json()["is_active"] is False
+    of_one = admins.get(f"/console/keys/{key}").text
+    assert f'href="{ADMIN}{path}"' in of_one and "It may all that its user may." in of_one
+    acts(admins, path, "key-on", id=key)
+    assert user.ask("GET", f"/keys/{key}").json()["is_active"] is True
+    auditor = open_browser()
+    auditor.log_in(new_person(api, ask, "key-auditor", role="auditor").name)
+    seen = auditor.get(f"{ADMIN}{path}")
+    assert seen.status_code == 200 and key not in seen.text
+    assert acts(auditor, path, "key-off", id=key).status_code == 404
+
+
 def test_a_group_has_members_and_an_invitation_is_shown_once(admins: Browser, admin: Person, ask: Ask) -> None:
     name = f"group-{admins.csrf[:12]}"
     member = ask("user", "create", f"{name}-member", "--account", admin.name)
@@ -194,8 +216,15 @@ def test_the_audit_log_is_filtered_exported_and_verified_and_names_are_text(admi
     assert saved.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
     assert [json.loads(line)["resource"] for line in saved.text.splitlines()] == [only["resource"]]
     assert "The log is whole." not in admins.get(f"{ADMIN}/audit/verification").text  # nobody has asked yet
-    assert "The log is whole." in admins.get(f"{ADMIN}/audit/verification?head=").text
-    assert admins.get(f"{ADMIN}/audit/verification?head=none").status_code == 422
+    begun, ends_at = acts(admins, "/audit/verification", "verify", head=""), time.monotonic() + 30
+    while "At work" in (verified := admins.get(begun.headers["Location"]).text):
+        assert "Look again" in verified and time.monotonic() < ends_at
+        time.sleep(0.05)
+    assert "The log is whole." in verified and "hx-trigger" not in verified
+    part = admins.get(begun.headers["Location"], headers={"HX-Request": "true"}).text
+    assert "The log is whole." in part and "<html" not in part
+    refused = acts(admins, "/audit/verification", "verify", head="none")
+    assert refused.status_code == 422 and 'id="fault"' in refused.text
 
 
 def test_settings_are_shown_without_secrets_and_numbers_as_a_table(admins: Browser) -> None:

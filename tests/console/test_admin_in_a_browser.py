@@ -38,7 +38,16 @@ def details(admin: Person) -> list[str]:
     hook = {"name": f"hook-of-{admin.name}", "url": "https://hooks.example.com/"}
     target = admin.ask("POST", "/event-targets", json=hook).json()["id"]
     job = admin.ask("POST", "/schedules/warn_of_quotas/run").json()["id"]
-    pages = [f"users/{admin.id}", f"groups/{group}", f"targets/{target}", f"jobs/{job}", "audit/verification?head="]
+    admin.ask("POST", "/keys", json={"description": "of an admin"})
+    verified = admin.ask("POST", "/audit/verification", json={}).json()["id"]
+    pages = [
+        f"users/{admin.id}",
+        f"audit/verification?job={verified}",
+        f"groups/{group}",
+        f"targets/{target}",
+        f"jobs/{job}",
+        "audit/verification",
+    ]
     return [f"{ADMIN}/{page}" for page in pages]
 
 

@@ -92,3 +92,24 @@ def test_nobody_else_sees_it_and_no_other_page_changes_it(
     assert folder.browser.post(page.where, {"action": "delete", "csrf": "0" * 64}).status_code == 403
     assert page.change("explode").status_code == 422
     assert folder.names() == ["a"]
+
+
+def test_the_acl_of_a_file_is_told_in_words_and_set(folder: Folder) -> None:  # noqa: F811
+    page = Page(folder, folder.put_one("a.txt"))
+    at = f"/buckets/{folder.id}"
+    folder.person.ask("PUT", f"{at}/ownership", json={"object_ownership": "BucketOwnerEnforced"})
+    assert "ACLs are disabled in this bucket" in page.text() and 'name="canned"' not in page.text()
+    folder.person.ask("PUT", f"{at}/ownership", json={"object_ownership": "ObjectWriter"})
+    blocks = ("block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets")
+    folder.person.ask("PUT", f"{at}/public-access-block", json=dict.fromkeys(blocks, False))
+
+    def set_acl(canned: str, **more: str) -> httpx.Response:
+        etag = folder.person.ask("GET", f"{at}/files/{page.id}/acl").headers["ETag"]
+        return page.change("acl", **{"etag": etag, "canned": canned, **more})
+
+    assert set_acl("public-read").headers["Location"] == f"{page.where}?done=acl"
+    words = re.sub(r"\s+", " ", page.text())
+    assert "everybody, without a login too: read the file" in words and "(the owner): everything" in words
+    assert set_acl("private", etag='"x"').status_code == 412 and set_acl("private", csrf="0").status_code == 403
+    set_acl("private")
+    assert "without a login too: read the file" not in re.sub(r"\s+", " ", page.text())

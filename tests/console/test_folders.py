@@ -57,14 +57,37 @@ def test_the_chosen_are_moved_and_copied_to_a_folder_but_over_nothing(folder: Fo
 
 def test_folders_are_moved_and_deleted_by_jobs_whose_progress_is_shown(folder: Folder) -> None:  # noqa: F811
     folder.put("a/in/1", "a/in/2", "b/1")
-    done = folder.change("move", folder=["a/in/"], to="b", prefix="a/")
-    (job,) = re.findall(r'hx-get="(/console/jobs/[^"]+)"', folder.browser.get(done.headers["Location"]).text)
-    ends_at = time.monotonic() + 30
-    while "Done." not in (told := folder.browser.get(job).text):
-        assert "At work" in told and time.monotonic() < ends_at
-        time.sleep(0.05)
+    told = after_job(folder, folder.change("move", folder=["a/in/"], to="b", prefix="a/"))
     assert "2 files" in told and folder.names(prefix="b/") == ["in/", "1"]
     assert folder.change("delete", folder=["b/"] * 11).status_code == 422
+
+
+def after_job(folder: Folder, answer: Any) -> str:  # noqa: F811
+    """What is told when it is done: by a page for who has no scripts, and by a part of one for htmx."""
+    (job,) = re.findall(r'hx-get="(/console/jobs/[^"]+)"', folder.browser.get(answer.headers["Location"]).text)
+    where, ends_at = html.unescape(job), time.monotonic() + 30
+    while "Done." not in (told := folder.browser.get(where).text):
+        assert "At work" in told and "Look again" in told and time.monotonic() < ends_at
+        time.sleep(0.05)
+    part = folder.browser.get(where, headers={"HX-Request": "true"}).text
+    assert told.startswith("<!DOCTYPE html>") and f'href="{folder.where}' in told
+    assert "<html" not in part and "Done." in part
+    return told
+
+
+def test_a_folder_is_renamed_by_a_job_but_not_into_one_that_is_there(folder: Folder) -> None:  # noqa: F811
+    folder.put("in/a/1", "in/a/b/2", "in/c/3")
+    assert 'value="a"' in folder.text(prefix="in/a/") and "rename-folder" not in folder.text()
+    for there in ("c", "/in/c/"):
+        refused = folder.change("rename-folder", name=there, prefix="in/a/")
+        assert refused.status_code == 409 and folder.names(prefix="in/a/") == ["b/", "1"]
+    assert folder.change("rename-folder", name="/", prefix="in/a/").status_code == 422
+    renamed = folder.change("rename-folder", name="new ü/", prefix="in/a/")
+    assert renamed.headers["Location"].startswith(f"{folder.where}?prefix=in%2Fnew+%C3%BC%2F&jobs=")
+    after_job(folder, renamed)
+    assert folder.names(prefix="in/") == ["c/", "new ü/"] and folder.names(prefix="in/new ü/") == ["b/", "1"]
+    after_job(folder, folder.change("rename", folder=["in/c/"], prefix="in/", name="elsewhere/d"))
+    assert folder.names(prefix="elsewhere/d/") == ["3"]
 
 
 def test_the_chosen_are_saved_as_a_zip(folder: Folder) -> None:  # noqa: F811

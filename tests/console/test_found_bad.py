@@ -45,8 +45,11 @@ def test_a_damaged_chunk_names_the_files_that_need_it() -> None:
 
 
 def test_what_a_target_could_not_be_told_and_what_a_job_says_is_text() -> None:
-    dead = {"key": HOSTILE, "event": "s3:ObjectCreated:Put", "attempts": 9, "error": HOSTILE, "created_at": AT}
-    assert "&lt;img" in rendered("target_rows.html", "admin", found=Listed([dead], 1, {}, "/next?a=1&b=2", True))
+    dead = {"id": 7, "key": HOSTILE, "event": "s3:ObjectCreated:Put", "attempts": 9, "error": HOSTILE, "created_at": AT}
+    found = Listed([dead], 1, {}, "/next?a=1&b=2", True)
+    rows = rendered("target_rows.html", "admin", found=found, place="/t")
+    assert "&lt;img" in rows and rows.count('name="event" value="7"') == 2
+    assert "<form" not in rendered("target_rows.html", "auditor", found=found, place="/t")
     job = {"id": "1", "kind": "batch", "state": "failed", "attempts": 10, "progress": {"done": 5, "total": 10}}
     job |= {"rate": 1.5, "seconds_left": None, "result": {"failed": [HOSTILE]}, "lines": [HOSTILE], "fault": HOSTILE}
     job |= {"error": {"error_code": "CONFLICT", "detail": HOSTILE}, "priority": "asked"}

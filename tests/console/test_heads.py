@@ -28,13 +28,17 @@ def test_what_is_text(head: bytes, is_whole: bool, expected: str | None) -> None
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_a_table_has_the_separator_of_its_first_line(separator: str) -> None:
     table = table_of_text(f'a{separator}b\n"x\ny"{separator}=1+1\n', "text/csv", is_whole=True)
-    assert table is not None and (table.columns, table.rows, table.more) == (["a", "b"], [["x\ny", "=1+1"]], "")
+    assert table is not None and (table.columns, table.rows, table.more) == (["a", "b"], [["x\ny", "=1+1"]], [])
 
 
 def test_a_table_is_bounded() -> None:
     row = ",".join(["x" * (LONGEST_CELL + 1)] * (MOST_COLUMNS + 1)) + "\n"
     table = table_of_text(row * (MOST_ROWS + 2), "text/csv", is_whole=True)
-    assert table is not None and len(table.rows) == MOST_ROWS and table.more == "The first 100 rows."
+    assert (
+        table is not None
+        and len(table.rows) == MOST_ROWS
+        and table.more == [("The first %(count)s rows.", {"count": "100"})]
+    )
     assert {len(one) for one in table.rows} == {MOST_COLUMNS}
     assert {len(cell or "") for cell in table.rows[0]} == {LONGEST_CELL}
     assert table_of_text("x" * 200_000, "text/csv", is_whole=True) is None  # a field that is too long for a reader
@@ -58,5 +62,8 @@ def test_what_a_child_says_is_bounded() -> None:
     rows = [[{"x": 1}] * (MOST_COLUMNS + 1)] * (MOST_ROWS + 1)
     told = {"columns": columns, "rows": rows, "column_count": 60, "row_count": 5000}
     table = table_of_json(json.dumps(told).encode())
-    assert table is not None and table.more == "100 of 5,000 rows, 50 of 60 columns"
+    assert table is not None and table.more == [
+        ("%(shown)s of %(count)s rows", {"shown": "100", "count": "5,000"}),
+        ("%(shown)s of %(count)s columns", {"shown": "50", "count": "60"}),
+    ]
     assert table.rows[0][0] == "{'x': 1}" and len(table.rows[0]) == MOST_COLUMNS

@@ -48,6 +48,35 @@ def test_a_folder_and_a_drop_box_are_shared(folder: Folder) -> None:  # noqa: F8
     assert "/ 2 MiB" in listed(folder) and "0 / 5" in listed(folder) and "until it is ended" in listed(folder)
 
 
+def test_a_link_is_changed_and_keeps_what_is_not(folder: Folder) -> None:  # noqa: F811
+    make(folder, kind="drop", prefix="in/", max_bytes="2", max_uploads="5", password="open sesame")
+    (link,) = folder.person.ask("GET", f"/buckets/{folder.id}/links").json()["items"]
+    where = f"{folder.where}/links/{link['id']}"
+    assert where in listed(folder)
+
+    def save(**fields: str) -> httpx.Response:
+        etag = folder.person.ask("GET", f"/links/{link['id']}").headers["ETag"]
+        shown = {"until": link["expires_at"][:10], "max_uploads": "5", "max_bytes": "2", "password": ""}
+        return folder.browser.post(where, {"csrf": folder.csrf, "action": "save", "etag": etag, **shown, **fields})
+
+    def now() -> dict[str, Any]:
+        found: dict[str, Any] = folder.person.ask("GET", f"/links/{link['id']}").json()
+        return {name: found[name] for name in ("expires_at", "max_uploads", "max_bytes", "has_password")}
+
+    assert save(max_uploads="9").headers["Location"] == f"{where}?done=saved"
+    assert now() == {"expires_at": link["expires_at"], "max_uploads": 9, "max_bytes": 2 << 20, "has_password": True}
+    save(until="2099-12-31", max_bytes="", open="on")
+    assert now() == {"expires_at": "2099-12-31T23:59:59Z", "max_uploads": 5, "max_bytes": None, "has_password": False}
+    page = folder.browser.get(where).text
+    assert "without a password" in page and 'value="2099-12-31"' in page
+    for wrong in ({"max_uploads": "x"}, {"password": "abc"}, {"until": "x"}):
+        refused = save(**wrong)
+        assert refused.status_code == 422 and 'id="fault"' in refused.text and "<html" in refused.text
+    assert save(etag='"x"').status_code == 412 and save(csrf="0").status_code == 403
+    folder.person.ask("DELETE", f"/links/{link['id']}")
+    assert save(max_uploads="1").status_code == 409 and 'value="save"' not in folder.browser.get(where).text
+
+
 def test_a_url_of_s3_needs_an_address_of_s3(folder: Folder) -> None:  # noqa: F811
     """Which nobody knows of a server whose port of S3 is any that is free; tests/console/test_files_in_a_browser.py."""
     fields = {"csrf": folder.csrf, "action": "sign", "lifetime": "43200", "file": folder.put_one("a")}
