@@ -58,6 +58,14 @@ def acl_of_file(person: Person) -> Changed:
     return Changed(person.http.get(path), path, ({"canned": "log-delivery-write"}, {"canned": "private"}))
 
 
+def file_of(person: Person, ask: Ask) -> Changed:
+    name = f"etag-files-{person.id[:12]}"
+    ask("bucket", "create", name, "--owner", person.name)
+    files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
+    made = person.http.post(files, params={"path": "a"}, content=b"x")
+    return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
+
+
 def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
     """A new update needs its row here."""
     if route == "/users/{user_id}":
@@ -106,11 +114,7 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         path = f"/reports/saved/{made.json()['id']}"
         return Changed(made, path, (report | {"by": ["age"]}, report | {"cron": "0 0 * * *"}))
     if route == "/buckets/{bucket_id}/files/{file_id}":
-        name = f"etag-files-{person.id[:12]}"
-        ask("bucket", "create", name, "--owner", person.name)
-        files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
-        made = person.http.post(files, params={"path": "a"}, content=b"x")
-        return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
+        return file_of(person, ask)
     if route == "/buckets/{bucket_id}/files/{file_id}/acl":
         return acl_of_file(person)
     assert route == "/buckets/{bucket_id}/access/{user_id}"
