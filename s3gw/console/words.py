@@ -37,7 +37,19 @@ WORDS = {
 
 # What is wrong with one field, as the API tells it.
 _WRONG_PASSWORD, _WRONG_CODE = _("The password is wrong."), _("The code is wrong, or was used before.")
+_SHORT = _("A password has at least 8 characters.")
+_GUESSED = _("That password is one of those that are guessed first.")
+_NAME = _("A user's name has 3 to 50 of A-Z, a-z, 0-9, dots, hyphens and underscores.")
 _OF_FIELDS = {
+    ("name", "isn't one that a bucket may have"): _(
+        "A bucket's name has 3 to 63 of a-z, 0-9, dots and hyphens, with a letter or digit first and last."
+    ),
+    ("username", "has 3 to 50 of the characters A-Z a-z 0-9 _ . -"): _NAME,
+    ("username", "String should match pattern '^[A-Za-z0-9_.-]{3,50}$'"): _NAME,
+    ("password", "must have at least 8 characters"): _SHORT,
+    ("new_password", "must have at least 8 characters"): _SHORT,
+    ("password", "is one of those that are guessed first"): _GUESSED,
+    ("new_password", "is one of those that are guessed first"): _GUESSED,
     ("password", "is wrong"): _WRONG_PASSWORD,
     ("current_password", "is wrong"): _WRONG_PASSWORD,
     ("totp", "the code is wrong"): _WRONG_CODE,

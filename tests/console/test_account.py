@@ -74,6 +74,16 @@ def test_a_second_factor_is_set_up_and_switched_off_and_its_codes_are_shown_once
     assert somebody.ask("GET", "/users/me/totp").json()["enabled"] is False
 
 
+@pytest.mark.parametrize(("password", "words"), [("short", "at least 8"), ("password1", "that are guessed first")])
+def test_why_a_password_is_not_taken_is_told_in_the_visitors_language(
+    browser: Browser, password: str, words: str
+) -> None:
+    form = {"csrf": browser.csrf, "action": "password", "password": PASSWORD, "new_password": password}
+    assert words in browser.post("/console/account", {**form, "again": password}).text
+    german = browser.post("/console/account", {**form, "again": password}, **{"Accept-Language": "de"}).text
+    assert ("mindestens 8 Zeichen" in german or "zuerst erraten" in german) and words not in german
+
+
 def test_no_other_text_than_a_second_factor_is_drawn(browser: Browser) -> None:
     form = {"csrf": browser.csrf, "action": "confirm", "totp": "000000", "secret": HOSTILE}
     for uri in ("https://evil.example/", "otpauth://totp/" + "x" * 500):
