@@ -58,15 +58,7 @@ def acl_of_file(person: Person) -> Changed:
     return Changed(person.http.get(path), path, ({"canned": "log-delivery-write"}, {"canned": "private"}))
 
 
-def file_of(person: Person, ask: Ask) -> Changed:
-    name = f"etag-files-{person.id[:12]}"
-    ask("bucket", "create", name, "--owner", person.name)
-    files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
-    made = person.http.post(files, params={"path": "a"}, content=b"x")
-    return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
-
-
-def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
+def _change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
     """A new update needs its row here."""
     if route == "/users/{user_id}":
         path = f"/users/{person.id}"
@@ -114,15 +106,21 @@ def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Change
         path = f"/reports/saved/{made.json()['id']}"
         return Changed(made, path, (report | {"by": ["age"]}, report | {"cron": "0 0 * * *"}))
     if route == "/buckets/{bucket_id}/files/{file_id}":
-        return file_of(person, ask)
-    if route == "/buckets/{bucket_id}/files/{file_id}/acl":
-        return acl_of_file(person)
+        name = f"etag-files-{person.id[:12]}"
+        ask("bucket", "create", name, "--owner", person.name)
+        files = f"/buckets/{ask('bucket', 'show', name)['id']}/files"
+        made = person.http.post(files, params={"path": "a"}, content=b"x")
+        return Changed(made, f"{files}/{made.json()['id']}", ({"tags": {"a": "b"}}, {"mime_type": "text/html"}))
     assert route == "/buckets/{bucket_id}/access/{user_id}"
     name, friend = f"etag-{person.id[:12]}", register(api)
     ask("bucket", "create", name, "--owner", person.name)
     bucket = ask("bucket", "show", name)["id"]
     made = person.http.post(f"/buckets/{bucket}/share", json={"user_id": friend.id, "permission": "read"})
     return Changed(made, f"/buckets/{bucket}/access/{friend.id}", ({"permission": "write"}, {"permission": "admin"}))
+
+
+def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
+    return acl_of_file(person) if route.endswith("{file_id}/acl") else _change_of(route, api, ask, person)
 
 
 @pytest.mark.parametrize("route", sorted(UPDATES))

@@ -56,3 +56,12 @@ def test_what_a_target_could_not_be_told_and_what_a_job_says_is_text() -> None:
     job |= {"created_at": AT, "begun_at": None, "updated_at": AT}
     page = rendered("job.html", "admin", job=job)
     assert 'value="retry"' in page and 'value="cancel"' not in page and "hx-trigger" not in page
+
+
+def test_how_far_a_job_has_come_is_told_of_any_that_ended() -> None:
+    job = {"id": "1", "state": "done", "progress": {"done": 3, "total": None}}
+    for result in (None, {"lines": 3}, {"failed": 0}):
+        assert "could not" not in rendered("work_page.html", "admin", job=job | {"result": result}, back=None, again="")
+    assert "2 could not be done" in rendered(
+        "work.html", "admin", job=job | {"result": {"failed": 2}}, back="/x", again=""
+    )
