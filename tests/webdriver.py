@@ -22,16 +22,16 @@ import httpx
 
 _PATIENCE = 30.0  # seconds
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-# Of each command: its method and path below the session's, and its name in Marionette.
+# Of each command, which is a POST: its path below the session's, and its name in Marionette.
 _COMMANDS = {
-    "open": ("POST", "/url", "WebDriver:Navigate"),
-    "run": ("POST", "/execute/sync", "WebDriver:ExecuteScript"),
-    "find": ("POST", "/elements", "WebDriver:FindElements"),
-    "click": ("POST", "/element/{id}/click", "WebDriver:ElementClick"),
-    "clear": ("POST", "/element/{id}/clear", "WebDriver:ElementClear"),
-    "type": ("POST", "/element/{id}/value", "WebDriver:ElementSendKeys"),
-    "frame": ("POST", "/frame", "WebDriver:SwitchToFrame"),
-    "window": ("POST", "/window/rect", "WebDriver:SetWindowRect"),
+    "open": ("/url", "WebDriver:Navigate"),
+    "run": ("/execute/sync", "WebDriver:ExecuteScript"),
+    "find": ("/elements", "WebDriver:FindElements"),
+    "click": ("/element/{id}/click", "WebDriver:ElementClick"),
+    "clear": ("/element/{id}/clear", "WebDriver:ElementClear"),
+    "type": ("/element/{id}/value", "WebDriver:ElementSendKeys"),
+    "frame": ("/frame", "WebDriver:SwitchToFrame"),
+    "window": ("/window/rect", "WebDriver:SetWindowRect"),
 }
 
 
@@ -46,9 +46,9 @@ class Http:
         self._session = f"{url}/session/{self._value(self._http.post(f'{url}/session', json=asked))['sessionId']}"
 
     def carry(self, command: str, given: dict[str, Any]) -> Any:
-        method, path, _ = _COMMANDS[command]
+        path, _ = _COMMANDS[command]
         in_path = {"id": given.pop("id")} if "{id}" in path else {}
-        return self._value(self._http.request(method, self._session + path.format(**in_path), json=given))
+        return self._value(self._http.post(self._session + path.format(**in_path), json=given))
 
     def log(self, kind: str) -> Any:
         return self._value(self._http.post(f"{self._session}/se/log", json={"type": kind}))
@@ -70,7 +70,7 @@ class Marionette:
         self.ask("WebDriver:NewSession", {})
 
     def carry(self, command: str, given: dict[str, Any]) -> Any:
-        answer = self.ask(_COMMANDS[command][2], given)
+        answer = self.ask(_COMMANDS[command][1], given)
         return answer["value"] if isinstance(answer, dict) and "value" in answer else answer
 
     def ask(self, name: str, given: dict[str, Any]) -> Any:
