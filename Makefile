@@ -50,7 +50,7 @@ soak: .venv/.installed ## what takes long and rarely fails: half an hour of mixe
 	@sh scripts/install-stores.sh $(BIN)
 	@sh scripts/install-proxies.sh
 	@sh scripts/install-haproxy.sh
-	@sh scripts/install-browser.sh $(BIN)
+	@sh scripts/install-browser.sh $(BIN) all
 	@programs=$$(sh scripts/install-test-programs.sh) || exit 1; export PATH="$$programs:$$PATH"; \
 	S3GW_SOAK_SECONDS=$${S3GW_SOAK_SECONDS:-1800} exec $(BIN)/python -m pytest -m soak $(ARGS)
 

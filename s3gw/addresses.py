@@ -65,6 +65,11 @@ def s3_address(base_url: str, s3_url: str | None, listen: str) -> str | None:
     return f"{host.scheme}://{f'[{host.hostname}]' if ':' in host.hostname else host.hostname}:{port}"
 
 
+def share_address(share_url: str | None, listen: str) -> str:
+    """Where the pages of share links, and those that show files, are reached."""
+    return share_url or f"http://{listen}"
+
+
 def was_forwarded(headers: Iterable[str]) -> bool:
     """Whether a proxy has passed the request on, by the names of its headers in lower case."""
     return any(name in _FORWARDED or name.startswith("x-forwarded") for name in headers)

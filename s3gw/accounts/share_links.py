@@ -15,6 +15,7 @@ from s3gw.accounts.etags import require_match
 from s3gw.accounts.grants import find_bucket
 from s3gw.accounts.login import Caller, digest_of
 from s3gw.accounts.origin import Origin
+from s3gw.addresses import share_address
 from s3gw.errors import AccessDenied, NoSuchKey
 from s3gw.metadata import buckets, objects, share_links
 from s3gw.metadata.audit import Actor
@@ -79,7 +80,7 @@ async def create(services: Services, caller: Caller, origin: Origin, bucket_id: 
     )
     link = await services.database.write(_create, caller.actor, new)
     settings = services.settings
-    return Made(link, f"{settings.share_url or f'http://{settings.share_listen}'}/{token}")
+    return Made(link, f"{share_address(settings.share_url, settings.share_listen)}/{token}")
 
 
 def _create(conn: Connection, actor: Actor, new: NewLink) -> ShareLink:

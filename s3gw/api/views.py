@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from s3gw.addresses import share_address
 from s3gw.api.caller import TheCaller, TheServices
 from s3gw.api.download import VersionOfFile, find_version
 from s3gw.api.file_calls import TheAsker, TheReader
@@ -75,7 +76,7 @@ async def create_view_url(
     claims = ViewClaims(caller.principal.user_id, caller.session_id, bucket_id, file_id, *of_version, framed_by)
     until = int(time.time()) + VIEW_LIFETIME
     token, settings = await services.token_keys.issue_preview(claims), services.settings
-    url = f"{settings.share_url or f'http://{settings.share_listen}'}/shown?token={token}"
+    url = f"{share_address(settings.share_url, settings.share_listen)}/shown?token={token}"
     return PreviewUrl(url=url, expires_at=time_of(until * 1_000_000))
 
 

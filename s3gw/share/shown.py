@@ -8,12 +8,14 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.accounts import login
+from s3gw.addresses import share_address
 from s3gw.api.file_answer import Asked, file_answer, may_be_shown
 from s3gw.auth.preview_tokens import ViewClaims
 from s3gw.content.open_content import OpenContent
@@ -110,14 +112,17 @@ async def page(request: Request) -> Response:
         values = {"way": "words", "words": error.message}
     except PreviewPending:
         values = {"way": "words", "words": _IN_WORK}
-    nonce = secrets.token_urlsafe(16)
+    nonce, settings = secrets.token_urlsafe(16), request.app.state.services.settings
+    here = urlsplit(share_address(settings.share_url, settings.share_listen))
+    # What has no origin is of none: to WebKit a page in a sandbox isn't itself what 'self' names.
+    own = f"'self' {here.scheme}://{here.netloc}"
     words = words_for(request)
     given: dict[str, Any] = {"token": shown.token, "nonce": nonce, "say": words.say, "language": words.language}
     answer = pages.shown(request, "shown.html", **given, **values)
     answer.headers["Vary"] = "Accept-Language"
     sandbox = _LINKS_ONLY if values["way"] == "markdown" else "sandbox"
     answer.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; img-src 'self'; media-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none';"
+        f"default-src 'none'; img-src {own}; media-src {own}; style-src 'nonce-{nonce}'; base-uri 'none';"
         f" form-action 'none'; frame-ancestors {shown.claims.framed_by}; {sandbox}"
     )
     return answer

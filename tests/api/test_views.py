@@ -61,6 +61,7 @@ def test_nothing_that_is_shown_can_act(filed: Filed, key: str, kind: str, body: 
     answer = looked_at(filed, key, body, ContentType=kind)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and policy.endswith("; sandbox") and "script-src" not in policy
+    assert f"img-src 'self' {answer.url.copy_with(raw_path=b'')};" in policy  # which WebKit doesn't take 'self' for
     assert f"frame-ancestors http://{filed.api.base_url.netloc.decode()};" in policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8" and "Set-Cookie" not in answer.headers

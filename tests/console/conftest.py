@@ -1,9 +1,17 @@
-"""Browsers that ask for the console's pages of the server that all tests share."""
+"""Browsers that ask for the console's pages of the server that all tests share: a client of HTTP, and a real one.
+
+What the real one says itself is wrong (a script or style that the policy forbids, an error in a script) fails a test.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -11,7 +19,10 @@ import pytest
 
 from tests.api.askers import PASSWORD, new_person
 from tests.cli.commands import Ask, beside
+from tests.console.pages import Open
 from tests.servers import RunningServer
+
+_numbers = itertools.count()
 
 
 class Browser:
@@ -42,8 +53,11 @@ class Browser:
 
 
 @pytest.fixture(scope="session")
-def ask(server: RunningServer) -> Ask:
-    return beside(server)
+def ask(server: RunningServer) -> Iterator[Ask]:
+    """In a thread of its own: Playwright has an event loop in the tests' thread, beside which commands have none."""
+    command = beside(server)
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda *given, **options: thread.submit(command, *given, **options).result()
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +95,51 @@ def browser(open_browser: Callable[[], Browser], person: Any) -> Browser:
     one = open_browser()
     assert one.log_in(person.name).status_code == 303
     return one
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    program = shutil.which("chromium")
+    if program is None or importlib.util.find_spec("playwright") is None:
+        pytest.skip("Chromium or Playwright isn't there")
+    with importlib.import_module("playwright.sync_api").sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, server: RunningServer) -> Iterator[Open]:
+    """Pages of a person who has opened none before."""
+    contexts, said = [], []
+
+    def open_one(**options: Any) -> Any:
+        contexts.append(chromium.new_context(base_url=server.admin, locale="en-GB", **options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        return page
+
+    yield open_one
+    for one in contexts:
+        one.close()
+    # That a page isn't there, or that a connection was cut, browsers call errors too.
+    assert [one for one in said if not one.startswith("Failed to load resource: ")] == []
+
+
+@pytest.fixture(scope="module")
+def inhabitant(api: httpx.Client, ask: Ask) -> Any:
+    """With two buckets, one of them with a quota and a file."""
+    somebody = new_person(api, ask, "inhabitant")
+    made = somebody.ask("POST", "/buckets", json={"name": f"{somebody.name}-full", "storage_quota": 1 << 20}).json()
+    somebody.ask("POST", f"/buckets/{made['id']}/files", params={"path": "a.txt"}, content=b"x" * 5000)
+    somebody.ask("POST", "/buckets", json={"name": f"{somebody.name}-empty"})
+    return somebody
+
+
+@pytest.fixture
+def bucket(inhabitant: Any) -> tuple[str, str]:
+    """An empty one's id and the address of its page."""
+    name = f"{inhabitant.name}-{next(_numbers)}"
+    bucket_id = inhabitant.ask("POST", "/buckets", json={"name": name}).json()["id"]
+    return bucket_id, f"/console/buckets/{bucket_id}"

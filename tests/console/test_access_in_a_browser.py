@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -14,10 +13,10 @@ import pytest
 
 from tests.api.askers import PASSWORD, new_person
 from tests.cli.commands import Ask
+from tests.console.pages import Open, axe, go_to, log_in
+from tests.console.pages import judge as judge_open
 from tests.console.test_account import HOSTILE
-from tests.console.test_in_a_browser import _RULES, AXE, Open, chromium, go_to, log_in, open_page
 
-__all__ = ["chromium", "open_page"]  # fixtures
 pytestmark = pytest.mark.soak
 _numbers = itertools.count()
 _BEFORE_LOGIN = ("login", "forgotten", "reset?token=x", "verify?token=x", "register", "register?invitation=x")
@@ -65,43 +64,37 @@ def settled(api: httpx.Client, ask: Ask) -> tuple[Any, str]:
 _DIGITS = str.maketrans("abcdef", "012345")
 
 
-def judge(page: Any, place: str, width: int) -> None:
+def judge(page: Any, place: str) -> None:
     page.goto(f"/console/{place}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, place
-    page.evaluate(AXE.read_text())
-    found = page.evaluate(f"axe.run(document, {_RULES})")["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], place
+    judge_open(page, place)
     assert page.locator("img").count() == 0, place  # which HOSTILE would make
 
 
+@axe
 @pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 1280)])
 def test_everybody_can_use_these_pages(open_page: Open, settled: tuple[Any, str], theme: str, width: int) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core isn't there")
     page = open_page(color_scheme=theme, viewport={"width": width, "height": 800})
     for place in _BEFORE_LOGIN:
-        judge(page, place, width)
+        judge(page, place)
     log_in(page, settled[0].name)
     access = f"buckets/{settled[1]}/access"
     key = settled[0].ask("GET", "/keys").json()["items"][0]["access_key_id"]
     for place in ("account", "account/second-factor", "keys", f"keys/{key}", access, f"{access}/settings"):
-        judge(page, place, width)
+        judge(page, place)
     explained = f"{access}?user={settled[0].name}&does=s3:GetObject&key=a"
     bucket = f"buckets/{settled[1]}"
     link = settled[0].ask("GET", f"/{bucket}/links").json()["items"][0]["id"]
     file = settled[0].ask("GET", f"/{bucket}/files").json()["items"][0]["id"]
     for place in ("events", f"links/{link}", f"files/{file}/about", "access/policy?begin=tls"):
-        judge(page, f"{bucket}/{place}", width)
+        judge(page, f"{bucket}/{place}")
     page.goto(f"/console/{bucket}/events")
     page.get_by_text("Change", exact=False).first.click()
-    page.evaluate(AXE.read_text())
-    assert page.evaluate(f"axe.run(document, {_RULES})")["violations"] == []
+    judge_open(page, "a rule that is changed")
     for place in (explained, f"{access}/policy", f"{access}/policy?begin=public"):
-        judge(page, place, width)
+        judge(page, place)
     page.get_by_role("button", name="Save the policy").click()
     page.get_by_text("Yes, make this public").wait_for()
-    page.evaluate(AXE.read_text())
-    assert page.evaluate(f"axe.run(document, {_RULES})")["violations"] == []
+    judge_open(page, "confirm")
 
 
 def test_a_page_is_small_at_its_first_load(open_page: Open, settled: tuple[Any, str]) -> None:
@@ -157,8 +150,7 @@ def test_somebody_is_granted_something_by_keys_alone(open_page: Open, settled: t
 def test_people_are_found_as_an_admin_types(
     open_page: Open, settled: tuple[Any, str], api: httpx.Client, ask: Ask
 ) -> None:
-    with ThreadPoolExecutor(1) as beside:  # a command has an event loop of its own, as Playwright has in this thread
-        admin = beside.submit(new_person, api, ask, "searching", role="admin").result()
+    admin = new_person(api, ask, "searching", role="admin")
     page = open_page()
     log_in(page, admin.name)
     page.goto(f"/console/buckets/{settled[1]}/access")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -10,25 +9,15 @@ import pytest
 
 from tests.api.askers import Person, new_person
 from tests.cli.commands import Ask
+from tests.console.pages import Open, axe, go_to, judge, log_in
 from tests.console.test_admin import ADMIN, SCREENS
-from tests.console.test_in_a_browser import (  # noqa: F401  # the browser
-    _RULES,
-    AXE,
-    Open,
-    chromium,
-    go_to,
-    log_in,
-    open_page,
-)
 
 pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")
 def admin(api: httpx.Client, ask: Ask) -> Person:
-    """By a thread of its own: Playwright has an event loop in this one, beside which no command can have its own."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(new_person, api, ask, "browsing-admin", role="admin").result()
+    return new_person(api, ask, "browsing-admin", role="admin")
 
 
 @pytest.fixture(scope="module")
@@ -51,28 +40,24 @@ def details(admin: Person) -> list[str]:
     return [f"{ADMIN}/{page}" for page in pages]
 
 
+@axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_keeps_anybody_from_using_a_screen(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     admin: Person,
     details: list[str],
     theme: str,
     width: int,
 ) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core isn't there")
     page = open_page(color_scheme=theme, viewport={"width": width, "height": 800})
     log_in(page, admin.name)
     for place in [*(f"{ADMIN}{path}" for path in SCREENS), *details]:
         page.goto(place)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
-        page.evaluate(AXE.read_text())
-        found = page.evaluate(f"axe.run(document, {_RULES})")["violations"]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], place
+        judge(page, place)
 
 
-def test_charts_are_drawn_from_the_table_and_follow_the_theme(open_page: Open, admin: Person) -> None:  # noqa: F811
+def test_charts_are_drawn_from_the_table_and_follow_the_theme(open_page: Open, admin: Person) -> None:
     page = open_page(color_scheme="light")
     log_in(page, admin.name)
     page.goto(f"{ADMIN}?range=day")
@@ -87,7 +72,7 @@ def test_charts_are_drawn_from_the_table_and_follow_the_theme(open_page: Open, a
     assert first < 150_000
 
 
-def test_a_user_is_made_found_and_disabled_by_keys_alone(open_page: Open, admin: Person) -> None:  # noqa: F811
+def test_a_user_is_made_found_and_disabled_by_keys_alone(open_page: Open, admin: Person) -> None:
     page, name = open_page(), f"{admin.name}-by-keys"
     log_in(page, admin.name)
     page.goto(f"{ADMIN}/users")
@@ -117,7 +102,7 @@ def to_field(page: Any, label: str) -> None:
     raise AssertionError(f"{label!r} isn't reached by Tab")
 
 
-def test_a_job_is_seen_as_it_goes_on_and_what_has_the_focus_keeps_it(open_page: Open, admin: Person) -> None:  # noqa: F811
+def test_a_job_is_seen_as_it_goes_on_and_what_has_the_focus_keeps_it(open_page: Open, admin: Person) -> None:
     page = open_page()
     log_in(page, admin.name)
     page.goto(f"{ADMIN}/jobs?kind=warn_of_quotas")

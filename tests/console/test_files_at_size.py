@@ -24,17 +24,9 @@ from s3gw.console.files import PER_PAGE
 from s3gw.console.sorting import MOST
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import contents, objects
-from tests.api.askers import PASSWORD
 from tests.console.conftest import Browser
+from tests.console.pages import Open, log_in
 from tests.console.test_files import Folder, folder  # noqa: F401  (fixture)
-from tests.console.test_in_a_browser import (  # noqa: F401  (fixtures)
-    Open,
-    bucket,
-    chromium,
-    inhabitant,
-    log_in,
-    open_page,
-)
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.soak
@@ -98,9 +90,9 @@ def wire_to(server: RunningServer, breaks_at: int) -> Iterator[Wire]:
 
 
 def test_a_gigabyte_goes_on_where_its_connection_was_broken_off(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
     server: RunningServer,
     tmp_path: Path,
 ) -> None:
@@ -113,11 +105,7 @@ def test_a_gigabyte_goes_on_where_its_connection_was_broken_off(
     page = open_page()
     page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
     with wire_to(server, GIB // 2) as wire:
-        page.goto(f"{wire.origin}/console/login")
-        page.get_by_label("Name or e-mail address").fill(inhabitant.name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(f"{wire.origin}/console/buckets")
+        log_in(page, inhabitant.name, at=wire.origin)
         page.goto(f"{wire.origin}{bucket[1]}")
         began = time.monotonic()
         page.locator("#files").set_input_files(tmp_path / "large.bin")
@@ -131,9 +119,9 @@ def test_a_gigabyte_goes_on_where_its_connection_was_broken_off(
 
 
 def test_a_folder_of_2000_files_is_uploaded(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
     tmp_path: Path,
 ) -> None:
     for number in range(2000):

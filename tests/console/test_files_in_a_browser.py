@@ -11,17 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.test_in_a_browser import (  # noqa: F401  (fixtures)
-    _RULES,
-    AXE,
-    Open,
-    bucket,
-    chromium,
-    inhabitant,
-    log_in,
-    names_on,
-    open_page,
-)
+from tests.console.pages import Open, axe, judge, log_in, names_on, put
 from tests.previews.odd_files import SVG, odd
 
 pytestmark = pytest.mark.soak
@@ -46,18 +36,10 @@ HOSTILE = {
 }
 
 
-def put(inhabitant: Any, bucket_id: str, path: str, body: bytes, kind: str) -> dict[str, Any]:  # noqa: F811
-    headers = {"Content-Type": kind}
-    answer = inhabitant.ask("POST", f"/buckets/{bucket_id}/files", params={"path": path}, content=body, headers=headers)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
 def test_nothing_that_is_stored_runs_in_the_console(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
 ) -> None:
     """Opened as its page shows it, with the frame's own address, and as it is downloaded."""
     page = open_page()
@@ -85,9 +67,9 @@ def test_nothing_that_is_stored_runs_in_the_console(
 
 
 def test_a_page_of_another_origin_shows_no_file(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
     server: Any,
 ) -> None:
     file = put(inhabitant, bucket[0], "a.txt", b"secret words", "text/plain")
@@ -100,9 +82,9 @@ def test_a_page_of_another_origin_shows_no_file(
 
 
 def test_pictures_sounds_videos_pages_and_tables_are_seen(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
 ) -> None:
     page = open_page()
     log_in(page, inhabitant.name)
@@ -136,15 +118,14 @@ def until(frame: Any, script: str) -> None:
         time.sleep(0.1)
 
 
+@axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_keeps_anybody_from_using_the_pages_of_files(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
     theme: str,
 ) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core isn't there")
     inhabitant.ask("PUT", f"/buckets/{bucket[0]}", json={"versioning": "enabled", "trash_seconds": 86400})
     file = put(inhabitant, bucket[0], "folder/a.csv", b"a,b\n1,2\n", "text/csv")
     inhabitant.ask("POST", f"/buckets/{bucket[0]}/links", json={"file_id": file["id"], "password": "open sesame"})
@@ -157,18 +138,15 @@ def test_nothing_keeps_anybody_from_using_the_pages_of_files(
         if place.endswith(f"file={file['id']}"):
             page.get_by_role("button", name="Make the link").click()
             page.locator("#address").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
         for frame in page.frames:
             frame.wait_for_load_state()
-        page.evaluate(AXE.read_text())
-        found = page.evaluate(f"axe.run(document, {_RULES})")["violations"]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], place
+        judge(page, place)
 
 
 def test_files_are_worked_on_by_keys_alone(
-    open_page: Open,  # noqa: F811
-    inhabitant: Any,  # noqa: F811
-    bucket: tuple[str, str],  # noqa: F811
+    open_page: Open,
+    inhabitant: Any,
+    bucket: tuple[str, str],
     tmp_path: Path,
 ) -> None:
     """A folder is made and opened, files are chosen, renamed, zipped, deleted and brought back."""
@@ -210,7 +188,7 @@ def test_files_are_worked_on_by_keys_alone(
     page.wait_for_url("**/about")
 
 
-def test_keys_are_switched_off_for_good(open_page: Open, inhabitant: Any, bucket: tuple[str, str]) -> None:  # noqa: F811
+def test_keys_are_switched_off_for_good(open_page: Open, inhabitant: Any, bucket: tuple[str, str]) -> None:
     page = open_page()
     log_in(page, inhabitant.name)
     page.goto(bucket[1])
@@ -224,7 +202,7 @@ def test_keys_are_switched_off_for_good(open_page: Open, inhabitant: Any, bucket
     assert page.get_by_role("dialog", name="Keyboard").is_visible()
 
 
-def test_folders_are_moved_while_one_looks(open_page: Open, inhabitant: Any, bucket: tuple[str, str]) -> None:  # noqa: F811
+def test_folders_are_moved_while_one_looks(open_page: Open, inhabitant: Any, bucket: tuple[str, str]) -> None:
     for number in range(20):
         put(inhabitant, bucket[0], f"from/{number}", b"x", "text/plain")
     page = open_page()

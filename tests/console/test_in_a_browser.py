@@ -1,96 +1,30 @@
-"""The pages in a real browser: what it refuses to run, whether everybody can use them, and with the keyboard alone.
-
-What the browser itself says is wrong (a script or style that the policy forbids, an error in a script) fails a test.
-"""
+"""The pages in a real browser: what it refuses to run, whether everybody can use them, and with the keyboard alone."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import itertools
-import json
-import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.api.askers import PASSWORD, new_person
-from tests.cli.commands import Ask
+from tests.api.askers import PASSWORD
+from tests.console.pages import Open, axe, go_to, judge, log_in, names_on
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.soak
-AXE = Path(sys.prefix) / "axe/node_modules/axe-core/axe.min.js"
-_RULES = json.dumps({"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
 _PAGES = ("/console/login", "/console/buckets", "/console/connect", "/console/none")
-Open = Callable[..., Any]
-_numbers = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    program = shutil.which("chromium")
-    if program is None or importlib.util.find_spec("playwright") is None:
-        pytest.skip("Chromium or Playwright isn't there")
-    with importlib.import_module("playwright.sync_api").sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(chromium: Any, server: RunningServer) -> Iterator[Open]:
-    """Pages of a person who has opened none before."""
-    contexts, said = [], []
-
-    def open_one(**options: Any) -> Any:
-        contexts.append(chromium.new_context(base_url=server.admin, locale="en-GB", **options))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-        return page
-
-    yield open_one
-    for one in contexts:
-        one.close()
-    # That a page isn't there, or that a connection was cut, browsers call errors too.
-    assert [one for one in said if not one.startswith("Failed to load resource: ")] == []
-
-
-@pytest.fixture(scope="module")
-def inhabitant(api: httpx.Client, ask: Ask) -> Any:
-    """With two buckets, one of them with a quota and a file."""
-    somebody = new_person(api, ask, "inhabitant")
-    made = somebody.ask("POST", "/buckets", json={"name": f"{somebody.name}-full", "storage_quota": 1 << 20}).json()
-    somebody.ask("POST", f"/buckets/{made['id']}/files", params={"path": "a.txt"}, content=b"x" * 5000)
-    somebody.ask("POST", "/buckets", json={"name": f"{somebody.name}-empty"})
-    return somebody
-
-
-def log_in(page: Any, name: str) -> None:
-    page.goto("/console/login")
-    page.get_by_label("Name or e-mail address").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/console/buckets")
-
-
+@axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_keeps_anybody_from_using_a_page(open_page: Open, inhabitant: Any, theme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core isn't there")
     page = open_page(color_scheme=theme)
     for path in _PAGES:
         if path == "/console/buckets":
             log_in(page, inhabitant.name)
         page.goto(path)
-        page.evaluate(AXE.read_text())
-        found = page.evaluate(f"axe.run(document, {_RULES})")["violations"]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], path
+        judge(page, path)
 
 
 @pytest.mark.parametrize("width", [360, 1600])
@@ -118,16 +52,6 @@ def test_one_logs_in_makes_a_bucket_and_logs_out_by_keys_alone(open_page: Open, 
     go_to(page, "Log out")
     page.keyboard.press("Enter")
     page.wait_for_url("**/console/login")
-
-
-def go_to(page: Any, name: str) -> None:
-    """By Tab, as far as the page is long."""
-    names = "[...(document.activeElement.labels ?? []), document.activeElement].map(one => one.textContent).join(' ')"
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if name in page.evaluate(names):
-            return
-    raise AssertionError(f"{name!r} isn't reached by Tab")
 
 
 def test_buckets_are_found_as_one_types(open_page: Open, inhabitant: Any) -> None:
@@ -178,34 +102,18 @@ def test_a_page_of_the_s3_door_does_nothing_with_the_login(
     assert page.get_by_text("There is no bucket here.").is_visible()
 
 
-@pytest.fixture
-def bucket(inhabitant: Any) -> tuple[str, str]:
-    """An empty one's id and the address of its page."""
-    name = f"{inhabitant.name}-{next(_numbers)}"
-    bucket_id = inhabitant.ask("POST", "/buckets", json={"name": name}).json()["id"]
-    return bucket_id, f"/console/buckets/{bucket_id}"
-
-
-def names_on(page: Any) -> list[str]:
-    return [name.strip() for name in page.locator("#rows th[scope=row] bdi").all_text_contents()]
-
-
+@axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_keeps_anybody_from_using_the_page_of_files(
     open_page: Open, inhabitant: Any, bucket: tuple[str, str], theme: str
 ) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core isn't there")
     page = open_page(color_scheme=theme, viewport={"width": 360, "height": 700})
     log_in(page, inhabitant.name)
     for path in ("a.txt", "folder/b.txt"):
         inhabitant.ask("POST", f"/buckets/{bucket[0]}/files", params={"path": path}, content=b"x" * 5000)
     for place in (bucket[1], f"{bucket[1]}?prefix=folder/", f"{bucket[1]}?q=nothing"):
         page.goto(place)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        page.evaluate(AXE.read_text())
-        found = page.evaluate(f"axe.run(document, {_RULES})")["violations"]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], place
+        judge(page, place)
 
 
 def test_files_and_a_folder_are_uploaded_deleted_and_brought_back(
