@@ -58,6 +58,7 @@ from tests.operations import test_facts as facts
 from tests.operations import test_tagging as tagging
 from tests.operations import test_unused as unused
 from tests.previews import test_making as making
+from tests.previews import test_markdown as markdown
 from tests.previews import test_tables as tables
 from tests.reports import test_counted as counted
 from tests.reports import test_duplicates as duplicates
@@ -79,6 +80,9 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "previews.limits.MOST_COLUMNS": tables.test_a_head_has_so_many_rows_columns_and_characters_at_most,
     "previews.limits.MOST_ROWS": tables.test_a_head_has_so_many_rows_columns_and_characters_at_most,
     "previews.recipes.MOST_PAGES": views.test_a_document_has_50_pages_at_most,
+    "previews.markdown.LARGEST": views.test_of_a_long_markdown_the_first_64_kib_are_shown,
+    "previews.markdown._LARGEST_RESULT": markdown.test_what_takes_too_long_or_becomes_too_much_is_not_rendered,
+    "share.frame_words._LONGEST": views.test_a_frame_speaks_the_language_of_who_looks,
     "share.heads.LARGEST_HEAD": views.test_of_a_long_text_the_beginning_is_shown,
     "share.heads._LARGEST_JSON": heads.test_json_is_put_on_lines_if_it_is_no_bomb,
     "share.heads._LARGEST_PRETTY": heads.test_json_is_put_on_lines_if_it_is_no_bomb,

@@ -195,10 +195,10 @@ def _of_grant(world: World) -> Call:
 
 
 def _of_file(world: World) -> Call:
-    key = OF_PARAMETERS["key"]
-    world.put(world.bucket, key)
-    found = world.user.http.get(f"/buckets/{world.bucket_id}/file", params={"key": key}).json()
-    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: found["id"]})
+    """The user's own, also where the bucket has ACLs and an object is its writer's."""
+    params = {"path": OF_PARAMETERS["key"], "overwrite": "true"}
+    made = world.user.http.post(f"/buckets/{world.bucket_id}/files", params=params, content=b"x").json()
+    return Call(world.user.bearer, {_BUCKET: world.bucket_id, _FILE: made["id"]})
 
 
 def _of_picture(world: World, body: bytes = b"") -> Call:

@@ -10,6 +10,7 @@ import pytest
 
 from s3gw.auth.preview_tokens import VIEW_LIFETIME
 from s3gw.content.open_content import OpenContent
+from s3gw.previews import markdown
 from s3gw.previews.recipes import MOST_PAGES
 from s3gw.share import shown
 from s3gw.share.heads import LARGEST_HEAD
@@ -77,11 +78,22 @@ def test_markdown_is_shown_and_can_not_act(filed: Filed) -> None:  # noqa: F811
     assert all(mark not in answer.text for mark in ("<script", "<img", "evil.example", 'href="javascript'))
 
 
+def test_of_a_long_markdown_the_first_64_kib_are_shown(filed: Filed) -> None:  # noqa: F811
+    lines = markdown.LARGEST // 1024
+    for count in (lines, lines + 1):
+        body = b"first\n\n" + b"x" * 1015 + b"\n" + (b"x" * 1023 + b"\n") * (count - 2) + b"x" * 1018 + b" last\n"
+        shown = looked_at(filed, "long.md", body, ContentType="text/plain").text
+        assert "<p>first</p>" in shown
+        assert ("last" in shown, "Only the beginning" in shown) == (count == lines, count > lines)
+
+
 def test_a_frame_speaks_the_language_of_who_looks(filed: Filed) -> None:  # noqa: F811
     url = url_of(filed, filed.put("a.csv", b"a,b\n" + b"1,2\n" * 200, ContentType="text/csv"))
     german = httpx.get(url, headers={"Accept-Language": "de-AT,en;q=0.5"})
     assert '<html lang="de">' in german.text and "Die ersten 100 Zeilen." in german.text
     assert german.headers["Vary"] == "Accept-Language"
+    far = httpx.get(url, headers={"Accept-Language": "fr," * 66 + "d,de"})  # beyond what is looked at
+    assert '<html lang="en">' in far.text
     other = httpx.get(url, headers={"Accept-Language": "fr"}).text
     assert '<html lang="en">' in other and "The first 100 rows." in other
 
