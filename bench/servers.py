@@ -39,6 +39,7 @@ class Running:
     port: int
     process: subprocess.Popen[bytes]
     folder: Path
+    admin: str = ""  # the address of the JSON API and the console, of ours
 
     def tree(self) -> list[int]:
         """The process and everything below it."""
@@ -195,8 +196,8 @@ def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = AC
     if not line:
         process.wait()
         raise CannotStart(f"s3gw doesn't start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
-    port = int(json.loads(line)["s3"].rsplit(":", 1)[1])
-    return Running(code.name, port, process, folder)
+    told = json.loads(line)
+    return Running(code.name, int(told["s3"].rsplit(":", 1)[1]), process, folder, told["admin"])
 
 
 @contextmanager

@@ -89,6 +89,10 @@ class Small:
         enough = int(rate * self.options.seconds)
         return median([self._once(self._mixture(enough)) for _ in self._each()])
 
+    def mixed_for(self, rate: float, seconds: float) -> Path:
+        """The file of as many as that takes."""
+        return self._write(self._mixture(int(rate * seconds)))
+
     def list_flat(self) -> Load:
         starts = [{"start-after": key} for key in keys.places(self._ordered)]
         return self._rounds(lambda: signing.lists(starts))

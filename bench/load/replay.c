@@ -1,6 +1,6 @@
 /* Sends the requests of a file over keep-alive connections, one in flight on each, and says what came of it.
 
-       replay PORT FILE CLIENTS SECONDS        SECONDS 0: each request once
+       replay PORT FILE CLIENTS SECONDS [RATE]      SECONDS 0: each request once; RATE: so many a second at most
 
    A record of the file is the request's length in eight digits and its bytes (bench/signing.py writes them). One thread
    waits with epoll; a body is dropped in the kernel, so a request costs its two system calls and little else. Written in
@@ -48,6 +48,8 @@ static const char *records, *position, *records_end;
 static int epoll;
 static char dropped[DROP_MOST];
 static uint32_t *latencies; /* microseconds */
+static double rate; /* 0: as quickly as answers come */
+static uint64_t started, paced;
 static size_t requests, room, refused, broken, reconnects, wraps;
 static char refusal[REFUSAL_MOST + 1];
 
@@ -177,12 +179,22 @@ static void count_answer(struct client *client) {
     refused += client->status >= 300;
 }
 
+/* No other client is looked after meanwhile, so with a rate the latencies say little. */
+static void wait_for_turn(void) {
+    if (!rate) return;
+    uint64_t due = started + (uint64_t)(paced++ / rate * 1e9), time = now();
+    if (due <= time) return;
+    struct timespec pause = {(due - time) / 1000000000, (due - time) % 1000000000};
+    nanosleep(&pause, NULL);
+}
+
 /* Whether there was another; a connection that isn't needed any more is closed, so that epoll forgets it. */
 static int send_next(struct client *client, int again) {
     if (!next_record(client, again)) {
         close(client->fd);
         return 0;
     }
+    wait_for_turn();
     client->sent_at = now();
     send_record(client);
     return 1;
@@ -243,7 +255,8 @@ static void map_file(const char *path) {
 }
 
 int main(int count, char **words) {
-    if (count != 5) return 2;
+    if (count != 5 && count != 6) return 2;
+    if (count == 6) rate = atof(words[5]);
     int clients = atoi(words[3]);
     struct client *all = calloc(clients, sizeof *all);
     address.sin_family = AF_INET;
@@ -253,7 +266,7 @@ int main(int count, char **words) {
     epoll = epoll_create1(0);
     for (int i = 0; i < clients; i++) open_connection(&all[i]);
     double used = cpu();
-    uint64_t started = now();
+    started = now();
     run(all, clients, atof(words[4]));
     double seconds = (now() - started) / 1e9;
     used = cpu() - used;

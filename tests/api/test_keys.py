@@ -26,6 +26,7 @@ from s3gw.problems import Conflict
 from tests.api.askers import Person, new_person
 from tests.cli.commands import Ask
 from tests.gateways import client_of
+from tests.postgresql import keep_in_threads
 from tests.servers import RunningServer
 
 OK, CREATED, GONE = (200, ""), (201, ""), (204, "")
@@ -228,6 +229,7 @@ async def test_a_last_use_is_written_once_a_minute_however_many_processes_see_it
         writes.append(uses)
         note_uses(conn, uses, within)
 
+    keep_in_threads(database)  # where it is begun once
     monkeypatch.setattr(stored_uses, "note_uses", noted)
     first, second, at = KeyUses(database), KeyUses(database), time.time()
 

@@ -40,6 +40,7 @@ from s3gw.reports.writers import harmless
 from tests.content.bodies import body_of
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import DAY, Process
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -214,6 +215,7 @@ async def test_who_may_not_write_there_any_more_has_no_report(asking: Asking) ->
 
 async def test_an_attempt_goes_on_where_the_one_before_died(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever that was: the result is that of one attempt."""
+    keep_in_threads(asking.database)  # where each step is begun once
     monkeypatch.setattr(reporting, "_KEEP", 0.0)
     await asking.put([f"{folder}/{number}" for folder in "abc" for number in range(4)])
     expected = [row for row in await rows_of(asking, await made(asking, await ask(asking))) if row["bucket"] != "other"]

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from s3gw.jobs import keep_samples
+from s3gw.jobs.follow_changes import follow_all, readers_of
 from s3gw.jobs.measure_space import measure_space
 from s3gw.metadata import samples, schema
 from s3gw.metadata.samples import HOUR, Answered, Stored
@@ -49,6 +50,7 @@ async def test_bytes_are_counted_once_and_told_apart_by_how_many_need_them(proce
     asking = Asking(process)
     await asking.make()
     await asking.put(["a"])
+    await follow_all(process.services, readers_of(process.database.dialect))
     table = schema.contents
     for refs, exclusive in ((1, len(BODY)), (2, 0)):
         await process.database.write(lambda conn, refs=refs: conn.execute(update(table).values(refs=refs)))

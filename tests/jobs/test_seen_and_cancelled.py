@@ -22,6 +22,7 @@ from s3gw.metadata.jobs import CANCELLED, LEASE, QUEUED, Job
 from s3gw.problems import Conflict
 from tests.jobs.asking import Asking
 from tests.jobs.conftest import Process
+from tests.postgresql import keep_in_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -161,6 +162,7 @@ async def test_the_index_of_search_is_built_on_from_where_a_kill_left_it(
     monkeypatch.setattr(runner, "_LOOK", 0.01)
     monkeypatch.setattr("s3gw.jobs.rebuild_search._BATCH", 2)
     asking, put_after = Asking(process), search.put_after
+    keep_in_threads(process.database)  # where each step is begun once
     await asking.make()
     await asking.put(f"{number}" for number in range(8))
     places: list[str] = []
