@@ -99,8 +99,8 @@ def test_a_database_that_takes_no_writes_is_read_and_each_write_is_503(
         assert status == 200 and b'"writing":"read-only"' in told.replace(b" ", b"")
     finally:
         postgresql.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-    # The connections that were refused are given up, so nothing has to be ended for this. One that a heartbeat had opened
-    # just before the end refuses once more.
+    # The connections that were refused are given up, so nothing has to be ended for this. One that a heartbeat had
+    # opened just before the end refuses once more.
     assert eventually(lambda: send(nodes.one, "PUT", f"/{bucket}/kept", b"after").status == 200)
     assert send(nodes.other, "GET", f"/{bucket}/kept").body == b"after"
 
