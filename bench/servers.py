@@ -43,22 +43,11 @@ class Running:
 
     def tree(self) -> list[int]:
         """The process and everything below it."""
-        children: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-                children.setdefault(int(fields[1]), []).append(int(entry.name))
-        found = [self.process.pid]
-        for pid in found:
-            found += children.get(pid, [])
-        return found
+        return tree_of(self.process.pid)
 
     def cpu_seconds(self) -> float:
         """User and system time of the tree, of children that have ended too."""
-        used = 0
-        for pid in self.tree():
-            if fields := _stat(pid):
-                used += sum(int(field) for field in fields[11:15])
-        return used / _TICKS
+        return cpu_seconds_of(self.process.pid)
 
     def used_by_process(self) -> dict[int, float]:
         """The same of each process by itself, without its children."""
@@ -81,6 +70,33 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def tree_of(root: int) -> list[int]:
+    """A process and everything below it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def cpu_seconds_of(root: int) -> float:
+    """User and system time of a process and of everything below it, of children that have ended too."""
+    used = 0
+    for pid in tree_of(root):
+        if fields := _stat(pid):
+            used += sum(int(field) for field in fields[11:15])
+    return used / _TICKS
+
+
+def parent_of(pid: int) -> int | None:
+    """None: there is no such process on this machine."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[1])
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -175,7 +191,13 @@ class Code:
 HERE = Code("s3gw", ROOT, sys.executable)
 
 
-def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = ACCESS_KEY_ID) -> Running:
+def start_ours(
+    folder: Path,
+    workers: int = 1,
+    code: Code = HERE,
+    root: str = ACCESS_KEY_ID,
+    settings: Mapping[str, str] | None = None,
+) -> Running:
     """`s3gw serve` on an empty or a used folder; returns when it has said that it is ready. `root`: the admin's key."""
     environment = {
         **os.environ,
@@ -184,6 +206,7 @@ def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = AC
         "S3GW_ROOT_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "S3GW_ROOT_PASSWORD": ROOT_PASSWORD,
         "S3GW_SHARE_LISTEN": "127.0.0.1:0",  # not as an option: another commit may not have it
+        **(settings or {}),
     }
     command = [
         code.python, "-m", "s3gw", "serve", "--data", str(folder / "data"), "--workers", str(workers), "--json",
@@ -201,12 +224,14 @@ def start_ours(folder: Path, workers: int = 1, code: Code = HERE, root: str = AC
 
 
 @contextmanager
-def ours(workers: int = 1, folder: Path | None = None, code: Code = HERE) -> Iterator[Running]:
+def ours(
+    workers: int = 1, folder: Path | None = None, code: Code = HERE, settings: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     if folder is None:
-        with new_folder() as folder, ours(workers, folder, code) as server:
+        with new_folder() as folder, ours(workers, folder, code, settings) as server:
             yield server
         return
-    server = start_ours(folder, workers, code)
+    server = start_ours(folder, workers, code, settings=settings)
     try:
         yield server
     finally:
