@@ -13,6 +13,7 @@ from starlette.responses import Response
 from s3gw.console.actions import act
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, amount_of, as_seen, first, text_of
+from s3gw.console.identity_policies import policies_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -49,13 +50,15 @@ async def _restore(request: Request, visitor: Visitor, fields: Fields) -> str:
 
 async def details(request: Request) -> Response:
     visitor, path = await visitor_of(request), path_of("users", request.path_params["user_id"])
-    user, quota, sessions, keys = await asyncio.gather(
+    user, quota, sessions, keys, policies = await asyncio.gather(
         ask(request, visitor, "GET", path),
         ask(request, visitor, "GET", f"{path}/quota"),
         ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
         _keys(request, visitor),
+        policies_of(request, visitor),
     )
     values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"], "keys": keys}
+    values["policies"] = policies
     values |= {"etag": user.headers.get("etag", ""), "quota_etag": quota.headers.get("etag", "")}
     return shown(request, "user.html", visitor=visitor, roles=_ROLES, **values)
 
