@@ -64,6 +64,8 @@ async def _profile(request: Request, visitor: Visitor, fields: Fields) -> str:
     given = {"username": name, "email": email, "current_password": first(fields, "password")}
     kept = {"username": first(fields, "old_name"), "email": first(fields, "old_email")}
     body = {field: value for field, value in given.items() if value and value != kept.get(field)}
+    if kept["email"] and not email:
+        raise Invalid(_("Your e-mail address can be another one, but only an admin takes it away."))
     if "email" not in body:
         body.pop("current_password", None)
     if body:

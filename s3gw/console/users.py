@@ -98,9 +98,12 @@ def _of(request: Request) -> tuple[str, str]:
 
 
 async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
+    """An address that is cleared is taken away."""
     path, here = _of(request)
-    body = {name: text_of(fields, name) for name in ("username", "email", "role")}
+    body = {name: text_of(fields, name) for name in ("username", "role")}
     changed = {name: value for name, value in body.items() if value is not None}
+    if "email" in fields:
+        changed["email"] = first(fields, "email").strip()
     await ask(request, visitor, "PUT", path, body=changed, headers=as_seen(fields))
     return here
 

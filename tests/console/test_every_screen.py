@@ -52,7 +52,7 @@ _REFUSED = {
     | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_WHO_MAY, "/events")}
     | dict.fromkeys(("keys/{key_id}", "buckets/{bucket_id}/links/{link_id}"), 404),
     "auditor": {f"admin{place}": 403 for place in _OF_ADMINS}
-    | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_CONTENTS, "/links?file={file_id}")}
+    | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_CONTENTS, "/events", "/links?file={file_id}")}
     | {"keys/{key_id}": 404},
     "admin": {},
 }
