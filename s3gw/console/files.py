@@ -5,6 +5,7 @@ that are chosen is in chosen.py.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,7 +48,9 @@ class Found(NamedTuple):
 async def page(request: Request) -> Response:
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     asked = request.query_params
-    prefix, begins, q, cursor = (asked.get(name, "") for name in ("prefix", "begins", "q", "cursor"))
+    begins, q, cursor = (asked.get(name, "") for name in ("begins", "q", "cursor"))
+    # Forms send `folder`, whose line breaks are percent-encoded as in forms.paths; links have the prefix as it is.
+    prefix = unquote(asked["folder"]) if "folder" in asked else asked.get("prefix", "")
     start = asked.get("from", "0")
     start_at = int(start) if start.isascii() and start.isdigit() and len(start) < 5 else 0
     wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
