@@ -22,8 +22,8 @@ from s3gw.console.visit import ask
 _HERE = "/console/admin/users"
 _FILTERS = ("search", "role", "is_active", "deleted")
 _ROLES = ("user", "auditor", "admin")
-_MOST_SESSIONS = "50"
-_MOST_KEYS = "20"
+_SESSIONS = "50"  # of a page
+_KEYS = "20"  # of a page
 
 
 async def page(request: Request) -> Response:
@@ -53,7 +53,7 @@ async def details(request: Request) -> Response:
     user, quota, sessions, keys, policies = await asyncio.gather(
         ask(request, visitor, "GET", path),
         ask(request, visitor, "GET", f"{path}/quota"),
-        ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
+        ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _SESSIONS}),
         _keys(request, visitor),
         policies_of(request, visitor),
     )
@@ -66,7 +66,7 @@ async def details(request: Request) -> Response:
 async def _keys(request: Request, visitor: Visitor) -> dict[str, Any] | None:
     """A page of the user's access keys; None for who may not see them."""
     cursor = request.query_params.get("keys", "")
-    query = {"user_id": request.path_params["user_id"], "per_page": _MOST_KEYS} | ({"cursor": cursor} if cursor else {})
+    query = {"user_id": request.path_params["user_id"], "per_page": _KEYS} | ({"cursor": cursor} if cursor else {})
     try:
         found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("keys"), query=query)).json()
     except ApiRefusal as error:
