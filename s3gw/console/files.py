@@ -13,11 +13,15 @@ from starlette.responses import Response
 from s3gw.console import sorting
 from s3gw.console.api_call import path_of
 from s3gw.console.chosen import PER_PAGE
+from s3gw.console.may import may
 from s3gw.console.pages import shown
 from s3gw.console.places import crumbs, path_of_bucket, place_of
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.sorting import Order
 from s3gw.console.visit import ask
+
+_FORMS = frozenset(("s3:PutObject", "s3:DeleteObject"))  # what the forms of the page need
+_ANY = "file"  # a name in the folder; rules may tell names apart, so all forms can be had anyhow
 
 
 class Wanted(NamedTuple):
@@ -56,9 +60,15 @@ async def page(request: Request) -> Response:
     wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
     bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
     found = await _found(request, visitor, wanted)
+    is_part = "hx-request" in request.headers
+    shows_all = is_part or asked.get("forms") == "all"
+    mays = _FORMS if shows_all else await may(request, visitor, bucket_id, f"{prefix}{_ANY}", *sorted(_FORMS))
     return shown(
         request,
-        "file_rows.html" if "hx-request" in request.headers else "files.html",
+        "file_rows.html" if is_part else "files.html",
+        may_put="s3:PutObject" in mays,
+        may_delete="s3:DeleteObject" in mays,
+        with_all=wanted.place(forms="all"),
         visitor=visitor,
         bucket=bucket,
         where=path_of_bucket(bucket_id),
