@@ -16,6 +16,7 @@ from tests.api import (
     test_file_list,
     test_files,
     test_groups,
+    test_identity_policies,
     test_keys,
     test_roles,
     test_service_accounts,
@@ -129,9 +130,10 @@ def permissions() -> Iterable[str]:
     for route, statuses in test_share_links.TABLE.items():
         yield row(f"`{route}`", *map(word_of, statuses))
     yield ""
-    yield "About a group of the account of *root*, of which *member* is a user:"
+    yield "About a group of the account of *root*, of which *member* is a user, and policies of both:"
     yield ""
-    groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in test_groups.OUTCOMES.items()}
+    outcomes = test_groups.OUTCOMES | test_identity_policies.OUTCOMES
+    groups = {name: dict(zip(test_groups.ROLES, row, strict=True)) for name, row in outcomes.items()}
     yield from matrix({route: route for route in groups}, groups)
     yield ""
     yield "About a service account under *root*; *member* is another user of that account:"

@@ -31,7 +31,11 @@ from tests.cli import test_commands as commands
 from tests.cli import test_grants as grants
 from tests.cli import test_people as people
 from tests.cli import test_policies as policies
+from tests.console import test_files_at_size as files_at_size
 from tests.console import test_heads as heads
+from tests.console import test_limits as of_console
+from tests.console import test_login as login
+from tests.console import test_ways_in as ways_in
 from tests.events import test_notifications as notifications
 from tests.events import test_redis as redis
 from tests.events import test_tail as tail
@@ -151,6 +155,16 @@ IN_OTHER_ROOMS: dict[str, Callable[..., Any]] = {
     "metadata.sqlite_writer.MAX_GROUP_SECONDS": sqlite.test_a_group_is_bounded_in_time,
     "operations.new_acl._MOST_GRANTS": acls.test_an_acl_that_is_none_is_refused_and_changes_nothing,
     "operations.bucket_cors._LONGEST_ID": bucket_cors.test_a_rule_that_aws_refuses_is_refused_and_changes_nothing,
+    "console.chosen._MOST_FOLDERS": of_console.test_so_many_files_and_folders_are_chosen_at_once,
+    "console.file._MOST_TAGS": of_console.test_a_file_with_as_many_tags_as_it_may_have_is_asked_for_no_more,
+    "console.forms._LARGEST": login.test_a_form_has_so_many_fields_and_bytes_at_most,
+    "console.forms._LARGEST_AMOUNT": of_console.test_an_amount_is_one_that_the_database_can_keep,
+    "console.forms._MOST_FIELDS": login.test_a_form_has_so_many_fields_and_bytes_at_most,
+    "console.language._LONGEST": of_console.test_of_the_languages_that_a_browser_names_200_characters_are_looked_at,
+    "console.oidc._LONGEST": ways_in.test_of_what_the_issuer_sends_back_4096_characters_are_passed_on,
+    "console.second_factor._LONGEST_URI": of_console.test_of_a_second_factor_500_characters_are_drawn,
+    "console.session._LONGEST": login.test_a_cookie_that_is_too_long_is_none,
+    "console.sorting.MOST": files_at_size.test_a_folder_of_100000_keys_is_browsed_as_a_small_one,
     "events.destination._LONGEST_NAME": redis.test_what_is_no_destination_is_refused,
     "events.destination._MOST_DATABASES": redis.test_what_is_no_destination_is_refused,
     "events.destination._MOST_ENTRIES": redis.test_what_is_no_destination_is_refused,

@@ -19,6 +19,7 @@ _ROOMS = (
     "access",
     "archives",
     "auth",
+    "console",
     "events",
     "manifests",
     "metadata",

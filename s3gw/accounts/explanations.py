@@ -1,4 +1,6 @@
-"""What would be decided about a request, and by which rule: for who owns the bucket, and for admins."""
+"""What would be decided about a request, and by which rule: for who owns the bucket, and for admins. Who sees the
+bucket hears of himself whether he may, as trying would tell him, and not by which rule.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,20 @@ _OF_IDENTITY = " of policy '"  # in the reason, where a policy of a user, a grou
 
 async def explain_to(services: Services, caller: Caller, origin: Origin, asked: Asked) -> Explanation:
     """`asked.bucket` is its name or id. Raises NotFound, PermissionDenied, Invalid."""
-    bucket = None
+    bucket, is_oneself = None, False
     if asked.bucket is not None:
         is_name = await services.database.read(buckets.find, asked.bucket) is not None
         bucket, rights = await grants.find_bucket(services, caller, origin, asked.bucket, by_name=is_name)
-        if not rights.is_owners and caller.principal.role != "admin":
-            raise PermissionDenied("only the owner and admins may ask this")
         asked = asked._replace(bucket=bucket.name)
+        if not rights.is_owners and caller.principal.role != "admin":
+            if asked.user not in (caller.principal.user_id, caller.principal.name):
+                raise PermissionDenied("only the owner and admins may ask this")
+            is_oneself, asked = True, asked._replace(user=caller.principal.user_id)
     elif caller.principal.role != "admin":
         raise PermissionDenied("only admins may ask this without a bucket")
     try:
+        if is_oneself:
+            return await services.database.scan(_explain_to_oneself, services.settings, asked, origin)
         if bucket is None or caller.principal.role == "admin":
             return await services.database.scan(explain, services.settings, asked)
         return await services.database.scan(_explain_to_owner, services.settings, bucket, asked)
@@ -42,6 +48,21 @@ async def explain_to(services: Services, caller: Caller, origin: Origin, asked: 
         raise NotFound("there is no such bucket") from None
     except Unexplainable as error:
         raise Invalid(str(error), faults=(Fault("action", str(error)),)) from None
+
+
+def _explain_to_oneself(conn: Connection, settings: Settings, asked: Asked, origin: Origin) -> Explanation:
+    """From where he asks now."""
+    context = origin.context
+    given = {
+        "aws:SourceIp": context.source_ip,
+        "aws:SecureTransport": "true" if context.is_secure else "false",
+        "aws:UserAgent": context.user_agent,
+        "aws:Referer": context.referer,
+    }
+    facts = {name: [] if value is None else [value] for name, value in given.items()}
+    found = explain(conn, settings, asked._replace(facts=facts))
+    reason = "allowed" if found.is_allowed else "not allowed"
+    return found._replace(reason=reason, found=None, facts={}, notes=[])
 
 
 def _explain_to_owner(conn: Connection, settings: Settings, bucket: Bucket, asked: Asked) -> Explanation:

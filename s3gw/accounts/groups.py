@@ -55,10 +55,11 @@ async def page(services: Services, caller: Caller, offset: int, limit: int) -> t
 
 async def find(services: Services, caller: Caller, group_id: str) -> GroupWithMembers:
     """Raises NotFound, also where the caller may not see it."""
-    return await services.database.read(_seen, caller, group_id)
+    return await services.database.read(seen, caller, group_id)
 
 
-def _seen(conn: Connection, caller: Caller, group_id: str) -> GroupWithMembers:
+def seen(conn: Connection, caller: Caller, group_id: str) -> GroupWithMembers:
+    """As `find`, within a transaction."""
     principal = caller.principal
     try:
         group = groups.find_by_id(conn, group_id)
@@ -72,7 +73,7 @@ def _seen(conn: Connection, caller: Caller, group_id: str) -> GroupWithMembers:
 def _own(conn: Connection, caller: Caller, group_id: str, if_match: str | None = None) -> Group:
     """One that the caller looks after, locked."""
     groups.lock(conn, group_id)
-    found, principal = _seen(conn, caller, group_id), caller.principal
+    found, principal = seen(conn, caller, group_id), caller.principal
     if principal.role != "admin" and found.group.account_owner_id != principal.user_id:
         raise PermissionDenied("only the owner of the account or an admin may do this")
     require_match(if_match, found.etag)
@@ -90,7 +91,7 @@ def _rename(conn: Connection, caller: Caller, group_id: str, name: str, if_match
     before = _own(conn, caller, group_id, if_match)
     if name != before.name:
         told(conn, caller.actor, "group.update", before, groups.rename(conn, before.id, name))
-    return _seen(conn, caller, group_id)
+    return seen(conn, caller, group_id)
 
 
 async def delete(services: Services, caller: Caller, group_id: str) -> None:
@@ -114,7 +115,7 @@ def _add(conn: Connection, caller: Caller, group_id: str, user_id: str) -> Group
     after = groups.add(conn, before.id, user_id)
     if after != before:
         told(conn, caller.actor, "group.add", before, after)
-    return _seen(conn, caller, group_id)
+    return seen(conn, caller, group_id)
 
 
 def _require_sight(conn: Connection, caller: Caller, group: Group, user_id: str) -> None:

@@ -80,7 +80,8 @@ async def tell_old_address(services: Services, user: User, old_email: str) -> No
         await _require_few(services, "moved", user.id, old_email)
     except RateLimited:
         return
-    text = f"Hello {user.name},\n\nthis isn't the address of your account any more: another one was set just now.\n\n"
+    done = "it was taken away" if user.email is None else "another one was set"
+    text = f"Hello {user.name},\n\nthis isn't the address of your account any more: {done} just now.\n\n"
     text += (
         "If that wasn't you, somebody else is logged in as you: log in by your name, set another password, which ends"
     )

@@ -24,7 +24,9 @@ _UNPROVEN = 24 * 3600  # seconds in which an address lets nobody in that was cha
 
 
 class Changes(NamedTuple):
-    """None: as it is. `role` and `is_active` are an admin's to change, `current_password` is checked where given."""
+    """None: as it is. `role` and `is_active` are an admin's to change, and so is an `email` of "", which takes the
+    address away; `current_password` is checked where given.
+    """
 
     name: str | None = None
     email: str | None = None
@@ -111,11 +113,27 @@ async def change(services: Services, caller: Caller, user_id: str, changes: Chan
     reserved = [name for name in ("role", "is_active") if getattr(changes, name) is not None]
     if reserved and caller.principal.role != "admin":
         raise Invalid("only an admin may change this", faults=[Fault(name, "only by an admin") for name in reserved])
-    if changes.email is not None:
+    if changes.email == "":
+        _require_removable(services, caller)
+    elif changes.email is not None:
         changes = await _admitted(services, caller, user_id, changes._replace(email=normal_email(changes.email)))
     turns = () if changes.name is None else (user_names.turn(changes.name),)
     is_proven = user_id != caller.principal.user_id or changes.current_password is not None
     return await services.database.write(_change, caller.actor, user_id, changes, is_proven, if_match, keys=turns)
+
+
+def _require_removable(services: Services, caller: Caller) -> None:
+    """Who has no address can't set a password by a link, so a session alone, which may be stolen, doesn't take it
+    away. Who has none may log in without having confirmed one (logins.is_verified), so where that is asked for none is
+    taken away. Raises Invalid.
+    """
+    message = None
+    if caller.principal.role != "admin":
+        message = "is taken away by an admin only: give another one"
+    elif services.settings.require_verified_email:
+        message = "can't be taken away while only who has confirmed one may log in"
+    if message is not None:
+        raise Invalid(f"the e-mail address {message}", faults=(Fault("email", message),))
 
 
 async def _admitted(services: Services, caller: Caller, user_id: str, changes: Changes) -> Changes:
@@ -141,7 +159,7 @@ def _change(
     before = user = identities.find_user_by_id(conn, user_id)
     require_match(if_match, etag_of(user))
     given = {"name": changes.name, "email": changes.email, "role": changes.role}
-    differs = {name: value for name, value in given.items() if value not in (None, getattr(user, name))}
+    differs = {name: value for name, value in given.items() if value not in (None, getattr(user, name) or "")}
     user = identities.change_user(conn, user, **differs)
     if changes.is_active is not None and changes.is_active != user.is_enabled:
         user = identities.enable_user(conn, user, changes.is_active)
@@ -151,7 +169,7 @@ def _change(
         return Changed(user, False, None)
     if not is_proven:
         one_time_tokens.distrust_address(conn, user.id, lifetime=_UNPROVEN)
-    return Changed(user, True, before.email)
+    return Changed(user, user.email is not None, before.email)
 
 
 def etag_of(user: User) -> str:

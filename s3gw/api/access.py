@@ -174,7 +174,9 @@ async def explain(
     bucket: Annotated[str | None, Query(max_length=64, pattern=_TEXT, description="Name or id.")] = None,
     key: Annotated[str | None, Query(max_length=LONGEST_PATH, pattern=_TEXT)] = None,
 ) -> Explained:
-    """Whether a request would be allowed, by which rule, and which facts rules asked for."""
+    """Whether a request would be allowed, by which rule, and which facts rules asked for. For the bucket's owner and
+    admins; who sees the bucket hears whether he himself may, from where he asks, and no more.
+    """
     found = await explanations.explain_to(services, caller, origin, Asked(action, user, None, bucket, key))
     members = found._asdict()
     return Explained(allowed=members.pop("is_allowed"), **members)

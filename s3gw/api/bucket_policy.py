@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from s3gw.access.lint import lint
-from s3gw.access.parse import parse_bucket_policy
-from s3gw.access.public import is_public
 from s3gw.accounts.etags import etag_of
 from s3gw.api.bucket_settings import Setting, Stored, put, read
 from s3gw.api.file_calls import Asker, TheAsker
-from s3gw.api.models import Body, Id, IfMatch, Text
-from s3gw.api.policy_words import PolicyStatement, statements_of
+from s3gw.api.models import Id, IfMatch
+from s3gw.api.policy_words import CheckedPolicy, PutPolicy, checked, refused
 from s3gw.api.route import Route
 from s3gw.errors import MalformedPolicy, MethodNotAllowed
-from s3gw.metadata.buckets import Bucket
 from s3gw.operations.bucket_policy import require_owner
-from s3gw.operations.table import actions_of
-from s3gw.problems import Fault, Invalid, PermissionDenied
+from s3gw.problems import PermissionDenied
 
 router = APIRouter(prefix="/buckets/{bucket_id}/policy", tags=["access"], route_class=Route)
 POLICY = Setting("Policy", "GetBucketPolicy", "PutBucketPolicy")
-_LONGEST = 64 * 1024  # characters: longer than any that is taken, so that the policy's own words say so
-
-
-class PutPolicy(Body):
-    policy: dict[str, Any] | Annotated[Text, Field(max_length=_LONGEST)] = Field(
-        description="The document, or its text, which is kept as it is written."
-    )
-
-    @property
-    def text(self) -> str:
-        return self.policy if isinstance(self.policy, str) else json.dumps(self.policy, ensure_ascii=False)
-
-
-class FindingModel(BaseModel):
-    severity: Literal["error", "warning", "note"]
-    statement: str = Field(description="Its Sid or number; empty: the policy.")
-    message: str
-
-
-class CheckedPolicy(BaseModel):
-    """With an error it would be refused. Statements that can't be read aren't told in words."""
-
-    is_valid: bool
-    is_public: bool = Field(description="Whether it gives something to everybody, as AWS means it.")
-    statements: list[PolicyStatement]
-    findings: list[FindingModel]
 
 
 class BucketPolicy(CheckedPolicy):
@@ -91,7 +60,7 @@ async def check_policy(bucket_id: Id, body: PutPolicy, asker: TheAsker) -> Check
         stored = await read(asker, bucket_id, POLICY, require_owner)
     except MethodNotAllowed:
         raise _not_the_owner() from None
-    return CheckedPolicy(**_checked(body.text, stored.call.the_bucket))
+    return CheckedPolicy(**checked(body.text, stored.call.the_bucket.name))
 
 
 async def _put(asker: Asker, bucket_id: str, if_match: str | None, text: str | None, operation: str) -> Stored:
@@ -101,12 +70,7 @@ async def _put(asker: Asker, bucket_id: str, if_match: str | None, text: str | N
     except MethodNotAllowed:
         raise _not_the_owner() from None
     except MalformedPolicy as error:
-        bucket = await asker.bucket(bucket_id)
-        found = [one for one in lint(text or "", bucket.name, actions_of) if one.severity == "error"]
-        faults = tuple(
-            Fault("policy", f"statement {one.where}: {one.what}" if one.where else one.what) for one in found
-        )
-        raise Invalid(error.message, faults=faults) from None
+        raise refused(error, text or "", (await asker.bucket(bucket_id)).name) from None
 
 
 def _not_the_owner() -> PermissionDenied:
@@ -117,23 +81,5 @@ def _told(stored: Stored, response: Response) -> BucketPolicy:
     response.headers["ETag"] = etag_of(stored.document)
     if stored.document is None:
         return BucketPolicy(policy=None, text=None, is_valid=True, is_public=False, statements=[], findings=[])
-    checked = _checked(stored.document, stored.call.the_bucket)
-    return BucketPolicy(policy=json.loads(stored.document), text=stored.document, **checked)
-
-
-def _checked(text: str, bucket: Bucket) -> dict[str, Any]:
-    try:
-        found = is_public(parse_bucket_policy(text, bucket.name))
-        is_valid = True
-    except MalformedPolicy:
-        is_valid = found = False
-    statements = statements_of(text, bucket.name)
-    return {
-        "is_valid": is_valid,
-        "is_public": found or any(one.is_public for one in statements),
-        "statements": statements,
-        "findings": [
-            FindingModel(severity=severity, statement=where, message=what)
-            for severity, where, what in lint(text, bucket.name, actions_of)
-        ],
-    }
+    words = checked(stored.document, stored.call.the_bucket.name)
+    return BucketPolicy(policy=json.loads(stored.document), text=stored.document, **words)

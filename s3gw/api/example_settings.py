@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 _OWNER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
@@ -44,7 +45,28 @@ _SWITCHES = {
     "block_public_policy": True,
     "restrict_public_buckets": True,
 }
+_OF_IDENTITY: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Sid": "read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pictures/*"},
+    ],
+}
+_OF_WHOEVER: dict[str, Any] = STATEMENT | {
+    "who": [{"kind": "holder", "name": ""}],
+    "on": [{"kind": "files", "name": "pictures"}],
+    "when": [],
+    "text": 'Whoever has this policy may read files: all files "pictures"',
+}
 OF_SETTINGS: dict[str, Any] = {
+    "PutIdentityPolicy": {"policy": _OF_IDENTITY},
+    "IdentityPolicy": {
+        **_CHECKED,
+        "statements": [_OF_WHOEVER],
+        "name": "read-pictures",
+        "policy": _OF_IDENTITY,
+        "text": json.dumps(_OF_IDENTITY),
+        "created_at": "2026-11-27T09:30:00Z",
+    },
     "PutPolicy": {"policy": _DOCUMENT},
     "CheckedPolicy": _CHECKED,
     "BucketPolicy": {**_CHECKED, "policy": _DOCUMENT, "text": _TEXT},

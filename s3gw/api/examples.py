@@ -485,6 +485,7 @@ OF_PARAMETERS: dict[str, str] = {
     "location": _LOCATION,
     "invitation_id": _INVITATION,
     "name": "pictures",
+    "policy_name": "read-pictures",
     "key": "2026/1.jpg",
     "q": "holidays",
     "report_id": _REPORT,

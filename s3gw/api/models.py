@@ -138,7 +138,7 @@ class UpdateUser(Body):
     username: Annotated[str, Field(max_length=64, description="As of a new user, or what it is called now.")] | None = (
         None
     )
-    email: Annotated[str, Field(max_length=254)] | None = None
+    email: Annotated[str, Field(max_length=254, description='"" takes it away: by an admin only.')] | None = None
     role: Role | None = None
     is_active: bool | None = None
     current_password: (

@@ -158,6 +158,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "retry_dead_event": _NOT_ALL_MAY,
     "drop_dead_event": _NOT_ALL_MAY,
     **dict.fromkeys(("get_policy", "delete_policy", "check_policy"), _NOT_ALL_MAY),
+    **dict.fromkeys(("put_user_policy", "put_group_policy"), (*_NOT_ALL_MAY, "CONFLICT")),
+    **dict.fromkeys(("delete_user_policy", "delete_group_policy"), _NOT_ALL_MAY),
     **dict.fromkeys(
         ("get_cors", "put_cors", "get_acl", "get_file_acl", "get_ownership", "put_ownership"), _NOT_ALL_MAY
     ),

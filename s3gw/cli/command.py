@@ -79,7 +79,6 @@ def refusals(as_json: bool) -> Iterator[None]:
     from s3gw.errors import S3Error
     from s3gw.metadata.audit_seals import Tampered
     from s3gw.metadata.database import DatabaseUnavailable, UnsuitableDatabase
-    from s3gw.metadata.identity_policies import PolicyError
     from s3gw.metadata.jobs import NoSuchJob
     from s3gw.problems import Problem
     from s3gw.processes.lock import DataFolderInUse
@@ -91,7 +90,6 @@ def refusals(as_json: bool) -> Iterator[None]:
         DataFolderInUse,
         MasterKeyError,
         NoSuchJob,
-        PolicyError,
         Problem,
         Refused,
         Tampered,

@@ -18,7 +18,7 @@ from s3gw.console.words import Fault
 from s3gw.problems import Invalid
 
 PLACE = "/console/account"
-_MOST_SESSIONS = "100"
+_SESSIONS = "100"  # of a page
 DONE = {
     "profile": _("Your account is changed."),
     "address": _("Your account is changed. A link that confirms the new address was sent to it."),
@@ -40,7 +40,7 @@ async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | 
     mine = path_of("users", visitor.claims.user_id)
     me, sessions, factor = await asyncio.gather(
         ask(request, visitor, "GET", path_of("users", "me")),
-        ask(request, visitor, "GET", f"{mine}/sessions", query={"per_page": _MOST_SESSIONS}),
+        ask(request, visitor, "GET", f"{mine}/sessions", query={"per_page": _SESSIONS}),
         ask(request, visitor, "GET", path_of("users", "me", "totp")),
     )
     return shown(
@@ -64,6 +64,8 @@ async def _profile(request: Request, visitor: Visitor, fields: Fields) -> str:
     given = {"username": name, "email": email, "current_password": first(fields, "password")}
     kept = {"username": first(fields, "old_name"), "email": first(fields, "old_email")}
     body = {field: value for field, value in given.items() if value and value != kept.get(field)}
+    if kept["email"] and not email:
+        raise Invalid(_("Your e-mail address can be another one, but only an admin takes it away."))
     if "email" not in body:
         body.pop("current_password", None)
     if body:

@@ -22,7 +22,7 @@ from s3gw.console.visit import ask
 from s3gw.console.words import Fault
 from s3gw.problems import Invalid
 
-_MOST_TARGETS = "100"  # of an account, as the API has it
+_TARGETS = "100"  # of an account, as the API has it
 DONE = {
     "saved": _("The rules are saved. A target that is new here is sent a test message."),
     "removed": _("The rule is removed."),
@@ -57,7 +57,7 @@ async def change(request: Request) -> Response:
 async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
     bucket = await bucket_of(request, visitor)
     answer = await ask(request, visitor, "GET", in_api(request, "notifications"))
-    found = await ask(request, visitor, "GET", path_of("event-targets"), query={"per_page": _MOST_TARGETS})
+    found = await ask(request, visitor, "GET", path_of("event-targets"), query={"per_page": _TARGETS})
     targets = found.json()["items"]
     return shown(
         request,

@@ -21,7 +21,7 @@ from s3gw.console.words import Fault, fault_of
 from s3gw.problems import Invalid
 
 _PER_PAGE = "50"
-_MOST_FOUND = "8"
+_FOUND = "8"  # that are offered as one types
 DONE = {
     "given": _("That was granted. It counts from the next request on."),
     "changed": _("The grant is changed."),
@@ -99,7 +99,7 @@ async def people(request: Request) -> Response:
     search = asked.get("who") or asked.get("user", "")
     found: list[dict[str, Any]] = []
     if search and visitor.role != "user":
-        query = {"search": search, "per_page": _MOST_FOUND}
+        query = {"search": search, "per_page": _FOUND}
         found = (await ask(request, visitor, "GET", path_of("users"), query=query)).json()["items"]
     return shown(request, "people.html", visitor=visitor, people=found)
 

@@ -17,7 +17,7 @@ from s3gw.console.session import Visitor, services_of, visitor_of
 from s3gw.console.visit import ask
 
 _UNKNOWN = "http://HOST:PORT"
-_MOST_KEYS = "100"
+_KEYS = "100"  # of a page
 
 
 async def page(request: Request) -> Response:
@@ -35,7 +35,7 @@ async def make_key(request: Request) -> Response:
 
 
 async def _page(request: Request, visitor: Visitor, wanted: str, secret: str | None) -> Response:
-    found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("keys"), query={"per_page": _MOST_KEYS})).json()
+    found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("keys"), query={"per_page": _KEYS})).json()
     keys = [key for key in found["items"] if key["is_active"]]
     known = [key["access_key_id"] for key in keys]
     key_id = wanted if wanted in known else next(iter(reversed(known)), "")

@@ -21,7 +21,7 @@ _RANGES = {
     "month": (_("Last 30 days"), _("12 hours")),
     "year": (_("Last year"), _("week")),
 }
-_MOST_NODES = "100"
+_NODES = "100"  # of a page
 _CHECKS = ("database", "reading", "writing", "scanning", "clock")
 
 
@@ -29,7 +29,7 @@ async def page(request: Request) -> Response:
     visitor = await visitor_of(request)
     wanted = request.query_params.get("range", "hour")
     told = (await ask(request, visitor, "GET", path_of("dashboard"), query={"range": wanted})).json()
-    nodes = (await ask(request, visitor, "GET", path_of("nodes"), query={"per_page": _MOST_NODES})).json()
+    nodes = (await ask(request, visitor, "GET", path_of("nodes"), query={"per_page": _NODES})).json()
     template = "dashboard_live.html" if "hx-request" in request.headers else "dashboard.html"
     values = {"told": told, "nodes": nodes, "health": await _health(request, visitor)}
     values |= {"checks": _CHECKS, "ranges": _RANGES}

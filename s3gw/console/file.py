@@ -13,6 +13,7 @@ from s3gw.console import places
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.bucket_settings import GROUPS
 from s3gw.console.file_acl import CANNED, PERMISSIONS, acl_of
+from s3gw.console.may import may
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
@@ -20,6 +21,7 @@ from s3gw.console.visit import ask
 _VERSIONS = "20"  # of a page
 _BUCKETS = "100"  # that a copy may be put into by choosing them
 _MOST_TAGS = 10
+_FORMS = ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl")  # what forms need
 _SPARE = 2  # empty rows for more tags and metadata
 
 
@@ -37,6 +39,7 @@ async def page(request: Request) -> Response:
     answer = await ask(request, visitor, "GET", where)
     file, asked = answer.json(), request.query_params
     folder = places.folder_of(file["file_path"])
+    mays = await may(request, visitor, bucket_id, file["file_path"], *_FORMS)
     return shown(
         request,
         "file.html",
@@ -57,6 +60,7 @@ async def page(request: Request) -> Response:
         groups=GROUPS,
         permissions=PERMISSIONS,
         canned=CANNED,
+        mays=mays,
         done=asked.get("done", ""),
     )
 

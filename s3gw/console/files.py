@@ -5,6 +5,7 @@ that are chosen is in chosen.py.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +13,15 @@ from starlette.responses import Response
 from s3gw.console import sorting
 from s3gw.console.api_call import path_of
 from s3gw.console.chosen import PER_PAGE
+from s3gw.console.may import may
 from s3gw.console.pages import shown
 from s3gw.console.places import crumbs, path_of_bucket, place_of
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.sorting import Order
 from s3gw.console.visit import ask
+
+_FORMS = frozenset(("s3:PutObject", "s3:DeleteObject"))  # what the forms of the page need
+_ANY = "file"  # a name in the folder; rules may tell names apart, so all forms can be had anyhow
 
 
 class Wanted(NamedTuple):
@@ -47,15 +52,23 @@ class Found(NamedTuple):
 async def page(request: Request) -> Response:
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     asked = request.query_params
-    prefix, begins, q, cursor = (asked.get(name, "") for name in ("prefix", "begins", "q", "cursor"))
+    begins, q, cursor = (asked.get(name, "") for name in ("begins", "q", "cursor"))
+    # Forms send `folder`, whose line breaks are percent-encoded as in forms.paths; links have the prefix as it is.
+    prefix = unquote(asked["folder"]) if "folder" in asked else asked.get("prefix", "")
     start = asked.get("from", "0")
     start_at = int(start) if start.isascii() and start.isdigit() and len(start) < 5 else 0
     wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
     bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
     found = await _found(request, visitor, wanted)
+    is_part = "hx-request" in request.headers
+    shows_all = is_part or asked.get("forms") == "all"
+    mays = _FORMS if shows_all else await may(request, visitor, bucket_id, f"{prefix}{_ANY}", *sorted(_FORMS))
     return shown(
         request,
-        "file_rows.html" if "hx-request" in request.headers else "files.html",
+        "file_rows.html" if is_part else "files.html",
+        may_put="s3:PutObject" in mays,
+        may_delete="s3:DeleteObject" in mays,
+        with_all=wanted.place(forms="all"),
         visitor=visitor,
         bucket=bucket,
         where=path_of_bucket(bucket_id),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
+from s3gw.console.identity_policies import policies_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -35,7 +36,8 @@ async def _create(request: Request, visitor: Visitor, fields: Fields) -> str:
 async def details(request: Request) -> Response:
     visitor = await visitor_of(request)
     group = (await ask(request, visitor, "GET", path_of("groups", request.path_params["group_id"]))).json()
-    return shown(request, "group.html", visitor=visitor, group=group)
+    policies = await policies_of(request, visitor)
+    return shown(request, "group.html", visitor=visitor, group=group, policies=policies)
 
 
 async def change(request: Request) -> Response:

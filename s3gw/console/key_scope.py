@@ -10,10 +10,10 @@ from s3gw.console.forms import Fields, first
 from s3gw.console.language import marked as _
 from s3gw.problems import Invalid
 
-_LIST = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"]
-_LOCATE = ["s3:GetBucketLocation", "s3:GetBucketVersioning"]
-_READ = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectTagging"]
-_WRITE = [
+LIST = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"]
+LOCATE = ["s3:GetBucketLocation", "s3:GetBucketVersioning"]
+READ = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectTagging"]
+WRITE = [
     "s3:PutObject",
     "s3:PutObjectTagging",
     "s3:DeleteObject",
@@ -21,7 +21,7 @@ _WRITE = [
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
 ]
-_RIGHTS = {"read": _READ, "upload": [*_READ, *_WRITE]}
+_RIGHTS = {"read": READ, "upload": [*READ, *WRITE]}
 
 
 def scope_of(fields: Fields) -> dict[str, Any] | None:
@@ -37,12 +37,12 @@ def scope_of(fields: Fields) -> dict[str, Any] | None:
     if prefix and not bucket:
         raise Invalid(_("A path is one of a bucket: name that too."))
     where = f"arn:aws:s3:::{plain(bucket) if bucket else '*'}"
-    listing: dict[str, Any] = {"Effect": "Allow", "Action": _LIST, "Resource": where}
+    listing: dict[str, Any] = {"Effect": "Allow", "Action": LIST, "Resource": where}
     if prefix:
         listing["Condition"] = {"StringLike": {"s3:prefix": [f"{plain(prefix)}*"]}}
     statements: list[dict[str, Any]] = [
         listing,
-        {"Effect": "Allow", "Action": _LOCATE, "Resource": where},
+        {"Effect": "Allow", "Action": LOCATE, "Resource": where},
         {"Effect": "Allow", "Action": _RIGHTS[may], "Resource": f"{where}/{plain(prefix)}*"},
     ]
     if not bucket:

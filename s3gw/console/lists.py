@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from s3gw.console.api_call import ApiRefusal
 from s3gw.console.session import Visitor
 from s3gw.console.visit import ask
 
 PER_PAGE = 50
+_AT_ONCE = 4  # calls of one page
 
 
 class Listed(NamedTuple):
@@ -43,6 +47,28 @@ async def listed(
     if found["next_cursor"] is not None:
         following = f"{request.url.path}?{urlencode(wanted | {'cursor': found['next_cursor']})}"
     return Listed(found["items"], found["total"], asked, following, not cursor)
+
+
+async def with_etags(
+    request: Request, visitor: Visitor, items: Sequence[dict[str, Any]], path_for: Callable[[dict[str, Any]], str]
+) -> list[dict[str, Any]]:
+    """Each as the API tells it by itself, with its ETag as `etag`, for a form that changes it (forms.as_seen); without
+    those that have gone since they were listed.
+    """
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def seen(item: dict[str, Any]) -> dict[str, Any] | None:
+        async with turns:
+            try:
+                answer = await ask(request, visitor, "GET", path_for(item))
+            except ApiRefusal as error:
+                if error.status == 404:
+                    return None
+                raise
+        return {**answer.json(), "etag": answer.headers["etag"]}
+
+    found = await asyncio.gather(*(seen(item) for item in items))
+    return [item for item in found if item is not None]
 
 
 def template_for(request: Request, name: str) -> str:

@@ -25,7 +25,8 @@ async def of_api(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiRefusal)
     if error.status == 401:
         return await login.first(request, error)
-    answer = refusal(request, error.status, error.error_code, fault_of(request, error).detail)
+    fault = fault_of(request, error)
+    answer = refusal(request, error.status, error.error_code, fault.detail, fault.words)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = error.retry_after
     return answer
@@ -50,11 +51,13 @@ async def unexpected(request: Request, error: Exception) -> Response:
     return refusal(request, *told_of(logged(error, _logger, request.state.request_id)))
 
 
-def refusal(request: Request, status: int, error_code: str, detail: str = "") -> Response:
-    """To htmx, which puts it where the page tells of what went wrong, the words alone."""
+def refusal(request: Request, status: int, error_code: str, detail: str = "", words: str = "") -> Response:
+    """To htmx, which puts it where the page tells of what went wrong, the words alone. `words` are those of the code
+    where none are given.
+    """
     request.state.error_code = error_code or "-"
     template = "refused.html" if "hx-request" in request.headers else "error.html"
-    words = words_of(request, error_code)
+    words = words or words_of(request, error_code)
     visitor = getattr(request.state, "visitor", None)
     values = {"words": words, "detail": detail, "error_code": error_code, "back": _back(request)}
     return shown(request, template, status, visitor=visitor, **values)

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
-from s3gw.console.forms import Fields, first
-from s3gw.console.lists import listed
+from s3gw.console.forms import Fields, as_seen, first
+from s3gw.console.lists import listed, with_etags
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
@@ -17,7 +17,8 @@ from s3gw.console.visit import ask
 async def page(request: Request) -> Response:
     visitor = await visitor_of(request)
     found = await listed(request, visitor, path_of("schedules"), per_page=100)
-    return shown(request, "schedules.html", visitor=visitor, found=found)
+    rows = await with_etags(request, visitor, found.items, lambda one: path_of("schedules", one["kind"]))
+    return shown(request, "schedules.html", visitor=visitor, rows=rows)
 
 
 async def change(request: Request) -> Response:
@@ -30,7 +31,8 @@ async def _put(request: Request, visitor: Visitor, fields: Fields) -> str:
         "time_zone": first(fields, "time_zone").strip() or "UTC",
         "is_enabled": first(fields, "is_enabled") == "on",
     }
-    await ask(request, visitor, "PUT", path_of("schedules", first(fields, "kind")), body=body)
+    path = path_of("schedules", first(fields, "kind"))
+    await ask(request, visitor, "PUT", path, body=body, headers=as_seen(fields))
     return "/console/admin/schedules"
 
 

@@ -10,12 +10,12 @@ from s3gw.console.pages import shown
 from s3gw.console.session import visitor_of
 from s3gw.console.visit import ask
 
-_MOST_NODES = "500"
+_NODES = "500"  # of a page
 
 
 async def nodes(request: Request) -> Response:
     visitor = await visitor_of(request)
-    found = (await ask(request, visitor, "GET", path_of("nodes"), query={"per_page": _MOST_NODES})).json()
+    found = (await ask(request, visitor, "GET", path_of("nodes"), query={"per_page": _NODES})).json()
     return shown(request, "nodes.html", visitor=visitor, nodes=found)
 
 

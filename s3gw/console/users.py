@@ -13,6 +13,7 @@ from starlette.responses import Response
 from s3gw.console.actions import act
 from s3gw.console.api_call import ApiRefusal, path_of
 from s3gw.console.forms import Fields, amount_of, as_seen, first, text_of
+from s3gw.console.identity_policies import policies_of
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
@@ -21,8 +22,8 @@ from s3gw.console.visit import ask
 _HERE = "/console/admin/users"
 _FILTERS = ("search", "role", "is_active", "deleted")
 _ROLES = ("user", "auditor", "admin")
-_MOST_SESSIONS = "50"
-_MOST_KEYS = "20"
+_SESSIONS = "50"  # of a page
+_KEYS = "20"  # of a page
 
 
 async def page(request: Request) -> Response:
@@ -49,13 +50,15 @@ async def _restore(request: Request, visitor: Visitor, fields: Fields) -> str:
 
 async def details(request: Request) -> Response:
     visitor, path = await visitor_of(request), path_of("users", request.path_params["user_id"])
-    user, quota, sessions, keys = await asyncio.gather(
+    user, quota, sessions, keys, policies = await asyncio.gather(
         ask(request, visitor, "GET", path),
         ask(request, visitor, "GET", f"{path}/quota"),
-        ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _MOST_SESSIONS}),
+        ask(request, visitor, "GET", f"{path}/sessions", query={"per_page": _SESSIONS}),
         _keys(request, visitor),
+        policies_of(request, visitor),
     )
     values = {"user": user.json(), "quota": quota.json(), "sessions": sessions.json()["items"], "keys": keys}
+    values["policies"] = policies
     values |= {"etag": user.headers.get("etag", ""), "quota_etag": quota.headers.get("etag", "")}
     return shown(request, "user.html", visitor=visitor, roles=_ROLES, **values)
 
@@ -63,7 +66,7 @@ async def details(request: Request) -> Response:
 async def _keys(request: Request, visitor: Visitor) -> dict[str, Any] | None:
     """A page of the user's access keys; None for who may not see them."""
     cursor = request.query_params.get("keys", "")
-    query = {"user_id": request.path_params["user_id"], "per_page": _MOST_KEYS} | ({"cursor": cursor} if cursor else {})
+    query = {"user_id": request.path_params["user_id"], "per_page": _KEYS} | ({"cursor": cursor} if cursor else {})
     try:
         found: dict[str, Any] = (await ask(request, visitor, "GET", path_of("keys"), query=query)).json()
     except ApiRefusal as error:
@@ -95,9 +98,12 @@ def _of(request: Request) -> tuple[str, str]:
 
 
 async def _update(request: Request, visitor: Visitor, fields: Fields) -> str:
+    """An address that is cleared is taken away."""
     path, here = _of(request)
-    body = {name: text_of(fields, name) for name in ("username", "email", "role")}
+    body = {name: text_of(fields, name) for name in ("username", "role")}
     changed = {name: value for name, value in body.items() if value is not None}
+    if "email" in fields:
+        changed["email"] = first(fields, "email").strip()
     await ask(request, visitor, "PUT", path, body=changed, headers=as_seen(fields))
     return here
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from starlette.requests import Request
 
 from s3gw.console.api_call import ApiRefusal
+from s3gw.console.details import DETAILS
 from s3gw.console.language import marked as _
-from s3gw.console.pages import in_words
+from s3gw.console.pages import in_words, language_for
 
 _OTHER = _("That didn't work.")
 WORDS = {
@@ -66,7 +67,9 @@ def words_of(request: Request, error_code: str) -> str:
 
 
 class Fault(NamedTuple):
-    """What a page tells of a refusal: in the visitor's language, and what the API has said of it, in English."""
+    """What a page tells of a refusal: in the visitor's language, and what of the API's own words is known in English
+    only.
+    """
 
     words: str
     detail: str
@@ -77,7 +80,11 @@ def fault_of(request: Request, error: ApiRefusal) -> Fault:
     told = [(one["field"], one["message"]) for one in error.told.get("errors", ())]
     if told and all(one in _OF_FIELDS for one in told):
         return Fault(" ".join(in_words(request, _OF_FIELDS[one]) for one in told), "", error.error_code)
-    detail = "; ".join(": ".join(one) for one in told) or str(error.told.get("detail", ""))
-    if detail in _SAYS_NO_MORE:
-        detail = ""
-    return Fault(words_of(request, error.error_code), detail, error.error_code)
+    words, details = words_of(request, error.error_code), told or [("", str(error.told.get("detail", "")))]
+    if all(detail in DETAILS for _field, detail in details) and language_for(request) != "en":
+        said = "; ".join(
+            f"{field}: {in_words(request, detail)}" if field else in_words(request, detail) for field, detail in details
+        )
+        return Fault(f"{words} {said}", "", error.error_code)
+    detail = "; ".join(f"{field}: {detail}" if field else detail for field, detail in details)
+    return Fault(words, "" if detail in _SAYS_NO_MORE else detail, error.error_code)

@@ -17,16 +17,20 @@ from s3gw.errors import LimitExceeded
 from s3gw.metadata import access_rules
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.schema import access_keys, group_members, groups, identity_policies, users
+from s3gw.problems import Invalid, Problem
 
 # As many as may be attached to a user or group of IAM's. Each has at most 6144 characters (access/parse.py).
 MOST_POLICIES = 10
-_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)  # as in IAM
+# As in IAM, but for "." and "..", which clients take out of a URL's path.
+_NAME = re.compile(r"(?!\.{1,2}$)[\w+=,.@-]{1,128}", re.ASCII)
 _policy = identity_policies.c
 _KEYS = {"user": users.c.id, "group": groups.c.id, "key": access_keys.c.access_key_id}
 
 
-class PolicyError(Exception):
+class PolicyError(Problem):
     """A change to policies that is refused; the message is for the person who asked for it."""
+
+    status, error_code = Invalid.status, Invalid.error_code
 
 
 class Holder(NamedTuple):
@@ -51,7 +55,7 @@ class IdentityPolicy(NamedTuple):
 def put(conn: Connection, holder: Holder, name: str, document: str) -> IdentityPolicy:
     """Instead of the policy of that name, if there is one."""
     if _NAME.fullmatch(name) is None:
-        raise PolicyError("a policy's name has 1 to 128 of the characters A-Z a-z 0-9 _ + = , . @ -")
+        raise PolicyError("a policy's name has 1 to 128 of the characters A-Z a-z 0-9 _ + = , . @ - and isn't . or ..")
     _renew(conn, holder)
     others = select(func.count()).where(_of(holder.kind, holder.id), _policy.name != name)
     if conn.execute(others).scalar_one() >= MOST_POLICIES:

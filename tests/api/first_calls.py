@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-import boto3
-import httpx
-import pyotp
 from sqlalchemy import insert, update
 
 from s3gw.api.examples import OF_MODELS, OF_PARAMETERS
 from s3gw.cli.command import session
 from s3gw.metadata.database import Connection
 from s3gw.metadata.schema import jobs, scans
-from tests.api.mail_folder import message_to, token_of
-from tests.api.people import PASSWORD, Person
+from tests.api.first_world import NUMBERS, Call, World, new_name
+from tests.api.people import Person
 from tests.previews.odd_files import odd
-from tests.servers import ROOT_KEY, RunningServer
 
 _USER, _BUCKET = OF_PARAMETERS["user_id"], OF_PARAMETERS["bucket_id"]
 _NAME, _OTHER_NAME = OF_MODELS["Register"]["username"], OF_MODELS["NewUser"]["username"]
@@ -36,101 +30,12 @@ _LINK, _REFRESH = OF_MODELS["LinkToken"]["token"], OF_MODELS["RefreshToken"]["re
 _SERVICE = OF_MODELS["CreateServiceAccount"]["username"]
 _CODE = OF_MODELS["Confirm"]["totp"]
 _FILE, _COPY = OF_PARAMETERS["file_id"], OF_MODELS["CopyFile"]["file_path"]
-_numbers = itertools.count()
 
 
 # What needs an issuer, and a browser's cookie: test_oidc.py. What has no end: test_events.py. What needs a file that
 # went bad: test_scrub.py.
 ELSEWHERE = {"begin_oidc_login", "finish_oidc_login", "stream_events", "get_damaged_chunk"}
 ELSEWHERE |= {"retry_dead_event", "drop_dead_event"}  # what couldn't be told: test_event_targets.py
-
-
-class Call(NamedTuple):
-    """`real` is what stands for what the example says; without `headers` nobody asks who it is."""
-
-    headers: Mapping[str, str] = MappingProxyType({})
-    real: Mapping[str, Any] = MappingProxyType({})
-    query: Mapping[str, str] = MappingProxyType({})
-
-
-class World:
-    """A server, its admin, a user and a bucket of that user's."""
-
-    def __init__(self, server: RunningServer, api: httpx.Client) -> None:
-        self.server, self.api = server, api
-        self.admin = Person(api, "admin")
-        self.user = self.person()
-        self.bucket = f"pictures-{next(_numbers)}"
-        server.command("bucket", "create", self.bucket, "--owner", self.user.name)
-        self.bucket_id: str = server.command("bucket", "show", self.bucket)["id"]
-        self.put(f"{self.bucket}", "a")
-
-    def put(self, bucket: str, key: str, body: bytes = b"x") -> None:
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.server.s3,
-            aws_access_key_id=ROOT_KEY[0],
-            aws_secret_access_key=ROOT_KEY[1],
-            region_name="us-east-1",
-        )
-        client.put_object(Bucket=bucket, Key=key, Body=body)
-
-    def person(self) -> Person:
-        name = new_name()
-        body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-        assert self.api.post("/users/register", json=body).status_code == 201
-        return Person(self.api, name)
-
-    def key_id(self) -> str:
-        return str(self.user.http.post("/keys", json={}).json()["access_key_id"])
-
-    def grant(self) -> Person:
-        """To somebody."""
-        friend = self.person()
-        body = {"user_id": friend.id, "permission": "read"}
-        assert self.user.http.post(f"/buckets/{self.bucket_id}/share", json=body).status_code == 201
-        return friend
-
-    def group(self) -> tuple[str, str]:
-        """Of the user's account, with its only other user in it: the ids of both."""
-        name = new_name()
-        member = self.server.command("user", "create", name, "--account", self.user.name)["id"]
-        group = self.user.http.post("/groups", json={"name": name}).json()["id"]
-        assert self.user.http.put(f"/groups/{group}/members/{member}").status_code == 200
-        return group, member
-
-    def invitation_id(self) -> str:
-        return str(self.admin.http.post("/invitations", json={}).json()["id"])
-
-    def deleted(self) -> Person:
-        gone = self.person()
-        assert self.admin.http.delete(f"/users/{gone.id}").status_code == 204
-        return gone
-
-    def enrolled(self) -> tuple[Person, str]:
-        """Somebody who has begun to set up a second factor, and a code of it."""
-        somebody = self.person()
-        made = somebody.http.post("/users/me/totp", json={"password": PASSWORD}).json()
-        return somebody, pyotp.TOTP(made["secret"]).now()
-
-    def two_factors(self) -> tuple[Person, str]:
-        """Somebody who has a second factor, and a recovery code."""
-        somebody, code = self.enrolled()
-        codes = somebody.http.post("/users/me/totp/confirm", json={"totp": code}).json()["recovery_codes"]
-        return somebody, codes[0]
-
-    def link(self, subject: str) -> str:
-        somebody = self.person()
-        address = f"{somebody.name}@example.com"
-        self.api.post("/users/forgot-password", json={"email": address})
-        return token_of(message_to(self.server, address, subject))
-
-    def renaming(self, name: str, of: str = _NAME) -> dict[str, Any]:
-        return {of: name, f"{of}@example.com": f"{name}@example.com"}
-
-
-def new_name() -> str:
-    return f"somebody-{next(_numbers)}"
 
 
 def _as_admin(world: World) -> Call:
@@ -176,11 +81,11 @@ def _of_acl(world: World) -> Call:
 
 
 def _of_new_bucket(world: World) -> Call:
-    return Call(world.user.bearer, {OF_MODELS["NewBucket"]["name"]: f"new-{next(_numbers)}-{world.user.id[:8]}"})
+    return Call(world.user.bearer, {OF_MODELS["NewBucket"]["name"]: f"new-{next(NUMBERS)}-{world.user.id[:8]}"})
 
 
 def _of_empty_bucket(world: World) -> Call:
-    made = world.user.http.post("/buckets", json={"name": f"empty-{next(_numbers)}-{world.user.id[:8]}"})
+    made = world.user.http.post("/buckets", json={"name": f"empty-{next(NUMBERS)}-{world.user.id[:8]}"})
     return Call(world.user.bearer, {_BUCKET: made.json()["id"]})
 
 
@@ -351,6 +256,20 @@ def _of_group(world: World) -> Call:
     return Call(world.user.bearer, {OF_PARAMETERS["group_id"]: group, _USER: member, name: new_name()})
 
 
+def _of_policy_of_user(world: World) -> Call:
+    return _of_policy_of("users", _USER, world.group()[1], world)
+
+
+def _of_policy_of_group(world: World) -> Call:
+    return _of_policy_of("groups", OF_PARAMETERS["group_id"], world.group()[0], world)
+
+
+def _of_policy_of(kind: str, stands_for: str, holder: str, world: World) -> Call:
+    path = f"/{kind}/{holder}/policies/{OF_PARAMETERS['policy_name']}"
+    assert world.user.http.put(path, json=OF_MODELS["PutIdentityPolicy"]).status_code == 200
+    return Call(world.user.bearer, {stands_for: holder})
+
+
 def _of_service_account(world: World) -> Call:
     made = world.user.http.post("/service-accounts", json={"username": new_name()})
     return Call(world.user.bearer, {_USER: made.json()["id"]})
@@ -402,6 +321,9 @@ FIRST_CALLS: dict[str, Callable[[World], Call]] = {
     "reset_totp": lambda world: Call(world.admin.bearer, {_USER: world.two_factors()[0].id}),
     **_each("create_group get_group rename_group delete_group add_member remove_member", _of_group),
     "list_groups": _as_user,
+    **_each("list_user_policies get_user_policy put_user_policy delete_user_policy", _of_policy_of_user),
+    **_each("list_group_policies get_group_policy put_group_policy delete_group_policy", _of_policy_of_group),
+    "check_identity_policy": _as_user,
     "create_bucket": _of_new_bucket,
     "list_buckets": _as_user,
     "get_bucket_by_name": lambda world: Call(world.user.bearer, {OF_PARAMETERS["name"]: world.bucket}),

@@ -97,7 +97,7 @@ def request_of(route: str, shared: Shared) -> tuple[str, str, dict[str, Any]]:
         "explain": (
             "GET",
             "/access/explain",
-            {"params": {"bucket": shared.id, "action": "s3:ListBucket", "user": shared.people["reader"].name}},
+            {"params": {"bucket": shared.id, "action": "s3:ListBucket", "user": shared.people["friend"].name}},
         ),
     }[route]
 
@@ -414,6 +414,35 @@ def test_an_owner_debugs_why_somebody_can_t_get_in_whom_the_bucket_names(
     else:
         s3.put_object(Bucket=shared.name, Key="a", GrantRead=f"id={made['canonical_id']}")
     assert told(who) == f"the user {who} is disabled"
+
+
+def test_who_sees_a_bucket_hears_of_himself_whether_he_may_and_not_why(shared: Shared) -> None:
+    reader, stranger = shared.people["reader"], shared.people["stranger"]
+    asked = {"bucket": shared.id, "key": "a"}
+    for user in (reader.id, reader.name):
+        for action, is_allowed in (("s3:GetObject", True), ("s3:PutObject", False), ("s3:DeleteObject", False)):
+            told = reader.ask("GET", "/access/explain", params=asked | {"user": user, "action": action}).json()
+            assert told["allowed"] is is_allowed, action
+            assert told["reason"] in ("allowed", "not allowed")
+            assert (told["found"], told["facts"], told["notes"]) == (None, {}, [])
+    of_nobody = asked | {"action": "s3:GetObject"}
+    assert reader.status("GET", "/access/explain", params=of_nobody) == FORBIDDEN
+    assert stranger.status("GET", "/access/explain", params=of_nobody | {"user": stranger.id}) == HIDDEN
+    wrong = asked | {"user": reader.id, "action": "s3:Nothing"}
+    assert reader.status("GET", "/access/explain", params=wrong) == INVALID
+
+
+def test_what_one_may_from_an_address_is_asked_from_there(shared: Shared) -> None:
+    """Of the policy that is put here nothing stays."""
+    reader = shared.people["reader"]
+    asked = {"bucket": shared.id, "key": "from/a", "user": reader.id, "action": "s3:PutObject"}
+    arn = f"arn:aws:s3:::{shared.name}/from/*"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": arn}
+    for network, is_allowed in (("127.0.0.0/8", True), ("192.0.2.0/24", False)):
+        policy = {"Statement": {**statement, "Condition": {"IpAddress": {"aws:SourceIp": network}}}}
+        assert shared.owner.status("PUT", shared.path("policy"), json={"policy": policy}) == OK
+        assert reader.ask("GET", "/access/explain", params=asked).json()["allowed"] is is_allowed
+    assert shared.owner.status("DELETE", shared.path("policy")) == GONE
 
 
 def test_explain_says_what_can_t_be_asked(shared: Shared) -> None:

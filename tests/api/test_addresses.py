@@ -39,6 +39,25 @@ def test_the_old_address_is_told_that_it_was_changed_and_not_to_what(
     assert told_moves(server, addresses[2]) == 0
 
 
+def test_an_address_is_taken_away_by_an_admin_only(
+    server: RunningServer, api: httpx.Client, person: Person, admin: Person
+) -> None:
+    old, path = f"{person.name}@example.com", f"/users/{person.id}"
+    refused = person.http.put(path, json={"email": "", "current_password": PASSWORD})
+    assert refusal(refused) == (422, "VALIDATION_ERROR") and refused.json()["errors"][0]["field"] == "email"
+    assert person.http.get(path).json()["email"] == old
+    sent = sum(found["To"] is None or "@" not in found["To"] for found in messages(server))
+    taken = admin.http.put(path, json={"email": ""})
+    assert (taken.status_code, taken.json()["email"], taken.json()["email_verified"]) == (200, None, False)
+    assert "it was taken away" in message_to(server, old, "Your address was changed")
+    assert sum(found["To"] is None or "@" not in found["To"] for found in messages(server)) == sent
+    again = admin.http.put(path, json={"email": ""})
+    assert (again.status_code, again.headers["ETag"]) == (200, taken.headers["ETag"])
+    login = {"username": person.name, "password": PASSWORD}
+    assert api.post("/users/login", json=login).status_code == 200
+    assert api.post("/users/login", json=login | {"username": old}).status_code == 401
+
+
 def told_moves(server: RunningServer, address: str, subject: str = "Your address was changed") -> int:
     return sum((found["To"], found["Subject"]) == (address, subject) for found in messages(server))
 

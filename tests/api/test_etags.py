@@ -58,6 +58,20 @@ def acl_of_file(person: Person) -> Changed:
     return Changed(person.http.get(path), path, ({"canned": "log-delivery-write"}, {"canned": "private"}))
 
 
+def policy_of(holder: str, person: Person, ask: Ask) -> Changed:
+    """Of a user in the person's account, or of a group there."""
+    if holder == "users":
+        holder_id = ask("user", "create", f"etag-of-{person.name}", "--account", person.name)["id"]
+    else:
+        holder_id = person.http.post("/groups", json={"name": f"etag-of-{person.name}"}).json()["id"]
+    path = f"/{holder}/{holder_id}/policies/reads"
+    first, second, third = (
+        {"policy": {"Statement": {"Effect": "Allow", "Action": action, "Resource": "*"}}}
+        for action in ("s3:GetObject", "s3:PutObject", "s3:ListBucket")
+    )
+    return Changed(person.http.put(path, json=first), path, (second, third))
+
+
 def _change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
     """A new update needs its row here."""
     if route == "/users/{user_id}":
@@ -120,6 +134,8 @@ def _change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Chang
 
 
 def change_of(route: str, api: httpx.Client, ask: Ask, person: Person) -> Changed:
+    if route.endswith("/policies/{policy_name}"):
+        return policy_of(route.split("/")[1], person, ask)
     return acl_of_file(person) if route.endswith("{file_id}/acl") else _change_of(route, api, ask, person)
 
 

@@ -177,6 +177,15 @@ def test_who_is_invited_registers_once_and_logs_in_when_the_address_is_confirmed
         assert api.post("/users/login", json=login).status_code == 200
 
 
+def test_no_address_is_taken_away_where_one_logs_in_with_a_confirmed_one(strict: RunningServer) -> None:
+    with httpx.Client(base_url=f"{strict.admin}/api/v1", timeout=60, event_hooks=HELD) as api:
+        boss = Person(api, "boss")
+        body = {"username": "unproven", "email": "unproven@example.com", "password": PASSWORD}
+        path = f"/users/{boss.http.post('/users', json=body).json()['id']}"
+        assert refusal(boss.http.put(path, json={"email": ""})) == (422, "VALIDATION_ERROR")
+        assert boss.http.get(path).json()["email"] == "unproven@example.com"
+
+
 def test_an_invitation_that_was_sent_is_for_that_address_and_confirms_it(
     strict: RunningServer, inbox: tuple[Inbox, int]
 ) -> None:

@@ -190,6 +190,17 @@ _OF_GROUPS = {  # test_groups.py
     ("PUT", "/groups/{group_id}/members/{user_id}"),
     ("DELETE", "/groups/{group_id}/members/{user_id}"),
 }
+_OF_POLICIES = {  # test_identity_policies.py
+    ("POST", "/policies/check"),
+    ("GET", "/users/{user_id}/policies"),
+    ("GET", "/users/{user_id}/policies/{policy_name}"),
+    ("PUT", "/users/{user_id}/policies/{policy_name}"),
+    ("DELETE", "/users/{user_id}/policies/{policy_name}"),
+    ("GET", "/groups/{group_id}/policies"),
+    ("GET", "/groups/{group_id}/policies/{policy_name}"),
+    ("PUT", "/groups/{group_id}/policies/{policy_name}"),
+    ("DELETE", "/groups/{group_id}/policies/{policy_name}"),
+}
 _OF_SERVICE_ACCOUNTS = {  # test_service_accounts.py
     ("POST", "/service-accounts"),
     ("GET", "/service-accounts"),
@@ -246,6 +257,8 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"action": "delete", "query": {"prefix": ""}}
     if path.endswith(("/policy", "/policy/check")):
         return {"policy": {}}
+    if path.endswith("/policies/{policy_name}"):
+        return OF_MODELS["PutIdentityPolicy"]
     if path.endswith("/quota"):
         return {"storage_quota": None, "object_quota": None}
     if path.endswith("/acl"):
@@ -260,7 +273,7 @@ def body_of_nothing(method: str, path: str) -> Any:
         return {"kind": "folder", "prefix": ""}
     if path.endswith("/change-password"):
         return {"current_password": PASSWORD, "new_password": PASSWORD}
-    if path.startswith("/groups/") and "/members/" not in path and method == "PUT":
+    if path == "/groups/{group_id}":
         return {"name": "nobodys"}
     if path.startswith("/reports/") and method == "PUT":
         return {"name": "usage", "destination": {"bucket_id": str(uuid.uuid4())}}
@@ -276,7 +289,7 @@ def routes() -> set[tuple[str, str]]:
 
 def test_every_route_has_its_row() -> None:
     others = _OF_ACCESS | _OF_BUCKETS | _OF_EVENTS | _OF_FILES | _OF_GROUPS | _OF_JOBS | _OF_KEYS | _OF_LINKS
-    others |= _OF_SCANS
+    others |= _OF_SCANS | _OF_POLICIES
     assert routes() == TABLE.keys() | others | _OF_SERVICE_ACCOUNTS | _OF_UPLOADS
 
 

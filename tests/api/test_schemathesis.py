@@ -35,7 +35,8 @@ from s3gw.api.app import ROUTERS
 from s3gw.api.examples import OF_PARAMETERS
 from s3gw.api.openapi import PREFIX, routes_of
 from tests.api.documented import HELD, document
-from tests.api.first_calls import ELSEWHERE, FIRST_CALLS, World, made_real
+from tests.api.first_calls import ELSEWHERE, FIRST_CALLS, made_real
+from tests.api.first_world import World
 from tests.api.people import PASSWORD
 from tests.servers import running_server
 

@@ -11,8 +11,11 @@ import pytest
 from s3gw.auth.preview_tokens import VIEW_LIFETIME
 from s3gw.content.open_content import OpenContent
 from s3gw.previews import markdown
+from s3gw.previews.kinds import KINDS, extra_of
+from s3gw.previews.limits import REASONS
 from s3gw.previews.recipes import MOST_PAGES
 from s3gw.share import shown
+from s3gw.share.frame_words import TABLES
 from s3gw.share.heads import LARGEST_HEAD
 from s3gw.share.visit import Gone
 from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401  (fixtures)
@@ -96,6 +99,17 @@ def test_a_frame_speaks_the_language_of_who_looks(filed: Filed) -> None:  # noqa
     assert '<html lang="en">' in far.text
     other = httpx.get(url, headers={"Accept-Language": "fr"}).text
     assert '<html lang="en">' in other and "The first 100 rows." in other
+
+
+def test_why_there_is_no_preview_is_told_in_each_language(filed: Filed) -> None:  # noqa: F811
+    missing = {
+        f"This server makes no previews of such files: it has no s3gw[{extra_of(kind)}]." for kind in KINDS.values()
+    }
+    for table in TABLES.values():
+        assert missing | set(REASONS.values()) <= table.keys()
+    page = looked_at(filed, "a.pdf", odd("pages.pdf"), ContentType="application/pdf")
+    german = httpx.get(f"{page.url}&number=3", timeout=60, headers={"Accept-Language": "de"})
+    assert "Eine solche Seite hat sie nicht." in german.text
 
 
 def test_pictures_and_pages_and_tables_are_shown(filed: Filed) -> None:  # noqa: F811

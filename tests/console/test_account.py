@@ -42,6 +42,8 @@ def test_somebody_changes_his_name_and_address_and_password(mine: tuple[Browser,
     form = {"action": "profile", "name": f"{somebody.name}-2", "email": "bad", **shown, **csrf}
     wrong = browser.post(ACCOUNT, form)
     assert wrong.status_code == 422 and 'value="bad"' in wrong.text and f'value="{somebody.name}-2"' in wrong.text
+    cleared = browser.post(ACCOUNT, form | {"email": "", "name": somebody.name})
+    assert cleared.status_code == 422 and "only an admin takes it away" in cleared.text
     form |= {"email": f"{somebody.name}@example.org", "password": PASSWORD}
     changed = browser.post(ACCOUNT, form)
     assert changed.headers["Location"] == f"{ACCOUNT}?done=address"

@@ -94,6 +94,8 @@ def test_a_user_is_made_changed_limited_disabled_deleted_and_restored(admins: Br
     acts(admins, path, "disable")
     page = admins.get(place).text
     assert f"{name}@example.net" in page and "10 GiB" in page and '<span class="bad">disabled</span>' in page
+    acts(admins, path, "update", username=name, email="")
+    assert f"{name}@example.net" not in admins.get(place).text
     assert acts(admins, path, "quota", storage_quota="much").status_code == 422
     acts(admins, path, "enable")
     assert api.post("/users/login", json={"username": name, "password": PASSWORD}).status_code == 200
@@ -125,6 +127,27 @@ def test_what_another_admin_has_changed_meanwhile_is_not_set_back(admins: Browse
     etag = html.unescape(seen[1])
     assert acts(admins, path, action, **other, etag=etag).status_code == 303
     assert acts(admins, path, action, **fields, etag=etag).status_code == 412
+
+
+def test_a_quota_and_a_schedule_that_another_admin_has_changed_meanwhile_are_not_set_back(
+    admins: Browser, admin: Person
+) -> None:
+    bucket = admin.ask("POST", "/buckets", json={"name": f"seen-{admins.csrf[:12]}"}).json()
+    rows = (
+        ("/quotas", f"?name={bucket['name']}", "set", {"bucket": bucket["id"]}, ("storage_quota", "10G", "1G")),
+        ("/schedules", "", "put", {"kind": "rebuild_search"}, ("cron", "0 4 * * *", "0 5 * * *")),
+    )
+    for path, query, action, which, (field, first, second) in rows:
+        page = admins.get(f"{ADMIN}{path}{query}").text
+        named = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in which.items())
+        seen = re.search(rf'value="{action}">{named}<input type="hidden" name="etag" value="([^"]+)"', page)
+        assert seen is not None, path
+        sent = {**which, "time_zone": "UTC", "is_enabled": "on", "etag": html.unescape(seen[1])}
+        assert acts(admins, path, action, **sent | {field: first}).status_code == 303
+        stale = acts(admins, path, action, **sent | {field: second})
+        assert stale.status_code == 412 and "changed meanwhile" in stale.text
+        now = admins.get(f"{ADMIN}{path}{query}").text
+        assert f'value="{first}"' in now and f'value="{second}"' not in now
 
 
 def test_keys_of_a_user_are_shown_and_switched_off_by_an_admin(

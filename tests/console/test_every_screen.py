@@ -27,6 +27,9 @@ _BELOW = (
     "buckets/{bucket_id}/access?user={owner}&does=s3:GetObject&key=folder/a.csv",
     "keys/{key_id}",
     "admin/users/{user_id}",
+    "admin/users/{member_id}",
+    "admin/groups/{group_id}/policy?name=reads",
+    "admin/groups/{group_id}/policy?begin=write",
     "admin/groups/{group_id}",
     "admin/targets/{target_id}",
     "admin/jobs/{job_id}",
@@ -34,18 +37,22 @@ _BELOW = (
     "nowhere",
 )
 # Who is refused what, with which status; all else there is for everybody, if only to be told that it is empty.
-_OF_THE_SERVER = ("", "/users", "/jobs", "/scrub", "/scans", "/audit", "/audit/verification?head=", "/nodes")
+_OF_THE_SERVER = ("", "/users", "/jobs", "/scrub", "/scans", "/audit", "/nodes")
 _OF_ADMINS = ("/invitations", "/schedules", "/settings")
 _OF_SOMEBODY = ("/users/{user_id}", "/groups/{group_id}", "/targets/{target_id}", "/jobs/{job_id}")
+_OF_SOMEBODY += ("/users/{user_id}/policy", "/groups/{group_id}/policy", "/users/{member_id}")
+_OF_SOMEBODY += tuple(f"/groups/{{group_id}}/policy?{query}" for query in ("name=reads", "begin=write"))
 _NO_ADMIN = {f"admin{place}": 403 for place in (*_OF_THE_SERVER, *_OF_ADMINS)}
 _NO_ADMIN |= {f"admin{place}": 404 for place in _OF_SOMEBODY}
 _WHO_MAY = ("/access", "/access/policy", "/access?user={owner}&does=s3:GetObject&key=folder/a.csv")
 _CONTENTS = ("", "/trash", "/files/{file_id}/about", "/access/policy", "?prefix=folder/&sort=-size", "?q=folder")
 _REFUSED = {
     "owner": _NO_ADMIN,
-    "grantee": _NO_ADMIN | {f"buckets/{{bucket_id}}{place}": 403 for place in _WHO_MAY} | {"keys/{key_id}": 404},
+    "grantee": _NO_ADMIN
+    | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_WHO_MAY, "/events")}
+    | dict.fromkeys(("keys/{key_id}", "buckets/{bucket_id}/links/{link_id}"), 404),
     "auditor": {f"admin{place}": 403 for place in _OF_ADMINS}
-    | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_CONTENTS, "/links?file={file_id}")}
+    | {f"buckets/{{bucket_id}}{place}": 403 for place in (*_CONTENTS, "/events", "/links?file={file_id}")}
     | {"keys/{key_id}": 404},
     "admin": {},
 }
@@ -66,7 +73,7 @@ def people(api: httpx.Client, ask: Ask) -> dict[str, Person]:
 
 
 @pytest.fixture(scope="module")
-def known(people: dict[str, Person]) -> dict[str, str]:
+def known(people: dict[str, Person], ask: Ask) -> dict[str, str]:
     """What stands for the words in braces; of each there is one of the owner's, or of the admin's."""
     owner, admin = people["owner"], people["admin"]
     bucket = owner.ask("POST", "/buckets", json={"name": f"walked-{owner.id[:13]}"}).json()["id"]
@@ -74,17 +81,24 @@ def known(people: dict[str, Person]) -> dict[str, str]:
     file = put(owner, bucket, "folder/a.csv", b"a,b\n1,2\n", "text/csv")["id"]
     gone = put(owner, bucket, "gone.txt", b"gone", "text/plain")["id"]
     owner.ask("DELETE", f"/buckets/{bucket}/files/{gone}")
-    owner.ask("POST", f"/buckets/{bucket}/links", json={"file_id": file})
+    link = owner.ask("POST", f"/buckets/{bucket}/links", json={"file_id": file}).json()["id"]
     granted = {"user_id": people["grantee"].id, "permission": "read"}
     assert owner.ask("POST", f"/buckets/{bucket}/share", json=granted).is_success
+    member = ask("user", "create", f"walked-member-of-{admin.name}", "--account", admin.name)["id"]
+    group = admin.ask("POST", "/groups", json={"name": f"group-of-{admin.name}"}).json()["id"]
+    reads = {"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::walked/*"}}
+    for holder in (f"users/{member}", f"groups/{group}"):
+        assert admin.ask("PUT", f"/{holder}/policies/reads", json={"policy": reads}).is_success
     hook = {"name": f"hook-of-{admin.name}", "url": "https://hooks.example.com/"}
     return {
         "bucket_id": bucket,
         "file_id": file,
+        "link_id": link,
         "owner": owner.name,
         "key_id": owner.ask("POST", "/keys", json={"description": "walked"}).json()["access_key_id"],
         "user_id": admin.id,
-        "group_id": admin.ask("POST", "/groups", json={"name": f"group-of-{admin.name}"}).json()["id"],
+        "member_id": member,
+        "group_id": group,
         "target_id": admin.ask("POST", "/event-targets", json=hook).json()["id"],
         "job_id": admin.ask("POST", "/schedules/warn_of_quotas/run").json()["id"],
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from tests.api.askers import new_person
 from tests.cli.commands import Ask
+from tests.console.conftest import Browser
 from tests.console.test_files import Folder, folder  # noqa: F401  (fixture)
 
 _HOSTILE = '"><img src=x onerror=alert(1)>\u202e{{ 7*191 }}'
@@ -113,3 +115,35 @@ def test_the_acl_of_a_file_is_told_in_words_and_set(folder: Folder) -> None:  # 
     assert set_acl("private", etag='"x"').status_code == 412 and set_acl("private", csrf="0").status_code == 403
     set_acl("private")
     assert "without a login too: read the file" not in re.sub(r"\s+", " ", page.text())
+
+
+def test_who_may_only_read_is_shown_no_form_that_would_be_refused(
+    folder: Folder,  # noqa: F811
+    person: Any,
+    friend: Any,
+    open_browser: Callable[[], Browser],
+) -> None:
+    (file_id,) = folder.put("shared/a.txt")
+    about, place = f"{folder.where}/files/{file_id}/about", {"prefix": "shared/"}
+    writes = ('value="make-folder"', 'id="drop"', 'value="copy"')
+    deletes = ('value="delete"', 'value="rename"', 'value="move"')
+    reader, granted = open_browser(), f"/buckets/{folder.id}/access/{friend.id}"
+    reader.log_in(friend.name)
+    body = {"user_id": friend.id, "permission": "read"}
+    assert person.ask("POST", f"/buckets/{folder.id}/share", json=body).status_code == 201
+    for permission, told, shown in (
+        ("read", "You may only read here.", ()),
+        ("write", "You may delete nothing here.", writes),
+        ("admin", "", (*writes, *deletes)),
+    ):
+        assert person.ask("PUT", granted, json={"permission": permission}).status_code == 200
+        page = reader.get(folder.where, params=place).text
+        assert [form for form in (*writes, *deletes) if form in page] == list(shown)
+        assert told in page and ("Show all forms" in page) == (permission != "admin") and 'value="zip"' in page
+        one = reader.get(about).text
+        offered = [form for form in ('value="describe"', 'value="delete"', 'value="move"') if form in one]
+        assert len(offered) == {"read": 0, "write": 1, "admin": 3}[permission] and "Download" in one
+    person.ask("PUT", granted, json={"permission": "read"})
+    all_forms = reader.get(folder.where, params=place | {"forms": "all"}).text
+    assert all(form in all_forms for form in (*writes, *deletes))
+    assert all(form in folder.text(**place) for form in (*writes, *deletes))

@@ -48,6 +48,19 @@ def test_a_line_feed_in_the_name_of_a_folder_is_one_after_a_browser_has_sent_it(
     assert in_trash(folder) == []
 
 
+def test_a_folder_whose_name_has_a_line_feed_is_filtered_and_searched_itself(folder: Folder) -> None:  # noqa: F811
+    folder.put("a\nb/one", "a\nb/two", "one")
+    forms = re.findall(r'<form method="get".*?</form>', folder.text(prefix="a\nb/"), re.DOTALL)
+    for form, field in zip(forms, ("begins", "q"), strict=True):
+        hidden = re.search(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
+        assert hidden is not None and f'name="{field}"' in form
+        sent = html.unescape(hidden[2]).replace("\n", "\r\n")  # as browsers send it
+        deadline = time.monotonic() + 20  # what is written is found a little later
+        while not (names := folder.names(**{hidden[1]: sent, field: "one"})) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert names in (["one"], ["a[U+000A]b/one"])
+
+
 def test_the_chosen_are_moved_and_copied_to_a_folder_but_over_nothing(folder: Folder) -> None:  # noqa: F811
     one, two, _ = folder.put("one", "two", "to/two")
     told = folder.browser.get(folder.change("move", one, two, to="/to").headers["Location"]).text

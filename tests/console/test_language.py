@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import uuid
 from importlib.resources import files
 from io import BytesIO
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import s3gw
 from s3gw.access import in_words
+from s3gw.console.details import DETAILS
 from s3gw.console.language import LANGUAGES, InWords, language_of
+from tests.console.conftest import Browser
 
 CONSOLE = files("s3gw.console")
 _METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
@@ -30,6 +36,23 @@ def test_a_catalogue_has_every_message_of_the_source_and_no_other(language: str)
     catalogue = read_po(BytesIO(source), locale=language, abort_invalid=True)
     assert {one.id if isinstance(one.id, str) else one.id[0] for one in catalogue if one.id} == messages()
     assert all(one.string and not one.fuzzy and not list(one.check()) for one in catalogue if one.id)
+
+
+def test_details_are_those_that_the_api_says_word_for_word() -> None:
+    root = Path(s3gw.__file__).parent
+    said: set[str] = set()
+    for path in (path for room in ("accounts", "api", "metadata", "operations") for path in (root / room).glob("*.py")):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        said |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert DETAILS - said == set()
+
+
+def test_why_something_is_refused_is_told_in_the_language_of_who_looks(browser: Browser) -> None:
+    nowhere = f"/console/buckets/{uuid.uuid4()}"
+    german = browser.get(nowhere, headers={"Accept-Language": "de"}).text
+    assert "Einen solchen Bucket gibt es nicht." in german and "there is no such bucket" not in german
+    english = browser.get(nowhere).text
+    assert '<p lang="en">there is no such bucket</p>' in english
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from s3gw.console import oidc
 from tests.api.askers import PASSWORD, new_person
 from tests.api.mail_folder import message_to, token_of
 from tests.api.oidc_issuer import CLIENT, SECRET, RunningIssuer, query_of, running_issuer
@@ -198,6 +199,15 @@ def test_coming_back_from_the_issuer_works_once_and_in_the_browser_that_went(sit
     begun = httpx.get(f"{other.origin}/api/v1/users/oidc/login")
     returned = site.issuer.agree(begun.headers["Location"], subject)
     assert came_back(other, returned).status_code == 401 and other.cookie == ""
+
+
+def test_of_what_the_issuer_sends_back_4096_characters_are_passed_on(site: Site, at_site: Open) -> None:
+    """The API would tell of a longer one that it is none, and the login that it has failed."""
+    browser = at_site()
+    long = "x" * (oidc._LONGEST + 1)
+    asked = httpx.get(f"{browser.origin}/api/v1/users/oidc/callback", params={"code": long, "state": "x"})
+    assert asked.status_code == 422
+    assert came_back(browser, {"code": long, "state": "x"}).status_code == 401
 
 
 @pytest.mark.soak
