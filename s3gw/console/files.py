@@ -4,6 +4,7 @@ that are chosen is in chosen.py.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -51,13 +52,14 @@ async def page(request: Request) -> Response:
     start = asked.get("from", "0")
     start_at = int(start) if start.isascii() and start.isdigit() and len(start) < 5 else 0
     wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
-    bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
-    found = await _found(request, visitor, wanted)
+    bucket, found = await asyncio.gather(
+        ask(request, visitor, "GET", path_of("buckets", bucket_id)), _found(request, visitor, wanted)
+    )
     return shown(
         request,
         "file_rows.html" if "hx-request" in request.headers else "files.html",
         visitor=visitor,
-        bucket=bucket,
+        bucket=bucket.json(),
         where=path_of_bucket(bucket_id),
         wanted=wanted,
         prefix=prefix,

@@ -7,21 +7,20 @@ from starlette.responses import Response
 
 from s3gw.console.actions import act
 from s3gw.console.api_call import path_of
-from s3gw.console.buckets import with_usage
 from s3gw.console.forms import Fields, amount_of, first
 from s3gw.console.lists import listed, template_for
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
 
-_PER_PAGE = 20  # each of them is asked how full it is
+_PER_PAGE = 20
 
 
 async def page(request: Request) -> Response:
     visitor = await visitor_of(request)
-    found = await listed(request, visitor, path_of("buckets"), ("name",), per_page=_PER_PAGE)
-    rows = await with_usage(request, visitor, found.items)
-    return shown(request, template_for(request, "quotas"), visitor=visitor, found=found, rows=rows)
+    always = {"storage": "true"}
+    found = await listed(request, visitor, path_of("buckets"), ("name",), always=always, per_page=_PER_PAGE)
+    return shown(request, template_for(request, "quotas"), visitor=visitor, found=found, rows=found.items)
 
 
 async def change(request: Request) -> Response:
