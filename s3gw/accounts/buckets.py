@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from s3gw.accounts.grants import find_bucket
 from s3gw.accounts.login import Caller
 from s3gw.accounts.origin import Origin
 from s3gw.accounts.public_bucket import set_public
-from s3gw.errors import InvalidBucketName, MalformedPolicy
+from s3gw.errors import AccessDenied, InvalidBucketName, MalformedPolicy
 from s3gw.metadata import (
     allowed_types,
     bucket_lists,
@@ -319,10 +319,28 @@ async def delete_with_all(services: Services, caller: Caller, origin: Origin, bu
 async def storage_of(services: Services, caller: Caller, origin: Origin, bucket_id: str, with_details: bool) -> Storage:
     """For who may list all of it. Raises NotFound and PermissionDenied."""
     bucket = await _measurable(services, caller, origin, bucket_id)
-    told = await services.database.scan(_storage, bucket.id)
+    told = await services.database.scan(_storage_of, bucket.id)
     if with_details:
         return told._replace(details=await measured_storage.report_of(services.database, bucket, _is_of_all(caller)))
     return told
+
+
+async def storages_of(
+    services: Services, caller: Caller, origin: Origin, found: Sequence[Shown]
+) -> list[Storage | None]:
+    """Of each of a page; None of those that are deleted, and where the caller may not list all of it."""
+    of_page = [shown.told for shown in found if shown.told.deleted_at is None]
+    seen = [told for told in of_page if await _may_measure(services, caller, origin, told.bucket)]
+    known = await services.database.scan(_storages, seen)
+    return [known.get(shown.told.bucket.id) for shown in found]
+
+
+async def _may_measure(services: Services, caller: Caller, origin: Origin, bucket: Bucket) -> bool:
+    try:
+        await _require_measurable(services, caller, origin, bucket)
+    except (AccessDenied, PermissionDenied):
+        return False
+    return True
 
 
 async def measure(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> AskedJob:
@@ -335,10 +353,15 @@ async def measure(services: Services, caller: Caller, origin: Origin, bucket_id:
 
 async def _measurable(services: Services, caller: Caller, origin: Origin, bucket_id: str) -> Bucket:
     bucket, _ = await find_bucket(services, caller, origin, bucket_id)
+    await _require_measurable(services, caller, origin, bucket)
+    return bucket
+
+
+async def _require_measurable(services: Services, caller: Caller, origin: Origin, bucket: Bucket) -> None:
+    """Raises AccessDenied and PermissionDenied."""
     if not caller.principal.sees_all:
         row = replace(OPERATIONS["ListObjectVersions"], handler=_nothing)
         await _on_bucket(services, caller, origin, bucket, "ListObjectVersions", row)
-    return bucket
 
 
 def _is_of_all(caller: Caller) -> bool:
@@ -348,10 +371,16 @@ def _is_of_all(caller: Caller) -> bool:
     return caller.principal.role == "admin"
 
 
-def _storage(conn: Connection, bucket_id: int) -> Storage:
-    told = bucket_lists.find(conn, bucket_id)
-    used, parts = usage.of_bucket(conn, bucket_id), usage.parts_of(conn, bucket_id)
-    return Storage(used, parts, told.max_bytes, told.max_objects, quotas.of_prefixes(conn, bucket_id))
+def _storage_of(conn: Connection, bucket_id: int) -> Storage:
+    return _storages(conn, [bucket_lists.find(conn, bucket_id)])[bucket_id]
+
+
+def _storages(conn: Connection, found: Sequence[Told]) -> dict[int, Storage]:
+    """By the ids of the buckets."""
+    limits = {told.bucket.id: (told.max_bytes, told.max_objects) for told in found}
+    used, parts = usage.of_buckets(conn, limits), usage.parts_of(conn, limits)
+    prefixes = quotas.of_prefixes_of_each(conn, limits)
+    return {id: Storage(used[id], parts.get(id, 0), *most, prefixes.get(id, [])) for id, most in limits.items()}
 
 
 async def _on_bucket(

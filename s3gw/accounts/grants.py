@@ -44,7 +44,7 @@ async def find_bucket(
 ) -> tuple[Bucket, Rights]:
     """`wanted` is its id, or its name. Raises NotFound, also where the caller may not see it."""
     find = buckets.find if by_name else buckets.find_by_uuid
-    bucket = await services.database.scan(find, wanted)
+    bucket = await services.database.read_shared(find, wanted)
     if bucket is None:
         raise NotFound("there is no such bucket")
     rights = await rights_on(services, caller.principal, bucket, origin.context, time.time_ns() // 1000)

@@ -141,7 +141,7 @@ async def _governs(services: Services, caller: Caller, origin: Origin, link: Sha
     """Whether it is the caller's, or of a bucket that is."""
     if link.user_id == caller.principal.user_id:
         return True
-    bucket = await services.database.scan(buckets.find_by_uuid, link.bucket_uuid)
+    bucket = await services.database.read(buckets.find_by_uuid, link.bucket_uuid)
     if bucket is None:
         return False
     rights: Rights = await rights_on(services, caller.principal, bucket, origin.context, time.time_ns() // 1000)

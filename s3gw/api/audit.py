@@ -67,7 +67,7 @@ class BeginVerification(Body):
 _verifying = asyncio.Semaphore(1)  # of one process
 
 
-def wanted_of(
+async def wanted_of(
     actor: Annotated[Text | None, Query(max_length=254, description="A user's name or id.")] = None,
     action: Annotated[Text | None, Query(max_length=254, description="An action, or its beginning: `user`.")] = None,
     resource_type: Annotated[Text | None, Query(max_length=254)] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -151,6 +153,10 @@ class Storage(BaseModel):
     details: Details | None = Field(description="Where asked for, of now or as last measured; null: never was.")
 
 
+class ListedBucket(Bucket):
+    storage: Storage | None = Field(None, description="Where asked for and the caller may see it, without details.")
+
+
 @router.post("", status_code=201)
 async def create_bucket(
     body: NewBucket, caller: TheCaller, services: TheServices, origin: TheOrigin, response: Response
@@ -176,13 +182,22 @@ async def list_buckets(
     deleted: Annotated[
         bool, Query(description="Those that were deleted and can be restored, without cursors.")
     ] = False,
-) -> Page[Bucket]:
+    storage: Annotated[bool, Query(description="With how much is in each.")] = False,
+) -> Page[ListedBucket]:
     """Those of the caller's account, and those of which something was granted; for admins and auditors, all."""
     owner = None if owner_id is None else str(owner_id)
     wanted = Wanted(name, owner, public, sort=sort, descends=order == "desc", deleted=deleted)
     after = None if deleted else place.after  # of a name there may be many
     found, total = await buckets.page(services, caller, origin, wanted, after, place.offset, place.limit)
-    return place.page_of(found, total, _model, _name if sort == "name" and not deleted else None)
+    of_page = found[: place.per_page]
+    used = await buckets.storages_of(services, caller, origin, of_page) if storage else [None] * len(of_page)
+    known = {shown.told.uuid: each for shown, each in zip(of_page, used, strict=True)}
+    return place.page_of(found, total, partial(_listed, known), _name if sort == "name" and not deleted else None)
+
+
+def _listed(storages: Mapping[str, buckets.Storage | None], shown: Shown) -> ListedBucket:
+    used = storages[shown.told.uuid]
+    return ListedBucket(**dict(_model(shown)), storage=None if used is None else _storage(used))
 
 
 def _name(shown: Shown) -> str:
@@ -276,7 +291,10 @@ async def get_storage(
     are measured at once where the buckets to be looked at have 10 000 versions at most; else they are those that
     `POST …/storage/measure` found the last time.
     """
-    found = await buckets.storage_of(services, caller, origin, bucket_id, details)
+    return _storage(await buckets.storage_of(services, caller, origin, bucket_id, details))
+
+
+def _storage(found: buckets.Storage) -> Storage:
     used = found.used
     return Storage(
         objects=used.objects,

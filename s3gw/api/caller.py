@@ -1,4 +1,8 @@
-"""Who calls, as routes ask for it."""
+"""Who calls, as routes ask for it.
+
+What routes depend on is `async`: FastAPI runs anything else in a thread, and beside a busy event loop the way there and
+back costs more than all else that a small answer needs.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,16 @@ async def viewer_of(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     return caller
 
 
-TheServices = Annotated[Services, Depends(services_of)]
-TheOrigin = Annotated[Origin, Depends(origin_of)]
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _origin(request: Request) -> Origin:
+    return origin_of(request)
+
+
+TheServices = Annotated[Services, Depends(_services)]
+TheOrigin = Annotated[Origin, Depends(_origin)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 TheAdmin = Annotated[Caller, Depends(admin_of)]
 TheViewer = Annotated[Caller, Depends(viewer_of)]

@@ -44,7 +44,7 @@ class Asker(NamedTuple):
 
     async def bucket(self, bucket_id: str) -> Bucket:
         """By its id; whether it may be told of, what is asked of it decides."""
-        bucket = await self.services.database.scan(buckets.find_by_uuid, bucket_id)
+        bucket = await self.services.database.read_shared(buckets.find_by_uuid, bucket_id)
         if bucket is None:
             raise self.nothing("there is no such bucket")
         return bucket
@@ -86,7 +86,7 @@ class Asker(NamedTuple):
     async def locate(self, bucket: Bucket, file_id: str) -> dict[str, Any]:
         """As `find`, also of a file that is deleted: where it was."""
         wanted = UUID(file_id).bytes
-        key = await self.services.database.scan(files.last_key, bucket.id, wanted)
+        key = await self.services.database.read(files.last_key, bucket.id, wanted)
         if key is None:
             raise self.nothing("there is no such file")
         return {"Key": key, "FileId": wanted}
@@ -104,7 +104,7 @@ class Asker(NamedTuple):
         readable: frozenset[str] | None = None,
     ) -> list[File]:
         """`readable`: keys of those whose content may be read; None: of all."""
-        created = await self.services.database.scan(files.created_at, versions)
+        created = await self.services.database.read(files.created_at, versions)
         statuses = await statuses_of(self.call("GetObject", bucket), versions)
         tagged = [version for version in versions if version.tags is not None]
         allowed: set[str] = set()
@@ -132,7 +132,7 @@ class Asker(NamedTuple):
         """Of versions of one key or many, what of each may be read; `is_named`: by its version id."""
         if not versions:
             return []
-        created = await self.services.database.scan(files.created_at, versions)
+        created = await self.services.database.read(files.created_at, versions)
         statuses = await statuses_of(self.call("GetObject", bucket), versions)
         given = {"Versions": versions, "IsNamed": is_named}
         read = (await self.perform(self.call("GetObject", bucket, **given), READ_EACH))["Allowed"]

@@ -37,7 +37,7 @@ Pairs = Annotated[
 ]
 
 
-def wanted_of(
+async def wanted_of(
     type_: Annotated[
         str | None, Query(alias="type", max_length=255, pattern=_TEXT, description="`image/png`, or `image/*`.")
     ] = None,

@@ -29,7 +29,7 @@ FORM = r"^[!-~]{1,255}$"  # visible ASCII, as an HTTP header carries it
 _logger = logging.getLogger("s3gw.api")
 
 
-def documented(
+async def documented(
     idempotency_key: Annotated[
         str | None,
         Header(

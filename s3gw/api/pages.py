@@ -53,7 +53,7 @@ class Place(NamedTuple):
         return _written(self.page + 1, after) if self.page < _LAST_PAGE else None
 
 
-def place_of(
+async def place_of(
     page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1,
     per_page: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 50,
     cursor: Annotated[

@@ -114,8 +114,10 @@ class Api:
         inside = Inside(state["request_id"], is_first=not state.get("has_asked", False))
         state["has_asked"] = True  # on the event loop, before another call of the request is begun
         if claims is not None:
-            token = await self._services.token_keys.issue(claims)
-            headers = [*headers, (b"authorization", f"Bearer {token}".encode())]
+            tokens = state.setdefault("access_tokens", {})  # of this request, which may log in
+            if claims not in tokens:
+                tokens[claims] = await self._services.token_keys.issue(claims)
+            headers = [*headers, (b"authorization", f"Bearer {tokens[claims]}".encode())]
         asked = {name: outer.get(name) for name in ("http_version", "scheme", "client", "server", "asgi")}
         where = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "root_path": ""}
         return {**asked, **where, "type": "http", "method": method, "headers": headers, INSIDE: inside}

@@ -6,6 +6,7 @@ A form has one rule. It is put among those that the API has now, and only if the
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -55,9 +56,11 @@ async def change(request: Request) -> Response:
 
 
 async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
-    bucket = await bucket_of(request, visitor)
-    answer = await ask(request, visitor, "GET", in_api(request, "notifications"))
-    found = await ask(request, visitor, "GET", path_of("event-targets"), query={"per_page": _TARGETS})
+    bucket, answer, found = await asyncio.gather(
+        bucket_of(request, visitor),
+        ask(request, visitor, "GET", in_api(request, "notifications")),
+        ask(request, visitor, "GET", path_of("event-targets"), query={"per_page": _TARGETS}),
+    )
     targets = found.json()["items"]
     return shown(
         request,

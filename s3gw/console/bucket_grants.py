@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -50,11 +51,14 @@ async def change(request: Request) -> Response:
 
 
 async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
-    bucket = await bucket_of(request, visitor)
     cursor = request.query_params.get("cursor", "")
     query = {"per_page": _PER_PAGE} | ({"cursor": cursor} if cursor else {})
-    found = (await ask(request, visitor, "GET", in_api(request, "access"), query=query)).json()
-    groups = (await ask(request, visitor, "GET", path_of("groups"), query={"per_page": "100"})).json()
+    bucket, grants, groups = await asyncio.gather(
+        bucket_of(request, visitor),
+        ask(request, visitor, "GET", in_api(request, "access"), query=query),
+        ask(request, visitor, "GET", path_of("groups"), query={"per_page": "100"}),
+    )
+    found = grants.json()
     asked = {name: request.query_params.get(name, "") for name in ("user", "does", "key")}
     explained, unexplained = await _explained(request, visitor, bucket.told["name"], asked)
     return shown(
@@ -65,7 +69,7 @@ async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | 
         bucket=bucket.told,
         where=page_of(request),
         found=found,
-        groups=groups["items"],
+        groups=groups.json()["items"],
         fault=fault,
         done=done_of(request, DONE),
         sent=sent_again(sent),

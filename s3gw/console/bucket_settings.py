@@ -67,9 +67,9 @@ async def change(request: Request) -> Response:
 
 
 async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
-    bucket = await bucket_of(request, visitor)
-    parts = await asyncio.gather(*(_part(request, visitor, name) for name in _PARTS))
-    seen = dict(zip(("block", "ownership", "acl", "cors"), parts, strict=True))
+    parts = (_part(request, visitor, name) for name in _PARTS)
+    bucket, *seen_parts = await asyncio.gather(bucket_of(request, visitor), *parts)
+    seen = dict(zip(("block", "ownership", "acl", "cors"), seen_parts, strict=True))
     return shown(
         request,
         "bucket_settings.html",

@@ -1,23 +1,19 @@
-"""The buckets and how full they are: GET and POST /buckets, GET /buckets/{id}/storage."""
+"""The buckets and how full they are: GET and POST /buckets."""
 
 from __future__ import annotations
-
-import asyncio
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from s3gw.console.actions import NOTHING_SENT, act
-from s3gw.console.api_call import ApiRefusal, path_of
+from s3gw.console.api_call import path_of
 from s3gw.console.forms import Fields, first
 from s3gw.console.pages import shown
 from s3gw.console.session import Visitor, visitor_of
 from s3gw.console.visit import ask
 from s3gw.console.words import Fault
 
-_PER_PAGE = 20  # each of them is asked how full it is
-_AT_ONCE = 4
+_PER_PAGE = 20
 
 
 async def page(request: Request) -> Response:
@@ -26,33 +22,12 @@ async def page(request: Request) -> Response:
 
 async def _page(request: Request, visitor: Visitor, status: int, fault: Fault | None, sent: Fields) -> Response:
     name, cursor = request.query_params.get("name", ""), request.query_params.get("cursor", "")
-    query = {"per_page": str(_PER_PAGE), "name": name} | ({"cursor": cursor} if cursor else {})
+    query = {"per_page": str(_PER_PAGE), "name": name, "storage": "true"} | ({"cursor": cursor} if cursor else {})
     found = (await ask(request, visitor, "GET", path_of("buckets"), query=query)).json()
-    rows = await with_usage(request, visitor, found["items"])
     template = "bucket_rows.html" if "hx-request" in request.headers else "buckets.html"
-    values = {"rows": rows, "name": name, "cursor": found["next_cursor"]}
+    values = {"rows": found["items"], "name": name, "cursor": found["next_cursor"]}
     values |= {"fault": fault, "done": None, "wanted": first(sent, "name")}
     return shown(request, template, status, visitor=visitor, **values)
-
-
-async def with_usage(request: Request, visitor: Visitor, buckets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each with how full it is, as `used`."""
-    turns = asyncio.Semaphore(_AT_ONCE)
-    used = await asyncio.gather(*(_used(request, visitor, bucket["id"], turns) for bucket in buckets))
-    return [{**bucket, "used": each} for bucket, each in zip(buckets, used, strict=True)]
-
-
-async def _used(request: Request, visitor: Visitor, bucket_id: str, turns: asyncio.Semaphore) -> dict[str, Any] | None:
-    """None where the caller may not know, or the bucket has gone meanwhile."""
-    async with turns:
-        try:
-            answer = await ask(request, visitor, "GET", path_of("buckets", bucket_id, "storage"))
-        except ApiRefusal as error:
-            if error.status in (403, 404):
-                return None
-            raise
-    found: dict[str, Any] = answer.json()
-    return found
 
 
 async def create(request: Request) -> Response:

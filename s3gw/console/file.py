@@ -4,6 +4,7 @@ and …/acl.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -35,28 +36,35 @@ async def page(request: Request) -> Response:
     visitor, given = await visitor_of(request), request.path_params
     bucket_id, file_id = given["bucket_id"], given["file_id"]
     where = path_of("buckets", bucket_id, "files", file_id)
-    bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
-    answer = await ask(request, visitor, "GET", where)
-    file, asked = answer.json(), request.query_params
+    asked = request.query_params
+    bucket, answer, view, versions, buckets, acl = await asyncio.gather(
+        ask(request, visitor, "GET", path_of("buckets", bucket_id)),
+        ask(request, visitor, "GET", where),
+        _view(request, visitor, where, asked.get("version", "")),
+        _versions(request, visitor, where),
+        ask(request, visitor, "GET", path_of("buckets"), query={"per_page": _BUCKETS}),
+        acl_of(request, visitor),
+    )
+    file = answer.json()
     folder = places.folder_of(file["file_path"])
     mays = await may(request, visitor, bucket_id, file["file_path"], *_FORMS)
     return shown(
         request,
         "file.html",
         visitor=visitor,
-        bucket=bucket,
+        bucket=bucket.json(),
         file=file,
         etag=answer.headers.get("etag", ""),
         where=places.path_of_bucket(bucket_id),
         folder=places.place_of(bucket_id, prefix=folder),
         crumbs=places.crumbs(bucket_id, folder),
         version=asked.get("version", ""),
-        view=await _view(request, visitor, where, asked.get("version", "")),
-        versions=await _versions(request, visitor, where),
-        buckets=await _buckets(request, visitor, bucket),
+        view=view,
+        versions=versions,
+        buckets=_this_one_first(bucket.json(), buckets.json()["items"]),
         tags=_rows(file["tags"], _MOST_TAGS),
         metadata=_rows(file["metadata"]),
-        acl=await acl_of(request, visitor),
+        acl=acl,
         groups=GROUPS,
         permissions=PERMISSIONS,
         canned=CANNED,
@@ -89,10 +97,8 @@ async def _versions(request: Request, visitor: Visitor, where: str) -> dict[str,
     return found
 
 
-async def _buckets(request: Request, visitor: Visitor, bucket: dict[str, Any]) -> list[dict[str, Any]]:
-    """Where a copy may be put; this one first."""
-    answer = await ask(request, visitor, "GET", path_of("buckets"), query={"per_page": _BUCKETS})
-    return [bucket, *(other for other in answer.json()["items"] if other["id"] != bucket["id"])]
+def _this_one_first(bucket: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [bucket, *(other for other in found if other["id"] != bucket["id"])]
 
 
 def _rows(found: dict[str, str] | None, most: int | None = None) -> list[Pair] | None:

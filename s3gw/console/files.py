@@ -4,6 +4,7 @@ that are chosen is in chosen.py.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -58,8 +59,9 @@ async def page(request: Request) -> Response:
     start = asked.get("from", "0")
     start_at = int(start) if start.isascii() and start.isdigit() and len(start) < 5 else 0
     wanted = Wanted(bucket_id, prefix, begins, q, cursor, sorting.order_of(asked.get("sort", "")), start_at)
-    bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
-    found = await _found(request, visitor, wanted)
+    bucket, found = await asyncio.gather(
+        ask(request, visitor, "GET", path_of("buckets", bucket_id)), _found(request, visitor, wanted)
+    )
     is_part = "hx-request" in request.headers
     shows_all = is_part or asked.get("forms") == "all"
     mays = _FORMS if shows_all else await may(request, visitor, bucket_id, f"{prefix}{_ANY}", *sorted(_FORMS))
@@ -70,7 +72,7 @@ async def page(request: Request) -> Response:
         may_delete="s3:DeleteObject" in mays,
         with_all=wanted.place(forms="all"),
         visitor=visitor,
-        bucket=bucket,
+        bucket=bucket.json(),
         where=path_of_bucket(bucket_id),
         wanted=wanted,
         prefix=prefix,

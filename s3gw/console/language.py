@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gettext
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 
@@ -38,21 +38,28 @@ def translations(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+_TENTHS = numbers.parse_pattern("0.#")
+_REMEMBERED = 1024  # of each kind: a list has mostly the same, and Babel takes 20 to 60 µs for one
+
+
 class InWords:
     """Numbers, sizes and times as a language writes them."""
 
     def __init__(self, language: str) -> None:
         self._locale = Locale(language)
+        self._minute = lru_cache(_REMEMBERED)(self._written)
+        self.number = lru_cache(_REMEMBERED)(self._number)
+        self.size = lru_cache(_REMEMBERED)(self._size)
 
-    def number(self, value: int) -> str:
+    def _number(self, value: int) -> str:
         return numbers.format_decimal(value, locale=self._locale)
 
-    def size(self, size: int) -> str:
+    def _size(self, size: int) -> str:
         power = min((size.bit_length() - 1) // 10, len(_UNITS) - 1) if size > 0 else 0
-        return f"{numbers.format_decimal(size / (1 << 10 * power), '0.#', locale=self._locale)} {_UNITS[power]}"
+        return f"{_TENTHS.apply(size / (1 << 10 * power), self._locale)} {_UNITS[power]}"
 
     def milliseconds(self, seconds: float) -> str:
-        return f"{numbers.format_decimal(seconds * 1000, '0.#', locale=self._locale)} ms"
+        return f"{_TENTHS.apply(seconds * 1000, self._locale)} ms"
 
     def seconds(self, seconds: float) -> str:
         """About how long that is: 3 minutes."""
@@ -60,7 +67,9 @@ class InWords:
 
     def moment(self, told: str) -> str:
         """Of one as the API tells it, in UTC."""
-        at = datetime.fromisoformat(told).astimezone(UTC)
+        return self._minute(datetime.fromisoformat(told).astimezone(UTC).replace(second=0, microsecond=0))
+
+    def _written(self, at: datetime) -> str:
         return dates.format_datetime(at, "short", tzinfo=UTC, locale=self._locale)
 
 

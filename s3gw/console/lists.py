@@ -52,7 +52,7 @@ async def listed(
 async def with_etags(
     request: Request, visitor: Visitor, items: Sequence[dict[str, Any]], path_for: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]]:
-    """Each as the API tells it by itself, with its ETag as `etag`, for a form that changes it (forms.as_seen); without
+    """Each with what the API tells of it by itself, and with its ETag as `etag`, for a form that changes it (forms.as_seen); without
     those that have gone since they were listed.
     """
     turns = asyncio.Semaphore(_AT_ONCE)
@@ -65,7 +65,7 @@ async def with_etags(
                 if error.status == 404:
                     return None
                 raise
-        return {**answer.json(), "etag": answer.headers["etag"]}
+        return {**item, **answer.json(), "etag": answer.headers["etag"]}
 
     found = await asyncio.gather(*(seen(item) for item in items))
     return [item for item in found if item is not None]

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -24,8 +26,11 @@ async def page(request: Request) -> Response:
     visitor, bucket_id = await visitor_of(request), request.path_params["bucket_id"]
     prefix, cursor = request.query_params.get("prefix", ""), request.query_params.get("cursor", "")
     query = {"deleted": "true", "prefix": prefix, "per_page": _PER_PAGE} | ({"cursor": cursor} if cursor else {})
-    bucket = (await ask(request, visitor, "GET", path_of("buckets", bucket_id))).json()
-    found = (await ask(request, visitor, "GET", path_of("buckets", bucket_id, "files"), query=query)).json()
+    bucket, answer = await asyncio.gather(
+        ask(request, visitor, "GET", path_of("buckets", bucket_id)),
+        ask(request, visitor, "GET", path_of("buckets", bucket_id, "files"), query=query),
+    )
+    found = answer.json()
     following = found["next_cursor"]
     if following is not None:
         following = places.page_of_bucket(bucket_id, "trash", prefix=prefix, cursor=following)
@@ -33,7 +38,7 @@ async def page(request: Request) -> Response:
         request,
         "trash_rows.html" if "hx-request" in request.headers else "trash.html",
         visitor=visitor,
-        bucket=bucket,
+        bucket=bucket.json(),
         where=places.path_of_bucket(bucket_id),
         prefix=prefix,
         found=found,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal_column, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, literal_column, or_, select, true
 
 from s3gw.errors import NoSuchBucket
 from s3gw.metadata import allowed_types, cors, usage
 from s3gw.metadata.buckets import Bucket, bucket_columns, owners
 from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations as table
 from s3gw.metadata.schema import buckets
 from s3gw.metadata.schema import usage as usage_table
@@ -56,14 +57,19 @@ _shown_name = func.coalesce(buckets.c.deleted_name, buckets.c.name)
 _of_bucket = (_shown_name if column is buckets.c.name else column for column in bucket_columns)
 _columns = (*_of_bucket, *(buckets.c[name] for name in _OF_TOLD))
 _select = select(*_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
+_documents = select(table.c.bucket_id, table.c.kind, table.c.document).where(
+    or_(table.c.kind == cors.KIND, table.c.kind == allowed_types.KIND)
+)
+_find = Prepared(_select.where(buckets.c.id == bindparam("bucket_id")))
+_documents_of = Prepared(_documents.where(table.c.bucket_id == bindparam("bucket_id")))
 
 
 def find(conn: Connection, bucket_id: int) -> Told:
     """Raises NoSuchBucket."""
-    found = _told(conn, _select.where(buckets.c.id == bucket_id))
-    if not found:
+    row = _find.one_or_none(conn, bucket_id=bucket_id)
+    if row is None:
         raise NoSuchBucket()
-    return found[0]
+    return _with_documents([row], _documents_of.all(conn, bucket_id=bucket_id))[0]
 
 
 def page(
@@ -138,13 +144,12 @@ def _sized(conn: Connection) -> Select[Any]:
 
 def _told(conn: Connection, statement: Select[Any]) -> list[Told]:
     rows = conn.execute(statement).all()
-    width = len(bucket_columns)
-    ids = [row[0] for row in rows]
-    documents = select(table.c.bucket_id, table.c.kind, table.c.document).where(
-        table.c.bucket_id.in_(ids), table.c.kind.in_((cors.KIND, allowed_types.KIND))
-    )
-    found = {(row.bucket_id, row.kind): json.loads(row.document) for row in conn.execute(documents).all()}
-    told = []
+    return _with_documents(rows, conn.execute(_documents.where(table.c.bucket_id.in_([row[0] for row in rows]))).all())
+
+
+def _with_documents(rows: Sequence[Sequence[Any]], documents: Sequence[Sequence[Any]]) -> list[Told]:
+    found = {(bucket_id, kind): json.loads(document) for bucket_id, kind, document in documents}
+    width, told = len(bucket_columns), []
     for row in rows:
         rules: list[dict[str, Any]] = found.get((row[0], cors.KIND), {}).get("CORSRules", [])
         types: list[str] = found.get((row[0], allowed_types.KIND), [])

@@ -92,6 +92,7 @@ bucket_columns = (
 _select_bucket = select(*bucket_columns).join_from(buckets, owners, buckets.c.owner_id == owners.c.id)
 _is_there = buckets.c.deleted_at.is_(None)  # of what is found by its id: no name finds one that was deleted
 _find = Prepared(_select_bucket.where(buckets.c.name == bindparam("name")))
+_find_by_uuid = Prepared(_select_bucket.where(buckets.c.uuid == bindparam("uuid"), _is_there))
 _state = (
     select(
         buckets.c.versioning,
@@ -186,7 +187,7 @@ def lock_exclusive(conn: Connection, bucket_id: int) -> None:
 
 
 def find_by_uuid(conn: Connection, bucket_uuid: str) -> Bucket | None:
-    row = conn.execute(_select_bucket.where(buckets.c.uuid == bucket_uuid, _is_there)).one_or_none()
+    row = _find_by_uuid.one_or_none(conn, uuid=bucket_uuid)
     return None if row is None else Bucket._make(row)
 
 

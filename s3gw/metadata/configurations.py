@@ -6,22 +6,25 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from s3gw.metadata import access_rules, buckets, identities, quotas, scan_jobs
 from s3gw.metadata.change import Change
 from s3gw.metadata.database import Connection
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import bucket_configurations as table
 from s3gw.metadata.schema import buckets as buckets_table
 
 # Where a word of a kind's name begins: OwnershipControls, CORSConfiguration.
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_find = Prepared(
+    select(table.c.document).where(table.c.bucket_id == bindparam("bucket_id"), table.c.kind == bindparam("kind"))
+)
 
 
 def find(conn: Connection, bucket_id: int, kind: str) -> Any:
     """The document last put under `kind` (boto3's member names), or None."""
-    statement = select(table.c.document).where(table.c.bucket_id == bucket_id, table.c.kind == kind)
-    document = conn.execute(statement).scalar_one_or_none()
+    document = _find.value(conn, bucket_id=bucket_id, kind=kind)
     return None if document is None else json.loads(document)
 
 

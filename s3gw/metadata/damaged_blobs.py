@@ -36,6 +36,14 @@ _state: ColumnElement[str] = case(
 )
 
 
+def _counted(condition: ColumnElement[bool]) -> Select[Any]:
+    joined = damaged_blobs.join(blobs, blobs.c.digest == _d.digest, isouter=True)
+    return select(func.count()).select_from(joined).where(condition)
+
+
+_open = Prepared(_counted(_is_open))
+
+
 class DamagedBlob(NamedTuple):
     """`state`: damaged; healed, by the same content that was stored again or by a disk that reads it again; or
     unneeded, as nothing that is left consists of it. `names` are of the first objects that need it (concerned.py).
@@ -153,12 +161,11 @@ def find(conn: Connection, location: str) -> DamagedBlob | None:
 
 def count(conn: Connection) -> int:
     """How many are damaged now."""
-    return _count(conn, _is_open)
+    return int(_open.value(conn))
 
 
 def _count(conn: Connection, condition: ColumnElement[bool]) -> int:
-    joined = damaged_blobs.join(blobs, blobs.c.digest == _d.digest, isouter=True)
-    return int(conn.execute(select(func.count()).select_from(joined).where(condition)).scalar_one())
+    return int(conn.execute(_counted(condition)).scalar_one())
 
 
 def _read(row: Any) -> DamagedBlob:

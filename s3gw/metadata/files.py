@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Text, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from s3gw.metadata import listing, trash
 from s3gw.metadata.database import Connection
 from s3gw.metadata.objects import ObjectVersion, find_file, latest
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects
 
 MOST_COUNTED = 10_000
 
 
+# On PostgreSQL each key is looked for by itself, because of the LIMIT. By IN it reads the whole bucket where it takes
+# that for small, as it does of rows that it has no statistics of yet.
+_keys = func.unnest(bindparam("keys", type_=ARRAY(Text))).table_valued("key").render_derived()
+_at_key = (
+    select(*objects.c)
+    .where(objects.c.bucket_id == bindparam("bucket_id"), objects.c.key == _keys.c.key, objects.c.is_current == 1)
+    .limit(1)
+    .lateral()
+)
+_of_keys = Prepared(select(*_at_key.c).join_from(_keys, _at_key, true()))
+
+
 def of_keys(conn: Connection, bucket_id: int, keys: Collection[str]) -> dict[str, ObjectVersion]:
     """The current versions of those keys that have one."""
-    statement = select(*objects.c).where(
-        objects.c.bucket_id == bucket_id, objects.c.key.in_(keys), objects.c.is_current == 1
-    )
-    return {row.key: ObjectVersion._make(row) for row in conn.execute(statement).all()}
+    if conn.dialect == "postgresql":
+        rows: Sequence[Any] = _of_keys.all(conn, bucket_id=bucket_id, keys=list(keys))
+    else:
+        at_keys = objects.c.bucket_id == bucket_id, objects.c.key.in_(keys), objects.c.is_current == 1
+        rows = conn.execute(select(*objects.c).where(*at_keys)).all()
+    found = map(ObjectVersion._make, rows)
+    return {version.key: version for version in found}
 
 
 def last_key(conn: Connection, bucket_id: int, file_id: bytes) -> str | None:

@@ -248,9 +248,13 @@ SELECT json_group_array(CASE {found} WHEN 0 THEN json((
     WHERE objects.bucket_id = :bucket_id AND objects.key = seeks.key AND +objects.is_current = 1
 )) ELSE json_array(key) END) FROM seeks WHERE key IS NOT NULL
 """
+# Because of its LIMIT the join is made row by row. A plain one is a hash of the whole bucket where the planner takes it
+# for small, as it does of rows that it has no statistics of yet.
 _SEEKS_OF_POSTGRESQL = """
-SELECT seeks.key, {columns} FROM seeks LEFT JOIN objects ON {found} = 0 AND objects.bucket_id = :bucket_id
-    AND objects.key = seeks.key AND objects.is_current = 1 WHERE seeks.key IS NOT NULL ORDER BY number
+SELECT seeks.key, {columns} FROM seeks LEFT JOIN LATERAL (
+    SELECT * FROM objects WHERE {found} = 0 AND objects.bucket_id = :bucket_id
+    AND objects.key = seeks.key AND objects.is_current = 1 LIMIT 1
+) AS objects ON TRUE WHERE seeks.key IS NOT NULL ORDER BY number
 """
 
 

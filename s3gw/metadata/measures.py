@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, text, tuple_
 
 from s3gw.metadata import damaged_blobs
 from s3gw.metadata.database import Connection, now
+from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.scans import STATES
 from s3gw.metadata.schema import (
     blobs,
@@ -51,20 +52,57 @@ class Measures(NamedTuple):
     released: dict[str, int]  # contents and blobs that nobody counts on any more and that aren't removed yet
 
 
+def _counted(wanted: Select[Any]) -> Prepared:
+    return Prepared(select(func.count()).select_from(wanted.limit(bindparam("most")).subquery()))
+
+
+_buckets = _counted(select(buckets.c.id).where(buckets.c.deleted_at.is_(None)))
+_users = _counted(select(users.c.id).where(users.c.deleted_at.is_(None)))
+_uploads = {
+    "multipart": _counted(select(uploads.c.upload_id)),
+    "resumable": _counted(select(resumable_uploads.c.id).where(resumable_uploads.c.ended_at.is_(None))),
+}
+_dead_jobs = Prepared(select(jobs.c.kind, func.count()).where(jobs.c.state == "dead").group_by(jobs.c.kind))
+_waiting_jobs = Prepared(
+    select(jobs.c.kind, jobs.c.state, func.count(), func.min(jobs.c.run_at))
+    .where(text("state IN ('queued', 'running')"))
+    .group_by(jobs.c.kind, jobs.c.state)
+)
+_scans = {state: _counted(select(scans.c.digest).where(scans.c.state == state)) for state in STATES}
+_readers = Prepared(select(change_readers.c.name, change_readers.c.transaction, change_readers.c.id))
+_after: dict[str, ColumnElement[bool]] = {
+    "sqlite": changes.c.id > bindparam("id"),
+    "postgresql": tuple_(changes.c.transaction, changes.c.id) > tuple_(bindparam("transaction"), bindparam("id")),
+}
+_changes_after = {dialect: _counted(select(changes.c.id).where(after)) for dialect, after in _after.items()}
+_told_events = Prepared(
+    select(event_deliveries.c.state, func.count(), func.min(event_deliveries.c.created_at)).group_by(
+        event_deliveries.c.state
+    )
+)
+_all_usage = Prepared(select(*(func.coalesce(func.sum(usage.c[name]), 0) for name in Usage._fields)))
+_released = {
+    "contents": _counted(select(contents.c.id).where(text("refs = 0"))),
+    "blobs": _counted(select(blobs.c.digest).where(text("refs = 0"))),
+}
+
+
+def _count(conn: Connection, counted: Prepared, **place: Any) -> int:
+    found: int = counted.value(conn, most=MOST_COUNTED, **place)
+    return found
+
+
 def measure(conn: Connection) -> Measures:
     return Measures(
-        buckets=_count(conn, select(buckets.c.id).where(buckets.c.deleted_at.is_(None))),
-        users=_count(conn, select(users.c.id).where(users.c.deleted_at.is_(None))),
-        usage=_usage(conn),
-        open_uploads={
-            "multipart": _count(conn, select(uploads.c.upload_id)),
-            "resumable": _count(conn, select(resumable_uploads.c.id).where(resumable_uploads.c.ended_at.is_(None))),
-        },
+        buckets=_count(conn, _buckets),
+        users=_count(conn, _users),
+        usage=Usage._make(map(int, _all_usage.all(conn)[0])),
+        open_uploads={kind: _count(conn, counted) for kind, counted in _uploads.items()},
         jobs=_jobs(conn),
-        dead_jobs=_by(conn, select(jobs.c.kind, func.count()).where(jobs.c.state == "dead").group_by(jobs.c.kind)),
+        dead_jobs=dict(_dead_jobs.all(conn)),
         unread_changes=_unread(conn),
         deliveries=_deliveries(conn),
-        scans={state: _count(conn, select(scans.c.digest).where(scans.c.state == state)) for state in STATES},
+        scans={state: _count(conn, counted) for state, counted in _scans.items()},
         damaged=damaged_blobs.count(conn),
         released=released(conn),
     )
@@ -72,57 +110,26 @@ def measure(conn: Connection) -> Measures:
 
 def released(conn: Connection) -> dict[str, int]:
     """What the reaper has before it; of each kind no more is counted than MOST_COUNTED."""
-    return {
-        "contents": _count(conn, select(contents.c.id).where(text("refs = 0"))),
-        "blobs": _count(conn, select(blobs.c.digest).where(text("refs = 0"))),
-    }
-
-
-def _count(conn: Connection, wanted: Select[Any]) -> int:
-    found: int = conn.execute(select(func.count()).select_from(wanted.limit(MOST_COUNTED).subquery())).scalar_one()
-    return found
-
-
-def _rows(conn: Connection, wanted: Select[Any]) -> list[Any]:
-    return list(conn.execute(wanted).all())
-
-
-def _by(conn: Connection, wanted: Select[Any]) -> dict[str, int]:
-    counted: dict[str, int] = dict(_rows(conn, wanted))
-    return counted
-
-
-def _usage(conn: Connection) -> Usage:
-    sums = [func.coalesce(func.sum(usage.c[name]), 0) for name in Usage._fields]
-    return Usage._make(int(value) for value in conn.execute(select(*sums)).one())
+    return {kind: _count(conn, counted) for kind, counted in _released.items()}
 
 
 def _jobs(conn: Connection) -> dict[tuple[str, str], Waiting]:
     at = now(conn)
-    wanted: Select[Any] = (
-        select(jobs.c.kind, jobs.c.state, func.count(), func.min(jobs.c.run_at))
-        .where(text("state IN ('queued', 'running')"))
-        .group_by(jobs.c.kind, jobs.c.state)
-    )
     return {
         (kind, state): Waiting(count, max(0, at - since) / 1_000_000)
-        for kind, state, count, since in _rows(conn, wanted)
+        for kind, state, count, since in _waiting_jobs.all(conn)
     }
 
 
 def _unread(conn: Connection) -> dict[str, int]:
-    place, of_reader = tuple_(changes.c.transaction, changes.c.id), (change_readers.c.transaction, change_readers.c.id)
-    of_readers: Select[Any] = select(change_readers.c.name, *of_reader)
-    behind = {}
-    for name, transaction, row_id in _rows(conn, of_readers):
-        after = (
-            changes.c.id > row_id if conn.dialect == "sqlite" else place > tuple_(literal(transaction), literal(row_id))
-        )
-        behind[name] = _count(conn, select(changes.c.id).where(and_(after)))
+    counted, behind = _changes_after[conn.dialect], {}
+    for name, transaction, row_id in _readers.all(conn):
+        place = {"id": row_id} if conn.dialect == "sqlite" else {"transaction": transaction, "id": row_id}
+        behind[name] = _count(conn, counted, **place)
     return behind
 
 
 def _deliveries(conn: Connection) -> dict[str, Waiting]:
-    at, table = now(conn), event_deliveries
-    wanted: Select[Any] = select(table.c.state, func.count(), func.min(table.c.created_at)).group_by(table.c.state)
-    return {state: Waiting(count, max(0, at - oldest) / 1_000_000) for state, count, oldest in _rows(conn, wanted)}
+    at = now(conn)
+    found = _told_events.all(conn)
+    return {state: Waiting(count, max(0, at - oldest) / 1_000_000) for state, count, oldest in found}

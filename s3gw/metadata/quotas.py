@@ -11,8 +11,8 @@ delete markers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, case, cast, delete, exists, func, insert, select, update
 
@@ -209,17 +209,28 @@ def _quotas(conn: Connection, bucket_id: int, state: State, noted: Sequence[Note
 
 def of_prefixes(conn: Connection, bucket_id: int) -> list[PrefixQuota]:
     """With what is used of them now."""
-    found = _of_prefixes[conn.dialect].where(prefix_quotas.c.bucket_id == bucket_id).order_by(prefix_quotas.c.prefix)
-    return [PrefixQuota(*row[:3], *map(int, row[3:])) for row in conn.execute(found)]
+    return of_prefixes_of_each(conn, [bucket_id]).get(bucket_id, [])
+
+
+def of_prefixes_of_each(conn: Connection, bucket_ids: Collection[int]) -> dict[int, list[PrefixQuota]]:
+    """By the ids of their buckets; none of those that have none."""
+    these = _of_prefixes[conn.dialect].where(prefix_quotas.c.bucket_id.in_(bucket_ids))
+    found: dict[int, list[PrefixQuota]] = {}
+    rows: Sequence[Any] = conn.execute(these.order_by(prefix_quotas.c.prefix)).all()
+    for bucket_id, *row in rows:
+        found.setdefault(bucket_id, []).append(PrefixQuota(*row[:3], *map(int, row[3:])))
+    return found
 
 
 _most = tuple(prefix_quotas.c[name] for name in ("prefix", "max_bytes", "max_objects"))
 _counted = prefix_quotas.c.used_bytes, prefix_quotas.c.used_objects
 # One statement, so that a row of the outbox that is read meanwhile is in one of the two numbers.
 _of_prefixes = {
-    "sqlite": select(*_most, *_counted),
+    "sqlite": select(prefix_quotas.c.bucket_id, *_most, *_counted),
     "postgresql": select(
-        *_most, *(column + more for column, more in zip(_counted, usage.unread_below_each, strict=True))
+        prefix_quotas.c.bucket_id,
+        *_most,
+        *(column + more for column, more in zip(_counted, usage.unread_below_each, strict=True)),
     ),
 }
 

@@ -8,7 +8,7 @@ job adds it to `usage` afterwards (jobs/follow_changes.py); until then both toge
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Select, Text, bindparam, delete, func, insert, select, true, tuple_, update
@@ -180,11 +180,28 @@ def unread_below(conn: Connection, bucket_id: int, prefix: str) -> Usage:
     return _usage(_unread_below.one_or_none(conn, bucket_id=bucket_id, prefix=prefix))
 
 
-def parts_of(conn: Connection, bucket_id: int) -> int:
-    """How many parts uploads have that aren't completed."""
-    of_bucket = parts.join(uploads, uploads.c.upload_id == parts.c.upload_id)
-    counted = select(func.count()).select_from(of_bucket).where(uploads.c.bucket_id == bucket_id)
-    return int(conn.execute(counted).scalar_one())
+def of_buckets(conn: Connection, bucket_ids: Collection[int]) -> dict[int, Usage]:
+    """As `of_bucket`, of many at once, by their ids."""
+    counted = [usage.c[name] for name in Usage._fields]
+    found = select(usage.c.bucket_id, *counted)
+    if conn.dialect == "postgresql":
+        of_these = select(changes.c.bucket_id, *_more).where(_place > _read_up_to, changes.c.bucket_id.in_(bucket_ids))
+        more = of_these.group_by(changes.c.bucket_id).subquery()
+        both = (column + func.coalesce(more.c[column.name], 0) for column in counted)
+        found = select(usage.c.bucket_id, *both).outerjoin_from(usage, more, more.c.bucket_id == usage.c.bucket_id)
+    rows = conn.execute(found.where(usage.c.bucket_id.in_(bucket_ids))).all()
+    return dict.fromkeys(bucket_ids, NOTHING) | {row[0]: _usage(row[1:]) for row in rows}
+
+
+def parts_of(conn: Connection, bucket_ids: Collection[int]) -> dict[int, int]:
+    """How many parts uploads have that aren't completed, by the ids of their buckets; none of those that have none."""
+    of_uploads = select(uploads.c.bucket_id, func.count()).join_from(
+        parts, uploads, parts.c.upload_id == uploads.c.upload_id
+    )
+    counted = of_uploads.where(uploads.c.bucket_id.in_(bucket_ids)).group_by(uploads.c.bucket_id)
+    rows: Sequence[Any] = conn.execute(counted).all()
+    found: dict[int, int] = dict(rows)
+    return found
 
 
 def _usage(row: Sequence[Any] | None) -> Usage:

@@ -244,6 +244,33 @@ def test_storage_tells_what_is_in_it_and_what_is_left(made: Made, ask: Ask) -> N
     }
 
 
+def test_a_list_tells_of_each_what_storage_tells_where_that_is_asked_and_allowed(made: Made, ask: Ask) -> None:
+    made.put(storage_quota=100, versioning="enabled")
+    ask("quota", "set", "--bucket", made.name, "--prefix", "a/", "--objects", "3")
+    other = made.owner.ask("POST", "/buckets", json={"name": f"{made.name}-other"}).json()
+    for body in (b"12345", b"1"):
+        made.s3.put_object(Bucket=made.name, Key="a/1", Body=body)
+    upload = made.s3.create_multipart_upload(Bucket=other["name"], Key="c")["UploadId"]
+    made.s3.upload_part(Bucket=other["name"], Key="c", UploadId=upload, PartNumber=1, Body=b"1234567")
+    told = {id: made.owner.ask("GET", f"/buckets/{id}/storage").json() for id in (made.id, other["id"])}
+    assert (told[made.id]["bytes"], told[other["id"]]["part_bytes"]) == (6, 7)
+
+    def listed(role: str, **params: Any) -> dict[str, Any]:
+        found = made.people[role].ask("GET", "/buckets", params={"name": made.name, **params}).json()["items"]
+        return {bucket["id"]: bucket["storage"] for bucket in found}
+
+    assert listed("owner") == dict.fromkeys(told)
+    assert listed("owner", storage="true") == listed("auditor", storage="true") == told
+    assert listed("owner", storage="true", per_page="1") == {made.id: told[made.id]}
+    assert listed("reader", storage="true") == {made.id: told[made.id]}
+    assert listed("prefix-reader", storage="true") == {made.id: None}
+    made.put(trash_seconds=60)
+    for version in made.s3.list_object_versions(Bucket=made.name)["Versions"]:
+        made.s3.delete_object(Bucket=made.name, Key="a/1", VersionId=version["VersionId"])
+    assert made.owner.status("DELETE", made.path) == GONE
+    assert listed("owner", storage="true", deleted="true") == {made.id: None}
+
+
 class Listing(NamedTuple):
     """Buckets of one owner, from the oldest to the youngest."""
 

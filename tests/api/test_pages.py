@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from s3gw.api.pages import Place, place_of
+from s3gw.api import pages
+from s3gw.api.pages import Place
 from s3gw.problems import Invalid
 
 NAMES = [f"näme {number}:" for number in range(7)]
+
+
+def place_of(*given: Any) -> Place:
+    return asyncio.run(pages.place_of(*given))
 
 
 def page(place: Place, names: list[str], *, by_name: bool) -> tuple[list[str], int, str | None]:

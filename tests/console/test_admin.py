@@ -15,6 +15,7 @@ import pytest
 from tests.api.askers import PASSWORD, Person, new_person
 from tests.cli.commands import Ask
 from tests.console.conftest import Browser
+from tests.servers import RunningServer
 
 Open = Callable[[], Browser]
 ADMIN = "/console/admin"
@@ -48,6 +49,27 @@ def admins(open_browser: Open, admin: Person) -> Browser:
     one = open_browser()
     assert one.log_in(admin.name).status_code == 303
     return one
+
+
+@pytest.mark.parametrize("path", ["/console/buckets", f"{ADMIN}/quotas"])
+def test_a_list_of_buckets_asks_the_api_once_however_many_there_are(
+    path: str, admins: Browser, admin: Person, server: RunningServer
+) -> None:
+    """The calls of a page have its id in the log."""
+    for number in range(3):
+        name = f"listed-at-once-{number}-{path.rpartition('/')[2]}"
+        assert admin.ask("POST", "/buckets", json={"name": name}).status_code == 201
+    page = admins.get(f"{path}?name=listed-at-once")
+    assert page.text.count("listed-at-once-") >= 3 and "0 B" in page.text
+    wanted = f"request_id={page.headers['x-request-id']}"
+    deadline = time.monotonic() + 10
+    while f"path={path} " not in (told := _lines_with(server, wanted)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert told.count("path=/api/v1/") == told.count("path=/api/v1/buckets ") == 1
+
+
+def _lines_with(server: RunningServer, wanted: str) -> str:
+    return "\n".join(line for line in server.log.read_text().splitlines() if wanted in line)
 
 
 def acts(browser: Browser, path: str, action: str, **fields: str) -> httpx.Response:

@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -161,9 +162,13 @@ def fill(server: RunningServer, name: str, count: int) -> None:
             given = [row | {"key": f"{name}/{number:06}", "file_id": _id()} for number in numbers]
             conn.execute(insert(objects), given)
 
-    data = Path(server.facts["data"])
-    with session(data, server.settings.get("S3GW_DATABASE_URL"), False) as metadata:
-        metadata.write(copy)
+    def run() -> None:
+        data = Path(server.facts["data"])
+        with session(data, server.settings.get("S3GW_DATABASE_URL"), False) as metadata:
+            metadata.write(copy)
+
+    with ThreadPoolExecutor(1) as thread:  # Playwright has an event loop in the tests' own
+        thread.submit(run).result()
 
 
 def first_byte(browser: Browser, path: str) -> list[float]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import bindparam, func, insert, select, text, update
 
+from s3gw.metadata import files, listing
 from s3gw.metadata.database import (
     Connection,
     DatabaseFull,
@@ -27,6 +29,7 @@ from s3gw.metadata.migrate import upgrade as migrate
 from s3gw.metadata.postgresql import MAX_ATTEMPTS, WRITERS, PostgreSQLDatabase
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import objects, settings
+from tests.metadata.test_listing import _row, fill
 from tests.postgresql import Server, run_server
 
 pytestmark = pytest.mark.anyio
@@ -235,6 +238,30 @@ async def test_the_partial_index_of_current_rows_is_used(database: PostgreSQLDat
         return str(conn.execute(text(f"EXPLAIN {sql}")).all())
 
     assert "ux_objects_current" in await database.write(explain)
+
+
+async def test_pages_of_a_large_bucket_read_their_rows_alone_before_there_are_statistics(
+    database: PostgreSQLDatabase,
+) -> None:
+    """As after an import: the planner takes the bucket for small until autovacuum has looked at it."""
+    keys = [f"folder/{number:05}" for number in range(5000)]
+
+    def import_all(conn: Connection) -> None:
+        conn.execute(text("ALTER TABLE objects SET (autovacuum_enabled = false)"))
+        fill(conn, [])
+        conn.execute(insert(objects), [_row(key) for key in keys])
+
+    def rows_read(conn: Connection, read: Callable[..., Any], given: dict[str, Any]) -> tuple[Any, int]:
+        found = read(conn, bucket_id=1, **given)
+        counted = text("SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'objects'")
+        return found, conn.execute(counted).scalar_one()
+
+    await database.write(import_all)
+    asked = {"prefix": "folder/", "delimiter": "/", "after": "", "at_least": "", "limit": 10}
+    page, read = await database.write(rows_read, listing.list_current, asked)
+    assert [row[0] for row in page.rows] == keys[:10] and read <= 40
+    found, read = await database.write(rows_read, files.of_keys, {"keys": ["folder/00007", "none", "folder/04999"]})
+    assert sorted(found) == ["folder/00007", "folder/04999"] and read <= 4
 
 
 def test_nodes_that_start_at_the_same_time_migrate_once(postgresql: Server, tmp_path: Path) -> None:

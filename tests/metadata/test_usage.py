@@ -121,6 +121,7 @@ async def test_after_any_changes_the_counts_are_what_a_full_count_finds(database
             await bucket.read_outbox()
         told = await database.read(usage.of_bucket, 1)
         assert told == await database.read(usage.count, 1), number
+        assert await database.read(usage.of_buckets, [1, 2]) == {1: told, 2: usage.NOTHING}
         seen.add(told)
     assert all(len({each[column] for each in seen}) > 3 for column in range(len(Usage._fields)))
 
