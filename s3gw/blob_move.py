@@ -15,7 +15,7 @@ from itertools import islice
 from threading import local
 
 from s3gw.content.damage import Inspector
-from s3gw.content.store import BlobStore, write_whole
+from s3gw.content.store import BlobStore
 from s3gw.content.stored_chunk import is_intact
 from s3gw.metadata import blobs, processes, store_identity
 from s3gw.metadata.blobs import Blob
@@ -84,10 +84,12 @@ class BlobMove:
         if inspector.fault_of(blob) is not None:
             return _DAMAGED
         try:
-            write_whole(self._target, blob.location, inspector.file_of(blob))
-        except FileExistsError:  # and isn't intact
+            self._target.create_whole(blob.location, inspector.file_of(blob))
+        except FileExistsError:
+            if is_intact(self._target, blob):  # another run has just copied it
+                return _THERE
             self._target.delete(blob.location)
-            write_whole(self._target, blob.location, inspector.file_of(blob))
+            self._target.create_whole(blob.location, inspector.file_of(blob))
         return _COPIED
 
     async def _remove_unneeded(self) -> None:

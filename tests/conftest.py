@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from s3gw.content import filesystem
-from tests.places import folder_on_disk, memory_folder
+from tests.places import ASKS_CLUSTER, folder_on_disk, memory_folder
 
 _HERE = Path(__file__).parent
 _DATABASES = ("sqlite", "postgresql")
@@ -82,6 +82,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     soak` asks the other one too.
     """
     for item in items:
+        if ASKS_CLUSTER and "cluster" not in _parameters_of(item).values():
+            item.add_marker(pytest.mark.skip("it asks no server, or starts one with settings of its own"))
         database = _database_of(item)
         where = item.path.relative_to(_HERE)
         if database and {where.parts[0], where.as_posix()} & _BY_TURNS:
@@ -92,8 +94,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _database_of(item: pytest.Item) -> str | None:
     """That it is run on, where it is run on each."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return next((value for value in parameters.values() if value in _DATABASES), None)
+    return next((value for value in _parameters_of(item).values() if value in _DATABASES), None)
+
+
+def _parameters_of(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 def pytest_collection_finish() -> None:

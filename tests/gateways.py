@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -13,7 +15,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.places import folder_on_disk
+from tests.places import ASKS_CLUSTER, folder_on_disk
 from tests.postgresql import Server
 from tests.servers import ROOT_KEY, RunningServer, running_server
 
@@ -24,16 +26,48 @@ _SCANNER = f"""sh -c 'found=$(grep -ao -e {INFECTED.decode()} -e {UNANSWERED.dec
 case "$found" in {INFECTED.decode()}*) echo Test.Virus; exit 1;; {UNANSWERED.decode()}*) exit 2;; esac'"""
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+of_one_folder = pytest.mark.skipif(ASKS_CLUSTER, reason="it looks into a folder of chunks, and the cluster has a store")
+
+
+@pytest.fixture(scope="session", params=["cluster"] if ASKS_CLUSTER else ["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Its blobs are on a disk, and its database is not."""
     settings = {"S3GW_BUCKET_DEFAULTS": "classic", "S3GW_DOMAINS": "s3.localhost", "S3GW_SCAN_COMMAND": _SCANNER}
+    if request.param == "cluster":
+        yield from _three_nodes(settings)
+        return
     settings["S3GW_DATABASE_URL"] = f"sqlite:///{tmp_path_factory.mktemp('gateway')}/s3gw.db"
     if request.param == "postgresql":
         postgresql: Server = request.getfixturevalue("postgresql")
         settings["S3GW_DATABASE_URL"] = postgresql.url(postgresql.create_database())
     with folder_on_disk() as folder, running_server(folder / "data", **settings) as running:
         yield running
+
+
+def _three_nodes(settings: dict[str, str]) -> Iterator[RunningServer]:
+    """As one server: its addresses are HAProxy's, and commands run beside the first node."""
+    from tests.cluster.topology import running_cluster  # needed here only, and imports much
+    from tests.stores import CREDENTIALS
+
+    settings |= {"S3GW_REGISTRATION": "open"}  # which is so by itself at 127.0.0.1 only
+    with pytest.MonkeyPatch.context() as environment, running_cluster(_in_one_place, **settings) as cluster:
+        first = cluster.nodes[0].server
+        assert first is not None
+        for name in ("S3GW_BLOBS", "S3GW_BLOBS_ENDPOINT", "S3GW_MASTER_KEY", *CREDENTIALS):
+            environment.setenv(name, first.settings[name])
+        facts = first.facts | {"s3": cluster.s3, "admin": cluster.admin, "share": cluster.share}
+        yield replace(first, facts=facts)
+
+
+def _in_one_place(nodes: list[Path]) -> None:
+    """The nodes write their messages and their log to the first one's, where tests look for them."""
+    first = nodes[0]
+    (first / "mail").mkdir(parents=True)
+    first.with_name(f"{first.name}.log").touch()
+    for node in nodes[1:]:
+        node.mkdir()
+        (node / "mail").symlink_to(first / "mail")
+        node.with_name(f"{node.name}.log").symlink_to(first.with_name(f"{first.name}.log"))
 
 
 def client_of(server: RunningServer, key: tuple[str, str] = ROOT_KEY, **options: Any) -> BaseClient:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# "1": what asks the server that tests share asks three nodes by turns, through HAProxy. All else is skipped.
+ASKS_CLUSTER = os.environ.get("S3GW_CLUSTER_SERVER") == "1"
 _DISK = tempfile.gettempdir()  # as it is before conftest.py changes it
 _MEMORY = Path("/dev/shm")
 

@@ -2,7 +2,8 @@
 
 Stores have no locks. So whoever changes the backup holds an object `lock` and writes it anew every few seconds; one
 that hasn't changed for a minute, by the clock of who waits, is of a command that was killed, and is taken over. A
-holder that finds another's name in it stops. Who only reads takes no lock: what is removed meanwhile he misses.
+holder that finds another's name in it stops, and so does one that hasn't written it for half as long as others wait: it
+stood still. Who only reads takes no lock: what is removed meanwhile he misses.
 """
 
 from __future__ import annotations
@@ -24,15 +25,19 @@ from s3gw.backup.place import BackupError, NotInBackup
 
 BEAT, SILENCE = 10.0, 60.0  # seconds
 _LOCK, _DAMAGED = "lock", "damaged"
+_NEVER = float("inf")  # there is no lock that could be lost
 
 
 class RemotePlace:
-    """See `Place`. `_lost` is set once, by the thread that beats."""
+    """See `Place`. While there is a lock, the thread that beats sets `_lost`, once, and `_heard`: when its last request
+    that was answered began.
+    """
 
     def __init__(self, url: str, beat: float = BEAT, silence: float = SILENCE) -> None:
         self._objects = Objects(url)
         self._beat, self._silence = beat, silence
         self._lost = threading.Event()
+        self._heard = _NEVER
 
     def create(self) -> None:
         try:
@@ -58,7 +63,7 @@ class RemotePlace:
             yield
             return
         ours = secrets.token_hex(16)
-        self._take_lock(ours)
+        self._heard = self._take_lock(ours)
         ending = threading.Event()
         beating = threading.Thread(target=self._keep_lock, args=(ours, ending), daemon=True)
         beating.start()
@@ -67,15 +72,18 @@ class RemotePlace:
         finally:
             ending.set()
             beating.join()
-            if not self._lost.is_set():
+            if not self._is_lost():
                 self._objects.delete(_LOCK)
+            self._heard = _NEVER
 
-    def _take_lock(self, ours: str) -> None:
+    def _take_lock(self, ours: str) -> float:
+        """When the request began that took it."""
         before, since = b"", time.monotonic()
         while True:
+            began = time.monotonic()
             try:
                 self._objects.create(_LOCK, _written(ours))
-                return
+                return began
             except FileExistsError:
                 found = self._found_lock()
             if found != before:
@@ -94,20 +102,14 @@ class RemotePlace:
         return b""
 
     def _keep_lock(self, ours: str, ending: threading.Event) -> None:
-        """A store that can't be asked for as long as others wait counts as a lock that was lost."""
-        heard = time.monotonic()
         while not ending.wait(self._beat):
-            try:
+            began = time.monotonic()
+            with suppress(BackupError):  # `_require_lock` says when that has lasted too long
                 if f'"{ours}"'.encode() not in self._found_lock():
-                    break
+                    self._lost.set()
+                    return
                 self._objects.replace(_LOCK, _written(ours))
-                heard = time.monotonic()
-            except BackupError:
-                if time.monotonic() - heard > self._silence / 2:
-                    break
-        else:
-            return
-        self._lost.set()
+                self._heard = began
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -140,8 +142,11 @@ class RemotePlace:
         self._objects.delete(name)
 
     def _require_lock(self) -> None:
-        if self._lost.is_set():
+        if self._is_lost():
             raise BackupError(f"another command has taken the backup at {self._objects.url} over: run this one again")
+
+    def _is_lost(self) -> bool:
+        return self._lost.is_set() or time.monotonic() - self._heard > self._silence / 2
 
 
 def _written(ours: str) -> bytes:

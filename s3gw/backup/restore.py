@@ -22,7 +22,7 @@ from s3gw.backup.place import BackupError, Place
 from s3gw.backup.snapshots import Chunk
 from s3gw.blob_store import open_blob_store, place_of_blobs
 from s3gw.content.filesystem import flush, flush_folder
-from s3gw.content.store import BlobStore, write_whole
+from s3gw.content.store import BlobStore
 from s3gw.content.stored_chunk import is_intact
 from s3gw.folders import restoring_file
 from s3gw.metadata import load, migrate, restored
@@ -115,11 +115,11 @@ def _copy(place: Place, store: BlobStore, chunk: Chunk) -> Chunk:
     if not chunk_is_intact(chunk.digest, chunk.size, data):
         raise Damaged(f"{chunk.name} isn't what was written; `s3gw backup verify` tells what else isn't")
     try:
-        write_whole(store, chunk.location, data)
+        store.create_whole(chunk.location, data)
     except FileExistsError:  # of an attempt that was killed
         if not is_intact(store, Blob(*chunk)):
             store.delete(chunk.location)
-            write_whole(store, chunk.location, data)
+            store.create_whole(chunk.location, data)
     return chunk
 
 

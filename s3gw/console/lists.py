@@ -52,7 +52,8 @@ async def listed(
 async def with_etags(
     request: Request, visitor: Visitor, items: Sequence[dict[str, Any]], path_for: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]]:
-    """Each with what the API tells of it by itself, and with its ETag as `etag`, for a form that changes it (forms.as_seen); without
+    """Each with what the API tells of it by itself, and with its ETag as `etag`, for a form that changes it
+    (forms.as_seen); without
     those that have gone since they were listed.
     """
     turns = asyncio.Semaphore(_AT_ONCE)

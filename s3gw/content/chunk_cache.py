@@ -176,7 +176,7 @@ class CachedStore:
         # What the cache has no part in.
         self.read_from_disk, self.keep_damaged = store.read_from_disk, store.keep_damaged
         self.locations, self.answers, self.close = store.locations, store.answers, store.close
-        self.identity, self.identify = store.identity, store.identify
+        self.identity, self.identify, self.create_whole = store.identity, store.identify, store.create_whole
 
     def create(self, location: str, expected_size: int | None = None) -> RemoteSink:
         return self._store.create(location, expected_size)

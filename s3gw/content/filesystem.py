@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ _DAMAGED = "damaged"  # hard links to chunks that were found bad, by location; n
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 _DIRECT = getattr(os, "O_DIRECT", 0)  # Linux
+_NAMELESS = getattr(os, "O_TMPFILE", 0)  # Linux, on most file systems
 _PAGE = 4096  # no disk has larger ones, but see `append`
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_AT_ONCE = 1024 * 1024
@@ -51,6 +53,10 @@ class FilesystemStore:
     def create(self, location: str, expected_size: int | None = None) -> FileSink:
         self._require_room()
         return FileSink(self._path(location), expected_size, self._direct_io)
+
+    def create_whole(self, location: str, data: bytes | memoryview) -> None:
+        self._require_room()
+        create_file_whole(self._path(location), data)
 
     def open(self, location: str) -> FileSource:
         return FileSource(self._path(location))
@@ -316,6 +322,37 @@ def flush(fd: int) -> None:
         os.fsync(fd)
     else:
         fcntl.fcntl(fd, full)
+
+
+def create_file_whole(path: str, data: bytes | memoryview) -> None:
+    """In a file without a name, which is given one when all of it is on the medium. See `BlobStore.create_whole`."""
+    folder = os.path.dirname(path)
+    fd, scratch = _open_scratch(folder, path)
+    try:
+        rest, offset = memoryview(data), 0
+        while len(rest):
+            written = os.pwrite(fd, rest, offset)
+            offset, rest = offset + written, rest[written:]
+        flush(fd)
+        # Only linkat follows the symbolic link that /proc has, and only with a descriptor does Python call it.
+        os.link(scratch or f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    finally:
+        os.close(fd)
+        if scratch is not None:
+            _unlink(scratch)
+    flush_folder(folder)
+
+
+def _open_scratch(folder: str, path: str) -> tuple[int, str | None]:
+    """Where files need a name, it is one that is no location; a crash may leave such a file behind."""
+    if _NAMELESS:
+        try:
+            return os.open(folder, os.O_WRONLY | _NAMELESS | os.O_CLOEXEC, 0o600), None
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+    scratch = f"{path}.{secrets.token_hex(8)}"
+    return os.open(scratch, _CREATE, 0o600), scratch
 
 
 def flush_folder(path: str) -> None:

@@ -47,6 +47,10 @@ class RemoteStore:
         self._require_room()
         return RemoteSink(self, _name(location), self._folder)
 
+    def create_whole(self, location: str, data: bytes | memoryview) -> None:
+        self._require_room()
+        self.create_object(_name(location), bytes(data))
+
     def open(self, location: str) -> RemoteSource:
         return RemoteSource(self.objects, _name(location), self._ahead, self._tails)
 

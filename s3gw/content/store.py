@@ -86,6 +86,12 @@ class BlobStore(Protocol):
         Raises FileExistsError, here or when it is committed.
         """
 
+    def create_whole(self, location: str, data: bytes | memoryview) -> None:
+        """Create a file that rows may name already, durably: who opens it meanwhile finds nothing or all of it.
+
+        Raises FileExistsError, and OSError; after a crash nothing or all of it is there.
+        """
+
     def open(self, location: str) -> BlobSource:
         """Raises BlobNotFound, here or when it is read."""
 
@@ -124,14 +130,3 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Nothing is read or written any more. May be called again."""
-
-
-def write_whole(store: BlobStore, location: str, data: bytes | memoryview) -> None:
-    """Raises FileExistsError, and what writing raises; then nothing of it stays."""
-    sink = store.create(location, len(data))
-    try:
-        sink.write(0, data)
-        sink.commit()
-    except BaseException:
-        sink.discard()
-        raise

@@ -21,6 +21,9 @@ class TwoStores:
     def create(self, location: str, expected_size: int | None = None) -> BlobSink:
         return self._first.create(location, expected_size)
 
+    def create_whole(self, location: str, data: bytes | memoryview) -> None:
+        self._first.create_whole(location, data)
+
     def open(self, location: str) -> BlobSource:
         try:
             return FirstOrSecond(self._first.open(location), self._second, location)

@@ -11,6 +11,7 @@ console_sessions = Table(
     "console_sessions",
     metadata,
     Column("digest", LargeBinary, primary_key=True),  # SHA-256 of what the cookie says
-    Column("session_id", Text, ForeignKey("sessions.id", ondelete="RESTRICT"), nullable=False, unique=True),
+    # CASCADE: in a rolling upgrade nodes of a release that doesn't know this table delete sessions, too.
+    Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("ends_at", BigInteger, nullable=False),  # however much it is used; sessions.expires_at is never later
 )

@@ -14,7 +14,7 @@ from s3gw.metadata import hidden_keys
 from s3gw.metadata.active_users import IS_ACTIVE
 from s3gw.metadata.database import Connection, now
 from s3gw.metadata.prepared import Prepared
-from s3gw.metadata.schema import console_sessions, refresh_tokens, sessions, users
+from s3gw.metadata.schema import refresh_tokens, sessions, users
 
 _accounts = users.alias("accounts")
 
@@ -178,7 +178,6 @@ def forget(conn: Connection, before: int, limit: int) -> int:
     old = select(sessions.c.id).where(sessions.c.expires_at < before).order_by(sessions.c.expires_at).limit(limit)
     found = [row.id for row in conn.execute(old).all()]
     hidden_keys.end_of(conn, select(sessions.c.id).where(sessions.c.id.in_(found)))
-    conn.execute(delete(console_sessions).where(console_sessions.c.session_id.in_(found)))
     conn.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(found)))
     conn.execute(delete(sessions).where(sessions.c.id.in_(found)))
     return len(found)
@@ -193,7 +192,6 @@ def end_of_account(conn: Connection, owner_id: str) -> None:
 def forget_of(conn: Connection, user_id: str) -> None:
     of_user = select(sessions.c.id).where(sessions.c.user_id == user_id)
     hidden_keys.end_of(conn, of_user)
-    conn.execute(delete(console_sessions).where(console_sessions.c.session_id.in_(of_user)))
     conn.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(of_user)))
     conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
 

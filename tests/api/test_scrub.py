@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401
 from tests.cli.commands import Ask
+from tests.gateways import of_one_folder
 from tests.servers import RunningServer
 
 PATHS = ("/scrub", "/scrub/damaged", "/scrub/damaged/x-00000001")
@@ -46,6 +47,7 @@ def read(s3: Any, bucket: str, key: str) -> bytes | None:
     return found
 
 
+@of_one_folder
 def test_what_goes_bad_is_found_and_named_and_healed_by_an_upload(
     filed: Filed,  # noqa: F811
     ask: Ask,

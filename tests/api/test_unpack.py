@@ -18,6 +18,7 @@ from tests.access.policies import document, statement
 from tests.api.files import Filed, people, share
 from tests.api.files import filed as filed
 from tests.api.people import refusal
+from tests.gateways import of_one_folder
 from tests.made_archives import tar_of, zip_of
 from tests.servers import RunningServer
 
@@ -115,6 +116,7 @@ BAD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+@of_one_folder
 def test_one_that_is_not_as_it_should_be_leaves_nothing(filed: Filed, server: RunningServer, body: bytes) -> None:
     before = blobs(server)
     answer = unpack(filed, body)
@@ -133,6 +135,7 @@ def test_one_that_is_not_as_it_should_be_leaves_nothing(filed: Filed, server: Ru
     ],
     ids=["taken", "denied", "quota", "too long a name"],
 )
+@of_one_folder
 def test_where_one_file_is_refused_none_is_stored(
     filed: Filed, server: RunningServer, files: dict[str, bytes], told: tuple[int, str]
 ) -> None:

@@ -17,6 +17,7 @@ from tests.access.policies import document, statement
 from tests.api.files import Filed, people, share
 from tests.api.files import filed as filed
 from tests.api.people import refusal
+from tests.gateways import of_one_folder
 from tests.servers import RunningServer
 
 __all__ = ["filed", "people"]
@@ -77,6 +78,7 @@ def test_each_has_its_own_path_and_checksum_in_their_order(filed: Filed) -> None
     ],
     ids=["twice", "nameless", "one path", "too many paths", "checksum", "taken", "denied", "quota", "too many"],
 )
+@of_one_folder
 def test_where_one_is_refused_none_is_stored(
     filed: Filed, server: RunningServer, parts: Parts, fields: dict[str, Any], told: tuple[int, str]
 ) -> None:
@@ -99,6 +101,7 @@ def test_the_most_files_of_a_form_are_stored(filed: Filed) -> None:
     assert send(filed, parts, overwrite="true").status_code == 201
 
 
+@of_one_folder
 def test_a_form_that_breaks_off_stores_nothing(filed: Filed, server: RunningServer) -> None:
     head = '--b\r\nContent-Disposition: form-data; name="files"; filename="{}"\r\n\r\n'
     whole = head.format("a").encode() + LONG + b"\r\n" + head.format("b").encode() + LONG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,9 @@ from tests.crash.storage import settle
 from tests.places import folder_on_disk
 from tests.postgresql import Server
 from tests.servers import running_server
+from tests.stores import CREDENTIALS
 
+_numbers = count()
 PASSWORD = "a-long-pass-word-of-tests"
 
 
@@ -32,6 +35,22 @@ class Made(NamedTuple):
     first: list[int]
     last: list[int]
     rows: dict[str, list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="session")
+def backing_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an s3gw that backups are stored in."""
+    folder = tmp_path_factory.mktemp("store")
+    with running_server(folder / "data", "--workers", "1", S3GW_BUCKETS="backups") as server:
+        yield server.s3
+
+
+@pytest.fixture
+def url(backing_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where nobody has a backup."""
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": backing_store}).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://backups/some/where-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")

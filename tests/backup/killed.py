@@ -1,7 +1,8 @@
 """`python -m tests.backup.killed N ARGUMENTS…`: s3gw's command, killed at the Nth step by which something may last.
 
-Those are flushes, new names, removals and PostgreSQL's commits; each counts twice, before it is done and behind it.
-With N = 0 nothing is killed, and how many there were is the last line of standard error.
+Those are writes, flushes, new names, removals, PostgreSQL's commits, and requests that change an object store; each
+counts twice, before it is done and behind it. With N = 0 nothing is killed, and the last line of standard error is how
+many there were.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import sys
 import threading
 from typing import Any
 
+import obstore
 import psycopg
 
+from s3gw.backup.remote import RemotePlace
 from s3gw.cli import main
 
-_STEPS = ("fsync", "link", "rename", "unlink", "mkdir")
+_STEPS = ("pwrite", "fsync", "link", "rename", "unlink", "mkdir")
+_BEAT, _SILENCE = 0.5, 4.0  # seconds until the lock in a store of a command that was killed is taken over
+_REQUESTS = ("put", "copy", "delete")
 
 
 class Kill:
@@ -46,7 +51,10 @@ if __name__ == "__main__":
     kill = Kill(int(sys.argv.pop(1)))
     for name in _STEPS:
         kill.before_and_after(os, name)
+    for name in _REQUESTS:
+        kill.before_and_after(obstore, name)
     kill.before_and_after(psycopg.Connection, "commit")
+    RemotePlace.__init__.__defaults__ = _BEAT, _SILENCE
     try:
         main()
     finally:

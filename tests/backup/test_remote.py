@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from itertools import count
+import time
 from pathlib import Path
 
 import pytest
@@ -17,29 +16,8 @@ from s3gw.backup.verify import verify
 from tests.backup.restored import objects_of, put_master_key
 from tests.cli.commands import asking, command, refusal
 from tests.crash.client import BUCKET, open_gateway
-from tests.servers import ROOT_KEY, running_server
 
-_numbers = count()
 BODIES = {"small": b"s" * 100, "inline": bytes(range(256)) * 40, "large": bytes(range(255)) * 4000}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("store")
-    with (
-        running_server(folder / "data", "--workers", "1", S3GW_BUCKETS="backups") as server,
-        pytest.MonkeyPatch.context() as variables,
-    ):
-        settings = {"AWS_ENDPOINT_URL": server.s3, "AWS_REGION": "us-east-1"}
-        settings |= {"AWS_ACCESS_KEY_ID": ROOT_KEY[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEY[1]}
-        for name, value in settings.items():
-            variables.setenv(name, value)
-        yield
-
-
-@pytest.fixture
-def url(store: None) -> str:
-    return f"s3://backups/some/where-{next(_numbers)}"
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +84,19 @@ def test_one_command_at_a_time_changes_a_backup(url: str) -> None:
         pass
 
 
+def test_a_holder_that_stood_still_stops_before_others_may_take_its_lock(url: str) -> None:
+    stopped = RemotePlace(url, beat=3600, silence=0.2)
+    with stopped.locked(alone=True):
+        time.sleep(0.12)
+        with pytest.raises(BackupError, match="taken the backup"):
+            stopped.write("chunks/ab/one", b"x")
+        stopped._objects.replace("lock", b"another one's")
+    assert stopped._objects.read("lock") == b"another one's"
+
+
 def test_the_lock_of_a_command_that_was_killed_is_taken_over_and_its_holder_stops(url: str) -> None:
     threads = threading.active_count()
-    killed, other = RemotePlace(url, beat=3600), RemotePlace(url, beat=0.02, silence=0.1)
+    killed, other = RemotePlace(url, beat=3600), RemotePlace(url, beat=0.02, silence=2)
     with killed.locked(alone=True), other.locked(alone=True):
         other.write("chunks/ab/one", b"x")
     killed = RemotePlace(url, beat=0.02)

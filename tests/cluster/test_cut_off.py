@@ -28,7 +28,7 @@ _PATIENCE = float(os.environ.get("S3GW_CLUSTER_PATIENCE", "2"))
 
 @pytest.fixture
 def cluster(credentials: None) -> Iterator[Cluster]:
-    with running_cluster(Namespaces(), **SETTINGS) as running:
+    with running_cluster(network=Namespaces(), **SETTINGS) as running:
         yield running
 
 

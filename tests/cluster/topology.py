@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,7 +125,10 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(network: Network | None = None, **settings: str) -> Iterator[Cluster]:
+def running_cluster(
+    prepare: Callable[[list[Path]], None] = lambda nodes: None, *, network: Network | None = None, **settings: str
+) -> Iterator[Cluster]:
+    """`prepare` is given the nodes' data folders, none of which exists, before the first node starts."""
     with folder_on_disk() as folder, ExitStack() as stack:
         folder.chmod(0o755)
         network = network or Network()
@@ -139,8 +142,10 @@ def running_cluster(network: Network | None = None, **settings: str) -> Iterator
         cluster = Cluster(folder, network, database, SeaweedFS(places["store"], network.store_bind))
         stack.callback(cluster.stop)
         cluster.start_store()
-        for number in NODES:
-            data, under = places["nodes"] / f"node{number}", network.under(number)
+        folders = [places["nodes"] / f"node{number}" for number in NODES]
+        prepare(folders)
+        for number, data in zip(NODES, folders, strict=True):
+            under = network.under(number)
             node = Node(data, network.node(number), under, cluster.settings(number, settings))
             cluster.nodes.append(node)
             node.start()

@@ -112,6 +112,15 @@ class BlobStoreConformance:
             write(store, HERE, b"second")
         assert read(store, HERE, 0, 5) == b"first"
 
+    def test_what_is_created_whole_is_read_and_written_once(self, store: BlobStore) -> None:
+        data = random_bytes(300_001)
+        store.create_whole(HERE, memoryview(data))
+        assert read(store, HERE, 0, len(data)) == data
+        with pytest.raises(FileExistsError):
+            store.create_whole(HERE, b"second")
+        assert read(store, HERE, 0, len(data)) == data
+        assert list(store.locations()) == [HERE]
+
     def test_discard_leaves_nothing(self, store: BlobStore) -> None:
         sink = store.create(HERE)
         sink.write(0, b"x")

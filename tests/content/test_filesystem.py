@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from s3gw.content import filesystem
 from s3gw.content.filesystem import FilesystemStore
 from s3gw.content.store import BlobCorrupt
 from tests.content.bodies import random_bytes
@@ -68,6 +69,42 @@ def test_commit_flushes_the_file_and_then_its_folder(tmp_path: Path, flushed: li
     flushed.clear()
     write(store, HERE, b"x")
     assert flushed == [str(tmp_path / "01" / HERE), str(tmp_path / "01")]
+
+
+@pytest.mark.parametrize("has_nameless_files", [True, False])
+def test_what_is_created_whole_is_seen_when_it_is_flushed(
+    has_nameless_files: bool, few_shards: None, tmp_path: Path, flushed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk that is copied may be read at any moment, from where it was until all of it is here."""
+    seen: list[bool] = []
+    fsync = os.fsync
+    if not has_nameless_files:
+        monkeypatch.setattr(filesystem, "_NAMELESS", 0)
+    store = FilesystemStore(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda fd: (seen.append(bool(list(store.locations()))), fsync(fd)))
+    flushed.clear()
+    store.create_whole(HERE, random_bytes(100_000))
+    assert seen == [False, True]
+    assert flushed[0].startswith(str(tmp_path / "01")) and flushed[1] == str(tmp_path / "01")
+    assert [path.name for path in (tmp_path / "01").iterdir()] == [HERE]
+    assert (tmp_path / "01" / HERE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("has_nameless_files", [True, False])
+def test_what_is_not_created_whole_leaves_nothing(
+    has_nameless_files: bool, few_shards: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_nameless_files:
+        monkeypatch.setattr(filesystem, "_NAMELESS", 0)
+    store = FilesystemStore(tmp_path)
+
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="the disk is broken"):
+        store.create_whole(HERE, b"x")
+    assert list((tmp_path / "01").iterdir()) == []
 
 
 def test_a_failed_flush_fails_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

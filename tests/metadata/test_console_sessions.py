@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from s3gw.metadata import console_sessions, identities, schema, sessions
 from s3gw.metadata.console_sessions import Limits
@@ -58,4 +58,11 @@ async def test_it_is_forgotten_with_the_session(database: Database) -> None:
     await database.write(begin, "two")
     await database.write(sessions.forget_of, user)
     assert await database.write(sessions.forget, 10**18, 10) == 1
+    assert await database.read(lambda conn: conn.execute(select(schema.console_sessions)).all()) == []
+
+
+async def test_a_program_that_does_not_know_its_table_deletes_the_session(database: Database) -> None:
+    """As nodes of the release before the console do in a rolling upgrade."""
+    await database.write(begin)
+    await database.write(lambda conn: conn.execute(delete(schema.sessions)))
     assert await database.read(lambda conn: conn.execute(select(schema.console_sessions)).all()) == []
