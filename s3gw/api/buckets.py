@@ -154,6 +154,7 @@ class Storage(BaseModel):
 
 
 class ListedBucket(Bucket):
+    etag: str = Field(description="As the header ETag tells it of the bucket by itself, for If-Match.")
     storage: Storage | None = Field(None, description="Where asked for and the caller may see it, without details.")
 
 
@@ -197,7 +198,8 @@ async def list_buckets(
 
 def _listed(storages: Mapping[str, buckets.Storage | None], shown: Shown) -> ListedBucket:
     used = storages[shown.told.uuid]
-    return ListedBucket(**dict(_model(shown)), storage=None if used is None else _storage(used))
+    told: dict[str, Any] = {"etag": etag_of(shown.told), "storage": None if used is None else _storage(used)}
+    return ListedBucket(**dict(_model(shown)), **told)
 
 
 def _name(shown: Shown) -> str:

@@ -164,7 +164,7 @@ OF_MODELS: dict[str, Any] = {
     },
     "Batch": {"action": "move", "query": {"prefix": "2026/"}, "destination": {"prefix": "archive/2026/"}},
     "Bucket": _OF_BUCKET,
-    "ListedBucket": _OF_BUCKET | {"storage": None},
+    "ListedBucket": _OF_BUCKET | {"etag": '"9b2cf535f27731c974343645a3985328"', "storage": None},
     "Both": {"password": _PASSWORD, "totp": _CODE},
     "ChangeBody": {"permission": "write", "expires_at": None},
     "ChangeKey": {"description": "backup of the old laptop", "is_active": False, "policy": _POLICY},

@@ -66,7 +66,7 @@ async def with_etags(
                 if error.status == 404:
                     return None
                 raise
-        return {**item, **answer.json(), "etag": answer.headers["etag"]}
+        return {**answer.json(), "etag": answer.headers["etag"]}
 
     found = await asyncio.gather(*(seen(item) for item in items))
     return [item for item in found if item is not None]

@@ -173,8 +173,10 @@ async def test_a_violated_constraint_has_nothing_else_of_its_group_done_again(
 
 
 async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succeeds(
-    database: SQLiteDatabase, path: Path
+    database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sqlite_writer, "MAX_GROUP_SECONDS", 60)  # a slow machine must not make it two groups
+
     def break_the_commit(conn: Connection) -> None:
         # A deferred foreign key is checked by COMMIT: the real thing, without a faulty disk.
         assert isinstance(conn, SQLiteConnection)
