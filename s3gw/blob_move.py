@@ -2,7 +2,8 @@
 
 What is there already, and proves intact, isn't copied again: so it can be broken off and begun again, and a second run
 takes only what was stored meanwhile. Only when one run has found everything there is the other store given the
-database's identity, without which no server starts with it.
+database's identity, without which no server starts with it. One that has another database's identity is refused: that
+one's chunks have no rows here, and would be removed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from s3gw.content.store import BlobStore
 from s3gw.content.stored_chunk import is_intact
 from s3gw.metadata import blobs, processes, store_identity
 from s3gw.metadata.blobs import Blob
-from s3gw.metadata.database import Database
+from s3gw.metadata.database import Database, UnsuitableDatabase
 from s3gw.threads import in_thread
 
 _PAGE = 200
@@ -48,16 +49,18 @@ class BlobMove:
         self.moved = Moved()
 
     async def run(self, told: Callable[[Moved], None]) -> Moved:
+        """Raises UnsuitableDatabase where the other store has chunks of another database."""
+        known = await self._database.read(store_identity.known)
+        _require_same(known, await in_thread(None, self._target.identity) or known)
         after = b""
         while page := await self._database.scan(blobs.page_after, after, _PAGE):
             await asyncio.gather(*(self._move(blob) for blob in page))
             after = page[-1].digest
             told(self.moved)
         if not self.moved.damaged:
-            await self._remove_unneeded()
-            known = await self._database.read(store_identity.known)
             if known is not None:
-                await in_thread(None, self._target.identify, known)
+                _require_same(known, await in_thread(None, self._target.identify, known))
+            await self._remove_unneeded()
         return self.moved
 
     async def _move(self, blob: Blob) -> None:
@@ -103,6 +106,14 @@ class BlobMove:
             unnamed = await self._database.scan(blobs.unnamed, old)
             await in_thread(None, partial(self._target.delete, *unnamed))
             self.moved.removed += len(unnamed)
+
+
+def _require_same(known: str | None, found: str | None) -> None:
+    if found != known:
+        raise UnsuitableDatabase(
+            f"the store to move to has chunks of another database: its identity is {found}, this database's is"
+            f" {known or 'none'}; give --to another prefix"
+        )
 
 
 def _next(files: Iterator[str]) -> list[str]:

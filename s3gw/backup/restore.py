@@ -64,8 +64,9 @@ def _restore(place: Place, manifest: Manifest, settings: Settings, store: BlobSt
     has_appeared = marker.exists() and _has_appeared(settings, store)
     if not has_appeared:
         load.require_empty(settings.database_url, settings.data)
-    begin(marker, manifest.id, store, place_of_blobs(settings))
-    identity = store.identify(secrets.token_hex(16))
+    place_of_chunks = place_of_blobs(settings)
+    identity = begin(marker, manifest.id, store, place_of_chunks)
+    _require_own(store.identify(identity), identity, place_of_chunks)
     count, size = 0, 0
     for chunk in _copied(place, store, manifest):
         count, size = count + 1, size + chunk.size
@@ -84,22 +85,33 @@ def _has_appeared(settings: Settings, store: BlobStore) -> bool:
     return identity is not None and load.identity_in(settings.database_url, settings.data) == identity
 
 
-def begin(marker: Path, id_: str, store: BlobStore, place_of_chunks: str) -> None:
-    """Note which snapshot is restored here. Raises BackupError where something else is here."""
-    data = marker.absolute().parent
+def begin(marker: Path, id_: str, store: BlobStore, place_of_chunks: str) -> str:
+    """Note which snapshot is restored here, and the identity that is given, which store and database will share. Raises
+    BackupError where something else is here.
+    """
+    data, identity = marker.absolute().parent, secrets.token_hex(16)
     if marker.exists():
-        found = marker.read_text(encoding="ascii", errors="replace").strip()
+        found, _, noted = marker.read_text(encoding="ascii", errors="replace").strip().partition("\n")
+        identity = noted or store.identity() or identity
         if found and found != id_:
             raise BackupError(
                 f"the restore of another snapshot was begun in {data}: end it (--snapshot {found}), or empty the folder"
             )
     elif any(True for _ in store.locations()):
         raise BackupError(f"{place_of_chunks} isn't empty: there are chunks in it")
+    else:
+        _require_own(store.identity() or identity, identity, place_of_chunks)
     with marker.open("w", encoding="ascii") as file:
-        file.write(f"{id_}\n")
+        file.write(f"{id_}\n{identity}\n")
         file.flush()
         flush(file.fileno())
     flush_folder(str(data))
+    return identity
+
+
+def _require_own(found: str, identity: str, place_of_chunks: str) -> None:
+    if found != identity:
+        raise BackupError(f"{place_of_chunks} belongs to another database: its identity is {found}")
 
 
 def _copied(place: Place, store: BlobStore, manifest: Manifest) -> Iterator[Chunk]:

@@ -14,6 +14,7 @@ from s3gw.backup.folder import FolderPlace
 from s3gw.backup.format import Saved, piece_name, pieces_of
 from s3gw.backup.restore import restore as restore_snapshot
 from s3gw.config import load_settings
+from s3gw.content.filesystem import FilesystemStore
 from s3gw.metadata.database import UnsuitableDatabase
 from s3gw.processes.first_start import prepare
 from tests.backup.conftest import Made
@@ -69,6 +70,19 @@ def test_no_server_starts_where_a_restore_has_not_ended(made: Made, tmp_path: Pa
     other = command("--data", str(data))
     (data / "restoring").write_text("20260101T000000-000000Z")
     assert "another snapshot" in refusal(other("backup", "restore", str(made.place)))
+
+
+@pytest.mark.parametrize("was_begun", [False, True])
+def test_chunks_of_two_databases_are_never_in_one_place(made: Made, tmp_path: Path, was_begun: bool) -> None:
+    """Begun elsewhere, and gone on with where another server has its chunks, or is about to have some."""
+    data = tmp_path / "data"
+    FilesystemStore(data / "blobs").identify("another-database")
+    if was_begun:
+        (data / "restoring").write_text(f"{made.quiet['id']}\nthis-database\n")
+    line = refusal(command("--data", str(data))("backup", "restore", str(made.place)))
+    assert "belongs to another database" in line
+    assert (data / "restoring").exists() == was_begun
+    assert not (data / "s3gw.db").exists()
 
 
 def test_the_master_key_is_in_a_backup_only_where_that_was_asked_for(made: Made, tmp_path: Path) -> None:

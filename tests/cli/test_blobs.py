@@ -127,6 +127,19 @@ def test_what_was_deleted_since_it_was_copied_is_removed(
         assert json.loads(told.stdout)["chunks"] == len(list(store.locations()))
 
 
+def test_a_store_of_another_database_is_refused_and_keeps_its_chunks(
+    folder_server: RunningServer, bodies: dict[str, bytes], proxy: Proxy, tmp_path: Path, credentials: None
+) -> None:
+    url = new_url()
+    with closing(RemoteStore(new_objects(proxy, url), tmp_path)) as store:
+        store.identify("of-another-database")
+        store.create_whole("another-00000001", b"a chunk that has a row there")
+        refused = moved(folder_server, proxy, url)
+        assert refused.exit_code == 1
+        assert "chunks of another database" in refused.stderr
+        assert list(store.locations()) == ["another-00000001"]
+
+
 @pytest.mark.parametrize("to", ["folder", "http://bucket", "s3://"])
 def test_where_they_are_already_and_what_is_no_store_is_refused(
     folder_server: RunningServer, proxy: Proxy, to: str
