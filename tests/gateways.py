@@ -26,7 +26,12 @@ _SCANNER = f"""sh -c 'found=$(grep -ao -e {INFECTED.decode()} -e {UNANSWERED.dec
 case "$found" in {INFECTED.decode()}*) echo Test.Virus; exit 1;; {UNANSWERED.decode()}*) exit 2;; esac'"""
 
 
-of_one_folder = pytest.mark.skipif(ASKS_CLUSTER, reason="it looks into a folder of chunks, and the cluster has a store")
+def of_one_server(reason: str) -> pytest.MarkDecorator:
+    """What can't be asked of three nodes behind a proxy."""
+    return pytest.mark.skipif(ASKS_CLUSTER, reason=reason)
+
+
+of_one_folder = of_one_server("it looks into a folder of chunks, and the cluster has a store")
 
 
 @pytest.fixture(scope="session", params=["cluster"] if ASKS_CLUSTER else ["sqlite", "postgresql"])
@@ -46,11 +51,17 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _three_nodes(settings: dict[str, str]) -> Iterator[RunningServer]:
     """As one server: its addresses are HAProxy's, and commands run beside the first node."""
-    from tests.cluster.topology import running_cluster  # needed here only, and imports much
+    from tests.cluster.network import Network  # needed here only, and imports much
+    from tests.cluster.topology import running_cluster
     from tests.stores import CREDENTIALS
 
     settings |= {"S3GW_REGISTRATION": "open"}  # which is so by itself at 127.0.0.1 only
-    with pytest.MonkeyPatch.context() as environment, running_cluster(_in_one_place, **settings) as cluster:
+    network = Network()
+    settings |= {"S3GW_SHARE_URL": f"http://{network.haproxy}:9002", "S3GW_ACCESS_LOG": "true"}
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        running_cluster(_in_one_place, network=network, **settings) as cluster,
+    ):
         first = cluster.nodes[0].server
         assert first is not None
         for name in ("S3GW_BLOBS", "S3GW_BLOBS_ENDPOINT", "S3GW_MASTER_KEY", *CREDENTIALS):

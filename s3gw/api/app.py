@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from s3gw.api import (
     access,
@@ -62,6 +63,7 @@ from s3gw.api.errors import refuse_in_json
 from s3gw.api.rate_limit import RateLimit
 from s3gw.api.route import LARGEST_BODY
 from s3gw.services import Services
+from s3gw.threads import in_thread
 from s3gw.tus import protocol
 
 # In the order in which /docs and docs/API.md tell them. Of two with the same path the first answers: /buckets/by-name/…
@@ -122,6 +124,8 @@ _CORS_ASKS = (
     "Last-Event-ID",
     *protocol.ASKS,
 )
+_DOCUMENT = "/openapi.json"
+_making = threading.Lock()
 _CORS_TELLS = (
     *protocol.TELLS,
     "Accept-Ranges",
@@ -147,7 +151,7 @@ def build_api(services: Services) -> Door:
 def build_app() -> FastAPI:
     """The routes alone, and the document of them."""
     # A redirect to a path without its slash would lead to whatever host the client has named.
-    app = Documented(openapi_url="/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = Documented(openapi_url=_DOCUMENT, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)
@@ -156,13 +160,20 @@ def build_app() -> FastAPI:
 
 
 class Documented(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        """Made when it is first asked for, as what it needs is loaded then."""
-        if self.openapi_schema is None:
-            from s3gw.api.openapi import document_of
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The document takes half a second to be made: on the event loop, health checks would find the node dead."""
+        if self.openapi_schema is None and scope["type"] == "http" and scope["path"].endswith(_DOCUMENT):
+            await in_thread(None, self.openapi)
+        await super().__call__(scope, receive, send)
 
-            self.openapi_schema = document_of(self, ROUTERS)
-        return self.openapi_schema
+    def openapi(self) -> dict[str, Any]:
+        """Made once, when it is first asked for, as what it needs is loaded then."""
+        with _making:
+            if self.openapi_schema is None:
+                from s3gw.api.openapi import document_of
+
+                self.openapi_schema = document_of(self, ROUTERS)
+            return self.openapi_schema
 
 
 def _limited(app: ASGIApp, services: Services) -> ASGIApp:

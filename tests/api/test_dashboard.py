@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.people import Person
 from tests.cli.commands import Ask
+from tests.gateways import of_one_server
 from tests.servers import ROOT_KEY, RunningServer
 
 
@@ -30,6 +31,7 @@ def test_what_a_server_answers_is_in_the_next_sample(admin: Person) -> None:
     assert told["total"]["requests"] > 0 and told["total"]["first_byte"]["p95"] > 0
 
 
+@of_one_server("its number of workers is that of one server")
 def test_settings_are_told_with_their_source_and_without_secrets(admin: Person, server: RunningServer) -> None:
     answer = admin.http.get("/settings")
     told = {one["variable"]: one for one in answer.json()["items"]}

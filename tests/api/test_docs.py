@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
+import threading
 from importlib.resources import files
 
 import httpx
 import pytest
 
+from s3gw.api.app import build_app
 from tests.servers import RunningServer
 
 ASSETS = files("s3gw.api") / "assets"
@@ -55,3 +58,20 @@ def test_the_document_is_openapi_3_1_and_says_what_needs_a_token(root: str, api:
     paths = document["paths"]
     assert "security" in paths["/api/v1/users/me"]["get"]
     assert "security" not in paths["/api/v1/users/login"]["post"]
+
+
+@pytest.mark.anyio
+async def test_the_document_is_made_once_and_not_on_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes so long that a load balancer's health checks would have ended all that a node had at work."""
+    makers: list[threading.Thread] = []
+
+    def made(*_: object) -> dict[str, str]:
+        makers.append(threading.current_thread())
+        return {"openapi": "3.1.0"}
+
+    monkeypatch.setattr("s3gw.api.openapi.document_of", made)
+    transport = httpx.ASGITransport(build_app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(3)))
+    assert [answer.json() for answer in answers] == [{"openapi": "3.1.0"}] * 3
+    assert len(makers) == 1 and makers[0] is not threading.current_thread()

@@ -19,6 +19,7 @@ from tests.api.askers import Person, new_person
 from tests.api.files import Filed, people, share, shared_bucket
 from tests.api.files import filed as filed
 from tests.cli.commands import Ask
+from tests.gateways import of_one_server
 from tests.servers import RunningServer
 
 WORKERS = 2  # of the server that tests share
@@ -198,6 +199,7 @@ def test_an_id_that_no_stream_has_told_begins_with_a_gap(filed: Filed) -> None:
         assert [each.told[1] for each in stream.next()] == ["next"]
 
 
+@of_one_server("a node that has read it already tells what is gone from the outbox")
 def test_who_comes_back_too_late_hears_of_a_gap(filed: Filed, server: RunningServer) -> None:
     with streaming(filed, filed.owner, bucket=filed.id) as stream:
         filed.put("1")
@@ -285,6 +287,7 @@ def test_what_is_no_stream_is_refused(
     assert shared_bucket.ask(who, "GET", "/events", params=given, headers=headers) == expected
 
 
+@of_one_server("each worker of each node allows as many")
 def test_a_user_has_five_streams_of_a_worker_at_most(filed: Filed, api: httpx.Client, ask: Ask) -> None:
     """And one whose client has gone leaves its place to another at once."""
     person, url = new_person(api, ask, "greedy"), f"{filed.api.base_url}events"

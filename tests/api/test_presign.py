@@ -13,6 +13,7 @@ from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401  (
 from tests.api.people import refusal, register
 from tests.api.test_upload import FORBIDDEN, HIDDEN, WHO
 from tests.cli.commands import Ask
+from tests.gateways import of_one_server
 from tests.servers import RunningServer
 
 OK = (200, "")
@@ -147,7 +148,7 @@ def test_signing_a_url_is_told_by_the_audit_log(filed: Filed, server: RunningSer
         {"operation": "multipart"},
         {"operation": "multipart", "parts": 1001},
         {"endpoint": "ftp://x"},
-        {"endpoint": None},
+        pytest.param({"endpoint": None}, marks=of_one_server("S3 has its usual port there, so the address is known")),
         {"path": ""},
         {"mime_type": "a\nb"},
     ],

@@ -18,6 +18,7 @@ import pytest
 from tests.api.files import Filed, filed, people, shared_bucket  # noqa: F401  (fixtures)
 from tests.api.people import refusal
 from tests.api.test_upload import FORBIDDEN, PNG, WHO
+from tests.gateways import of_one_server
 from tests.servers import RunningServer
 
 LONG = os.urandom(3 * 1024 * 1024 + 17)
@@ -136,6 +137,7 @@ def test_what_came_whole_is_a_file(filed: Filed, size: int) -> None:  # noqa: F8
     assert filed.s3.list_multipart_uploads(Bucket=filed.name).get("Uploads", []) == []
 
 
+@of_one_server("a proxy drops what it has when its client goes")
 def test_what_broke_off_is_kept_and_gone_on_with(filed: Filed, server: RunningServer, ask: Any) -> None:  # noqa: F811
     where, come = begun(filed, len(LONG)), 0
     for sent in (10, 1_500_000, 20_000, 700_001):

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from tests.api.mail_folder import message_to, token_of
 from tests.api.people import PASSWORD, Person, new_name
+from tests.gateways import of_one_server
 from tests.servers import RunningServer
 
 BODY = os.urandom(3 << 20)
@@ -106,6 +107,7 @@ def refused(call: Any, **arguments: Any) -> str:
     return ""
 
 
+@of_one_server("a proxy drops what it has when its client goes")
 def test_from_registering_to_the_end_of_the_account(server: RunningServer, api: httpx.Client, admin: Person) -> None:
     story = Story(server, api)
     ada, bob = story.new_person(), story.new_person()

@@ -6,7 +6,6 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +14,8 @@ import pytest
 
 from s3gw.auth.access_tokens import ALGORITHM, AUDIENCE, ISSUER, LIFETIME
 from s3gw.auth.credentials import Credentials
-from s3gw.auth.key_file import load_master_keys
-from s3gw.auth.master_key import Keyring
+from s3gw.auth.key_file import open_keyring
+from s3gw.config import load_settings
 from s3gw.metadata import token_keys
 from s3gw.metadata.engines import open_database
 from tests.api.documented import HELD
@@ -52,7 +51,7 @@ async def signing_key(server: RunningServer) -> tuple[str, bytes]:
         newest = (await database.read(token_keys.newest_first))[0]
     finally:
         await database.close()
-    credentials = Credentials(Keyring(*load_master_keys(Path(server.data) / "master.key")))
+    credentials = Credentials(open_keyring(load_settings(data=server.data)))
     return newest.id, bytes.fromhex(credentials.unseal(f"token-key/{newest.id}", newest.sealed))
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.api.people import PASSWORD, Person, new_name, refusal, register
+from tests.gateways import of_one_server
 from tests.servers import RunningServer
 
 
@@ -99,6 +100,7 @@ def test_a_name_and_an_address_are_taken_once(api: httpx.Client, person: Person)
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "X-Forwarded-Prefix", "Via", "CF-Connecting-IP", "X-Original-URL"]
 )
+@of_one_server("registration is open there")
 def test_registration_is_not_open_to_what_came_through_a_proxy(api: httpx.Client, header: str) -> None:
     body = {"username": new_name(), "email": "a@example.com", "password": PASSWORD}
     answer = api.post("/users/register", json=body, headers={header: "192.0.2.1"})

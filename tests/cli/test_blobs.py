@@ -13,8 +13,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from s3gw.blob_move import BlobMove
 from s3gw.cli import app
+from s3gw.content.filesystem import FilesystemStore
 from s3gw.content.remote import RemoteStore
+from s3gw.content.stored_chunk import is_intact
+from s3gw.metadata.blobs import Blob
+from tests.crash.client import BUCKET, open_gateway
 from tests.gateways import client_of
 from tests.processes.test_refused_starts import serve
 from tests.servers import RunningServer, running_server
@@ -138,6 +143,29 @@ def test_a_store_of_another_database_is_refused_and_keeps_its_chunks(
         assert refused.exit_code == 1
         assert "chunks of another database" in refused.stderr
         assert list(store.locations()) == ["another-00000001"]
+
+
+@pytest.mark.anyio
+async def test_a_chunk_that_another_run_has_just_copied_stays(
+    few_shards: None, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing it, to write it again, would leave none where this run is killed between, and the other has ended."""
+    lied: set[str] = set()
+
+    def is_not_there_yet(store: FilesystemStore, blob: Blob) -> bool:
+        found = blob.location in lied and is_intact(store, blob)
+        lied.add(blob.location)
+        return found
+
+    async with open_gateway(tmp_path / "data", sqlite_template, chunk_size=65536) as gateway:
+        assert (await gateway.request("PUT", f"{BUCKET}/a", os.urandom(200_000))).is_success
+        source, target = gateway.services.store, FilesystemStore(tmp_path / "other")
+        assert (await BlobMove(gateway.services.database, source, target).run(lambda _: None)).copied == 4
+        monkeypatch.setattr("s3gw.blob_move.is_intact", is_not_there_yet)
+        files = {path: path.stat().st_ino for path in (tmp_path / "other").glob("??/*-*")}
+        moved = await BlobMove(gateway.services.database, source, target).run(lambda _: None)
+    assert (moved.chunks, moved.copied) == (4, 0)
+    assert {path: path.stat().st_ino for path in (tmp_path / "other").glob("??/*-*")} == files
 
 
 @pytest.mark.parametrize("to", ["folder", "http://bucket", "s3://"])
