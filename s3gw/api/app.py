@@ -156,7 +156,17 @@ def build_app() -> FastAPI:
         app.include_router(router, prefix="/api/v1", max_body_size=LARGEST_BODY)
     app.include_router(docs.router)
     refuse_in_json(app)
+    _prepare(app)
     return app
+
+
+def _prepare(app: FastAPI) -> None:
+    """FastAPI prepares routes when it first looks for one, which takes a quarter of a second: here it is in a thread
+    (lazy_app.py), there it would be on the event loop.
+    """
+    nowhere = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.router.routes:
+        route.matches(nowhere)
 
 
 class Documented(FastAPI):

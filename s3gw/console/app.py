@@ -40,6 +40,7 @@ from s3gw.console import (
 )
 from s3gw.console.admin_routes import ADMIN_ROUTES
 from s3gw.console.api_call import Api, ApiRefusal
+from s3gw.console.pages import begin_to_compile
 from s3gw.console.session import SAFE_METHODS, NotLoggedIn, require_own_origin
 from s3gw.problems import Problem
 from s3gw.services import Services
@@ -84,6 +85,7 @@ def build_console(services: Services, api: ASGIApp) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.services, app.state.api = services, Api(api, services)
     app.add_middleware(OwnOrigin)
+    begin_to_compile()
     return Door(app, services.settings, "console")
 
 

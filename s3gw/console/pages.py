@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from s3gw.console import assets
 from s3gw.console.cookie_name import cookie_name
 from s3gw.console.forms import as_amount
-from s3gw.console.language import InWords, language_of, translations
+from s3gw.console.language import LANGUAGES, InWords, language_of, translations
 from s3gw.console.navigation import admin_screens_of, screens_of
 from s3gw.console.session import Visitor
 
@@ -57,6 +58,20 @@ def environment(language: str) -> Environment:
     made.globals |= {"admin_screens_of": admin_screens_of}
     made.globals |= {"asset": assets.address_of, "language": language, "themes": THEMES, "screens_of": screens_of}
     return made
+
+
+def begin_to_compile() -> None:
+    """All templates, in a thread: each takes up to 25 ms, which the first request for it would else have the event loop
+    wait for. One that is asked for earlier is compiled then.
+    """
+    made = [environment(language) for language in LANGUAGES]
+    threading.Thread(target=_compile, args=(made,), name="s3gw-templates", daemon=True).start()
+
+
+def _compile(made: list[Environment]) -> None:
+    for each in made:
+        for template in each.list_templates():
+            each.get_template(template)
 
 
 def _pretty(value: Any) -> str:

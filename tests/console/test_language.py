@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import threading
 import uuid
 from importlib.resources import files
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from babel.messages.extract import extract_from_dir
@@ -15,6 +17,7 @@ from babel.messages.pofile import read_po
 
 import s3gw
 from s3gw.access import in_words
+from s3gw.console import pages
 from s3gw.console.details import DETAILS
 from s3gw.console.language import LANGUAGES, InWords, language_of
 from tests.console.conftest import Browser
@@ -67,3 +70,14 @@ def test_sizes_and_times_are_written_as_the_language_does() -> None:
     assert InWords("de").size(1536) == "1,5 KiB" and InWords("en").size(0) == "0 B"
     assert InWords("de").number(1_234_567) == "1.234.567"
     assert InWords("de").moment("2026-11-28T07:05:00Z") == "28.11.26, 07:05"
+
+
+def test_templates_are_compiled_before_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages.begin_to_compile()
+    (compiling,) = [thread for thread in threading.enumerate() if thread.name == "s3gw-templates"]
+    compiling.join(60)
+    for language in LANGUAGES:
+        found = pages.environment(language)
+        monkeypatch.setattr(found, "compile", Mock(side_effect=AssertionError("compiled when it was asked for")))
+        for name in found.list_templates():
+            assert found.get_template(name).name == name

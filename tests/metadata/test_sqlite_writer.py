@@ -175,15 +175,13 @@ async def test_a_violated_constraint_has_nothing_else_of_its_group_done_again(
 async def test_a_commit_that_fails_fails_its_whole_group_and_the_next_one_succeeds(
     database: SQLiteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writer, "MAX_GROUP_SECONDS", 60)  # a slow machine must not make it two groups
-
     def break_the_commit(conn: Connection) -> None:
-        # A deferred foreign key is checked by COMMIT: the real thing, without a faulty disk.
         assert isinstance(conn, SQLiteConnection)
-        conn.driver.execute("PRAGMA defer_foreign_keys = ON")
+        conn.driver.execute("PRAGMA defer_foreign_keys = ON")  # checked by COMMIT: no faulty disk is needed
         columns = "id, name, owner_id, region, versioning, created_at"
         conn.driver.execute(f"INSERT INTO buckets ({columns}) VALUES (1, 'b', 'nobody', '', '', 0)")
 
+    monkeypatch.setattr(sqlite_writer, "MAX_GROUP_SECONDS", 60)  # or a slow machine makes it two groups
     outcomes = await asyncio.gather(
         database.write(_put, "a"),
         database.write(_refuse, "b"),
