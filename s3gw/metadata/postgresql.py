@@ -33,7 +33,7 @@ from s3gw.metadata.database import (
     DatabaseUnavailable,
     Foreseen,
 )
-from s3gw.metadata.postgresql_lines import Driver, Lines
+from s3gw.metadata.postgresql_lines import Driver, Lines, NotSent
 from s3gw.metadata.postgresql_loop import FORESEEN_OTHERWISE, NotOnLoop
 from s3gw.metadata.postgresql_server import LIMITS, is_pooled, refuse_unsafe, require_limits, sqlstate
 from s3gw.metadata.prepared import Prepared
@@ -268,7 +268,7 @@ class PostgreSQLDatabase(Database):
                 self._lost = None
                 return result
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
-                if attempts == 1 and _is_lost(error) and not attempt.may_be_committed:
+                if attempts == 1 and _is_lost(error) and (not attempt.may_be_committed or _is_undone(error)):
                     self._judged(error, self._write_engine)  # its connections were older than the server's restart
                     continue
                 if attempt.foreseen and sqlstate(error) == FORESEEN_OTHERWISE:
@@ -405,6 +405,13 @@ def _is_lost(error: Exception) -> bool:
     """Whether the connection is, or the server ends."""
     unavailable = isinstance(translated(error), DatabaseUnavailable)
     return unavailable and (sqlstate(error) or "08").startswith(("08", "57P", _ENDED_IDLE))
+
+
+def _is_undone(error: Exception) -> bool:
+    """Whether what was lost with the connection is certainly undone, though its COMMIT was to be sent, or was: a server
+    that ended it while it waited for the next statement has read no COMMIT.
+    """
+    return isinstance(error, NotSent) or sqlstate(error) == _ENDED_IDLE
 
 
 def translated(error: Exception) -> Exception:

@@ -47,6 +47,10 @@ class _Sent(NamedTuple):
     formats: Sequence[Format] = ()
 
 
+class NotSent(psycopg.OperationalError):
+    """The connection was lost before: nothing of what was to be run has been."""
+
+
 class Line:
     """A connection, with at most one exchange under way."""
 
@@ -79,7 +83,7 @@ class Line:
     async def run(self, *statements: Statement) -> list[Result]:
         """In one round trip, in this order. Raises the driver's error; after a statement that fails none is done."""
         if self.is_lost:
-            raise psycopg.OperationalError("the connection is lost")
+            raise NotSent("the connection is lost")
         sent = self._commands(statements)
         results = await self._exchange(sent)
         found = []
@@ -190,8 +194,13 @@ class Line:
             self.close()
             answer, self._answer = self._answer, None
             if answer is not None and not answer.done():
-                answer.set_exception(error)
+                answer.set_exception(self._last_words() or error)
             self._ended(self)
+
+    def _last_words(self) -> psycopg.Error | None:
+        """Why the server ended the connection, if it has said so."""
+        failed = next((result for result in self._results if result.status in _FAILED), None)
+        return None if failed is None else psycopg.errors.error_from_result(failed)
 
     def close(self) -> None:
         self.is_lost = True

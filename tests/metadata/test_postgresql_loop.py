@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -13,11 +14,13 @@ import psycopg
 import pytest
 from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, literal, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.util import await_only
 
 from s3gw.metadata import postgresql as postgresql_module
 from s3gw.metadata.database import Connection, DatabaseReadOnly, DatabaseUnavailable
 from s3gw.metadata.postgresql import READERS, WRITERS, PostgreSQLDatabase, _Attempt
 from s3gw.metadata.postgresql_loop import LoopConnection, WritingConnection
+from s3gw.metadata.postgresql_server import LIMITS
 from s3gw.metadata.prepared import Prepared
 from s3gw.metadata.schema import settings
 from tests.postgresql import Server
@@ -305,3 +308,26 @@ async def test_what_is_in_use_when_connections_are_given_up_is_given_up_when_it_
     assert await slow == b"x"
     await database.write(put, "taken")
     assert await stored(database) == ["taken"]
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["found when it commits", "known before"])
+async def test_what_the_server_ended_while_the_event_loop_stood_still_is_begun_again(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """It waited for the next statement, so it can't have read a COMMIT."""
+    monkeypatch.setitem(LIMITS, "idle_in_transaction_session_timeout", "100ms")
+    database, runs = PostgreSQLDatabase(postgresql_url), []
+
+    def stand_still(conn: Connection) -> None:
+        runs.append(_backend.value(conn))
+        if len(runs) == 1:
+            time.sleep(0.5)
+            if is_known:
+                await_only(asyncio.sleep(0.1))
+        _set.run_later(conn, name="once", value="")  # sent with the COMMIT
+
+    try:
+        await database.write(stand_still, keys=["k"])
+        assert await database.read(_names.values) == ["once"] and len(set(runs)) == 2
+    finally:
+        await database.close()
