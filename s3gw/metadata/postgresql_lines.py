@@ -152,6 +152,7 @@ class Line:
             self._lose(error)
 
     def _arrived(self) -> None:
+        asked = self._answer
         try:
             self._pgconn.consume_input()
             self._take_results()
@@ -159,6 +160,15 @@ class Line:
                 raise psycopg.OperationalError("the server closed the connection")
         except psycopg.Error as error:
             self._lose(error)
+        if not self.is_lost and (asked is None or asked is self._answer):
+            self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        """To a server that hasn't said all: libuv tells of an error of the socket once, and never of anything again.
+        That was all if bytes came together with the error, and were read instead of it.
+        """
+        self._loop.remove_reader(self._socket)
+        self._loop.add_reader(self._socket, self._arrived)
 
     def _take_results(self) -> None:
         """Of a pipeline there is None behind the results of each command, and at its end the sync's; of one command

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, literal, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
@@ -33,6 +34,12 @@ _set = Prepared(insert(settings).values(name=bindparam("name"), value=bindparam(
 _names = Prepared(select(settings.c.name).where(settings.c.name != "store", settings.c.name != "oldest_reader"))
 _backend = Prepared(select(func.pg_backend_pid()))
 _inverse = Prepared(select(literal(1) / bindparam("number", type_=BigInteger)))
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Jobs run on the one, workers on the other; they tell in different ways that a connection is lost."""
+    return "asyncio", {"loop_factory": uvloop.new_event_loop} if request.param == "uvloop" else {}
 
 
 @pytest.fixture
@@ -101,12 +108,13 @@ async def test_who_is_cancelled_while_something_is_prepared_leaves_a_connection_
     database: PostgreSQLDatabase,
 ) -> None:
     for _ in range(3):
-        reading = asyncio.create_task(database.read(_length.value, body=b"abc"))
+        reading = asyncio.create_task(database.read(echo, b"abc", 0.1))
         await _until(lambda: any(line.is_busy for line in database._reads._lines))
         reading.cancel()
         await asyncio.wait([reading])
-    assert await database.read(echo, b"x") == b"x"
+        await _until(lambda: bool(database._reads._idle))
     assert await database.read(_length.value, body=b"abc") == 3
+    assert await database.read(echo, b"x") == b"x"
     assert len(database._reads._lines) == 1
 
 
@@ -136,6 +144,25 @@ async def test_connections_that_are_lost_while_nobody_reads_are_let_go(
     await _until(lambda: not database._reads._idle)
     assert not database._reads._lines
     assert await database.read(echo, b"x") == b"x"
+
+
+@pytest.mark.parametrize("statements", [1, 2], ids=["one statement", "several"])
+async def test_a_connection_that_was_lost_just_before_it_is_asked_is_opened_anew(
+    database: PostgreSQLDatabase, postgresql: Server, statements: int
+) -> None:
+    """The server's last words are there, and what is sent then is answered by a reset: both are told as one event."""
+
+    def ask(conn: Connection) -> bytes:
+        for number in range(1, statements):
+            conn.ask_together((_echo, {"body": b"%d" % number, "seconds": 0}))
+        return echo(conn, b"x")
+
+    assert await database.read(ask) == b"x"
+    (line,) = database._reads._lines
+    postgresql.execute(f"SELECT pg_terminate_backend({line._pgconn.backend_pid})")
+    time.sleep(0.3)  # noqa: ASYNC251 -- the event loop stands still meanwhile
+    async with asyncio.timeout(10):
+        assert await database.read(ask) == b"x"
 
 
 async def test_a_mistake_in_a_statement_is_the_drivers_error_and_the_connection_goes_on(
