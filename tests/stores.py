@@ -50,7 +50,7 @@ class Proxy:
     """
 
     def __init__(self, upstream: str) -> None:
-        self._upstream = urlsplit(upstream).netloc
+        self.upstream = urlsplit(upstream).netloc
         self.requests: list[tuple[str, str]] = []
         self.fault: Fault = lambda method, path: ""
         self._resumed = threading.Event()
@@ -102,9 +102,9 @@ class Proxy:
             request.close_connection = True
             return
         if fault == "throttle":
-            _answer(request, 503, {}, b"<Error><Code>SlowDown</Code></Error>")
+            send_answer(request, 503, {}, b"<Error><Code>SlowDown</Code></Error>")
             return
-        upstream = http.client.HTTPConnection(self._upstream, timeout=30)
+        upstream = http.client.HTTPConnection(self.upstream, timeout=30)
         try:
             upstream.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
             for name, value in request.headers.items():
@@ -119,7 +119,7 @@ class Proxy:
             return
         if fault == "flip" and content:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        _answer(request, answer.status, headers, content)
+        send_answer(request, answer.status, headers, content)
 
     def close(self) -> None:
         self.resume()
@@ -127,7 +127,7 @@ class Proxy:
         self._server.server_close()
 
 
-def _answer(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes) -> None:
+def send_answer(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes) -> None:
     request.send_response_only(status)
     for name, value in headers.items():
         if name.lower() not in ("connection", "transfer-encoding"):
@@ -237,8 +237,8 @@ class SeaweedFS:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        with _started(self._command, self._folder) as self.process:
-            _until(lambda: _make_bucket(self.url), self.process)
+        with started(self._command, self._folder) as self.process:
+            until(lambda: _make_bucket(self.url), self.process)
             yield
 
 
@@ -296,8 +296,8 @@ def azurite(folder: Path) -> Iterator[str]:
         "--silent",
         "--disableTelemetry",
     ]
-    with _started([blob, *options], folder) as process:
-        _until(lambda: _make_container(port), process)
+    with started([blob, *options], folder) as process:
+        until(lambda: _make_container(port), process)
         yield f"http://127.0.0.1:{port}/{AZURITE}"
 
 
@@ -308,10 +308,10 @@ def _make_container(port: int) -> bool:
     signature = hmac.digest(base64.b64decode(_AZURITE_KEY), text.encode(), "sha256")
     headers = dict(line.split(":", 1) for line in signed.split("\n")) | {"Content-Length": "0"}
     headers["Authorization"] = f"SharedKey {AZURITE}:{base64.b64encode(signature).decode()}"
-    return _asked(port, "PUT", f"{path}?restype=container", b"", headers) == 201
+    return status_of(port, "PUT", f"{path}?restype=container", b"", headers) == 201
 
 
-def _asked(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
+def status_of(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request(method, path, body, headers)
@@ -323,7 +323,7 @@ def _asked(port: int, method: str, path: str, body: bytes, headers: dict[str, st
 
 
 @contextmanager
-def _started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
@@ -335,7 +335,7 @@ def _started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[byte
         process.wait(30)
 
 
-def _until(is_there: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def until(is_there: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while not is_there():
         assert process.poll() is None and time.monotonic() < until, "it didn't start"

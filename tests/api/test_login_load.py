@@ -20,6 +20,7 @@ import pytest
 
 from tests.api import timed_gets
 from tests.api.people import PASSWORD, Person, new_name, register
+from tests.gateways import of_one_server
 from tests.servers import RunningServer, environment
 
 pytestmark = pytest.mark.soak
@@ -92,6 +93,7 @@ def ratio_of(url: str, api: httpx.Client, work: Callable[[httpx.Client], None]) 
     return p99(with_it) / p99(without)
 
 
+@of_one_server("three nodes compute three times as many passwords on the same cores")
 def test_logins_at_eight_clients_do_not_delay_gets(api: httpx.Client, url: str) -> None:
     names = [register(api).name for _ in range(CLIENTS)]
     turns = itertools.cycle(names)

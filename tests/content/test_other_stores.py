@@ -15,6 +15,7 @@ from s3gw.content.store_url import parse_store_url
 from tests.content.conformance import HERE, BlobStoreConformance, read, write
 from tests.crash.storage import settle
 from tests.gateways import client_of
+from tests.gcs import gcs, google_credentials
 from tests.servers import running_server
 from tests.stores import AZURE_CREDENTIALS, azurite, new_url, seaweedfs
 
@@ -65,10 +66,34 @@ class TestAzurite(BlobStoreConformance):
         assert store._creates_once is True
 
 
-def test_a_server_has_its_chunks_in_azure(azure_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def google_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with gcs(tmp_path_factory.mktemp("gcs")) as endpoint:
+        yield endpoint
+
+
+class TestGoogle(BlobStoreConformance):
+    @pytest.fixture
+    def store(self, google_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RemoteStore]:
+        for name, value in google_credentials(google_endpoint).items():
+            monkeypatch.setenv(name, value)
+        made = RemoteStore(ObjectStore(parse_store_url(new_url("gs")), google_endpoint, 20), tmp_path)
+        yield made
+        made.close()
+
+    def test_it_creates_only_what_does_not_exist(self, store: RemoteStore) -> None:
+        write(store, HERE, b"x")
+        assert store._creates_once is True
+
+
+@pytest.mark.parametrize("kind", ["az", "gs"])
+def test_a_server_has_its_chunks_in_a_store_of_others(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A day of S3 over it, a restart, and the sweep of all that was deleted: nothing else knows which store it is."""
-    url = new_url("az")
-    settings = {"S3GW_BLOBS": url, "S3GW_BLOBS_ENDPOINT": azure_endpoint, "S3GW_BUCKETS": "bucket"} | AZURE_CREDENTIALS
+    url, endpoint = new_url(kind), request.getfixturevalue("azure_endpoint" if kind == "az" else "google_endpoint")
+    credentials = AZURE_CREDENTIALS if kind == "az" else google_credentials(endpoint)
+    settings = {"S3GW_BLOBS": url, "S3GW_BLOBS_ENDPOINT": endpoint, "S3GW_BUCKETS": "bucket"} | credentials
     bodies = {"small": b"s" * 100, "one": os.urandom(300_000), "many": os.urandom(20_000_000)}
     with running_server(tmp_path / "data", **settings) as server:
         s3 = client_of(server)
@@ -92,6 +117,6 @@ def test_a_server_has_its_chunks_in_azure(azure_endpoint: str, tmp_path: Path, m
         ranged = s3.get_object(Bucket="bucket", Key="many", Range="bytes=8388600-8388615")["Body"].read()
         assert ranged == bodies["many"][8388600:8388616]
         assert {each["Key"] for each in s3.list_objects_v2(Bucket="bucket")["Contents"]} == set(bodies)
-    for name, value in AZURE_CREDENTIALS.items():
+    for name, value in credentials.items():
         monkeypatch.setenv(name, value)
-    assert settle(tmp_path / "data", blobs=url, blobs_endpoint=azure_endpoint) == []
+    assert settle(tmp_path / "data", blobs=url, blobs_endpoint=endpoint) == []
