@@ -4,6 +4,8 @@ bucket hears of himself whether he may, as trying would tell him, and not by whi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from s3gw.accounts import grants
@@ -25,8 +27,12 @@ _NOBODY = "neither a grant, nor the policy or an ACL here, names such a user: so
 _OF_IDENTITY = " of policy '"  # in the reason, where a policy of a user, a group or a key decided
 
 
-async def explain_to(services: Services, caller: Caller, origin: Origin, asked: Asked) -> Explanation:
-    """`asked.bucket` is its name or id. Raises NotFound, PermissionDenied, Invalid."""
+async def explain_to(
+    services: Services, caller: Caller, origin: Origin, asked: Asked, also: Sequence[str] = ()
+) -> list[Explanation]:
+    """Of its action, and of each of `also`. `asked.bucket` is its name or id. Raises NotFound, PermissionDenied, and
+    Invalid.
+    """
     bucket, is_oneself = None, False
     if asked.bucket is not None:
         is_name = await services.database.read(buckets.find, asked.bucket) is not None
@@ -39,15 +45,26 @@ async def explain_to(services: Services, caller: Caller, origin: Origin, asked: 
     elif caller.principal.role != "admin":
         raise PermissionDenied("only admins may ask this without a bucket")
     try:
+        decide: Callable[[Connection, Settings, Asked], Explanation] = explain
         if is_oneself:
-            return await services.database.scan(_explain_to_oneself, services.settings, asked, origin)
-        if bucket is None or caller.principal.role == "admin":
-            return await services.database.scan(explain, services.settings, asked)
-        return await services.database.scan(_explain_to_owner, services.settings, bucket, asked)
+            decide = partial(_explain_to_oneself, origin=origin)
+        elif bucket is not None and caller.principal.role != "admin":
+            decide = partial(_explain_to_owner, bucket=bucket)
+        each = [asked, *(asked._replace(action=action) for action in also)]
+        return await services.database.scan(_each, decide, services.settings, each)
     except NoSuchBucket:  # deleted meanwhile
         raise NotFound("there is no such bucket") from None
     except Unexplainable as error:
         raise Invalid(str(error), faults=(Fault("action", str(error)),)) from None
+
+
+def _each(
+    conn: Connection,
+    decide: Callable[[Connection, Settings, Asked], Explanation],
+    settings: Settings,
+    asked: Sequence[Asked],
+) -> list[Explanation]:
+    return [decide(conn, settings, one) for one in asked]
 
 
 def _explain_to_oneself(conn: Connection, settings: Settings, asked: Asked, origin: Origin) -> Explanation:
@@ -65,7 +82,7 @@ def _explain_to_oneself(conn: Connection, settings: Settings, asked: Asked, orig
     return found._replace(reason=reason, found=None, facts={}, notes=[])
 
 
-def _explain_to_owner(conn: Connection, settings: Settings, bucket: Bucket, asked: Asked) -> Explanation:
+def _explain_to_owner(conn: Connection, settings: Settings, asked: Asked, bucket: Bucket) -> Explanation:
     """Of a user whom he needn't know he hears the same whether there is one of that name or not: what is decided about
     somebody whom nothing names.
     """

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from s3gw.access.grants import Kind
 from s3gw.accounts import explanations, grants
@@ -24,6 +24,8 @@ router = APIRouter(tags=["access"], route_class=Route)
 
 Permission = Literal["read", "write", "admin"]
 _TEXT = r"^[^\x00]+$"  # PostgreSQL's text has no NUL
+MOST_ALSO = 16
+Action = Annotated[str, StringConstraints(max_length=128, pattern=_TEXT)]
 KeyPath = Annotated[str, Field(max_length=LONGEST_PATH)]
 
 
@@ -76,7 +78,9 @@ class ChangeBody(Body):
 
 
 class Explained(BaseModel):
-    """`facts` are those that rules asked for; an empty list: the request wouldn't have it."""
+    """`facts` are those that rules asked for; an empty list: the request wouldn't have it. `also`: whether the actions
+    that were named there would be allowed.
+    """
 
     allowed: bool
     reason: str
@@ -86,6 +90,7 @@ class Explained(BaseModel):
     found: str | None
     facts: dict[str, list[str]]
     notes: list[str]
+    also: dict[str, bool]
 
 
 GrantId = Annotated[UUID | None, Query(description="One of several grants.")]
@@ -167,18 +172,20 @@ async def explain(
     caller: TheCaller,
     services: TheServices,
     origin: TheOrigin,
-    action: Annotated[str, Query(max_length=128, pattern=_TEXT, description="As in a policy.")],
+    action: Annotated[Action, Query(description="As in a policy.")],
     user: Annotated[
         str | None, Query(max_length=254, pattern=_TEXT, description="Name or id; without it nobody who is known.")
     ] = None,
     bucket: Annotated[str | None, Query(max_length=64, pattern=_TEXT, description="Name or id.")] = None,
     key: Annotated[str | None, Query(max_length=LONGEST_PATH, pattern=_TEXT)] = None,
+    also: Annotated[list[Action], Query(max_length=MOST_ALSO, description="More actions, asked in one.")] = (),  # type: ignore[assignment]
 ) -> Explained:
     """Whether a request would be allowed, by which rule, and which facts rules asked for. For the bucket's owner and
     admins; who sees the bucket hears whether he himself may, from where he asks, and no more.
     """
-    found = await explanations.explain_to(services, caller, origin, Asked(action, user, None, bucket, key))
-    members = found._asdict()
+    asked = Asked(action, user, None, bucket, key)
+    found, *others = await explanations.explain_to(services, caller, origin, asked, also)
+    members = found._asdict() | {"also": {name: other.is_allowed for name, other in zip(also, others, strict=True)}}
     return Explained(allowed=members.pop("is_allowed"), **members)
 
 

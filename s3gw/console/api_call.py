@@ -8,7 +8,7 @@ have its id in the log, and count as one at the rate limit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
@@ -67,7 +67,7 @@ class Api:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
@@ -93,7 +93,7 @@ class Api:
             else:
                 pieces.extend(message.get("body", b""))
 
-        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}), given)
+        scope = await self._scope(request.scope, claims, method, path, urlencode(query or {}, doseq=True), given)
         await self._app(scope, receive, send)
         answer = Answer(status, told, bytes(pieces))
         if status >= 400:

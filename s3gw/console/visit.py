@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -22,7 +22,7 @@ async def ask(
     method: str,
     path: str,
     *,
-    query: Mapping[str, str] | None = None,
+    query: Mapping[str, str | Sequence[str]] | None = None,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:

@@ -157,7 +157,7 @@ def _principal(conn: Connection, asked: Asked) -> tuple[Principal, str | None]:
     if name is None:
         return ANONYMOUS, None
     user = identities.find_user(conn, name)
-    if asked.user is not None and identities.find_user(conn, asked.user).id != user.id:
+    if key is not None and asked.user is not None and identities.find_user(conn, asked.user).id != user.id:
         raise Unexplainable(f"the access key {asked.access_key} is {name}'s")
     principal = Principal(
         user.id,

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from s3gw.api.access import MOST_ALSO
 from tests.access.policies import document, statement
 from tests.api.askers import Person, new_person
 from tests.api.files import new_bucket
@@ -425,6 +426,9 @@ def test_who_sees_a_bucket_hears_of_himself_whether_he_may_and_not_why(shared: S
             assert told["allowed"] is is_allowed, action
             assert told["reason"] in ("allowed", "not allowed")
             assert (told["found"], told["facts"], told["notes"]) == (None, {}, [])
+    of_three = asked | {"user": reader.id, "action": "s3:PutObject", "also": ["s3:GetObject", "s3:DeleteObject"]}
+    told = reader.ask("GET", "/access/explain", params=of_three).json()
+    assert (told["allowed"], told["also"]) == (False, {"s3:GetObject": True, "s3:DeleteObject": False})
     of_nobody = asked | {"action": "s3:GetObject"}
     assert reader.status("GET", "/access/explain", params=of_nobody) == FORBIDDEN
     assert stranger.status("GET", "/access/explain", params=of_nobody | {"user": stranger.id}) == HIDDEN
@@ -446,6 +450,7 @@ def test_what_one_may_from_an_address_is_asked_from_there(shared: Shared) -> Non
 
 
 def test_explain_says_what_can_t_be_asked(shared: Shared) -> None:
+    of_bucket: dict[str, Any] = {"bucket": shared.id, "action": "s3:ListBucket"}
     for role, params, expected in (
         ("owner", {"bucket": shared.id, "action": "s3:Nothing"}, INVALID),
         ("owner", {"bucket": shared.id, "action": "s3:GetObject"}, INVALID),
@@ -454,5 +459,8 @@ def test_explain_says_what_can_t_be_asked(shared: Shared) -> None:
         ("owner", {"action": "s3:ListAllMyBuckets"}, FORBIDDEN),
         ("admin", {"action": "s3:ListAllMyBuckets"}, OK),
         ("owner", {"bucket": shared.id, "action": "s3:ListBucket\0"}, INVALID),
+        ("owner", of_bucket | {"also": ["s3:Nothing"]}, INVALID),
+        ("owner", of_bucket | {"also": ["s3:ListBucket"] * MOST_ALSO}, OK),
+        ("owner", of_bucket | {"also": ["s3:ListBucket"] * (MOST_ALSO + 1)}, INVALID),
     ):
         assert shared.people[role].status("GET", "/access/explain", params=params) == expected, params
