@@ -19,8 +19,10 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def api(server: RunningServer) -> Iterator[httpx.Client]:
-    """Without a token. Every answer is held to the API's document."""
-    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=60, event_hooks=HELD) as client:
+    """Without a token. Every answer is held to the API's document. It waits for longer than the server does for a body
+    or a lock, so that a test that fails tells what the server has waited for.
+    """
+    with httpx.Client(base_url=f"{server.admin}/api/v1", timeout=120, event_hooks=HELD) as client:
         yield client
 
 
