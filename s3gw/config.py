@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
-# What our tests and measurements read, and what Kubernetes tells in a pod of a service called s3gw.
-_OF_TESTS = ("BENCH_", "CLUSTER_", "CRASH_", "FULL_LOAD", "SOAK_", "STATE_MACHINE_")
+# What our tests, measurements and deploy/haproxy.cfg read, and what Kubernetes tells in a pod of a service called s3gw.
+_OF_OTHERS = ("BENCH_", "CLUSTER_", "CRASH_", "FULL_LOAD", "SOAK_", "STATE_MACHINE_", "HAPROXY", "NODE_")
 _OF_KUBERNETES = ("PORT", "SERVICE_")
 
 # Written a,b,c in the environment.
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
 
     # Who may do what
     master_key: str | None = _secret(
-        "The key (base64, 32 bytes) that secrets are sealed with; while it is rotated NEW,OLD."
+        "The key (32 bytes, base64 or hex) that secrets are sealed with; while it is rotated NEW,OLD."
     )
     master_key_file: Path | None = Field(
         None,
@@ -460,7 +460,7 @@ def unknown_variables() -> list[str]:
     known = {f"{PREFIX}{name.upper()}" for name, _ in fields}
     known |= {f"{PREFIX}{name.upper()}_FILE" for name, field in fields if is_secret(field)}
     given = {name.upper() for name in (*os.environ, *_dotenv()) if name.upper().startswith(PREFIX)}
-    others = _OF_TESTS + (_OF_KUBERNETES if "KUBERNETES_SERVICE_HOST" in os.environ else ())
+    others = _OF_OTHERS + (_OF_KUBERNETES if "KUBERNETES_SERVICE_HOST" in os.environ else ())
     return sorted(name for name in given - known if not name.removeprefix(PREFIX).startswith(others))
 
 

@@ -186,7 +186,9 @@ def test_no_variable_that_somebody_reads_is_taken_for_a_mistake(monkeypatch: pyt
             read |= set(re.findall(r'environ(?:\.get\(|\[)"(S3GW_\w+)"', file.read_text(encoding="utf-8")))
     assert {"S3GW_CRASH_ROUNDS", "S3GW_BENCH_FOLDER", "S3GW_FULL_LOAD"} <= read
     of_kubernetes = {"KUBERNETES_SERVICE_HOST", "S3GW_SERVICE_HOST", "S3GW_PORT", "S3GW_PORT_9000_TCP_ADDR"}
-    for name in read | of_kubernetes:
+    of_haproxy = set(re.findall(r"S3GW_\w+", (ROOT / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")))
+    assert {"S3GW_HAPROXY", "S3GW_NODE_1"} <= of_haproxy
+    for name in read | of_kubernetes | of_haproxy:
         monkeypatch.setenv(name, "x")
     assert unknown_variables() == []
 

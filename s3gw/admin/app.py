@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from s3gw.auth.payload import ClientDisconnected
 from s3gw.content.store import BlobStore
 from s3gw.disks.room import Room
 from s3gw.health import OK, health_of, writing_of
@@ -81,5 +82,6 @@ class _Others:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _logger.error("failed %s", request.url.path, exc_info=error)
+    if not isinstance(error, ClientDisconnected):  # who asks for health gives up soon, just after a start for instance
+        _logger.error("failed %s", request.url.path, exc_info=error)
     return JSONResponse({"detail": "Internal Server Error"}, 500)

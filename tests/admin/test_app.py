@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from s3gw import lease
 from s3gw.admin.app import build_admin_app
+from s3gw.auth.payload import ClientDisconnected
 from s3gw.content.filesystem import FilesystemStore
 from s3gw.disks.room import Room
 from s3gw.lease import Lease
@@ -45,6 +46,18 @@ async def nothing_is_counted(request: Request) -> Response:
 
 async def nothing_else(scope: Any, receive: Any, send: Any) -> None:
     await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+
+
+async def test_who_asks_and_gives_up_is_no_error_of_ours(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(message: dict[str, Any]) -> None:
+        raise ClientDisconnected()
+
+    scope = {"type": "http", "method": "GET", "path": "/readyz", "query_string": b"", "headers": [], "state": {}}
+    with pytest.raises(ClientDisconnected):  # whom the server itself tells
+        await app_of(database, tmp_path)(scope, None, gone)
+    assert caplog.text == ""
 
 
 class Unreachable:
