@@ -11,7 +11,7 @@ import typer
 from s3gw.blob_move import BlobMove, Moved
 from s3gw.blob_store import open_blob_store, open_store_at
 from s3gw.cli.command import Blobs, Data, DatabaseUrl, Json, Refused, Session, group, refusals, settings_of, show
-from s3gw.content.store_url import FOLDER, check_place
+from s3gw.content.store_url import FOLDER, check_place, is_within
 
 app = group()
 
@@ -37,10 +37,16 @@ def move(
     """
     with refusals(as_json):
         settings = settings_of(as_json, data=data, database_url=database_url, blobs=blobs)
-        is_served = to == (settings.blobs or FOLDER)
+        check_place(to)
+        served = settings.blobs or FOLDER
+        is_served = is_within(to, served) and is_within(served, to)
         if is_served and settings.blobs_other is None:
             raise Refused(f"{to} is where the chunks are: --blobs (S3GW_BLOBS) says where they come from")
-        check_place(to)
+        for place in (served, settings.blobs_other or FOLDER):
+            if is_within(to, place) != is_within(place, to):
+                raise Refused(
+                    f"{to} and {place} lie in each other: who removes the one's chunks would remove the other's"
+                )
         session = Session(settings)
         uncached = settings.model_copy(update={"blobs_cache": 0})
         other = uncached.blobs_other if is_served else None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # which need a library that is an extra
     from s3gw.content.remote_source import RemoteSource
 
 _LOCK, _NEW = ".lock", "new"
+_SHARD = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _SHARE = 16  # so much of the limit is filled by one process until the folder is looked through
 _KEPT = 0.9  # of the limit, when files had to go
 _USED = 60.0  # seconds within which using a file again isn't noted
@@ -60,7 +63,11 @@ class ChunkCache:
         except (BlobNotFound, OSError):
             return None
         with suppress(OSError):
-            if time.time() - os.stat(path).st_mtime > _USED:
+            found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode):  # a folder can be opened, and not read
+                source.close()
+                return None
+            if time.time() - found.st_mtime > _USED:
                 os.utime(path)
         return source
 
@@ -70,7 +77,12 @@ class ChunkCache:
             return None
         try:
             self._require_room()
-            return NewFile(self, location, os.path.join(self._folder, _NEW, f"{location}.{secrets.token_hex(8)}"))
+            path = os.path.join(self._folder, _NEW, f"{location}.{secrets.token_hex(8)}")
+            try:
+                return NewFile(self, location, path)
+            except FileNotFoundError:  # somebody has deleted the cache
+                os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+                return NewFile(self, location, path)
         except OSError:
             return None
 
@@ -119,17 +131,20 @@ class ChunkCache:
                     break
 
     def _files(self) -> Iterator[_Seen]:
-        """Those that count. Removes what a process that died has left."""
+        """Those that count. Removes what a process that died has left. What others have put here is left alone."""
         for shard in os.listdir(self._folder):
-            if shard == _LOCK:
+            if shard != _NEW and _SHARD.fullmatch(shard) is None:
                 continue
-            with os.scandir(os.path.join(self._folder, shard)) as entries:
+            with (
+                suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(os.path.join(self._folder, shard)) as entries,
+            ):
                 for entry in entries:
                     with suppress(FileNotFoundError):
                         found = entry.stat(follow_symlinks=False)
                         if shard == _NEW and time.time() - found.st_mtime > _ABANDONED:
                             os.unlink(entry.path)
-                        else:
+                        elif stat.S_ISREG(found.st_mode):
                             yield _Seen(found.st_mtime, found.st_size, entry.path)
 
 

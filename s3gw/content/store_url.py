@@ -36,6 +36,14 @@ def check_store_url(url: str) -> str:
     return url
 
 
+def is_within(place: str, other: str) -> bool:
+    """Whether it is the other, or lies below it."""
+    if FOLDER in (place, other):
+        return place == other
+    one, outer = parse_store_url(place), parse_store_url(other)
+    return one[:2] == outer[:2] and f"{one.prefix}/".startswith(outer.prefix and f"{outer.prefix}/")
+
+
 def check_place(place: str) -> str:
     """As `check_store_url`, and FOLDER is one too."""
     return place if place == FOLDER else check_store_url(place)

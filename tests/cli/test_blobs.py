@@ -173,3 +173,12 @@ def test_where_they_are_already_and_what_is_no_store_is_refused(
     folder_server: RunningServer, proxy: Proxy, to: str
 ) -> None:
     assert moved(folder_server, proxy, to).exit_code == 1
+
+
+def test_a_store_that_lies_in_the_one_that_is_served_is_refused(folder_server: RunningServer, proxy: Proxy) -> None:
+    served = new_url()
+    around = served.rpartition("/")[0]
+    for to, told in ((f"{served}/", "is where the chunks are"), (f"{served}/deeper", "lie in"), (around, "lie in")):
+        refused = moved(folder_server, proxy, to, S3GW_BLOBS=served)
+        assert refused.exit_code == 1 and told in refused.stderr
+    assert proxy.asked() == []

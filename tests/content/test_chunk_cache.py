@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,29 @@ def test_what_dead_processes_left_half_written_goes(tmp_path: Path) -> None:
     os.utime(old, (1000, 1000))
     fill(ChunkCache(tmp_path / "cache", LIMIT), 3, 1000, 1000)
     assert not old.exists() and new.exists()
+
+
+@pytest.mark.parametrize("foreign", ["stray", "ab", "lost+found"])
+def test_what_others_have_put_there_does_not_end_its_bound(tmp_path: Path, foreign: str) -> None:
+    cache = ChunkCache(tmp_path / "cache", 320_000)
+    (tmp_path / "cache" / foreign).write_bytes(b"")
+    paths = [fill(cache, number, 20_000, 1000 + number) for number in range(40)]
+    assert sum(os.path.getsize(path) for path in paths if os.path.exists(path)) <= 340_000
+    assert (tmp_path / "cache" / foreign).exists()
+
+
+def test_a_cache_that_was_deleted_is_filled_again(tmp_path: Path) -> None:
+    cache = ChunkCache(tmp_path / "cache", LIMIT)
+    shutil.rmtree(tmp_path / "cache")
+    assert os.path.exists(fill(cache, 1, 1000, 1000))
+
+
+def test_a_folder_in_the_place_of_a_chunk_is_no_chunk(tmp_path: Path) -> None:
+    cache = ChunkCache(tmp_path / "cache", LIMIT)
+    path = fill(cache, 1, 1000, 1000)
+    os.unlink(path)
+    os.mkdir(path)
+    assert cache.open("process-00000001") is None
 
 
 def test_one_chunk_never_takes_the_whole_cache(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from s3gw.content.outage import Outage
 from s3gw.content.reader import DamagedChunk
 from s3gw.content.remote import RemoteStore
 from s3gw.content.store import StoreUnavailable
-from s3gw.content.store_url import parse_store_url
+from s3gw.content.store_url import is_within, parse_store_url
 from s3gw.metadata import damaged_blobs
 from s3gw.metadata.database import Database
 from tests.content.bodies import random_bytes
@@ -370,6 +370,24 @@ def test_no_secret_is_told(impatient_store: RemoteStore, proxy: Proxy) -> None:
 def test_any_other_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="must be s3://"):
         parse_store_url(url)
+
+
+@pytest.mark.parametrize(
+    ("place", "other", "is_in_it"),
+    [
+        ("s3://bucket/a/", "s3://bucket/a", True),
+        ("s3://bucket/a/b", "s3://bucket/a", True),
+        ("s3://bucket/a", "s3://bucket", True),
+        ("s3://bucket", "s3://bucket/a", False),
+        ("s3://bucket/ab", "s3://bucket/a", False),
+        ("s3://other/a", "s3://bucket/a", False),
+        ("gs://bucket/a", "s3://bucket/a", False),
+        ("folder", "folder", True),
+        ("folder", "s3://bucket", False),
+    ],
+)
+def test_which_place_lies_in_another(place: str, other: str, is_in_it: bool) -> None:
+    assert is_within(place, other) is is_in_it
 
 
 def test_a_prefix_has_no_empty_folders() -> None:
