@@ -232,6 +232,7 @@ OF_MODELS: dict[str, Any] = {
         "found": None,
         "facts": {},
         "notes": [],
+        "also": {"s3:PutObject": False},
     },
     "File": _FILE_MODEL,
     "FileVersion": _FILE_VERSION,
