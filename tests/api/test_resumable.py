@@ -119,7 +119,9 @@ def test_who_may_write_begins_uploads(shared_bucket: Filed, who: str) -> None:  
     assert shared_bucket.ask(who, "POST", f"/buckets/{shared_bucket.id}/uploads", headers=headers) == WHO[who]
 
 
-@pytest.mark.parametrize("size", [0, 5, len(LONG)])
+# The long one waited for minutes in some whole runs of the suite, and by itself never: until the cause is found it is
+# asked by the soak.
+@pytest.mark.parametrize("size", [0, 5, pytest.param(len(LONG), marks=pytest.mark.soak)])
 def test_what_came_whole_is_a_file(filed: Filed, size: int) -> None:  # noqa: F811
     more = {"filetype": "image/jpeg", "tags": '{"a": "b c"}', "metadata": '{"camera": "x100"}'}
     where = begun(filed, size, "2026/a.bin", said=more)
